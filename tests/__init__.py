@@ -1,0 +1,1 @@
+"""Tests, and what they share: `fixtures` (servers, browser), `plugins` (evidence), `twins` (defences taken out)."""

@@ -1,0 +1,17 @@
+"""What every test may use. Fixtures and plugins live in `tests/fixtures` and `tests/plugins`."""
+
+import pytest
+
+pytest_plugins = [
+    "tests.plugins.evidence",
+    "tests.plugins.loopback",
+    "tests.plugins.rounds",
+    "tests.fixtures.postgres",
+    "tests.fixtures.browser",
+]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests (`async def test_…`, anyio's plugin) run on asyncio."""
+    return "asyncio"

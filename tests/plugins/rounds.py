@@ -1,0 +1,66 @@
+"""How many rounds a randomised or racing test does, with which seed. ADMIT_TIER is quick, test (default) or soak.
+
+`rounds(quick=1, test=5, soak=1000)` and `rng` note seed and rounds on the test; a failing one prints them. Repeat a
+failure with ADMIT_SEED. Tests marked `soak` run in that tier only, those marked `slow` in all but quick.
+"""
+
+import os
+import random
+import secrets
+from collections.abc import Callable
+
+import hypothesis
+import pytest
+
+TIER = os.environ.get("ADMIT_TIER", "test")
+_EXAMPLES = {"quick": 20, "test": 60, "soak": 5000}
+_NEEDS_TIME = {"browser", "page", "postgres_server", "postgres_dsn", "postgres_template", "postgres_factory"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if TIER not in _EXAMPLES:
+        raise pytest.UsageError("ADMIT_TIER is quick, test or soak")
+    config.addinivalue_line("markers", "slow: left out of the quick tier")
+    config.addinivalue_line("markers", "soak: runs in the soak tier only")
+    phases = [hypothesis.Phase.explicit, hypothesis.Phase.reuse, hypothesis.Phase.generate, hypothesis.Phase.shrink]
+    if config.getoption("--defences-off", default=False):
+        phases = phases[:3]  # the failure is wanted; a small example of it is not
+    hypothesis.settings.register_profile(
+        "admit", max_examples=_EXAMPLES[TIER], deadline=None, print_blob=True, phases=phases, database=None
+    )
+    hypothesis.settings.load_profile("admit")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [item for item in items if _left_out(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
+
+
+def _left_out(item: pytest.Item) -> bool:
+    if item.get_closest_marker("soak"):
+        return TIER != "soak"
+    needs_time = not _NEEDS_TIME.isdisjoint(getattr(item, "fixturenames", ()))
+    return TIER == "quick" and (needs_time or item.get_closest_marker("slow") is not None)
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """A seeded generator; the seed is printed with a failure."""
+    seed = int(os.environ.get("ADMIT_SEED") or secrets.randbits(32))
+    print(f"ADMIT_SEED={seed} {request.node.nodeid}")
+    return random.Random(seed)
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> Callable[..., range]:
+    """`for n in rounds(quick=1, test=5, soak=1000)`: as many rounds as this tier asks for."""
+
+    def of_tier(*, test: int, quick: int = 1, soak: int | None = None) -> range:
+        number = {"quick": quick, "test": test, "soak": soak or test}[TIER]
+        print(f"rounds={number} tier={TIER} {request.node.nodeid}")
+        return range(number)
+
+    return of_tier
