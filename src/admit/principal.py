@@ -1,0 +1,70 @@
+"""Who a request speaks for: the one value that a session and a token both become."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class CredentialKind(Enum):
+    """How the principal was carried."""
+
+    TOKEN = "token"
+    SESSION = "session"
+
+
+class PrincipalKey(NamedTuple):
+    """What applications store: a subject alone is not unique with two issuers, OpenID Connect Core §5.7."""
+
+    issuer: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class ByReference:
+    """Groups that did not fit the token's size budget; a guard that needs them fetches them once a token.
+
+    `endpoint` is an https URL of the issuer; never an empty set in their place.
+    """
+
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """An authenticated caller. Frozen, and does no I/O.
+
+    `auth_time` and `expires_at` are seconds since the epoch. `session_id` is the public id of the session or
+    grant (`sid`), never the cookie. `claims` is read-only: for a token its payload, for a session what the ID
+    token would say. `actor` is who acts for the subject (RFC 8693 §4.1), None where nobody does.
+    """
+
+    issuer: str
+    subject: str
+    client_id: str
+    audience: frozenset[str]
+    scopes: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    groups: frozenset[str] | ByReference = frozenset()
+    actor: Mapping[str, Any] | None = None
+    session_id: str | None = None
+    token_id: str | None = None
+    auth_time: float | None = None
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
+    expires_at: float | None = None
+    credential: CredentialKind = CredentialKind.TOKEN
+    claims: Mapping[str, Any] = field(default_factory=lambda: _NOTHING, repr=False)
+
+    @property
+    def key(self) -> PrincipalKey:
+        """`(issuer, subject)`: the identity to store."""
+        return PrincipalKey(self.issuer, self.subject)
+
+    @property
+    def is_client(self) -> bool:
+        """True for a machine caller: its subject is its client id, which no user's subject can equal."""
+        return self.subject == self.client_id
