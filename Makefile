@@ -1,0 +1,52 @@
+# One command per intent; the same on a laptop and in CI. `make` alone prints this list.
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-reset quick test check soak bench ci lock defences-off docs public-api format
+
+PY := .venv/bin/python
+PYTEST := $(PY) -m pytest -q -n $(or $(JOBS),2) --dist loadfile
+
+help: ## print this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
+
+venv: # not listed: every target that needs it asks for it, and it is instant when nothing changed
+	@scripts/bootstrap
+
+demo: venv ## start the issuer, the sample app and the sample API; open http://localhost:8410
+	@exec $(PY) examples/demo/run.py
+
+demo-reset: venv ## forget the demo's users, sessions and keys
+	@$(PY) examples/demo/run.py --reset
+
+quick: venv ## the tests that need no server and no browser, in under 30 seconds
+	@ADMIT_TIER=quick $(PYTEST)
+
+test: venv ## every kind of test, then every defence taken out once; under 6 minutes
+	@ADMIT_TIER=test $(PYTEST) --durations=10
+	@$(MAKE) --no-print-directory defences-off
+
+defences-off: venv ## each threat's test must fail without its defence; lists the rows seen failing
+	@$(PYTEST) --defences-off
+
+check: venv ## lint, format, types, layers; under 30 seconds
+	@scripts/check
+
+format: venv ## mend what can be mended: imports, layout
+	@$(PY) -m ruff check --fix --quiet . ; $(PY) -m ruff format --quiet .
+
+soak: venv ## the long rounds, fuzz minutes and fault runs
+	@ADMIT_TIER=soak $(PYTEST) -rA --durations=10
+
+bench: venv ## every benchmark, as ratios to its floor program
+	@scripts/bench
+
+ci: ## what the project's CI runs
+	@.ci/run
+
+lock: venv ## resolve the dependencies again, with hashes
+	@scripts/lock
+
+docs: venv ## write the generated pages: standards, threats
+	@$(PY) scripts/docs.py
+
+public-api: venv ## write down the public names and signatures, after a wanted change
+	@$(PY) scripts/public_api.py
