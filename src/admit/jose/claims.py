@@ -1,0 +1,296 @@
+"""The registered claims of a token, RFC 7519 §4.1: written with exact types, and checked against a stated policy.
+
+Pure: the time is an argument. `admit.jwt` is the front door that reads the clock; token kinds build on this module.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from math import isfinite
+from typing import Any, Literal, TypeAlias
+
+from admit.errors import (
+    AudienceError,
+    ClaimError,
+    ConfigError,
+    ExpiredTokenError,
+    IssuerError,
+    NotYetValidError,
+    TokenTypeError,
+)
+from admit.jose import json, jws
+from admit.jose.jwk import JWK
+from admit.jose.jwks import JWKSet
+from admit.jose.waive import Waive
+
+DEFAULT_LEEWAY = timedelta(seconds=30)
+MAX_LEEWAY = timedelta(seconds=60)
+_TIMES = ("exp", "nbf", "iat")
+_TEXTS = ("iss", "sub", "jti")
+_KEYWORDS = ("iss", "aud", "iat", "exp", "jti")
+
+Issuer: TypeAlias = str | Literal[Waive.ISSUER]
+Audience: TypeAlias = str | frozenset[str] | Literal[Waive.AUDIENCE]
+Typ: TypeAlias = str | frozenset[str] | Literal[Waive.TYP]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimPolicy:
+    """What a token must say. Every member that matters is required; a check is given up only by `Waive`.
+
+    `audience` as a set: one of them must be named. `typ` is matched as a media type; `"JWT"` takes a token without
+    `typ` too, since plain tokens and ID tokens often have none, every other value must be there (RFC 8725 §3.11).
+    `exp` is always required unless waived. `leeway` is at most 60 s; `max_age` bounds the time since `iat`.
+
+    Raises:
+        ConfigError: an empty or wrongly typed member, or a leeway out of range.
+    """
+
+    issuer: Issuer
+    audience: Audience
+    typ: Typ = "JWT"
+    leeway: timedelta = DEFAULT_LEEWAY
+    max_age: timedelta | None = None
+    require: frozenset[str] = frozenset()
+    accept_expired: Literal[Waive.EXPIRY] | None = None
+    audiences: frozenset[str] = field(init=False, repr=False)
+    types: frozenset[str | None] = field(init=False, repr=False)
+    leeway_s: float = field(init=False, repr=False)
+    max_age_s: float | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        if self.issuer is not Waive.ISSUER and not (isinstance(self.issuer, str) and self.issuer):
+            raise ConfigError("issuer is a string that is not empty, or Waive.ISSUER")
+        put(self, "audiences", _names("audience", self.audience, Waive.AUDIENCE))
+        folded = {fold_typ(name) for name in _names("typ", self.typ, Waive.TYP)}
+        put(self, "types", frozenset(folded | {None}) if "jwt" in folded else frozenset(folded))
+        if not isinstance(self.leeway, timedelta) or not timedelta(0) <= self.leeway <= MAX_LEEWAY:
+            raise ConfigError("leeway is a timedelta from 0 to 60 seconds")
+        put(self, "leeway_s", self.leeway.total_seconds())
+        if self.max_age is not None and not (
+            isinstance(self.max_age, timedelta) and self.max_age > timedelta(0)
+        ):
+            raise ConfigError("max_age is a positive timedelta, or None")
+        put(self, "max_age_s", None if self.max_age is None else self.max_age.total_seconds())
+        if not isinstance(self.require, frozenset) or not all(isinstance(name, str) for name in self.require):
+            raise ConfigError("require is a frozenset of claim names")
+        if self.accept_expired not in (None, Waive.EXPIRY):
+            raise ConfigError("accept_expired is Waive.EXPIRY or None")
+
+
+def _names(what: str, value: object, waived: Waive) -> frozenset[str]:
+    """A name or a set of names; the empty set stands for the named waiver only."""
+    if value is waived:
+        return frozenset()
+    if isinstance(value, str) and value:
+        return frozenset({value})
+    if isinstance(value, frozenset) and value and all(isinstance(name, str) and name for name in value):
+        return value
+    raise ConfigError(f"{what} is a string, a frozenset of strings, or {waived}")
+
+
+def verify(
+    token: str | bytes | jws.UnverifiedJws, key: JWK | JWKSet, policy: ClaimPolicy, now: float
+) -> dict[str, Any]:
+    """Verify signature, kind and claims of a token, RFC 7519 §7.2. `now` is in seconds since the epoch.
+
+    The kind and the form are checked before the signature, the claims after it.
+
+    Raises:
+        TokenError: one of its subclasses says which check failed.
+    """
+    if isinstance(token, jws.UnverifiedJws):
+        members, payload, signing_input, signature = (
+            token.header,
+            token.payload_bytes,
+            token.signing_input,
+            token.signature,
+        )
+    else:
+        members, payload, signing_input, signature = jws.split(token)
+    chosen = jws.choose_key(members, key)
+    check_typ(members.get("typ"), policy)
+    jws.check_signature(chosen, signing_input, signature)
+    return verify_claims(payload, policy, now)
+
+
+def verify_claims(payload: bytes, policy: ClaimPolicy, now: float) -> dict[str, Any]:
+    """Check the claims in the payload of a verified token, RFC 7519 §4.1.
+
+    Raises:
+        MalformedTokenError: not one strict JSON object.
+        ClaimError: a claim is missing, of the wrong type, or not what the policy asks; its subclasses say which.
+    """
+    claims = json.loads_object(payload, max_size=jws.MAX_TOKEN)
+    check_types(claims)
+    check_issuer(claims, policy)
+    check_audience(claims, policy)
+    check_times(claims, policy, now)
+    for name in policy.require:
+        if claims.get(name) is None:
+            raise ClaimError(name, "a required claim is missing")
+    return claims
+
+
+def fold_typ(typ: str) -> str:
+    """A media type as RFC 7515 §4.1.9 compares it: any case, `application/` may be left out."""
+    if not typ.isascii():
+        return typ
+    folded = typ.lower()
+    rest = folded.removeprefix("application/")
+    return folded if "/" in rest else rest
+
+
+def check_typ(typ: str | None, policy: ClaimPolicy) -> None:
+    """The token is of a kind that is asked for, RFC 8725 §3.11.
+
+    Raises:
+        TokenTypeError: `typ` is another, or missing where it must be there.
+    """
+    wanted = policy.types
+    if wanted and (fold_typ(typ) if typ is not None else None) not in wanted:
+        raise TokenTypeError("another kind of token")
+
+
+def check_types(claims: Mapping[str, Any]) -> None:
+    """Registered claims have their RFC's types; a number is finite, not negative and no bool.
+
+    Raises:
+        ClaimError: one has another type.
+    """
+    for name in _TEXTS:
+        if name in claims and not isinstance(claims[name], str):
+            if name == "iss":
+                raise IssuerError(detail="iss is not a string")
+            raise ClaimError(name, "not a string")
+    for name in _TIMES:
+        if name in claims and not is_numeric_date(claims[name]):
+            raise ClaimError(name, "not a number of seconds")
+    if "aud" in claims and not is_audience(claims["aud"]):
+        raise AudienceError(detail="aud is no string and no list of strings")
+
+
+def is_numeric_date(value: object) -> bool:
+    """A NumericDate, RFC 7519 §2: finite, not negative, and neither bool nor text."""
+    kind = value.__class__
+    return (kind is int or kind is float) and isfinite(value) and value >= 0  # type: ignore[arg-type,operator]  # narrowed by kind
+
+
+def is_audience(value: object) -> bool:
+    """A string, or a list of strings that is not empty, RFC 7519 §4.1.3."""
+    if isinstance(value, str):
+        return True
+    return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
+
+
+def check_issuer(claims: Mapping[str, Any], policy: ClaimPolicy) -> None:
+    """`iss` is exactly the one asked for, RFC 7519 §4.1.1."""
+    if policy.issuer is not Waive.ISSUER and claims.get("iss") != policy.issuer:
+        raise IssuerError(detail="iss is missing or another")
+
+
+def check_audience(claims: Mapping[str, Any], policy: ClaimPolicy) -> None:
+    """`aud` names us, letter by letter, RFC 7519 §4.1.3."""
+    wanted = policy.audiences
+    if not wanted:
+        return
+    aud = claims.get("aud")
+    if not (aud in wanted if isinstance(aud, str) else aud is not None and not wanted.isdisjoint(aud)):
+        raise AudienceError(detail="aud is missing or names others")
+
+
+def check_times(claims: Mapping[str, Any], policy: ClaimPolicy, now: float) -> None:
+    """`exp`, `nbf`, `iat` around `now`, with the policy's leeway, RFC 7519 §4.1.4 to §4.1.6.
+
+    Raises:
+        ExpiredTokenError: `exp` has passed, or more than `max_age` since `iat`.
+        NotYetValidError: `nbf` or `iat` lies ahead.
+        ClaimError: `exp`, or `iat` where `max_age` is asked, is missing.
+    """
+    leeway = policy.leeway_s
+    exp, iat, nbf = claims.get("exp"), claims.get("iat"), claims.get("nbf")
+    if policy.accept_expired is None:
+        if exp is None:
+            raise ClaimError("exp", "a required claim is missing")
+        if not now < exp + leeway:  # this way round, a clock that is not a number refuses
+            raise ExpiredTokenError(detail="the token expired")
+    if nbf is not None and not nbf <= now + leeway:
+        raise NotYetValidError(detail="nbf lies ahead")
+    if iat is not None and not iat <= now + leeway:
+        raise NotYetValidError("iat", "iat lies ahead")
+    if policy.max_age_s is not None:
+        if iat is None:
+            raise ClaimError("iat", "a required claim is missing")
+        if not now < iat + policy.max_age_s + leeway:
+            raise ExpiredTokenError("iat", "the token is older than allowed")
+
+
+def encode(claims: Mapping[str, Any], key: JWK, *, typ: str | None) -> str:
+    """Sign claims as they are, RFC 7519 §7.1. Registered claims must have their types.
+
+    Raises:
+        ClaimError: a claim that no verifier would take, or one that is not JSON.
+        InvalidKeyError: the key may not sign.
+        MalformedTokenError: the token would exceed 16 KiB.
+    """
+    return jws.sign_encoded(jws.encoded_header(key, typ), _payload(claims), key)
+
+
+def encoded_size(claims: Mapping[str, Any], key: JWK, *, typ: str | None) -> int:
+    """Octets of the token that `encode` would make, without signing it.
+
+    Raises:
+        ClaimError: as `encode`.
+    """
+    return jws.size(len(_payload(claims)), key, typ=typ)
+
+
+def _payload(claims: Mapping[str, Any]) -> bytes:
+    check_types(claims)
+    try:
+        return json.dumps_object(claims)
+    except ValueError:
+        raise ClaimError("", "the claims are not strict JSON") from None
+
+
+def sign_claims(
+    claims: Mapping[str, Any],
+    key: JWK,
+    *,
+    issuer: str,
+    audience: str | frozenset[str],
+    lifetime: timedelta,
+    typ: str,
+    now: float,
+    jti: str | None = None,
+) -> str:
+    """Sign claims with `iss`, `aud`, `iat` and `exp` added, RFC 7519 §4.1. Times are whole seconds, `iat` rounded down.
+
+    Raises:
+        ClaimError: `claims` repeats what a keyword says, or holds what is not JSON.
+        ConfigError: an empty issuer, audience or typ; a lifetime below one second.
+        InvalidKeyError: the key may not sign.
+    """
+    for name in _KEYWORDS:
+        if name in claims and (name != "jti" or jti is not None):
+            raise ClaimError(name, "repeats a keyword")
+    if not (isinstance(issuer, str) and issuer):
+        raise ConfigError("issuer is a string that is not empty")
+    if not isinstance(lifetime, timedelta) or lifetime < timedelta(seconds=1):
+        raise ConfigError("lifetime is a timedelta of at least one second")
+    if not (isinstance(typ, str) and typ):
+        raise ConfigError("typ is a string that is not empty")
+    names = audience if isinstance(audience, str) and audience else _audience_list(audience)
+    iat = int(now)
+    whole: dict[str, Any] = {"iss": issuer, **claims, "aud": names, "iat": iat}
+    whole["exp"] = iat + int(lifetime.total_seconds())
+    if jti is not None:
+        whole["jti"] = jti
+    return encode(whole, key, typ=typ)
+
+
+def _audience_list(audience: object) -> list[str]:
+    if isinstance(audience, frozenset) and audience and all(isinstance(one, str) and one for one in audience):
+        return sorted(audience)
+    raise ConfigError("audience is a string or a frozenset of strings, and not empty")

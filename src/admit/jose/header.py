@@ -1,0 +1,49 @@
+"""The rules of a token's protected header, RFC 7515 §4. They run before any cryptography.
+
+`jku`, `jwk`, `x5u` and `x5c` are carried like any unknown member and never used: a token cannot bring its own key.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from admit.errors import AlgorithmError, CriticalHeaderError, MalformedTokenError
+
+MAX_KID = 128
+
+
+def check_header(header: Mapping[str, Any]) -> None:
+    """Hold the types of `alg`, `kid` and `typ`, and refuse what would change how the token is to be read.
+
+    Raises:
+        MalformedTokenError: a member has the wrong type or size.
+        CriticalHeaderError: `crit` or `b64` is there.
+    """
+    if not isinstance(header.get("alg"), str):
+        raise MalformedTokenError("alg is missing or not a string")
+    if "kid" in header:
+        check_kid(header["kid"])
+    if "typ" in header and not isinstance(header["typ"], str):
+        raise MalformedTokenError("typ is not a string")
+    if "crit" in header or "b64" in header:
+        check_crit(header)
+
+
+def check_kid(kid: object) -> None:
+    """`kid` is a short string and only ever a dictionary key, RFC 7515 §4.1.4."""
+    if not isinstance(kid, str) or len(kid) > MAX_KID:
+        raise MalformedTokenError("kid is not a string of at most 128 characters")
+
+
+def check_crit(header: Mapping[str, Any]) -> None:
+    """No extension is understood, so every `crit` is refused, and `b64` with or without it, RFC 7515 §4.1.11."""
+    raise CriticalHeaderError("crit cannot be met" if "crit" in header else "b64 is not supported")
+
+
+def check_alg(named: str, key_alg: str) -> None:
+    """The token's `alg` is only compared, letter by letter, with the key's, RFC 8725 §3.1.
+
+    Raises:
+        AlgorithmError: they differ; `none` differs from every key's.
+    """
+    if named != key_alg:
+        raise AlgorithmError("alg is not the key's")

@@ -1,0 +1,342 @@
+"""A key with exactly one algorithm, RFC 7517. The key decides how a token is checked; a token never does."""
+
+from collections.abc import Callable, Mapping
+from secrets import token_bytes
+from types import MappingProxyType
+from typing import Any, NoReturn, final
+
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.hashes import SHA256, Hash
+
+from admit.errors import InvalidKeyError, MalformedTokenError
+from admit.jose import base64url, json, material, pem
+from admit.jose.algorithms import JWS_ALGS, JwsAlg, Sign, Verify
+from admit.jose.material import KeyMaterial
+
+MAX_KID = 128
+"""Characters of a `kid`; it is a dictionary key and nothing else."""
+_MAX_KEY_SIZE = 65_536
+_OPERATIONS = frozenset(
+    {"sign", "verify", "encrypt", "decrypt", "wrapKey", "unwrapKey", "deriveKey", "deriveBits"}
+)
+_RSA_BITS = 2048
+_PUBLIC_OPERATION = {"sign": "verify", "verify": "verify"}
+
+_GENERATE: Mapping[str, Callable[[JwsAlg], KeyMaterial]] = MappingProxyType(
+    {
+        "oct": lambda row: material.of_secret(token_bytes(row.min_bits // 8)),
+        "RSA": lambda _: material.of_rsa(rsa.generate_private_key(65537, _RSA_BITS)),
+        "EC": lambda _: material.of_ec(ec.generate_private_key(ec.SECP256R1())),
+        "OKP": lambda _: material.of_ed25519(ed25519.Ed25519PrivateKey.generate()),
+    }
+)
+
+
+@final
+class JWK:
+    """One key, one algorithm, RFC 7517 §4. Immutable; `repr` shows no secret.
+
+    Made by `generate`, `secret` or `load`. `alg` is the only algorithm it will ever sign or verify with; `use` and
+    `key_ops` are obeyed. `is_private` is true of symmetric keys too. Two keys are equal when they are the same key
+    with the same restrictions.
+    """
+
+    __slots__ = (
+        "_material",
+        "_thumbprint",
+        "alg",
+        "headers",
+        "is_private",
+        "key_ops",
+        "kid",
+        "kty",
+        "signature_size",
+        "signer",
+        "use",
+        "verifier",
+    )
+
+    alg: str
+    kty: str
+    kid: str | None
+    use: str | None
+    key_ops: frozenset[str] | None
+    is_private: bool
+    signature_size: int
+    signer: Sign | None
+    verifier: Verify | None
+    headers: dict[str | None, bytes]
+    _material: KeyMaterial
+    _thumbprint: str
+
+    def __init__(
+        self,
+        key_material: KeyMaterial,
+        row: JwsAlg,
+        *,
+        kid: str | None = None,
+        use: str | None = None,
+        key_ops: frozenset[str] | None = None,
+    ) -> None:
+        """Bind checked material to a row. Internal: `generate`, `secret` and `load` are the ways in."""
+        check_suits(key_material, row)
+        check_purpose(use, key_ops)
+        check_kid(kid)
+        private = key_material.private
+        can_sign = private is not None and (key_ops is None or "sign" in key_ops)
+        can_verify = key_ops is None or "verify" in key_ops
+        put = object.__setattr__
+        put(self, "_material", key_material)
+        put(self, "_thumbprint", _thumbprint(key_material))
+        put(self, "alg", row.name)
+        put(self, "kty", row.kty)
+        put(self, "kid", kid)
+        put(self, "use", use)
+        put(self, "key_ops", key_ops)
+        put(self, "is_private", private is not None)
+        put(self, "signature_size", row.signature_size or (key_material.bits + 7) // 8)
+        put(self, "signer", row.signer(private) if can_sign else None)
+        put(self, "verifier", row.verifier(key_material.public) if can_verify else None)
+        put(self, "headers", {})
+
+    @classmethod
+    def generate(cls, alg: str, *, kid: str | None = None) -> "JWK":
+        """A new key from the system's random source. RSA keys have 2048 bits, HMAC keys the hash's length.
+
+        `kid` defaults to the thumbprint, RFC 7638 §1.
+
+        Raises:
+            InvalidKeyError: `alg` is not one of `JWS_ALGS`.
+        """
+        row = _row(alg)
+        fresh = _GENERATE[row.kty](row)
+        return cls(fresh, row, kid=_thumbprint(fresh) if kid is None else kid)
+
+    @classmethod
+    def secret(cls, raw: bytes, alg: str, *, kid: str | None = None) -> "JWK":
+        """A symmetric key from octets of your own, at least as many as the hash has, RFC 7518 §3.2.
+
+        Octets, not text: a secret kept as base64 or hex is decoded first, or it has less strength than length.
+
+        Raises:
+            InvalidKeyError: too short; a PEM, DER, JWK or SSH form; a repeated or well-known secret; `alg` takes no
+                symmetric key.
+        """
+        if not isinstance(raw, bytes):
+            raise InvalidKeyError("a secret is bytes")
+        return cls(material.of_secret(raw), _row(alg), kid=kid)
+
+    @classmethod
+    def load(
+        cls, data: bytes | str | Mapping[str, Any], *, alg: str | None = None, kid: str | None = None
+    ) -> "JWK":
+        """Read a JWK (JSON text or mapping, RFC 7517 §4) or one PEM key.
+
+        The algorithm is the key's own `alg`, else the argument, else for EC and OKP the one of the curve (`EdDSA` for
+        Ed25519: pass `alg="Ed25519"` for the name of RFC 9864). RSA and oct keys always need one.
+
+        Raises:
+            InvalidKeyError: malformed, too weak, of an unsupported kind, or contradicting an argument.
+        """
+        if isinstance(data, Mapping):
+            return cls._from_members(dict(data), alg, kid)
+        try:
+            raw = data.encode() if isinstance(data, str) else bytes(data)
+            if raw.lstrip().startswith(pem.BEGIN):
+                found = pem.read_pem(raw)
+                return cls(found, _resolve(found, None, alg), kid=kid)
+            members = json.loads_object(raw, max_size=_MAX_KEY_SIZE)
+        except (MalformedTokenError, UnicodeEncodeError, TypeError):
+            raise InvalidKeyError("neither a JWK nor a PEM key") from None
+        return cls._from_members(members, alg, kid)
+
+    @classmethod
+    def _from_members(cls, members: Mapping[str, Any], alg: str | None, kid: str | None) -> "JWK":
+        own_alg, own_kid = _optional_text(members, "alg"), _optional_text(members, "kid")
+        if kid is not None and own_kid is not None and kid != own_kid:
+            raise InvalidKeyError("kid is not the key's own")
+        use, key_ops = _optional_text(members, "use"), _operations(members)
+        found = material.read_members(members)
+        check_certificate(members, found)
+        return cls(
+            found,
+            _resolve(found, own_alg, alg),
+            kid=own_kid if kid is None else kid,
+            use=use,
+            key_ops=key_ops,
+        )
+
+    def public(self) -> "JWK":
+        """The public half, with the same `alg`, `kid` and `use`.
+
+        Raises:
+            InvalidKeyError: the key is symmetric, so there is none.
+        """
+        if not self.is_private:
+            return self
+        half = self._public_material()
+        operations = None if self.key_ops is None else frozenset(_PUBLIC_OPERATION[o] for o in self.key_ops)
+        return JWK(half, JWS_ALGS[self.alg], kid=self.kid, use=self.use, key_ops=operations)
+
+    def _public_material(self) -> KeyMaterial:
+        whole = self._material
+        if not whole.public_members:
+            raise InvalidKeyError("a symmetric key has no public half")
+        return KeyMaterial(
+            whole.kty, whole.crv, whole.bits, whole.public, None, whole.public_members, MappingProxyType({})
+        )
+
+    def to_dict(self, *, private: bool = False) -> dict[str, Any]:
+        """The members of this key as a JWK, RFC 7517 §4; the secret ones only with `private=True`.
+
+        Raises:
+            InvalidKeyError: the private form of a public key, or the public form of a symmetric one.
+        """
+        whole = self._material
+        if private and not self.is_private:
+            raise InvalidKeyError("a public key has no private form")
+        members: dict[str, Any] = dict(whole.public_members if not private else {})
+        if private:
+            members = {**whole.public_members, **whole.private_members}
+        elif not members:
+            raise InvalidKeyError("a symmetric key has no public form")
+        members["alg"] = self.alg
+        if self.kid is not None:
+            members["kid"] = self.kid
+        if self.use is not None:
+            members["use"] = self.use
+        if self.key_ops is not None:
+            shown = self.key_ops if private else {_PUBLIC_OPERATION[o] for o in self.key_ops}
+            members["key_ops"] = sorted(shown)
+        return members
+
+    def to_private_bytes(self) -> bytes:
+        """The private JWK as JSON; `JWK.load` reads it back. Seal it before it is stored.
+
+        Raises:
+            InvalidKeyError: the key is public.
+        """
+        return json.dumps_object(self.to_dict(private=True))
+
+    def thumbprint(self) -> str:
+        """base64url of the SHA-256 of the required members, RFC 7638 §3. For `oct` it is a hash of the secret."""
+        return self._thumbprint
+
+    def __repr__(self) -> str:
+        return f"JWK(alg={self.alg!r}, kid={self.kid!r}, is_private={self.is_private})"
+
+    def _identity(self) -> tuple[object, ...]:
+        return (self._thumbprint, self.alg, self.kid, self.is_private, self.use, self.key_ops)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, JWK) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("a JWK cannot be changed")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("a JWK cannot be changed")
+
+    def __copy__(self) -> "JWK":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "JWK":
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a JWK is not pickled: to_private_bytes() and JWK.load() move a key on purpose")
+
+
+def check_suits(key_material: KeyMaterial, row: JwsAlg) -> None:
+    """Refuse a key of another type or curve than the algorithm's, or a smaller one than it needs, RFC 7518 §3."""
+    if key_material.kty != row.kty or (row.curves and key_material.crv not in row.curves):
+        raise InvalidKeyError("the algorithm takes another type of key")
+    if key_material.bits < row.min_bits:
+        raise InvalidKeyError("the key is too small for its algorithm")
+
+
+def check_purpose(use: str | None, key_ops: frozenset[str] | None) -> None:
+    """Refuse a key that is not meant for signatures, RFC 7517 §4.2, §4.3."""
+    if use is not None and use != "sig":
+        raise InvalidKeyError("use is not sig")
+    if key_ops is not None and not (key_ops and key_ops <= {"sign", "verify"}):
+        raise InvalidKeyError("key_ops names no signature operation, or others too")
+
+
+def check_kid(kid: str | None) -> None:
+    """Refuse a `kid` that no token could carry."""
+    if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= MAX_KID):
+        raise InvalidKeyError("kid is a string of 1 to 128 characters")
+
+
+def check_certificate(members: Mapping[str, Any], found: KeyMaterial) -> None:
+    """Refuse an `x5c` whose first certificate holds another key, RFC 7517 §4.7. No chain is trusted or followed."""
+    chain = members.get("x5c")
+    if chain is None:
+        return
+    # Certificates are rare; their parser is loaded only for a key that has one.
+    from binascii import a2b_base64
+
+    from cryptography.x509 import load_der_x509_certificate
+
+    try:
+        if not isinstance(chain, list) or not chain or not isinstance(chain[0], str):
+            raise InvalidKeyError("x5c is not a list of certificates")
+        certified = load_der_x509_certificate(a2b_base64(chain[0].encode("ascii"), strict_mode=True))
+        same = certified.public_key() == found.public
+    except (ValueError, TypeError):
+        raise InvalidKeyError("x5c cannot be read") from None
+    if not same:
+        raise InvalidKeyError("x5c certifies another key")
+
+
+def _row(alg: str) -> JwsAlg:
+    row = JWS_ALGS.get(alg) if isinstance(alg, str) else None
+    if row is None:
+        raise InvalidKeyError("alg is not supported")
+    return row
+
+
+def _resolve(found: KeyMaterial, own: str | None, asked: str | None) -> JwsAlg:
+    """The one algorithm of a key: its own, else the one asked for, else that of its curve."""
+    if own is not None and asked is not None and own != asked:
+        raise InvalidKeyError("alg is not the key's own")
+    named = asked if own is None else own
+    if named is not None:
+        return _row(named)
+    if found.crv is not None:
+        for row in JWS_ALGS.values():
+            if row.kty == found.kty and found.crv in row.curves:
+                return row
+    raise InvalidKeyError("the key names no algorithm: pass alg")
+
+
+def _optional_text(members: Mapping[str, Any], name: str) -> str | None:
+    value = members.get(name)
+    if value is None and name not in members:
+        return None
+    if not isinstance(value, str):
+        raise InvalidKeyError(f"{name} is not a string")
+    return value
+
+
+def _operations(members: Mapping[str, Any]) -> frozenset[str] | None:
+    """`key_ops`, RFC 7517 §4.3: names without repetition."""
+    if "key_ops" not in members:
+        return None
+    value = members["key_ops"]
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise InvalidKeyError("key_ops is not a list of strings")
+    if len(set(value)) != len(value) or not _OPERATIONS.issuperset(value):
+        raise InvalidKeyError("key_ops repeats a name or has an unknown one")
+    return frozenset(value)
+
+
+def _thumbprint(found: KeyMaterial) -> str:
+    members = found.thumbprint_members
+    digest = Hash(SHA256())
+    digest.update(json.dumps_object({name: members[name] for name in sorted(members)}))
+    return base64url.encode(digest.finalize()).decode("ascii")

@@ -1,0 +1,190 @@
+"""Compact JSON Web Signatures, RFC 7515 §7.1. Nothing is verified until every rule of form has passed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+
+from admit.errors import InvalidKeyError, MalformedTokenError, SignatureError
+from admit.jose import base64url, header, json
+from admit.jose.jwk import JWK
+from admit.jose.jwks import JWKSet
+
+MAX_TOKEN = 16_384
+"""Octets of a whole token."""
+_MAX_PREPARED = 16
+_OWN_MEMBERS = frozenset({"alg", "kid", "typ", "crit", "b64"})
+_VERIFIED = object()
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedJws:
+    """A well-formed token that nobody has verified. Its content is anybody's claim."""
+
+    header: Mapping[str, Any]
+    payload_bytes: bytes = field(repr=False)
+    signing_input: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedJws:
+    """A token whose signature holds under the key asked for. Only `verify` makes one."""
+
+    header: Mapping[str, Any]
+    payload: bytes = field(repr=False)
+    proof: object = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.proof is not _VERIFIED:
+            raise SignatureError("only verification makes a VerifiedJws")
+
+
+def sign(
+    payload: bytes, key: JWK, *, typ: str | None = None, header: Mapping[str, Any] | None = None
+) -> str:
+    """Sign octets, RFC 7515 §5.1. The header has the key's `alg` and `kid`, `typ`, and what `header` adds.
+
+    Raises:
+        InvalidKeyError: the key may not sign.
+        MalformedTokenError: `header` repeats `alg`, `kid`, `typ`, `crit` or `b64`, or is not JSON; too large.
+    """
+    protected = encoded_header(key, typ) if not header else _encode_header(key, typ, header)
+    return sign_encoded(protected, payload, key)
+
+
+def sign_encoded(protected: bytes, payload: bytes, key: JWK) -> str:
+    """Sign under a header that is encoded already (`encoded_header`)."""
+    signer = key.signer
+    if signer is None:
+        raise InvalidKeyError("the key may not sign")
+    signing_input = protected + b"." + base64url.encode(payload)
+    token = signing_input + b"." + base64url.encode(signer(signing_input))
+    if len(token) > MAX_TOKEN:
+        raise MalformedTokenError("the token is too large")
+    return token.decode("ascii")
+
+
+def encoded_header(key: JWK, typ: str | None) -> bytes:
+    """The encoded header of a key's tokens of one `typ`, made once."""
+    prepared = key.headers.get(typ)
+    if prepared is None:
+        prepared = _encode_header(key, typ, {})
+        if len(key.headers) < _MAX_PREPARED:
+            key.headers[typ] = prepared
+    return prepared
+
+
+def _encode_header(key: JWK, typ: str | None, extra: Mapping[str, Any]) -> bytes:
+    if _OWN_MEMBERS & extra.keys():
+        raise MalformedTokenError("the header repeats a member that the key or typ decides")
+    members: dict[str, Any] = {"alg": key.alg}
+    if typ is not None:
+        members["typ"] = typ
+    if key.kid is not None:
+        members["kid"] = key.kid
+    try:
+        return base64url.encode(json.dumps_object({**members, **extra}))
+    except ValueError:
+        raise MalformedTokenError("the header is not JSON") from None
+
+
+def size(payload_octets: int, key: JWK, *, typ: str | None) -> int:
+    """Octets that the token of such a payload will have, known before it is signed."""
+    head = len(encoded_header(key, typ))
+    return head + base64url.encoded_length(payload_octets) + base64url.encoded_length(key.signature_size) + 2
+
+
+def parse(token: str | bytes) -> UnverifiedJws:
+    """Read a compact token by the strict rules and verify nothing, RFC 7515 §5.2 steps 1 to 7.
+
+    Raises:
+        MalformedTokenError: more than 16 KiB, not three parts, not canonical base64url, a header that is no strict
+            JSON object or has members of wrong types.
+        CriticalHeaderError: `crit` or `b64` is in the header.
+    """
+    return UnverifiedJws(*split(token))
+
+
+def split(token: str | bytes) -> tuple[dict[str, Any], bytes, bytes, bytes]:
+    """Header, payload, signing input and signature of a well-formed token."""
+    if isinstance(token, str):
+        try:
+            token = token.encode("ascii")
+        except UnicodeEncodeError:
+            raise MalformedTokenError("not ASCII") from None
+    elif not isinstance(token, bytes):
+        raise MalformedTokenError("a token is str or bytes")
+    if len(token) > MAX_TOKEN:
+        raise MalformedTokenError("the token is too large")
+    parts = token.split(b".")
+    if len(parts) != 3:
+        raise MalformedTokenError("not three parts")
+    members = json.loads_object(base64url.decode(parts[0]))
+    header.check_header(members)
+    signature = base64url.decode(parts[2])
+    return members, base64url.decode(parts[1]), token[: -1 - len(parts[2])], signature
+
+
+def choose_key(members: Mapping[str, Any], key: JWK | JWKSet) -> JWK:
+    """The key that the caller trusts for this header: the one given, or the set's by `kid` and `alg`."""
+    if isinstance(key, JWK):
+        header.check_alg(members["alg"], key.alg)
+        return key
+    if isinstance(key, JWKSet):
+        chosen = key.find(members.get("kid"), members["alg"])
+        header.check_alg(members["alg"], chosen.alg)
+        return chosen
+    raise InvalidKeyError("a key is a JWK or a JWKSet")
+
+
+def check_signature(key: JWK, signing_input: bytes, signature: bytes) -> None:
+    """Verify with the key's own algorithm, RFC 7515 §5.2 step 8.
+
+    Raises:
+        SignatureError: it does not hold.
+        InvalidKeyError: the key's `key_ops` do not let it verify.
+    """
+    verifier = key.verifier
+    if verifier is None:
+        raise InvalidKeyError("the key may not verify")
+    try:
+        verifier(signature, signing_input)
+    except (InvalidSignature, ValueError):
+        raise SignatureError("the signature does not verify") from None
+
+
+def verify(token: str | bytes | UnverifiedJws, key: JWK | JWKSet) -> VerifiedJws:
+    """Verify a compact token with a trusted key, RFC 7515 §5.2. Claims and `typ` are not looked at.
+
+    With a single `JWK` the header's `kid` plays no part: the caller chose the key already.
+
+    Raises:
+        MalformedTokenError, CriticalHeaderError: as `parse`.
+        AlgorithmError: `alg` is not the key's.
+        KeyNotFoundError: the set has no such `kid`, or none tells which of several keys is meant.
+        SignatureError: the signature does not hold.
+    """
+    jws = token if isinstance(token, UnverifiedJws) else parse(token)
+    chosen = choose_key(jws.header, key)
+    check_signature(chosen, jws.signing_input, jws.signature)
+    return VerifiedJws(jws.header, jws.payload_bytes, _VERIFIED)
+
+
+def peek_unverified_header(token: str | bytes) -> Mapping[str, Any]:
+    """The header of a token that nobody has verified; for choosing a key, never for trusting anything.
+
+    Raises:
+        MalformedTokenError, CriticalHeaderError: as `parse`.
+    """
+    return split(token)[0]
+
+
+def peek_unverified_claims(token: str | bytes) -> Mapping[str, Any]:
+    """The claims of a token that nobody has verified; only for choosing the issuer whose keys are asked.
+
+    Raises:
+        MalformedTokenError, CriticalHeaderError: as `parse`, or the payload is no strict JSON object.
+    """
+    return json.loads_object(split(token)[1])

@@ -1,0 +1,157 @@
+"""JSON Web Tokens in two calls, RFC 7519: `sign` and `verify`.
+
+    key = JWK.generate("ES256")
+    token = jwt.sign({"sub": "alice"}, key, issuer=ISS, audience=API, lifetime=timedelta(minutes=5))
+    claims = jwt.verify(token, key.public(), issuer=ISS, audience=API)
+
+The key has the algorithm; there is no list of algorithms to get wrong. Issuer and audience are always named.
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, Literal, TypeVar, overload
+
+import msgspec
+
+from admit.errors import ClaimError, ConfigError
+from admit.jose.claims import DEFAULT_LEEWAY, Audience, ClaimPolicy, Issuer, Typ, sign_claims
+from admit.jose.claims import verify as verify_token
+from admit.jose.jwk import JWK
+from admit.jose.jwks import JWKSet
+from admit.jose.jws import peek_unverified_claims, peek_unverified_header
+from admit.jose.waive import Waive
+
+__all__ = ["peek_unverified_claims", "peek_unverified_header", "sign", "verify"]
+
+_Own = TypeVar("_Own")
+
+
+def sign(
+    claims: Mapping[str, Any],
+    key: JWK,
+    *,
+    issuer: str,
+    audience: str | frozenset[str],
+    lifetime: timedelta,
+    typ: str = "JWT",
+    jti: str | None = None,
+    now: float | None = None,
+) -> str:
+    """Sign a token that lives for `lifetime`, RFC 7519 §7.1, with `iss`, `aud`, `iat` and `exp` added.
+
+    `now` is in seconds since the epoch and defaults to the clock. The header has the key's `alg` and `kid`, and `typ`.
+
+    Raises:
+        ClaimError: `claims` repeats what a keyword says, or has a value that is not JSON.
+        ConfigError: issuer, audience or typ is empty, or lifetime is below one second.
+        InvalidKeyError: the key is public, or its `key_ops` do not let it sign.
+        MalformedTokenError: the token would exceed 16 KiB.
+    """
+    return sign_claims(
+        claims,
+        key,
+        issuer=issuer,
+        audience=audience,
+        lifetime=lifetime,
+        typ=typ,
+        jti=jti,
+        now=time.time() if now is None else now,
+    )
+
+
+@overload
+def verify(
+    token: str | bytes,
+    key: JWK | JWKSet,
+    *,
+    issuer: Issuer,
+    audience: Audience,
+    typ: Typ = ...,
+    leeway: timedelta = ...,
+    max_age: timedelta | None = ...,
+    require: frozenset[str] = ...,
+    accept_expired: Literal[Waive.EXPIRY] | None = ...,
+    into: None = None,
+    now: float | None = ...,
+) -> dict[str, Any]: ...
+
+
+@overload
+def verify(
+    token: str | bytes,
+    key: JWK | JWKSet,
+    *,
+    issuer: Issuer,
+    audience: Audience,
+    typ: Typ = ...,
+    leeway: timedelta = ...,
+    max_age: timedelta | None = ...,
+    require: frozenset[str] = ...,
+    accept_expired: Literal[Waive.EXPIRY] | None = ...,
+    into: type[_Own],
+    now: float | None = ...,
+) -> _Own: ...
+
+
+def verify(
+    token: str | bytes,
+    key: JWK | JWKSet,
+    *,
+    issuer: Issuer,
+    audience: Audience,
+    typ: Typ = "JWT",
+    leeway: timedelta = DEFAULT_LEEWAY,
+    max_age: timedelta | None = None,
+    require: frozenset[str] = frozenset(),
+    accept_expired: Literal[Waive.EXPIRY] | None = None,
+    into: type[_Own] | None = None,
+    now: float | None = None,
+) -> dict[str, Any] | _Own:
+    """Verify a token's form, kind, signature and claims, RFC 7519 §7.2, and return its claims.
+
+    `audience` as a frozenset: one of them must be named. `typ="JWT"` takes a token without `typ` too; any
+    other kind must say so. `leeway` is at most 60 s. `max_age` bounds the time since `iat`. `into` is a class
+    (a dataclass, `TypedDict` or `msgspec.Struct`) that the claims are read into, its types held strictly.
+    `now` is in seconds since the epoch and defaults to the clock. A check is given up by `Waive` only:
+    `issuer=Waive.ISSUER`, `audience=Waive.AUDIENCE`, `typ=Waive.TYP`, `accept_expired=Waive.EXPIRY`.
+
+    Raises:
+        TokenError: its subclasses say which check failed.
+        ConfigError: an argument that cannot work, such as an empty audience.
+        InvalidKeyError: the key may not verify.
+    """
+    try:
+        policy = _policy(issuer, audience, typ, leeway, max_age, require, accept_expired)
+    except TypeError:
+        raise ConfigError("sets of names are frozensets") from None
+    claims = verify_token(token, key, policy, time.time() if now is None else now)
+    if into is None:
+        return claims
+    try:
+        return msgspec.convert(claims, type=into)
+    except (msgspec.MsgspecError, ValueError, TypeError):
+        raise ClaimError("", "the claims do not fit the type asked for") from None
+
+
+@lru_cache(maxsize=64, typed=True)
+def _policy(
+    issuer: Issuer,
+    audience: Audience,
+    typ: Typ,
+    leeway: timedelta,
+    max_age: timedelta | None,
+    require: frozenset[str],
+    accept_expired: Literal[Waive.EXPIRY] | None,
+) -> ClaimPolicy:
+    """The policy of these arguments, checked once: a program has few of them, and tokens many."""
+    return ClaimPolicy(
+        issuer=issuer,
+        audience=audience,
+        typ=typ,
+        leeway=leeway,
+        max_age=max_age,
+        require=require,
+        accept_expired=accept_expired,
+    )
