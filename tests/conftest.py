@@ -6,6 +6,7 @@ pytest_plugins = [
     "tests.plugins.evidence",
     "tests.plugins.loopback",
     "tests.plugins.rounds",
+    "tests.fixtures.required",
     "tests.fixtures.postgres",
     "tests.fixtures.browser",
 ]

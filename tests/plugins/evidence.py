@@ -4,7 +4,7 @@
     @pytest.mark.threat("9700-redirect", off="admit.issuer.oauth.redirect_uris:check_registered")
 
 `off` names the defence, or several that must go together: a function, method or constant of `src` with a permissive
-twin in `tests/twins`. With `--defences-off` each test runs once per marker that has one, its defences taken out, in this
+twin in `tests/twins`. With `--defences-off` each test runs once per marker that has one, its defences out, in this
 process and in every child Python that inherits the environment; with `off_system` only in the children. That test must
 then FAIL. It passes: reported as a failure. It breaks (TypeError and the like) or its fixtures do: a failure too, since
 that shows nothing. The run ends with the ledger rows that were seen failing.
@@ -12,7 +12,7 @@ that shows nothing. The run ends with the ledger rows that were seen failing.
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ def _out(threat: Threat) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     report: Any = yield
     if call.excinfo is not None:
         report.broke = isinstance(call.excinfo.value, BROKEN)

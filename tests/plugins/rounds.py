@@ -22,7 +22,12 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("ADMIT_TIER is quick, test or soak")
     config.addinivalue_line("markers", "slow: left out of the quick tier")
     config.addinivalue_line("markers", "soak: runs in the soak tier only")
-    phases = [hypothesis.Phase.explicit, hypothesis.Phase.reuse, hypothesis.Phase.generate, hypothesis.Phase.shrink]
+    phases = [
+        hypothesis.Phase.explicit,
+        hypothesis.Phase.reuse,
+        hypothesis.Phase.generate,
+        hypothesis.Phase.shrink,
+    ]
     if config.getoption("--defences-off", default=False):
         phases = phases[:3]  # the failure is wanted; a small example of it is not
     hypothesis.settings.register_profile(

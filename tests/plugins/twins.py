@@ -24,7 +24,11 @@ class TwinError(Exception):
 @cache
 def table() -> dict[str, Any]:
     """Every twin, by target. Raises TwinError where two files name the same target."""
-    names = [f"tests.twins.{path.stem}" for path in sorted((TESTS / "twins").glob("*.py")) if path.stem != "__init__"]
+    names = [
+        f"tests.twins.{path.stem}"
+        for path in sorted((TESTS / "twins").glob("*.py"))
+        if path.stem != "__init__"
+    ]
     if (TESTS / "defences_off.py").exists():
         names.append("tests.defences_off")
     merged: dict[str, Any] = {}

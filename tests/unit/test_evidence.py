@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from tests.plugins import twins
 
 ROOT = Path(__file__).resolve().parents[2]
 
-DEFENCE = '''
+DEFENCE = """
 import random
 
 def check(value):
@@ -21,7 +20,7 @@ def check(value):
 
 def shout(value):
     return value.upper()
-'''
+"""
 
 TWINS = """
 TWINS = {
@@ -112,8 +111,8 @@ def _run(project: Path, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="module", params=[(), ("-n", "2")], ids=["one process", "two workers"])
-def output(project: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    yield _run(project, "--defences-off", *request.param)
+def output(project: Path, request: pytest.FixtureRequest) -> str:
+    return _run(project, "--defences-off", *request.param)
 
 
 def _seen(output: str) -> set[str]:
@@ -189,9 +188,7 @@ def test_a_twin_is_bound_where_another_module_imported_the_defence_and_taken_bac
         ("text", "of another sort"),
     ],
 )
-def test_a_twin_that_does_not_fit_is_refused(
-    monkeypatch: pytest.MonkeyPatch, twin: object, why: str
-) -> None:
+def test_a_twin_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch, twin: object, why: str) -> None:
     monkeypatch.setattr(twins, "table", lambda: {"tests.plugins.twins:check": twin})
     with pytest.raises(twins.TwinError, match=why):
         twins.check("tests.plugins.twins:check")

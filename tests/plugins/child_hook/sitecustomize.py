@@ -17,7 +17,9 @@ if _NAMES:
         from tests.plugins import twins
 
         _STAYS.enter_context(twins.taken_out(_NAMES))
-    except Exception:  # site would print it and go on with the defence in place: better no child than a wrong one
+    except (
+        Exception
+    ):  # site would print it and go on with the defence in place: better no child than a wrong one
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(70)

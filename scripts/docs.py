@@ -1,0 +1,209 @@
+"""Write docs/standards.md and docs/threats.md from the markers on the tests. `--check` tells whether they are stale.
+
+Markers are read from the source, not by running pytest: the pages take a moment, and need no server to be there.
+"""
+
+import argparse
+import ast
+import sys
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTE = "<!-- Written by `make docs` from the markers on the tests. Change those instead. -->\n"
+
+RFCS = {
+    "6749": "OAuth 2.0",
+    "6750": "Bearer token usage",
+    "7009": "Token revocation",
+    "7515": "JSON Web Signature",
+    "7516": "JSON Web Encryption",
+    "7517": "JSON Web Key",
+    "7518": "JSON Web Algorithms",
+    "7519": "JSON Web Token",
+    "7520": "Examples of protecting content with JOSE",
+    "7523": "JWT for client authentication and grants",
+    "7591": "Dynamic client registration",
+    "7617": "Basic authentication",
+    "7636": "Proof Key for Code Exchange",
+    "7638": "JWK thumbprint",
+    "7662": "Token introspection",
+    "7797": "JWS unencoded payload",
+    "8037": "Edwards curves in JOSE",
+    "8252": "OAuth for native apps",
+    "8414": "Authorization server metadata",
+    "8628": "Device authorization grant",
+    "8693": "Token exchange",
+    "8705": "Mutual TLS",
+    "8707": "Resource indicators",
+    "8725": "JWT best current practices",
+    "9068": "JWT profile for access tokens",
+    "9101": "JWT-secured authorization requests",
+    "9106": "Argon2",
+    "9110": "HTTP semantics",
+    "9126": "Pushed authorization requests",
+    "9207": "Issuer identification",
+    "9440": "Client certificates behind a proxy",
+    "9449": "Demonstrating proof of possession",
+    "9562": "UUIDs",
+    "9700": "OAuth 2.0 security best current practice",
+    "9728": "Protected resource metadata",
+    "9864": "Fully specified algorithms",
+    "6265": "HTTP state management",
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Marked:
+    """One marker on one test."""
+
+    kind: str
+    values: tuple[str, ...]
+    file: str
+    test: str
+    defences: tuple[str, ...] = ()
+
+
+def _strings(node: ast.expr | None) -> tuple[str, ...]:
+    """The string literals of an `off` argument, a string or a list of them."""
+    if node is None:
+        return ()
+    value = ast.literal_eval(node)
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _marks(node: ast.AST, file: str, test: str) -> Iterator[Marked]:
+    for call in ast.walk(node):
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
+            continue
+        if call.func.attr not in ("rfc", "threat") or not ast.unparse(call.func.value).endswith("mark"):
+            continue
+        keywords = {word.arg: word.value for word in call.keywords}
+        defences = _strings(keywords.get("off")) + _strings(keywords.get("off_system"))
+        try:
+            values = tuple(str(ast.literal_eval(arg)) for arg in call.args)
+        except ValueError as error:
+            raise SystemExit(f"{file}::{test}: the arguments of a marker must be literals") from error
+        yield Marked(call.func.attr, values, file, test, defences)
+
+
+def collect(tests: Path) -> list[Marked]:
+    """Every `rfc` and `threat` marker under `tests`: on functions, classes, parameters, and by `pytestmark`."""
+    found: list[Marked] = []
+    for path in sorted(tests.rglob("test_*.py")):
+        file = path.relative_to(tests.parent).as_posix()
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+        for statement in tree.body:
+            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "pytestmark":
+                for name in names:
+                    if name.startswith("test_"):
+                        found += _marks(statement.value, file, name)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                inner = [n.name for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+                for decorator in node.decorator_list:
+                    for name in inner:
+                        if name.startswith("test_"):
+                            found += _marks(decorator, file, name)
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                for decorator in node.decorator_list:
+                    found += _marks(decorator, file, node.name)
+    return sorted(set(found))
+
+
+def ledger() -> dict[str, str]:
+    """Rows of the threat ledger: id and the attack in one line, in the ledger's order."""
+    rows: dict[str, str] = tomllib.loads((ROOT / "docs/ledger.toml").read_text(encoding="utf-8"))["rows"]
+    return rows
+
+
+def _sentence(test: str) -> str:
+    return test.removeprefix("test_").replace("_", " ")
+
+
+def _section_key(section: str) -> tuple[tuple[int, str], ...]:
+    return tuple((int(p), "") if p.isdigit() else (10_000, p) for p in section.split("."))
+
+
+def standards(marks: list[Marked]) -> str:
+    """docs/standards.md: the sections of each RFC that have tests, and the tests' names as sentences."""
+    sections: dict[str, dict[str, set[tuple[str, str]]]] = defaultdict(lambda: defaultdict(set))
+    for mark in marks:
+        if mark.kind == "rfc":
+            number, section = mark.values
+            sections[number][section].add((mark.test, mark.file))
+    lines = [
+        "# Standards\n",
+        NOTE,
+        "What is held by tests, section by section. A test's name is the rule it holds.\n",
+    ]
+    for number in sorted(sections, key=lambda n: (not n.isdigit(), n.zfill(6))):
+        title = RFCS.get(number)
+        head = f"RFC {number}" + (f": {title}" if title else "") if number.isdigit() else number
+        lines.append(f"## {head}\n")
+        for section in sorted(sections[number], key=_section_key):
+            lines += [
+                f"- §{section} {_sentence(test)} ([test](../{file}))"
+                for test, file in sorted(sections[number][section])
+            ]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def threats(marks: list[Marked]) -> str:
+    """docs/threats.md: each ledger row that has tests, its state, and the defences whose absence was noticed."""
+    by_row: dict[str, list[Marked]] = defaultdict(list)
+    for mark in marks:
+        if mark.kind == "threat":
+            by_row[mark.values[0]].append(mark)
+    rows = ledger()
+    covered = [row for row in rows if row in by_row]
+    lines = [
+        "# Threats\n",
+        NOTE,
+        "*Seen red*: `make defences-off` takes the named defence out and requires the row's tests to fail.",
+        "*Tested*: there are tests, none of which names a defence yet.\n",
+        f"{len(covered)} of {len(rows)} rows have tests.\n",
+        "| row | attack | state | tests | defences |",
+        "|---|---|---|---|---|",
+    ]
+    for row in covered:
+        files = sorted({mark.file for mark in by_row[row]})
+        names = {mark.test for mark in by_row[row]}
+        links = ", ".join(f"[{Path(file).stem.removeprefix('test_')}](../{file})" for file in files)
+        defences = sorted({name for mark in by_row[row] for name in mark.defences})
+        state = "seen red" if defences else "tested"
+        shown = "<br>".join(f"`{name}`" for name in defences)
+        attack = rows[row].replace("|", "\\|")
+        lines.append(f"| {row} | {attack} | {state} | {len(names)}: {links} | {shown} |")
+    left = [row for row in rows if row not in by_row]
+    if left:
+        lines += ["", "## Rows without a test yet\n", ", ".join(left)]
+    return "\n".join(lines) + "\n"
+
+
+def pages() -> dict[Path, str]:
+    """What the generated pages should hold now."""
+    marks = collect(ROOT / "tests")
+    return {ROOT / "docs/standards.md": standards(marks), ROOT / "docs/threats.md": threats(marks)}
+
+
+def main() -> int:
+    """Write the pages, or with `--check` exit 1 when one is stale."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    stale = [path for path, text in pages().items() if not path.exists() or path.read_text("utf-8") != text]
+    for path in stale:
+        print(f"{'stale' if check else 'written'}: {path.relative_to(ROOT)}")
+        if not check:
+            path.write_text(pages()[path], encoding="utf-8")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""The locks hold what pyproject.toml asks for, with a hash for each file and no address."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+RUN = PROJECT["project"]["dependencies"]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+GROUPS = PROJECT["dependency-groups"]
+
+LOCKS = {
+    "run": RUN,
+    "server": RUN + EXTRAS["server"],
+    "dev": RUN + EXTRAS["server"] + EXTRAS["fastapi"] + GROUPS["dev"],
+    "servers": GROUPS["servers"],
+    "bootstrap": GROUPS["bootstrap"],
+}
+
+
+def _locked(name: str) -> dict[str, set[Version]]:
+    """Versions by package; a package may be locked at two, for different Pythons."""
+    text = (ROOT / f"requirements/{name}.txt").read_text("utf-8")
+    found: dict[str, set[Version]] = {}
+    for package, version in re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", text, re.MULTILINE):
+        found.setdefault(canonicalize_name(package), set()).add(Version(version))
+    return found
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_satisfies_the_ranges_it_was_made_from(name: str) -> None:
+    locked = _locked(name)
+    for line in LOCKS[name]:
+        wanted = Requirement(line)
+        versions = locked.get(canonicalize_name(wanted.name), set())
+        assert versions, f"{wanted.name} is not in requirements/{name}.txt; run: make lock"
+        assert all(version in wanted.specifier for version in versions), f"{wanted.name}; run: make lock"
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_locked_package_has_a_hash_and_no_address_stands_in_a_lock(name: str) -> None:
+    text = (ROOT / f"requirements/{name}.txt").read_text("utf-8")
+    blocks = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)[1:]
+    assert blocks
+    assert all("--hash=sha256:" in block for block in blocks)
+    assert "://" not in text
+    assert not re.search(r"^\s*--(index|extra|find)", text, re.MULTILINE)
+
+
+def test_what_users_install_is_what_is_tested() -> None:
+    dev = _locked("dev")
+    for name in ("run", "server"):
+        for package, versions in _locked(name).items():
+            assert versions == dev[package], f"{package} differs between {name} and dev; run: make lock"

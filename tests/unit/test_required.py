@@ -1,0 +1,17 @@
+"""A missing component skips with a hint on a laptop, and fails where everything is required."""
+
+import pytest
+
+from tests.fixtures.required import missing
+
+
+def test_a_missing_component_skips_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ADMIT_REQUIRE", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no Chromium: apt install chromium"):
+        missing("Chromium", "apt install chromium")
+
+
+def test_a_missing_component_fails_where_all_are_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADMIT_REQUIRE", "all")
+    with pytest.raises(pytest.fail.Exception, match="Chromium is required and missing"):
+        missing("Chromium", "apt install chromium")
