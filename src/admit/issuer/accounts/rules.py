@@ -1,0 +1,119 @@
+"""What is a good email, name, role and password, and what claims an account gives. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from admit.issuer.accounts.errors import AccountError, EmailError, PasswordError, PersonNameError
+from admit.issuer.accounts.records import User
+
+EMAIL_MAX_CHARS = 254  # RFC 5321 §4.5.3.1.3 bounds a path to 256 octets, two of them the angle brackets
+NAME_MAX_CHARS = 200
+LABEL_MAX_CHARS = 128
+PASSWORD_MIN_CHARS = 8
+PASSWORD_MAX_BYTES = 1024
+
+# RFC 5322 dot-atom without quoted strings, and a domain of at least two LDH labels. ASCII only: a homograph of another
+# person's address cannot be registered, and full-width forms have become ASCII before this is asked.
+_LOCAL = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_EMAIL = re.compile(rf"(?=.{{1,64}}@){_LOCAL}@(?:{_LABEL}\.)+{_LABEL}", re.ASCII)
+_LABEL_WORD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9:._/@-]*[A-Za-z0-9])?", re.ASCII)
+_BLANKS = " \t\r\n\u00a0\u3000"
+
+
+def canonical_identifier(text: str) -> str:
+    """The one form in which identifiers are compared and counted: NFKC, case-folded, no blanks around it.
+
+    Never fails: a throttle must count malformed input as well. Dots and `+tags` are kept: they are part of the address.
+    """
+    # Folding can bring back characters that NFKC changes, so it is done once more; blanks can appear by NFKC.
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return folded.strip(_BLANKS)
+
+
+def canonical_email(text: str) -> str:
+    """An email address in its canonical form.
+
+    Raises: EmailError unless it is `local@domain` in ASCII of at most 254 characters after NFKC.
+    """
+    if len(text) > 4 * EMAIL_MAX_CHARS:
+        raise EmailError("email too long")
+    email = canonical_identifier(text)
+    if len(email) > EMAIL_MAX_CHARS or not _EMAIL.fullmatch(email):
+        raise EmailError("email is not local@domain in ASCII")
+    return email
+
+
+def shown_email(text: str) -> str:
+    """The address as typed, without blanks around it, for display and mail. Call after `canonical_email` took it."""
+    return unicodedata.normalize("NFC", text).strip(_BLANKS)
+
+
+def _is_unprintable(char: str) -> bool:
+    # Cc control, Cs surrogate, Co private use, Cn unassigned, Zl/Zp line and paragraph separators. Cf is refused but
+    # for the two joiners that Persian, Hindi and emoji need: the others turn text around or hide it.
+    category = unicodedata.category(char)
+    return category in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp") or (
+        category == "Cf" and char not in "\u200c\u200d"
+    )
+
+
+def clean_name(text: str) -> str:
+    """A person's name in NFC without blanks around it.
+
+    Raises: PersonNameError when it is empty, longer than 200 characters, or holds control or direction characters.
+    """
+    if len(text) > 4 * NAME_MAX_CHARS:
+        raise PersonNameError("name too long")
+    if any(_is_unprintable(char) for char in text):
+        raise PersonNameError("name holds an unprintable character")
+    name = unicodedata.normalize("NFC", text).strip(_BLANKS)
+    if not name or len(name) > NAME_MAX_CHARS:
+        raise PersonNameError("name is empty or too long")
+    return name
+
+
+def check_label(text: str) -> str:
+    """A role or group name: 1 to 128 of letters, digits and `: . _ / @ -`, RFC 9068 §2.2.3.1 leaves the form to us.
+
+    Raises: AccountError.
+    """
+    if len(text) > LABEL_MAX_CHARS or not _LABEL_WORD.fullmatch(text):
+        raise AccountError("role or group name has a form that is not taken")
+    return text
+
+
+def password_bytes(password: str) -> bytes | None:
+    """The octets that are hashed: UTF-8 exactly as sent, nothing cut, folded or trimmed. None: cannot be anybody's."""
+    try:
+        octets = password.encode("utf-8")
+    except UnicodeEncodeError:  # a lone surrogate
+        return None
+    return octets if len(octets) <= PASSWORD_MAX_BYTES else None
+
+
+def check_new_password(password: str) -> bytes:
+    """The octets of a password that may be set.
+
+    Raises: PasswordError when it has fewer than 8 characters, more than 1,024 bytes, or is not Unicode text.
+    """
+    octets = password_bytes(password)
+    if octets is None or len(password) < PASSWORD_MIN_CHARS:
+        raise PasswordError("password too short, too long, or not text")
+    return octets
+
+
+def standard_claims(user: User, scope: frozenset[str]) -> Mapping[str, Any]:
+    """The claims of OpenID Connect Core §5.1 that the scopes of §5.4 ask for, without `sub`."""
+    claims: dict[str, Any] = {}
+    if "profile" in scope:
+        claims["name"] = user.name
+        claims["updated_at"] = int(user.updated_at)
+        if user.locale is not None:
+            claims["locale"] = user.locale
+    if "email" in scope:
+        claims["email"] = user.email_shown
+        claims["email_verified"] = user.email_verified_at is not None
+    return claims

@@ -1,0 +1,78 @@
+"""Clients and resources as frozen values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import TypeAlias
+
+
+class Profile(Enum):
+    """What settles PKCE, algorithms and authentication methods of a client."""
+
+    OAUTH21 = "oauth21"
+    OIDC = "oidc"
+    FAPI2 = "fapi2"
+
+
+class ApplicationType(Enum):
+    """OpenID Connect Registration §2 `application_type`: decides which redirect URIs may be registered."""
+
+    WEB = "web"
+    NATIVE = "native"
+
+
+DEFAULT_GRANT_TYPES = frozenset({"authorization_code", "refresh_token"})
+DEFAULT_SCOPES = frozenset({"openid", "profile", "email"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """An application, RFC 6749 §2.
+
+    `public`: it cannot keep a secret; all others have one or two SHA-256 `secret_hashes` (two while one is replaced).
+    `first_party`: no consent page. `scopes`: all that it may ever ask for, those of resources included.
+    `resources`: the audiences it may name; `default_resource` is the `aud` when it names none, the issuer if that is
+    None. `userinfo_audience` adds the issuer to `aud`, so that the token is good for `/userinfo` too.
+    """
+
+    id: str
+    name: str
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    public: bool = True
+    application_type: ApplicationType = ApplicationType.WEB
+    secret_hashes: tuple[bytes, ...] = field(default=(), repr=False)
+    first_party: bool = False
+    grant_types: frozenset[str] = DEFAULT_GRANT_TYPES
+    scopes: frozenset[str] = DEFAULT_SCOPES
+    resources: frozenset[str] = frozenset()
+    default_resource: str | None = None
+    userinfo_audience: bool = False
+    id_token_alg: str = "RS256"  # noqa: S105  # an algorithm's name
+    require_pkce: bool = True
+    profile: Profile = Profile.OAUTH21
+
+    @property
+    def is_native(self) -> bool:
+        return self.application_type is ApplicationType.NATIVE
+
+
+ScopeText: TypeAlias = str | Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """An API that takes our access tokens; `id` is its audience URI, RFC 8707 §2.
+
+    `scopes` maps each scope to what the consent page says of it, one text or one a language. `roles` maps a role to
+    the scopes that its holders may have; the role `*` is everybody's. `secret_hash` (SHA-256) opens
+    `/session/lookup` and introspection for it. `alg` signs its access tokens.
+    """
+
+    id: str
+    name: str
+    scopes: Mapping[str, ScopeText] = field(default_factory=lambda: MappingProxyType({}))
+    roles: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    secret_hash: bytes | None = field(default=None, repr=False)
+    alg: str = "ES256"

@@ -1,0 +1,212 @@
+"""Which redirect URI, secret and scope a client may use. Pure."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Collection, Iterable
+from urllib.parse import urlsplit
+
+from admit.errors import ConfigError
+from admit.issuer.clients.records import Client, Resource
+
+RESERVED_CLIENT_ID = "admit"  # the `client_id` of a session's principal, contracts of the verifier
+USER_ID_PREFIX = "u_"  # every user's `sub` begins so, hence no client id may, RFC 9700 §4.15
+EVERYBODY = "*"
+OIDC_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~-]{0,126}[A-Za-z0-9])?", re.ASCII)
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+", re.ASCII)  # RFC 6749 §3.3
+_URI_CHARS = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+", re.ASCII)  # RFC 3986 §2
+_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\])(?::([1-9][0-9]{0,4}))?(/[^#]*)?", re.ASCII)
+_LOCALHOST = re.compile(r"http://localhost:[1-9][0-9]{0,4}(?:/[^#]*)?", re.ASCII)
+_PRIVATE_SCHEME = re.compile(
+    r"[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:/[^/#][^#]*|[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:/", re.ASCII
+)
+
+
+def is_client_id(text: str) -> bool:
+    """Whether this may be a client's id: in a name space of its own, so that it never equals a user's `sub`."""
+    return (
+        bool(_CLIENT_ID.fullmatch(text))
+        and not text.lower().startswith(USER_ID_PREFIX)
+        and text.lower() != RESERVED_CLIENT_ID
+    )
+
+
+def is_scope(text: str) -> bool:
+    """A scope-token of RFC 6749 §3.3."""
+    return bool(_SCOPE_TOKEN.fullmatch(text))
+
+
+# Redirect URIs
+
+
+def loopback_parts(uri: str) -> tuple[str, str] | None:
+    """The address and what follows the port of a loopback-IP redirect URI, RFC 8252 §7.3; None for any other."""
+    match = _LOOPBACK.fullmatch(uri)
+    if match is None or not _URI_CHARS.fullmatch(uri):
+        return None
+    address, port, rest = match.groups()
+    if port is not None and int(port) > 65535:
+        return None
+    return address, rest or ""
+
+
+def redirect_uri_allowed(client: Client, uri: str) -> bool:
+    """Whether a redirect may go to `uri`: byte-equal to a registered one, RFC 9700 §4.1.3.
+
+    No patterns. The one difference that is allowed is the port of a loopback-IP URI of a native client, RFC 8252 §7.3.
+    """
+    if uri in client.redirect_uris:
+        return True
+    if not client.is_native:
+        return False
+    asked = loopback_parts(uri)
+    return asked is not None and any(loopback_parts(known) == asked for known in client.redirect_uris)
+
+
+def post_logout_redirect_uri_allowed(client: Client, uri: str) -> bool:
+    """The same rule for `post_logout_redirect_uri`, OpenID Connect RP-Initiated Logout §2: byte-equal, always."""
+    return uri in client.post_logout_redirect_uris
+
+
+def is_registrable_redirect_uri(uri: str, *, native: bool, dev: bool) -> bool:
+    """Whether a redirect URI may be registered at all.
+
+    https for all; for native applications also `http` on a loopback IP address and private-use schemes that contain
+    a dot (RFC 8252 §7); with `dev` the exact `http://localhost:PORT/…`. Never a fragment, user info or dot segments.
+    """
+    if not _URI_CHARS.fullmatch(uri) or "#" in uri or len(uri) > 2048:
+        return False
+    if _LOCALHOST.fullmatch(uri):
+        return dev
+    if native and (loopback_parts(uri) is not None or _PRIVATE_SCHEME.fullmatch(uri)):
+        return True
+    return is_plain_https(uri)
+
+
+def is_plain_https(uri: str) -> bool:
+    """https with a host in lower case, no user info, no default port, no dot segments: as browsers write it."""
+    if not _URI_CHARS.fullmatch(uri) or not uri.startswith("https://"):
+        return False
+    try:
+        parts = urlsplit(uri)
+        port = parts.port
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    if not host or parts.username is not None or parts.password is not None or "@" in parts.netloc:
+        return False
+    expected = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
+    segments = parts.path.lower().replace("%2e", ".").split("/")
+    return parts.netloc == expected and port != 443 and "." not in segments and ".." not in segments
+
+
+def origin_of(uri: str) -> str | None:
+    """The web origin (RFC 6454 §6.2) of an http or https URI; None for private-use schemes."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        return None
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+# Scopes
+
+
+def scopes_for(resource: Resource, roles: Collection[str]) -> frozenset[str]:
+    """The scopes of a resource that a user with these roles may have: the one bound of sessions and of tokens alike."""
+    allowed: set[str] = set(resource.roles.get(EVERYBODY, ()))
+    for role in roles:
+        if role != EVERYBODY:
+            allowed.update(resource.roles.get(role, ()))
+    return frozenset(allowed) & resource.scopes.keys()
+
+
+def grantable_scopes(client: Client, resource: Resource | None, roles: Collection[str]) -> frozenset[str]:
+    """All that a token for this client, audience and user may hold: the client's scopes that are of OpenID Connect or
+    that the user's roles give at the resource, RFC 9700 §2.3.
+    """
+    of_resource = frozenset[str]() if resource is None else scopes_for(resource, roles)
+    return client.scopes & (OIDC_SCOPES | of_resource)
+
+
+# Secrets
+
+
+def new_secret() -> str:
+    """A client secret of 256 random bits; shown once, kept as its hash."""
+    return secrets.token_urlsafe(32)
+
+
+def hash_secret(secret: str) -> bytes:
+    """SHA-256: enough for what has 256 random bits, RFC 6749 §10.2."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def verify_secret(hashes: Iterable[bytes], secret: str) -> bool:
+    """Whether the secret is one of those kept; looks at all of them, in constant time each."""
+    presented = hash_secret(secret)
+    found = False
+    for kept in hashes:
+        found |= hmac.compare_digest(kept, presented)
+    return found
+
+
+# What settings may say
+
+
+def check_client(client: Client, *, dev: bool) -> None:
+    """Raises: ConfigError, one line that says which rule the client's settings break."""
+    where = "client"
+    if not is_client_id(client.id):
+        raise ConfigError(
+            f"{where}.id: letters, digits, . _ ~ - only; not '{RESERVED_CLIENT_ID}', not beginning '{USER_ID_PREFIX}'"
+        )
+    where = f"client {client.id}"
+    if client.public and client.secret_hashes:
+        raise ConfigError(f"{where}: a public client has no secret; set public = false, or remove the secret")
+    if not client.public and not 1 <= len(client.secret_hashes) <= 2:
+        raise ConfigError(
+            f"{where}: a confidential client has one secret, or two while one is being replaced"
+        )
+    if any(len(kept) != hashlib.sha256().digest_size for kept in client.secret_hashes):
+        raise ConfigError(f"{where}: secret_hashes are SHA-256, 32 bytes each")
+    for uri in client.redirect_uris:
+        if not is_registrable_redirect_uri(uri, native=client.is_native, dev=dev):
+            raise ConfigError(
+                f"{where}: redirect_uris wants https URIs without fragment (see docs for native and --dev)"
+            )
+    for uri in client.post_logout_redirect_uris:
+        if not is_registrable_redirect_uri(uri, native=client.is_native, dev=dev):
+            raise ConfigError(f"{where}: post_logout_redirect_uris wants https URIs without fragment")
+    if "authorization_code" in client.grant_types and not client.redirect_uris:
+        raise ConfigError(f"{where}: authorization_code needs redirect_uris")
+    if not client.require_pkce and (
+        client.public or not all(is_plain_https(uri) for uri in client.redirect_uris)
+    ):
+        raise ConfigError(
+            f"{where}: require_pkce = false is for confidential clients with https redirect URIs only"
+        )
+    if not all(is_scope(scope) for scope in client.scopes):
+        raise ConfigError(f"{where}: a scope has a character that RFC 6749 §3.3 does not allow")
+    if client.default_resource is not None and client.default_resource not in client.resources:
+        raise ConfigError(f"{where}: default_resource is not among its resources")
+
+
+def check_resource(resource: Resource, *, dev: bool) -> None:
+    """Raises: ConfigError, one line that says which rule the resource's settings break."""
+    uri = resource.id
+    loopback_http = dev and (_LOCALHOST.fullmatch(uri) is not None or loopback_parts(uri) is not None)
+    if "#" in uri or not (is_plain_https(uri) or loopback_http or re.fullmatch(r"urn:[\x21-\x7e]+", uri)):
+        raise ConfigError("resource.id wants an absolute https or urn URI without fragment")
+    where = f"resource {uri}"
+    if not all(is_scope(scope) for scope in resource.scopes):
+        raise ConfigError(f"{where}: a scope has a character that RFC 6749 §3.3 does not allow")
+    if OIDC_SCOPES & resource.scopes.keys():
+        raise ConfigError(f"{where}: the scopes of OpenID Connect are no resource's scopes")
+    for role, scopes in resource.roles.items():
+        if not scopes <= resource.scopes.keys():
+            raise ConfigError(f"{where}: role {role} names a scope that is not in scopes")
+    if resource.secret_hash is not None and len(resource.secret_hash) != hashlib.sha256().digest_size:
+        raise ConfigError(f"{where}: secret_hash is SHA-256, 32 bytes")

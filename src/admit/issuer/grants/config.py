@@ -1,0 +1,49 @@
+"""Settings of codes, interactions and refresh tokens."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from admit.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantsConfig:
+    """Lifetimes and limits of grants.
+
+    `code_lifetime`: default 60 s, at most 10 min (RFC 6749 §4.1.2). `interaction_lifetime`: default 30 min.
+    `refresh_idle`, `refresh_absolute`: of an offline grant, defaults 14 d and 90 d. `online_idle`: how long an online
+    grant may go unused (default 8 h); its absolute end is its session's. `refresh_grace`: how long after a rotation the
+    token before it is still answered with the same successor (default 30 s, 0 s to 300 s). `live_grants`: per session
+    and client, the oldest is ended beyond (default 10). `kept`: how long spent codes are remembered, so that their
+    second use is noticed (default 1 h).
+    """
+
+    code_lifetime: timedelta = timedelta(seconds=60)
+    interaction_lifetime: timedelta = timedelta(minutes=30)
+    refresh_idle: timedelta = timedelta(days=14)
+    refresh_absolute: timedelta = timedelta(days=90)
+    online_idle: timedelta = timedelta(hours=8)
+    refresh_grace: timedelta = timedelta(seconds=30)
+    live_grants: int = 10
+    kept: timedelta = timedelta(hours=1)
+
+    def __post_init__(self) -> None:
+        for name in (
+            "code_lifetime",
+            "interaction_lifetime",
+            "refresh_idle",
+            "refresh_absolute",
+            "online_idle",
+        ):
+            if getattr(self, name) <= timedelta(0):
+                raise ConfigError(f"grants.{name} must be positive")
+        if self.code_lifetime > timedelta(minutes=10):
+            raise ConfigError("grants.code_lifetime must be at most 10m")
+        if not timedelta(0) <= self.refresh_grace <= timedelta(seconds=300):
+            raise ConfigError("grants.refresh_grace must lie between 0s and 300s")
+        if self.refresh_idle > self.refresh_absolute:
+            raise ConfigError("grants.refresh_idle must not be longer than grants.refresh_absolute")
+        if self.live_grants < 1:
+            raise ConfigError("grants.live_grants must be at least 1")
+        if not self.code_lifetime <= self.kept <= timedelta(hours=1):
+            raise ConfigError("grants.kept must lie between grants.code_lifetime and 1h")
