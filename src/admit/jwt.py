@@ -41,7 +41,8 @@ def sign(
 ) -> str:
     """Sign a token that lives for `lifetime`, RFC 7519 §7.1, with `iss`, `aud`, `iat` and `exp` added.
 
-    `now` is in seconds since the epoch and defaults to the clock. The header has the key's `alg` and `kid`, and `typ`.
+    `now` is in seconds since the epoch and defaults to the clock. The header has the key's `alg` and `kid`,
+    and `typ`.
 
     Raises:
         ClaimError: `claims` repeats what a keyword says, or has a value that is not JSON.

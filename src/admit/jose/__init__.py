@@ -1,4 +1,7 @@
-"""Keys and signatures: octets in, verified values out. Pure: no clock, no network. RFC 7515, 7517, 7518, 7638, 8037."""
+"""Keys and signatures: octets in, verified values out. Pure: no clock, no network.
+
+RFC 7515, 7517, 7518, 7519, 7638, 8037, 9864.
+"""
 
 from admit.jose import base64url, claims, json, jws
 from admit.jose.algorithms import JWS_ALGS, JwsAlg

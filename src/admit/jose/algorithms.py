@@ -1,7 +1,7 @@
 """The signature algorithms as rows of a table, RFC 7518 §3, RFC 8037 §3.1, RFC 9864 §2.2.
 
-A row says which keys it takes and prepares, once for each key, the two functions that do the work. Code elsewhere knows
-no algorithm by name; to offer one more is to add a row. `none` has no row.
+A row says which keys it takes and prepares, once for each key, the two functions that do the work. Code
+elsewhere knows no algorithm by name; to offer one more is to add a row. `none` has no row.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,9 +24,9 @@ Verify: TypeAlias = Callable[[bytes, bytes], None]
 class JwsAlg:
     """One value of `alg`, RFC 7518 §3.1.
 
-    `curves` is empty where the key type has none; `min_bits` is the smallest key taken. `signature_size` is in octets,
-    0 where the key's size decides. `signer` and `verifier` take the key material of the `cryptography` package (octets
-    for `oct`) and prepare everything that does not depend on the message.
+    `curves` is empty where the key type has none; `min_bits` is the smallest key taken. `signature_size` is
+    in octets, 0 where the key's size decides. `signer` and `verifier` take the key material of the
+    `cryptography` package (octets for `oct`) and prepare everything that does not depend on the message.
     """
 
     name: str
@@ -141,7 +141,8 @@ JWS_ALGS: Mapping[str, JwsAlg] = MappingProxyType(
             _hmac("HS256", hashes.SHA256()),
             _rsa_pkcs1("RS256", hashes.SHA256()),
             _ecdsa("ES256", "P-256", _P256_ORDER, hashes.SHA256()),
-            # A key that names a curve and no algorithm gets the first row of its curve: what most issuers write today.
+            # A key that names a curve and no algorithm gets the first row of its curve: what
+            # most issuers write today.
             _eddsa("EdDSA", frozenset({"Ed25519"}), 64),
             _eddsa("Ed25519", frozenset({"Ed25519"}), 64),
         )

@@ -7,7 +7,7 @@ from admit.errors import MalformedTokenError
 _TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _PADDING = {0: b"", 2: b"==", 3: b"="}
-# The last character may not carry bits beyond the last octet: four spare bits with one octet left, two with two.
+# The last character may not carry bits beyond the last octet: four are spare with one octet left, two with two.
 _LAST = {
     0: frozenset(range(256)),
     2: frozenset(b"AQgw"),

@@ -1,12 +1,13 @@
-"""The registered claims of a token, RFC 7519 §4.1: written with exact types, and checked against a stated policy.
+"""The registered claims of a token, RFC 7519 §4.1: written with exact types, checked against a policy.
 
-Pure: the time is an argument. `admit.jwt` is the front door that reads the clock; token kinds build on this module.
+Pure: the time is an argument. `admit.jwt` is the front door that reads the clock; token kinds build on
+this module.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from math import isfinite
+from math import inf
 from typing import Any, Literal, TypeAlias
 
 from admit.errors import (
@@ -38,8 +39,9 @@ Typ: TypeAlias = str | frozenset[str] | Literal[Waive.TYP]
 class ClaimPolicy:
     """What a token must say. Every member that matters is required; a check is given up only by `Waive`.
 
-    `audience` as a set: one of them must be named. `typ` is matched as a media type; `"JWT"` takes a token without
-    `typ` too, since plain tokens and ID tokens often have none, every other value must be there (RFC 8725 §3.11).
+    `audience` as a set: one of them must be named. `typ` is matched as a media type; `"JWT"` takes a token
+    without `typ` too, since plain tokens and ID tokens often have none, every other value must be there
+    (RFC 8725 §3.11).
     `exp` is always required unless waived. `leeway` is at most 60 s; `max_age` bounds the time since `iat`.
 
     Raises:
@@ -120,7 +122,7 @@ def verify_claims(payload: bytes, policy: ClaimPolicy, now: float) -> dict[str, 
 
     Raises:
         MalformedTokenError: not one strict JSON object.
-        ClaimError: a claim is missing, of the wrong type, or not what the policy asks; its subclasses say which.
+        ClaimError: a claim is missing, of the wrong type, or not what the policy asks; subclasses say which.
     """
     claims = json.loads_object(payload, max_size=jws.MAX_TOKEN)
     check_types(claims)
@@ -173,8 +175,9 @@ def check_types(claims: Mapping[str, Any]) -> None:
 
 def is_numeric_date(value: object) -> bool:
     """A NumericDate, RFC 7519 §2: finite, not negative, and neither bool nor text."""
-    kind = value.__class__
-    return (kind is int or kind is float) and isfinite(value) and value >= 0  # type: ignore[arg-type,operator]  # narrowed by kind
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return 0 <= value < inf
 
 
 def is_audience(value: object) -> bool:
@@ -265,7 +268,7 @@ def sign_claims(
     now: float,
     jti: str | None = None,
 ) -> str:
-    """Sign claims with `iss`, `aud`, `iat` and `exp` added, RFC 7519 §4.1. Times are whole seconds, `iat` rounded down.
+    """Sign claims with `iss`, `aud`, `iat` and `exp` added, RFC 7519 §4.1. `iat` is `now` in whole seconds.
 
     Raises:
         ClaimError: `claims` repeats what a keyword says, or holds what is not JSON.

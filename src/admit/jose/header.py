@@ -1,6 +1,7 @@
 """The rules of a token's protected header, RFC 7515 §4. They run before any cryptography.
 
-`jku`, `jwk`, `x5u` and `x5c` are carried like any unknown member and never used: a token cannot bring its own key.
+`jku`, `jwk`, `x5u` and `x5c` are carried like any unknown member and never used: a token cannot bring its
+own key.
 """
 
 from collections.abc import Mapping
@@ -35,7 +36,7 @@ def check_kid(kid: object) -> None:
 
 
 def check_crit(header: Mapping[str, Any]) -> None:
-    """No extension is understood, so every `crit` is refused, and `b64` with or without it, RFC 7515 §4.1.11."""
+    """No extension is understood, so every `crit` and any `b64` is refused, RFC 7515 §4.1.11."""
     raise CriticalHeaderError("crit cannot be met" if "crit" in header else "b64 is not supported")
 
 

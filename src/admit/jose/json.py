@@ -1,7 +1,8 @@
 """Strict JSON objects, RFC 8259 and RFC 7515 §4: whatever two parsers could read differently is refused.
 
-A compact text that encodes back to itself has no duplicate member, since no encoder writes one; that costs one
-encoding. Any other text is read a second time by a second parser that sees every member, and both must agree.
+A compact text that encodes back to itself has no duplicate member, since no encoder writes one; that costs
+one encoding. Any other text is read a second time by a second parser that sees every member, and both must
+agree.
 """
 
 import json as stdlib_json
@@ -26,8 +27,8 @@ _encode = msgspec.json.Encoder().encode
 def loads_object(data: bytes, *, max_size: int = MAX_SIZE) -> dict[str, Any]:
     """Read one JSON object strictly.
 
-    UTF-8 without byte order mark; no duplicate members at any depth; no NaN, Infinity or lone surrogate; nesting
-    at most 32; integers within 64 bits with sign; at most `max_size` octets.
+    UTF-8 without byte order mark; no duplicate members at any depth; no NaN, Infinity or lone surrogate;
+    nesting at most 32; integers within 64 bits with sign; at most `max_size` octets.
 
     Raises:
         MalformedTokenError: anything else.

@@ -36,9 +36,9 @@ _GENERATE: Mapping[str, Callable[[JwsAlg], KeyMaterial]] = MappingProxyType(
 class JWK:
     """One key, one algorithm, RFC 7517 §4. Immutable; `repr` shows no secret.
 
-    Made by `generate`, `secret` or `load`. `alg` is the only algorithm it will ever sign or verify with; `use` and
-    `key_ops` are obeyed. `is_private` is true of symmetric keys too. Two keys are equal when they are the same key
-    with the same restrictions.
+    Made by `generate`, `secret` or `load`. `alg` is the only algorithm it will ever sign or verify with;
+    `use` and `key_ops` are obeyed. `is_private` is true of symmetric keys too. Two keys are equal when they
+    are the same key with the same restrictions.
     """
 
     __slots__ = (
@@ -116,11 +116,11 @@ class JWK:
     def secret(cls, raw: bytes, alg: str, *, kid: str | None = None) -> "JWK":
         """A symmetric key from octets of your own, at least as many as the hash has, RFC 7518 §3.2.
 
-        Octets, not text: a secret kept as base64 or hex is decoded first, or it has less strength than length.
+        Octets, not text: a secret kept as base64 or hex is decoded first, else its length promises too much.
 
         Raises:
-            InvalidKeyError: too short; a PEM, DER, JWK or SSH form; a repeated or well-known secret; `alg` takes no
-                symmetric key.
+            InvalidKeyError: too short; a PEM, DER, JWK or SSH form; a repeated or well-known secret; or
+                `alg` takes no symmetric key.
         """
         if not isinstance(raw, bytes):
             raise InvalidKeyError("a secret is bytes")
@@ -132,8 +132,8 @@ class JWK:
     ) -> "JWK":
         """Read a JWK (JSON text or mapping, RFC 7517 §4) or one PEM key.
 
-        The algorithm is the key's own `alg`, else the argument, else for EC and OKP the one of the curve (`EdDSA` for
-        Ed25519: pass `alg="Ed25519"` for the name of RFC 9864). RSA and oct keys always need one.
+        The algorithm is the key's own `alg`, else the argument, else for EC and OKP the one of the curve
+        (`EdDSA` for Ed25519: pass `alg="Ed25519"` for RFC 9864's name). RSA and oct keys always need one.
 
         Raises:
             InvalidKeyError: malformed, too weak, of an unsupported kind, or contradicting an argument.
@@ -219,7 +219,7 @@ class JWK:
         return json.dumps_object(self.to_dict(private=True))
 
     def thumbprint(self) -> str:
-        """base64url of the SHA-256 of the required members, RFC 7638 §3. For `oct` it is a hash of the secret."""
+        """base64url of the SHA-256 of the required members, RFC 7638 §3. Of `oct` it hashes the secret."""
         return self._thumbprint
 
     def __repr__(self) -> str:
@@ -251,7 +251,7 @@ class JWK:
 
 
 def check_suits(key_material: KeyMaterial, row: JwsAlg) -> None:
-    """Refuse a key of another type or curve than the algorithm's, or a smaller one than it needs, RFC 7518 §3."""
+    """Refuse a key of another type or curve than the algorithm's, or too small for it, RFC 7518 §3."""
     if key_material.kty != row.kty or (row.curves and key_material.crv not in row.curves):
         raise InvalidKeyError("the algorithm takes another type of key")
     if key_material.bits < row.min_bits:
@@ -273,7 +273,7 @@ def check_kid(kid: str | None) -> None:
 
 
 def check_certificate(members: Mapping[str, Any], found: KeyMaterial) -> None:
-    """Refuse an `x5c` whose first certificate holds another key, RFC 7517 §4.7. No chain is trusted or followed."""
+    """Refuse an `x5c` whose first certificate holds another key, RFC 7517 §4.7. No chain is followed."""
     chain = members.get("x5c")
     if chain is None:
         return

@@ -17,8 +17,8 @@ MAX_SIZE = 262_144
 class JWKSet:
     """An immutable set of keys, RFC 7517 §5, found by `kid` and `alg`.
 
-    `private_seen` tells that a foreign set published secret or private members: its issuer must be told, and none of
-    those keys was taken.
+    `private_seen` tells that a foreign set published secret or private members: its issuer must be told, and
+    none of those keys was taken.
     """
 
     __slots__ = ("_by_id", "_keys", "_kids", "private_seen")
@@ -32,7 +32,7 @@ class JWKSet:
         """A set of one's own keys.
 
         Raises:
-            InvalidKeyError: two keys share a `kid`, private and public keys are mixed, or there are more than 100.
+            InvalidKeyError: two keys share a `kid`, private and public keys are mixed, or more than 100.
         """
         own = tuple(keys)
         if not all(isinstance(key, JWK) for key in own):
@@ -53,7 +53,9 @@ class JWKSet:
             if key.kid is not None:
                 by_id.setdefault((key.kid, key.alg), []).append(key)
         # Only what is unambiguous can be found.
-        object.__setattr__(self, "_by_id", {name: found[0] for name, found in by_id.items() if len(found) == 1})
+        object.__setattr__(
+            self, "_by_id", {name: found[0] for name, found in by_id.items() if len(found) == 1}
+        )
         object.__setattr__(self, "_keys", keys)
         object.__setattr__(self, "_kids", frozenset(key.kid for key in keys))
         object.__setattr__(self, "private_seen", private_seen)
@@ -74,9 +76,9 @@ class JWKSet:
     def load_foreign(cls, data: bytes, *, rsa_alg: str | None = None) -> "JWKSet":
         """Read a set that another publishes, as RFC 7517 §5 says: what cannot be used is passed over.
 
-        Keys with secret or private members are never taken and set `private_seen`. Of several keys with one `kid` and
-        one `alg` none is taken, unless they are the same key. RSA keys without `alg` get `rsa_alg`, or are passed over.
-        The result may be empty: then keep the set you have.
+        Keys with secret or private members are never taken and set `private_seen`. Of several keys with one
+        `kid` and one `alg` none is taken, unless they are the same key. RSA keys without `alg` get `rsa_alg`,
+        or are passed over. The result may be empty: then keep the set you have.
 
         Raises:
             InvalidKeyError: not a key set at all, more than 256 KiB, or more than 100 keys.
@@ -145,7 +147,7 @@ class JWKSet:
 
 
 def _without_rivals(keys: Iterable[JWK]) -> tuple[JWK, ...]:
-    """Drop every key that shares its `kid` and its `alg` with a different key: neither can be told from the other."""
+    """Drop the keys that share `kid` and `alg` with a different key: neither can be told from the other."""
     groups: dict[tuple[str | None, str], list[JWK]] = {}
     for key in keys:
         groups.setdefault((key.kid, key.alg), []).append(key)

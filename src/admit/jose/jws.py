@@ -41,9 +41,7 @@ class VerifiedJws:
             raise SignatureError("only verification makes a VerifiedJws")
 
 
-def sign(
-    payload: bytes, key: JWK, *, typ: str | None = None, header: Mapping[str, Any] | None = None
-) -> str:
+def sign(payload: bytes, key: JWK, *, typ: str | None = None, header: Mapping[str, Any] | None = None) -> str:
     """Sign octets, RFC 7515 §5.1. The header has the key's `alg` and `kid`, `typ`, and what `header` adds.
 
     Raises:
@@ -100,8 +98,8 @@ def parse(token: str | bytes) -> UnverifiedJws:
     """Read a compact token by the strict rules and verify nothing, RFC 7515 §5.2 steps 1 to 7.
 
     Raises:
-        MalformedTokenError: more than 16 KiB, not three parts, not canonical base64url, a header that is no strict
-            JSON object or has members of wrong types.
+        MalformedTokenError: more than 16 KiB, not three parts, not canonical base64url, a header that is no
+            strict JSON object or has members of wrong types.
         CriticalHeaderError: `crit` or `b64` is in the header.
     """
     return UnverifiedJws(*split(token))

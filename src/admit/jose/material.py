@@ -1,6 +1,6 @@
 """What a key is made of, by key type: members in, checked key material out, RFC 7518 §6, RFC 8037 §2.
 
-Each `kty` is one row of `KEY_TYPES`. Whatever comes in, JWK or PEM, ends here, so each rule is held in one place.
+Each `kty` is one row of `KEY_TYPES`. Whatever comes in, JWK or PEM, ends here: each rule is held once.
 """
 
 from collections.abc import Callable, Mapping
@@ -53,8 +53,8 @@ def read_members(members: Mapping[str, Any]) -> KeyMaterial:
     """Check the members of a JWK and build its key, RFC 7517 §4.1.
 
     Raises:
-        InvalidKeyError: unknown type or curve, a missing, malformed or contradicting member, a private member of
-            another key type, a size or point that must not be used.
+        InvalidKeyError: unknown type or curve, a missing, malformed or contradicting member, a private member
+            of another key type, a size or point that must not be used.
     """
     kty = members.get("kty")
     row = KEY_TYPES.get(kty) if isinstance(kty, str) else None
@@ -234,9 +234,7 @@ def of_ed25519(key: Any) -> KeyMaterial:
 KEY_TYPES: Mapping[str, KeyType] = MappingProxyType(
     {
         "oct": KeyType(frozenset(), frozenset({"k"}), _read_oct),
-        "RSA": KeyType(
-            frozenset({"n", "e"}), frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"}), _read_rsa
-        ),
+        "RSA": KeyType(frozenset({"n", "e"}), frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"}), _read_rsa),
         "EC": KeyType(frozenset({"crv", "x", "y"}), frozenset({"d"}), _read_ec),
         "OKP": KeyType(frozenset({"crv", "x"}), frozenset({"d"}), _read_okp),
     }

@@ -1,4 +1,4 @@
-"""Which octets may be an HMAC key, RFC 8725 §3.1 and §3.5: random ones, never a public key, a password or a pattern.
+"""Which octets may be an HMAC key, RFC 8725 §3.1, §3.5: never a public key, a password or a pattern.
 
 No check can prove randomness. These refuse what people really paste there, and pass every generated key.
 """
@@ -12,7 +12,14 @@ from admit.jose import base64url
 _SSH = (b"ssh-", b"ecdsa-sha2-", b"sk-ssh-", b"sk-ecdsa-", b"openssh-key-v1", b"---- BEGIN SSH2")
 _SSH_BLOB = (b"\x00\x00\x00\x07ssh-", b"\x00\x00\x00\x0bssh-", b"\x00\x00\x00\x13ecdsa-sha2-")
 # Published or placeholder secrets; a random text holds one of these with a chance below 2^-40.
-_PLACEHOLDERS = (b"changeme", b"change-me", b"change_me", b"password", b"your-256-bit", b"a-string-secret-at-least")
+_PLACEHOLDERS = (
+    b"changeme",
+    b"change-me",
+    b"change_me",
+    b"password",
+    b"your-256-bit",
+    b"a-string-secret-at-least",
+)
 _MIN_DISTINCT = 8
 
 
@@ -42,7 +49,7 @@ def check_no_public_key(secret: bytes) -> None:
 
 
 def check_entropy(secret: bytes) -> None:
-    """Refuse one octet or a short unit repeated, few distinct octets, and well-known placeholders, RFC 8725 §3.5."""
+    """Refuse a repeated unit, few distinct octets, and well-known placeholders, RFC 8725 §3.5."""
     if len(set(secret)) < _MIN_DISTINCT:
         raise InvalidKeyError("the secret has too few different octets")
     # A text made of a repeated unit is found inside itself doubled, before its own end.
@@ -65,7 +72,7 @@ def _unarmoured(text: bytes) -> bytes:
 
 
 def _is_der(raw: bytes) -> bool:
-    """A SEQUENCE that fills the octets exactly; a short one must really load, since chance makes 1 in 2^16 look so."""
+    """A SEQUENCE that fills the octets exactly; a short one must load, since chance makes 1 in 2^16 look so."""
     if len(raw) < 4 or raw[0] != 0x30:
         return False
     if raw[1] == 0x82 and int.from_bytes(raw[2:4], "big") == len(raw) - 4:

@@ -1,7 +1,7 @@
-"""Ed25519 public keys that must not be used: off the curve, spelled twice, or of small order, RFC 8032 §5.1.3.
+"""Ed25519 public keys that must not be used: off the curve, spelled twice, of small order, RFC 8032 §5.1.3.
 
-With a point of small order as the public key one signature is good for very many messages, and the primitive does
-not refuse it.
+With a point of small order as the public key one signature is good for very many messages, and the primitive
+does not refuse it.
 """
 
 from admit.errors import InvalidKeyError
