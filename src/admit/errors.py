@@ -18,15 +18,22 @@
     ├── UnavailableError                temporarily_unavailable; the answer is no, with 503
     │   ├── StaleRevocationError        revocation_stale
     │   ├── KeysUnavailableError        no key set could be fetched yet
-    │   └── LookupUnavailableError      the session store did not answer
+    │   ├── LookupUnavailableError      the session store did not answer
+    │   ├── GroupsUnavailableError      groups by reference, not fetched
+    │   └── TooBusyError                more passwords to hash than may wait
     ├── CredentialError                 how a request carries its credential
     │   ├── MissingCredentialError      no credential at all         RFC 6750 §3.1
     │   ├── MalformedCredentialError    invalid_request              RFC 6750 §3.1
+    │   ├── OversizedCredentialError    more header than is read     RFC 6585 §5
     │   ├── SessionError                the cookie names no live session
     │   ├── CsrfError                   a cookie request another site may have made
     │   └── InsufficientScopeError      insufficient_scope           RFC 6750 §3.1
+    ├── TokenTooLargeError              over 3,072 octets; was not signed
     ├── OAuthError                      an "error" value             RFC 6749 §5.2; subclasses in issuer.oauth
     ├── InvalidKeyError                 an unusable key              RFC 7517
+    ├── ThrottledError                  slow_down: too many tries        RFC 6585 §4
+    ├── AccountError                    an account's data; subclasses in issuer.accounts
+    ├── ConflictError                   a constraint of the database refused a row
     ├── FetchError                      an outgoing request was refused or failed
     └── ConfigError                     settings that cannot work
 
@@ -34,6 +41,7 @@ An error keeps two messages: `public` is fixed text, safe to send to anyone; `de
 failed and quotes no input. None carries a token, a secret or the value of a claim.
 """
 
+import math
 from typing import ClassVar
 
 
@@ -156,6 +164,25 @@ class LookupUnavailableError(UnavailableError):
     code: ClassVar[str] = "lookup_unavailable"
 
 
+class GroupsUnavailableError(UnavailableError):
+    """The token names its groups by reference and they could not be had; they are never taken for none."""
+
+    code: ClassVar[str] = "groups_unavailable"
+
+
+class StorageUnavailableError(UnavailableError):
+    """The issuer's database was not reached, was too busy, or did not say whether it committed."""
+
+    code: ClassVar[str] = "storage_unavailable"
+
+
+class TooBusyError(UnavailableError):
+    """As many passwords are being hashed as memory allows, and as many wait as may."""
+
+    code: ClassVar[str] = "too_busy"
+    retry_after: ClassVar[int] = 2
+
+
 class CredentialError(AdmitError):
     """The request's credential, not the token inside it, is the trouble."""
 
@@ -174,6 +201,13 @@ class MissingCredentialError(CredentialError):
 
 class MalformedCredentialError(CredentialError):
     """Doubled, misplaced or misspelt credentials, RFC 6750 §3.1 (`invalid_request`)."""
+
+
+class OversizedCredentialError(CredentialError):
+    """The credential headers are larger than is read, RFC 6585 §5."""
+
+    status: ClassVar[int] = 431
+    public: ClassVar[str] = "The request's headers are too large."
 
 
 class SessionError(CredentialError):
@@ -204,6 +238,12 @@ class InsufficientScopeError(CredentialError):
         self.scope = scope
 
 
+class TokenTooLargeError(AdmitError):
+    """A token would be over its size budget, so it was not signed: fewer roles, entitlements or claims are needed."""
+
+    public: ClassVar[str] = "The token would be too large."
+
+
 class OAuthError(AdmitError):
     """An error of the authorization server; `code` is the "error" value, RFC 6749 §4.1.2.1, §5.2."""
 
@@ -218,6 +258,34 @@ class InvalidKeyError(AdmitError):
     code: ClassVar[str] = "invalid_key"
     status: ClassVar[int] = 400
     public: ClassVar[str] = "The key is not usable."
+
+
+class ThrottledError(AdmitError):
+    """Too many tries from one place or on one account. `retry_after` is in whole seconds, RFC 6585 §4."""
+
+    code: ClassVar[str] = "slow_down"
+    status: ClassVar[int] = 429
+    public: ClassVar[str] = "Too many attempts. Wait a little."
+
+    def __init__(self, detail: str = "", *, retry_after: float = 60) -> None:
+        super().__init__(detail)
+        self.retry_after = max(1, math.ceil(retry_after))
+
+
+class AccountError(AdmitError):
+    """A sign-up or a change of an account that cannot be taken."""
+
+    code: ClassVar[str] = "invalid_account"
+    status: ClassVar[int] = 400
+    public: ClassVar[str] = "The account's data is not valid."
+
+
+class ConflictError(AdmitError):
+    """A unique key or another constraint of the database refused a row; nothing of the transaction was kept."""
+
+    code: ClassVar[str] = "conflict"
+    status: ClassVar[int] = 409
+    public: ClassVar[str] = "That is taken already."
 
 
 class FetchError(AdmitError):

@@ -2,15 +2,7 @@
 
 from typing import ClassVar
 
-from admit.errors import AdmitError
-
-
-class AccountError(AdmitError):
-    """A sign-up or an account change that cannot be taken."""
-
-    code: ClassVar[str] = "invalid_account"
-    status: ClassVar[int] = 400
-    public: ClassVar[str] = "The account's data is not valid."
+from admit.errors import AccountError
 
 
 class EmailError(AccountError):

@@ -5,7 +5,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from admit.issuer.accounts.errors import AccountError, EmailError, PasswordError, PersonNameError
+from admit.errors import AccountError
+from admit.issuer.accounts.errors import EmailError, PasswordError, PersonNameError
 from admit.issuer.accounts.records import User
 
 EMAIL_MAX_CHARS = 254  # RFC 5321 §4.5.3.1.3 bounds a path to 256 octets, two of them the angle brackets
