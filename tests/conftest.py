@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.plugins.rounds",
     "tests.fixtures.required",
     "tests.fixtures.postgres",
+    "tests.fixtures.storage",
     "tests.fixtures.browser",
 ]
 

@@ -1,0 +1,47 @@
+"""Engine, transactions, sealed values, migrations. No feature's SQL: each store writes its own tables here.
+
+SQLAlchemy describes tables and statements; the drivers (sqlite3, asyncpg) run them.
+"""
+
+from admit.issuer.storage.config import StorageConfig
+from admit.issuer.storage.database import Database, bound_once
+from admit.issuer.storage.keyring import Keyring, SealError
+from admit.issuer.storage.schema import IDENTITY, metadata
+from admit.issuer.storage.statement import (
+    PUBLISH,
+    Bound,
+    DialectName,
+    Many,
+    Publish,
+    Row,
+    Statement,
+    Step,
+    Steps,
+    any_of,
+    insert_or_ignore,
+    tx_id,
+    upsert,
+)
+
+__all__ = [
+    "IDENTITY",
+    "PUBLISH",
+    "Bound",
+    "Database",
+    "DialectName",
+    "Keyring",
+    "Many",
+    "Publish",
+    "Row",
+    "SealError",
+    "Statement",
+    "Step",
+    "Steps",
+    "StorageConfig",
+    "any_of",
+    "bound_once",
+    "insert_or_ignore",
+    "metadata",
+    "tx_id",
+    "upsert",
+]

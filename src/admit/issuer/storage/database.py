@@ -1,0 +1,103 @@
+"""The one way to the tables, for SQLite and PostgreSQL alike."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import ClassVar, ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+from admit.errors import ConfigError
+from admit.issuer.storage import identity
+from admit.issuer.storage.config import StorageConfig
+from admit.issuer.storage.keyring import Keyring
+from admit.issuer.storage.statement import Bound, DialectName, Row, Steps
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Database(ABC):
+    """Runs transactions and reads. Made by `from_url`; does no I/O before `open`.
+
+    A transaction is a generator function that yields bound statements. Its rules decide between two yields, and need
+    neither a connection nor an event loop.
+    """
+
+    dialect: ClassVar[DialectName]
+
+    def __init__(self, keyring: Keyring, config: StorageConfig) -> None:
+        self.keyring = keyring
+        self.config = config
+
+    @staticmethod
+    def from_url(url: str, keyring: Keyring, config: StorageConfig | None = None) -> "Database":
+        """The database of `sqlite:///relative`, `sqlite:////absolute` or `postgresql://user@host/name`.
+
+        Raises:
+            ConfigError: another scheme, or no path.
+        """
+        chosen = config if config is not None else StorageConfig()
+        scheme = urlsplit(url).scheme
+        if scheme == "sqlite":
+            from admit.issuer.storage.sqlite import SqliteDatabase, path_of
+
+            return SqliteDatabase(path_of(url), keyring, chosen)
+        if scheme in ("postgresql", "postgres"):
+            from admit.issuer.storage.postgres import PostgresDatabase
+
+            return PostgresDatabase(url, keyring, chosen)
+        raise ConfigError("database: want a URL that begins sqlite:/// or postgresql://")
+
+    async def open(self) -> None:
+        """Connect, see that the schema is the one this version knows and that the keyring is this database's.
+
+        Raises:
+            ConfigError: damaged, foreign, half-migrated or newer database, or another database's key file. One line.
+            StorageUnavailableError: it could not be reached.
+        """
+        await self._connect()
+        try:
+            await identity.check(self)
+        except BaseException:
+            await self.close()
+            raise
+
+    @abstractmethod
+    async def _connect(self) -> None: ...
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let begun transactions end, then disconnect. Harmless when not open."""
+
+    @abstractmethod
+    async def run(self, job: Callable[P, Steps[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `job(...)` as one transaction and return its value after COMMIT.
+
+        The function may be called again from the start (serialisation trouble, at most 3 times in all), so it must
+        keep what it makes inside. What it raises rolls back and comes out. A cancelled caller leaves either all of the
+        transaction or nothing.
+
+        Raises:
+            StorageUnavailableError: not reached, too busy, or the outcome of COMMIT is unknown.
+            ConflictError: a unique key or another constraint refused a row.
+        """
+
+    @abstractmethod
+    async def read(self, bound: Bound) -> Sequence[Row]:
+        """The rows of one SELECT, outside any transaction; it sees all that was committed before the call.
+
+        Raises:
+            StorageUnavailableError: not reached.
+        """
+
+    async def one(self, bound: Bound) -> Row | None:
+        """The only row of a SELECT by key, or None."""
+        rows = await self.read(bound)
+        return rows[0] if rows else None
+
+
+def bound_once(bound: Bound) -> Steps[Sequence[Row]]:
+    """The transaction of a single statement; its value is the rows."""
+    rows: Sequence[Row] = yield bound
+    return rows
+
+

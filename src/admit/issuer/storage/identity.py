@@ -1,0 +1,47 @@
+"""Is this the database that the keyring belongs to? A sealed canary answers before anything is served."""
+
+import secrets
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import bindparam, select
+
+from admit.errors import ConfigError
+from admit.issuer.storage.keyring import Keyring, SealError
+from admit.issuer.storage.schema import meta
+from admit.issuer.storage.statement import Row, Statement, Steps, insert_or_ignore
+
+if TYPE_CHECKING:
+    from admit.issuer.storage.database import Database
+
+CANARY: Final = "keyring_canary"
+READ_META = Statement(select(meta.c.value).where(meta.c.key == bindparam("key")))
+INSERT_META = Statement(insert_or_ignore(meta).values(key=bindparam("key"), value=bindparam("value")))
+
+
+def plant(sealed: str) -> Steps[Sequence[Row]]:
+    """Store the canary unless another node was first; the rows are what is stored."""
+    yield INSERT_META(key=CANARY, value=sealed)
+    rows: Sequence[Row] = yield READ_META(key=CANARY)
+    return rows
+
+
+async def check(db: "Database") -> None:
+    """Raises ConfigError unless the database's canary opens with the keyring; a database without one gets it."""
+    rows = await db.read(READ_META(key=CANARY))
+    if not rows:
+        sealed = db.keyring.seal(CANARY, secrets.token_bytes(16), bound_to="meta")
+        rows = await db.run(plant, sealed=b64encode(sealed).decode())
+    open_canary(db.keyring, rows[0]["value"])
+
+
+def open_canary(keyring: Keyring, value: str) -> None:
+    """Raises ConfigError when the canary was sealed with a key that the keyring does not hold."""
+    try:
+        keyring.open(CANARY, b64decode(value), bound_to="meta")
+    except (SealError, ValueError):
+        raise ConfigError(
+            "keys.file is not the one that this database was made with: "
+            "point keys.file (ADMIT_KEYS) at the right file; nothing was changed"
+        ) from None

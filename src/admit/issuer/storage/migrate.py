@@ -1,0 +1,76 @@
+"""Bring a database to the schema that this version knows. Alembic is loaded here and nowhere else.
+
+Both databases roll DDL back, so a migration that fails changes nothing.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from alembic.config import Config
+from alembic.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.pool import NullPool
+
+from admit.errors import ConfigError, StorageUnavailableError
+from admit.issuer.storage.schema import HEAD, VERSION_TABLE
+
+_LOCK: Final = 0x41646D74  # any number that all our nodes share
+
+
+def upgrade_sqlite(path: Path, current: str | None) -> None:
+    """Migrate one SQLite file in one transaction. `current` is only for the message."""
+    from admit.issuer.storage.sqlite_file import connect
+
+    engine = create_engine("sqlite://", creator=lambda: connect(path, 30.0), poolclass=NullPool)
+    # sqlite3 would open its transactions too late for DDL, and without taking the writer's lock.
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    try:
+        with engine.begin() as connection:
+            _upgrade(connection)
+    except CommandError:
+        raise ConfigError(f"database {path} has a schema that this Admit does not know ({current})") from None
+    finally:
+        engine.dispose()
+
+
+async def migrate(url: str) -> None:
+    """Migrate a PostgreSQL database to `HEAD`; of several nodes at once, one does it. SQLite migrates when opened.
+
+    Raises:
+        ConfigError: a schema that this version does not know, or no such database.
+        StorageUnavailableError: not reached.
+    """
+    import asyncpg
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    from admit.issuer.storage.postgres import translated
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url, timeout=10), poolclass=NullPool
+    )
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            await connection.run_sync(_upgrade)
+    except CommandError:
+        raise ConfigError("the PostgreSQL database has a schema that this Admit does not know") from None
+    except (OSError, asyncpg.PostgresError) as error:
+        raise translated(error) from error
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    script = ScriptDirectory.from_config(config)
+
+    def steps(current: object, context: MigrationContext) -> object:
+        return script._upgrade_revs(HEAD, current)  # type: ignore[arg-type]
+
+    with EnvironmentContext(config, script, fn=steps, destination_rev=HEAD) as environment:
+        environment.configure(connection=connection, version_table=VERSION_TABLE, transactional_ddl=True)
+        environment.run_migrations()

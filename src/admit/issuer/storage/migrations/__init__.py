@@ -1,0 +1,1 @@
+"""Alembic scripts, one a file, in order of their numbers."""

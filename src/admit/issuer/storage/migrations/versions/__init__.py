@@ -1,0 +1,1 @@
+"""Each file moves the schema one step on. A released one is never edited."""

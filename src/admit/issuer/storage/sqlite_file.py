@@ -1,0 +1,147 @@
+"""The SQLite file itself: made whole, recognised before it is touched, migrated when it is older."""
+
+import contextlib
+import os
+import secrets
+import sqlite3
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from admit.errors import ConfigError, StorageUnavailableError
+from admit.issuer.storage.keyring import sync_folder
+from admit.issuer.storage.schema import APPLICATION_ID, HEAD, TABLES, VERSION_TABLE
+
+_LEFTOVERS: Final = ("-wal", "-journal")
+
+
+def connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
+    """A connection to an existing file; it never makes one. `busy_timeout` is seconds."""
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?mode=rw",
+        uri=True,
+        timeout=busy_timeout,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=512,
+    )
+    connection.row_factory = sqlite3.Row
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def prepare(path: Path, busy_timeout: float) -> None:
+    """Make the file when there is none, else see that it is ours and whole, and migrate it when it is older.
+
+    Raises:
+        ConfigError: it cannot be used as it is; nothing was changed.
+        StorageUnavailableError: another process held it for longer than `busy_timeout` seconds.
+    """
+    if not os.path.lexists(path):
+        _create(path, busy_timeout)
+    _recognise(path)
+    try:
+        with contextlib.closing(connect(path, busy_timeout)) as connection:
+            current = _version(connection, path)
+            if current != HEAD:
+                # Deferred: Alembic costs a good part of a second, and most starts have nothing to migrate.
+                from admit.issuer.storage.migrate import upgrade_sqlite
+
+                upgrade_sqlite(path, current)
+                current = _version(connection, path)
+            check_whole(current, _tables(connection), f"database {path}")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise StorageUnavailableError("SQLite: another process holds the database") from error
+        raise ConfigError(f"database {path} cannot be used ({error.sqlite_errorname}); nothing was changed") from error
+    except sqlite3.DatabaseError as error:
+        raise _damaged(path) from error
+
+
+def check_whole(version: str | None, tables: frozenset[str], name: str) -> None:
+    """Raises ConfigError unless the schema is exactly the one that this version of Admit works with."""
+    if version is not None and version > HEAD:
+        raise ConfigError(
+            f"{name} was migrated by a newer Admit (schema {version}, this one knows {HEAD}): "
+            "upgrade Admit, or restore the backup made before; nothing was changed"
+        )
+    missing = sorted(TABLES - tables)
+    if version != HEAD or missing:
+        lack = f"; missing {', '.join(missing[:3])}" if missing else ""
+        raise ConfigError(
+            f"{name} is half-migrated (schema {version or 'unknown'}{lack}): "
+            "restore the backup made before the migration; nothing was changed"
+        )
+
+
+def _create(path: Path, busy_timeout: float) -> None:
+    """Build the database under another name and give it its own when it is complete.
+
+    So a crash half-way, or two processes at once, never leave an unfinished or an empty database behind.
+    """
+    if not path.parent.is_dir():
+        raise ConfigError(f"database {path}: its folder does not exist: make it, or set another database")
+    for suffix in _LEFTOVERS:
+        if os.path.lexists(f"{path}{suffix}"):
+            raise ConfigError(
+                f"database {path} is gone but its log {path}{suffix} is there: "
+                "restore the file, or remove the log to begin anew; nothing was changed"
+            )
+    from admit.issuer.storage.migrate import upgrade_sqlite
+
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        try:
+            with contextlib.closing(connect(draft, busy_timeout)) as connection:
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            upgrade_sqlite(draft, None)
+            with contextlib.suppress(FileExistsError):  # another process was first: its file is as good
+                os.link(draft, path)
+            sync_folder(path.parent)
+        finally:
+            for suffix in ("", *_LEFTOVERS, "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(f"{draft}{suffix}")
+    except OSError as error:
+        raise ConfigError(f"database {path} cannot be made: {error.strerror}") from error
+
+
+def _recognise(path: Path) -> None:
+    """Look at the file's first bytes, before SQLite may take an empty or cut file for a new database."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(100)
+    except OSError as error:
+        raise ConfigError(f"database {path} cannot be read: {error.strerror}") from None
+    if not head.startswith(b"SQLite format 3\0") or len(head) < 100:
+        raise _damaged(path)
+    if int.from_bytes(head[68:72], "big") != APPLICATION_ID:
+        raise ConfigError(f"database {path} belongs to another program: set another database; nothing was changed")
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> str | None:
+    tables = _tables(connection)
+    if VERSION_TABLE not in tables:
+        check_whole(None, tables, f"database {path}")
+    rows = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchall()
+    version = str(rows[0][0]) if len(rows) == 1 else None
+    if version is None or version > HEAD:
+        check_whole(version, tables, f"database {path}")
+    return version
+
+
+def _tables(connection: sqlite3.Connection) -> frozenset[str]:
+    return frozenset(row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
+
+
+def _damaged(path: Path) -> ConfigError:
+    return ConfigError(f"database {path} is empty or damaged: restore a backup, or move it away to begin anew")
