@@ -41,25 +41,34 @@ class VerifiedJws:
             raise SignatureError("only verification makes a VerifiedJws")
 
 
-def sign(payload: bytes, key: JWK, *, typ: str | None = None, header: Mapping[str, Any] | None = None) -> str:
+def sign(
+    payload: bytes,
+    key: JWK,
+    *,
+    typ: str | None = None,
+    header: Mapping[str, Any] | None = None,
+    max_size: int = MAX_TOKEN,
+) -> str:
     """Sign octets, RFC 7515 §5.1. The header has the key's `alg` and `kid`, `typ`, and what `header` adds.
+
+    `max_size` bounds the octets of the whole token; only a status list is ever larger than the default.
 
     Raises:
         InvalidKeyError: the key may not sign.
         MalformedTokenError: `header` repeats `alg`, `kid`, `typ`, `crit` or `b64`, or is not JSON; too large.
     """
     protected = encoded_header(key, typ) if not header else _encode_header(key, typ, header)
-    return sign_encoded(protected, payload, key)
+    return sign_encoded(protected, payload, key, max_size=max_size)
 
 
-def sign_encoded(protected: bytes, payload: bytes, key: JWK) -> str:
+def sign_encoded(protected: bytes, payload: bytes, key: JWK, *, max_size: int = MAX_TOKEN) -> str:
     """Sign under a header that is encoded already (`encoded_header`)."""
     signer = key.signer
     if signer is None:
         raise InvalidKeyError("the key may not sign")
     signing_input = protected + b"." + base64url.encode(payload)
     token = signing_input + b"." + base64url.encode(signer(signing_input))
-    if len(token) > MAX_TOKEN:
+    if len(token) > max_size:
         raise MalformedTokenError("the token is too large")
     return token.decode("ascii")
 
@@ -94,18 +103,18 @@ def size(payload_octets: int, key: JWK, *, typ: str | None) -> int:
     return head + base64url.encoded_length(payload_octets) + base64url.encoded_length(key.signature_size) + 2
 
 
-def parse(token: str | bytes) -> UnverifiedJws:
+def parse(token: str | bytes, *, max_size: int = MAX_TOKEN) -> UnverifiedJws:
     """Read a compact token by the strict rules and verify nothing, RFC 7515 §5.2 steps 1 to 7.
 
     Raises:
-        MalformedTokenError: more than 16 KiB, not three parts, not canonical base64url, a header that is no
+        MalformedTokenError: more than `max_size` octets, not three parts, not canonical base64url, a header that is no
             strict JSON object or has members of wrong types.
         CriticalHeaderError: `crit` or `b64` is in the header.
     """
-    return UnverifiedJws(*split(token))
+    return UnverifiedJws(*split(token, max_size=max_size))
 
 
-def split(token: str | bytes) -> tuple[dict[str, Any], bytes, bytes, bytes]:
+def split(token: str | bytes, *, max_size: int = MAX_TOKEN) -> tuple[dict[str, Any], bytes, bytes, bytes]:
     """Header, payload, signing input and signature of a well-formed token."""
     if isinstance(token, str):
         try:
@@ -114,7 +123,7 @@ def split(token: str | bytes) -> tuple[dict[str, Any], bytes, bytes, bytes]:
             raise MalformedTokenError("not ASCII") from None
     elif not isinstance(token, bytes):
         raise MalformedTokenError("a token is str or bytes")
-    if len(token) > MAX_TOKEN:
+    if len(token) > max_size:
         raise MalformedTokenError("the token is too large")
     parts = token.split(b".")
     if len(parts) != 3:
