@@ -1,0 +1,258 @@
+"""The ID token, OpenID Connect Core §2: what a client learns of a sign-in. It is no credential for an API."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, Literal
+
+from admit.errors import AudienceError, ClaimError
+from admit.jose import JWK, JWKSet, base64url, peek_unverified_header
+from admit.jose import claims as jose_claims
+from admit.jose.waive import Waive
+from admit.tokens import kinds, members, size
+
+TYP = "JWT"
+LEEWAY = timedelta(seconds=30)
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_OWN = frozenset(
+    {"iss", "sub", "aud", "azp", "iat", "exp", "auth_time", "acr", "amr", "sid", "nonce", "at_hash", "jti"}
+)
+
+_HASHES: Mapping[str, str] = MappingProxyType(
+    {
+        "HS256": "sha256", "HS384": "sha384", "HS512": "sha512",
+        "RS256": "sha256", "RS384": "sha384", "RS512": "sha512",
+        "PS256": "sha256", "PS384": "sha384", "PS512": "sha512",
+        "ES256": "sha256", "ES384": "sha384", "ES512": "sha512",
+        "EdDSA": "sha512", "Ed25519": "sha512",
+    }
+)  # fmt: skip
+"""The hash behind `at_hash` by the ID token's `alg`, OpenID Connect Core §3.1.3.6; Ed25519 uses SHA-512 inside."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdToken:
+    """What one ID token says. `audience` is the client's id; times are seconds since the epoch.
+
+    `claims` are the profile claims asked for (name, email …), OpenID Connect Core §5.1.
+    """
+
+    issuer: str
+    subject: str
+    audience: str
+    iat: float
+    exp: float
+    auth_time: float | None = None
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
+    session_id: str | None = None
+    nonce: str | None = None
+    at_hash: str | None = None
+    azp: str | None = None
+    jti: str | None = None
+    claims: Mapping[str, Any] = field(default_factory=lambda: _NOTHING, repr=False)
+
+
+def at_hash(access_token: str, alg: str) -> str:
+    """The left half of the access token's hash, OpenID Connect Core §3.1.3.6. `alg` is the ID token's.
+
+    Raises:
+        ClaimError: no hash is known for the algorithm.
+    """
+    if alg not in _HASHES:
+        raise ClaimError("at_hash", "no hash belongs to this alg")
+    digest = hashlib.new(_HASHES[alg], access_token.encode("ascii")).digest()
+    return base64url.encode(digest[: len(digest) // 2]).decode("ascii")
+
+
+def claims(token: IdToken) -> dict[str, Any]:
+    """The claims to sign.
+
+    Raises:
+        ClaimError: the lifetime is not positive, a name is empty, or a profile claim repeats one of the token's own.
+    """
+    if not token.exp > token.iat:
+        raise ClaimError("exp", "the lifetime is not positive")
+    for name, value in (("iss", token.issuer), ("sub", token.subject), ("aud", token.audience)):
+        if not value:
+            raise ClaimError(name, f"{name} is empty")
+    repeated = (_OWN | kinds.IDENTITY.refuse).intersection(token.claims)
+    if repeated:
+        raise ClaimError(min(repeated), "a profile claim is one that the token has of its own")
+    optional: dict[str, Any] = {
+        "azp": token.azp,
+        "auth_time": None if token.auth_time is None else int(token.auth_time),
+        "acr": token.acr,
+        "amr": list(token.amr) or None,
+        "sid": token.session_id,
+        "nonce": token.nonce,
+        "at_hash": token.at_hash,
+        "jti": token.jti,
+    }
+    return {
+        "iss": token.issuer,
+        "sub": token.subject,
+        "aud": token.audience,
+        "iat": int(token.iat),
+        "exp": int(token.exp),
+        **{name: value for name, value in optional.items() if value is not None},
+        **token.claims,
+    }
+
+
+def sign(token: IdToken, key: JWK) -> str:
+    """Sign an ID token, `typ` `JWT`, OpenID Connect Core §3.1.3.7.
+
+    Raises:
+        TokenTooLargeError: over 3,072 octets; fewer profile claims are needed (userinfo has them all).
+        ClaimError: as `claims`.
+        InvalidKeyError: a status key, or one that may not sign.
+    """
+    kinds.check_signing_key(key.kid, kinds.IDENTITY)
+    payload = claims(token)
+    size.check_size(payload, key, typ=TYP)
+    return jose_claims.encode(payload, key, typ=TYP)
+
+
+def verify(
+    token: str,
+    key: JWK | JWKSet,
+    *,
+    issuer: str,
+    audience: str,
+    nonce: str | None,
+    now: float,
+    leeway: timedelta = LEEWAY,
+    access_token: str | None = None,
+) -> IdToken:
+    """Verify an ID token as the client `audience`, OpenID Connect Core §3.1.3.7.
+
+    `nonce` is what the request sent; None says that it sent none, and then the token may carry none. With
+    `access_token` the token must carry its `at_hash`.
+
+    Raises:
+        TokenError: a subclass for each rule.
+    """
+    found = _verified(
+        token, key, issuer=issuer, audience=audience, now=now, leeway=leeway, accept_expired=None
+    )
+    result = read(found)
+    check_party(found, audience)
+    check_nonce(result.nonce, nonce)
+    if access_token is not None:
+        check_at_hash(result.at_hash, access_token, peek_unverified_header(token)["alg"])
+    return result
+
+
+def verify_hint(
+    token: str,
+    key: JWK | JWKSet,
+    *,
+    issuer: str,
+    audience: str | frozenset[str] | Literal[Waive.AUDIENCE],
+    now: float,
+    expired_ok: Literal[Waive.EXPIRY] | None = None,
+    leeway: timedelta = LEEWAY,
+) -> IdToken:
+    """Verify an `id_token_hint`, OpenID Connect Core §3.1.2.1 and RP-Initiated Logout §2.
+
+    The issuer reads its own token back: no nonce is known, and with `expired_ok=Waive.EXPIRY` it may have expired. It
+    hints at who is meant and proves nothing about who sends it.
+
+    Raises:
+        TokenError: a subclass for each rule.
+    """
+    return read(
+        _verified(
+            token, key, issuer=issuer, audience=audience, now=now, leeway=leeway, accept_expired=expired_ok
+        )
+    )
+
+
+def _verified(
+    token: str,
+    key: JWK | JWKSet,
+    *,
+    issuer: str,
+    audience: str | frozenset[str] | Literal[Waive.AUDIENCE],
+    now: float,
+    leeway: timedelta,
+    accept_expired: Literal[Waive.EXPIRY] | None,
+) -> Mapping[str, Any]:
+    policy = jose_claims.ClaimPolicy(
+        issuer=issuer,
+        audience=audience,
+        typ=TYP,
+        leeway=leeway,
+        require=kinds.IDENTITY.require,
+        accept_expired=accept_expired,
+    )
+    found = jose_claims.verify(token, key, policy, now)
+    kinds.check_verified_by(key, token, kinds.IDENTITY)
+    return found
+
+
+def read(payload: Mapping[str, Any]) -> IdToken:
+    """The ID token of claims whose signature, issuer, audience and times were verified.
+
+    Raises:
+        ClaimError: a claim is missing or has another type.
+        TokenTypeError: they are the claims of another kind of token.
+    """
+    kinds.check_claims(payload, kinds.IDENTITY)
+    audiences = members.audience(payload)
+    azp = members.optional_text(payload, "azp")
+    if len(audiences) > 1 and azp is None:
+        raise AudienceError("azp", "several audiences and no azp")
+    return IdToken(
+        issuer=members.text(payload, "iss"),
+        subject=members.text(payload, "sub"),
+        audience=azp if azp is not None and len(audiences) > 1 else min(audiences),
+        iat=members.instant(payload, "iat"),
+        exp=members.instant(payload, "exp"),
+        auth_time=members.instant(payload, "auth_time") if "auth_time" in payload else None,
+        acr=members.optional_text(payload, "acr"),
+        amr=members.ordered_names(payload, "amr"),
+        session_id=members.optional_text(payload, "sid"),
+        nonce=members.optional_text(payload, "nonce"),
+        at_hash=members.optional_text(payload, "at_hash"),
+        azp=azp,
+        jti=members.optional_text(payload, "jti"),
+        claims=MappingProxyType({name: value for name, value in payload.items() if name not in _OWN}),
+    )
+
+
+def check_party(payload: Mapping[str, Any], client_id: str) -> None:
+    """The authorized party, if the token names one, is this client, OpenID Connect Core §3.1.3.7.
+
+    Raises:
+        AudienceError: it is another.
+    """
+    if "azp" in payload and payload["azp"] != client_id:
+        raise AudienceError("azp", "azp is another client")
+
+
+def check_nonce(found: str | None, sent: str | None) -> None:
+    """The token's `nonce` is the one sent, and there is none if none was sent, OpenID Connect Core §3.1.3.7.
+
+    Raises:
+        ClaimError: they differ.
+    """
+    if found is None and sent is None:
+        return
+    if found is None or sent is None or not hmac.compare_digest(found.encode(), sent.encode()):
+        raise ClaimError("nonce", "nonce is not the one sent")
+
+
+def check_at_hash(found: str | None, access_token: str, alg: str) -> None:
+    """The ID token was issued with this access token, OpenID Connect Core §3.1.3.8.
+
+    Raises:
+        ClaimError: `at_hash` is missing or another.
+    """
+    if found is None or not hmac.compare_digest(found.encode(), at_hash(access_token, alg).encode()):
+        raise ClaimError("at_hash", "at_hash is not that of the access token")

@@ -1,0 +1,121 @@
+"""The kinds of signed token, told apart three times over: by `typ`, by their claims, by the key that signs them.
+
+RFC 8725 §3.11 and §3.12. `typ` alone is only as good as the signer; so each kind also has claims that it must carry and
+claims that only another kind carries, such that no token has the claims of two kinds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+from admit.errors import ClaimError, InvalidKeyError, TokenTypeError
+from admit.jose import JWK, JWKSet, jws
+
+STATUS_KID = "status-"
+"""Keys whose `kid` begins so sign heads and lists and nothing else; no other key signs those."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of token. `typ` is what is written and wanted; None: absent or `JWT`."""
+
+    name: str
+    typ: str | None
+    require: frozenset[str]
+    refuse: frozenset[str]
+    """Claims that mark another kind."""
+    status_key: bool = False
+
+
+_IDENTITY_ONLY = frozenset({"nonce", "at_hash", "c_hash", "s_hash"})
+_ACCESS_ONLY = frozenset({"client_id", "scope"})
+_STATUS_ONLY = frozenset({"status_list", "lists", "revoked_kids", "epoch", "seq"})
+_OTHER_ONLY = frozenset({"events", "toe", "htm", "htu", "ath"})
+"""Claims of logout tokens (OpenID Connect Back-Channel Logout §2.4) and DPoP proofs (RFC 9449 §4.2)."""
+
+ACCESS = Kind(
+    "access token",
+    "at+jwt",
+    require=frozenset({"iss", "sub", "aud", "exp", "iat", "jti", "client_id"}),
+    refuse=_IDENTITY_ONLY | _STATUS_ONLY | _OTHER_ONLY,
+)
+IDENTITY = Kind(
+    "ID token",
+    None,
+    require=frozenset({"iss", "sub", "aud", "exp", "iat"}),
+    refuse=_ACCESS_ONLY | _STATUS_ONLY | _OTHER_ONLY,
+)
+STATUS_LIST = Kind(
+    "status list token",
+    "statuslist+jwt",
+    require=frozenset({"sub", "iat", "status_list"}),
+    refuse=_ACCESS_ONLY | _IDENTITY_ONLY | _OTHER_ONLY | {"lists", "revoked_kids", "epoch", "seq", "aud"},
+    status_key=True,
+)
+STATUS_HEAD = Kind(
+    "status head",
+    "admit-status-head+jwt",
+    require=frozenset({"iss", "iat", "nonce", "epoch", "seq", "lists", "revoked_kids"}),
+    refuse=_ACCESS_ONLY | (_IDENTITY_ONLY - {"nonce"}) | _OTHER_ONLY | {"status_list", "sub", "aud"},
+    status_key=True,
+)
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {kind.name: kind for kind in (ACCESS, IDENTITY, STATUS_LIST, STATUS_HEAD)}
+)
+
+
+def check_claims(claims: Mapping[str, Any], kind: Kind) -> None:
+    """Hold that the claims are those of this kind and of no other, RFC 8725 §3.12.
+
+    Raises:
+        ClaimError: a claim of the kind is missing.
+        TokenTypeError: a claim of another kind is there.
+    """
+    names = claims.keys()
+    if not kind.require <= names:
+        raise ClaimError(min(kind.require - names), "a claim of this kind of token is missing")
+    if not kind.refuse.isdisjoint(names):
+        raise TokenTypeError(f"the claims are not those of an {kind.name}")
+
+
+def check_key(kid: str | None, kind: Kind) -> None:
+    """Hold that status keys sign heads and lists only, and other keys never do.
+
+    Raises:
+        TokenTypeError: the key is for the other use.
+    """
+    if (kid is not None and kid.startswith(STATUS_KID)) is not kind.status_key:
+        raise TokenTypeError(f"the key does not sign an {kind.name}")
+
+
+def check_signing_key(kid: str | None, kind: Kind) -> None:
+    """The same before signing.
+
+    Raises:
+        InvalidKeyError: the key is for the other use.
+    """
+    try:
+        check_key(kid, kind)
+    except TokenTypeError:
+        raise InvalidKeyError(f"this key does not sign an {kind.name}") from None
+
+
+@lru_cache(maxsize=256)
+def _kid_of_header(encoded: str) -> str | None:
+    kid = jws.peek_unverified_header(encoded + "..").get("kid")
+    return kid if isinstance(kid, str) else None
+
+
+def check_verified_by(key: JWK | JWKSet, token: str, kind: Kind) -> None:
+    """`check_key` for the key that verified a token. Tokens of one key share their header, so it is read once.
+
+    Raises:
+        TokenTypeError: the key is for the other use.
+    """
+    if isinstance(key, JWK):
+        check_key(key.kid, kind)  # with a single key the header's kid plays no part
+    else:
+        check_key(_kid_of_header(token.partition(".")[0]), kind)
