@@ -99,5 +99,3 @@ def bound_once(bound: Bound) -> Steps[Sequence[Row]]:
     """The transaction of a single statement; its value is the rows."""
     rows: Sequence[Row] = yield bound
     return rows
-
-

@@ -78,7 +78,9 @@ class Keyring:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            raise ConfigError(f"key file {os.fspath(path)} does not exist: restore it, or set keys.file") from None
+            raise ConfigError(
+                f"key file {os.fspath(path)} does not exist: restore it, or set keys.file"
+            ) from None
         except OSError as error:
             raise ConfigError(f"key file {os.fspath(path)} cannot be read: {error.strerror}") from None
         with open(descriptor, "rb") as file:
@@ -111,7 +113,9 @@ class Keyring:
                 os.unlink(draft)
             sync_folder(target.parent)
         except FileExistsError:
-            raise ConfigError(f"key file {os.fspath(path)} exists already; it is never written over") from None
+            raise ConfigError(
+                f"key file {os.fspath(path)} exists already; it is never written over"
+            ) from None
         except OSError as error:
             raise ConfigError(f"key file {os.fspath(path)} cannot be written: {error.strerror}") from None
         return keyring

@@ -14,7 +14,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
-from admit.errors import ConfigError, StorageUnavailableError
+from admit.errors import ConfigError
 from admit.issuer.storage.schema import HEAD, VERSION_TABLE
 
 _LOCK: Final = 0x41646D74  # any number that all our nodes share

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, ClassVar, Final, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, ParamSpec, TypeAlias, TypeVar, cast
 
 import asyncpg
 
@@ -142,7 +142,9 @@ class PostgresDatabase(Database):
 
     @staticmethod
     async def _carry(
-        pool: asyncpg.Pool, connection: asyncpg.Connection, work: Callable[[asyncpg.Connection], Coroutine[Any, Any, T]]
+        pool: asyncpg.Pool,
+        connection: asyncpg.Connection,
+        work: Callable[[asyncpg.Connection], Coroutine[Any, Any, T]],
     ) -> T:
         try:
             return await work(connection)
@@ -203,7 +205,9 @@ async def _drive(connection: asyncpg.Connection, steps: Steps[Any]) -> tuple[Any
                     rows = await connection.fetch(compiled.sql, *compiled.positional(params))
                 case Many(statement, many):
                     compiled = statement.compiled("postgresql")
-                    await connection.executemany(compiled.sql, [compiled.positional(params) for params in many])
+                    await connection.executemany(
+                        compiled.sql, [compiled.positional(params) for params in many]
+                    )
                     rows = []
                 case Publish():
                     publish, rows = True, []
@@ -237,9 +241,15 @@ def translated(error: Exception) -> Exception:
         if state.startswith("23"):
             return ConflictError(f"PostgreSQL refused a row: {state} {error.constraint_name or ''}".rstrip())
         if state in ("3D000", "28000", "28P01"):
-            return ConfigError("the PostgreSQL database cannot be used: check its name, user and password in the URL")
-        return StorageUnavailableError(f"PostgreSQL: {state}") if state.startswith(_UNAVAILABLE) else error
-    if isinstance(error, (OSError, asyncio.TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)):
+            return ConfigError(
+                "the PostgreSQL database cannot be used: check its name, user and password in the URL"
+            )
+        if state.startswith(_UNAVAILABLE):
+            return StorageUnavailableError(f"PostgreSQL: {state}")
+        return cast(Exception, error)
+    if isinstance(
+        error, (OSError, asyncio.TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+    ):
         # InterfaceError also says that a parameter has the wrong type: that is a fault of ours, not the server's.
         if isinstance(error, asyncpg.DataError):
             return error

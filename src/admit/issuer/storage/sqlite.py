@@ -39,7 +39,9 @@ def path_of(url: str) -> Path:
     head, _, rest = url.partition(":///")
     name = unquote(rest)
     if head != "sqlite" or not name or name == ":memory:" or "?" in name or "\0" in name:
-        raise ConfigError("database: want sqlite:///file or sqlite:////folder/file; a database in memory is not kept")
+        raise ConfigError(
+            "database: want sqlite:///file or sqlite:////folder/file; a database in memory is not kept"
+        )
     return Path(name)
 
 

@@ -61,7 +61,9 @@ def prepare(path: Path, busy_timeout: float) -> None:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             raise StorageUnavailableError("SQLite: another process holds the database") from error
-        raise ConfigError(f"database {path} cannot be used ({error.sqlite_errorname}); nothing was changed") from error
+        raise ConfigError(
+            f"database {path} cannot be used ({error.sqlite_errorname}); nothing was changed"
+        ) from error
     except sqlite3.DatabaseError as error:
         raise _damaged(path) from error
 
@@ -125,7 +127,9 @@ def _recognise(path: Path) -> None:
     if not head.startswith(b"SQLite format 3\0") or len(head) < 100:
         raise _damaged(path)
     if int.from_bytes(head[68:72], "big") != APPLICATION_ID:
-        raise ConfigError(f"database {path} belongs to another program: set another database; nothing was changed")
+        raise ConfigError(
+            f"database {path} belongs to another program: set another database; nothing was changed"
+        )
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> str | None:
@@ -140,8 +144,12 @@ def _version(connection: sqlite3.Connection, path: Path) -> str | None:
 
 
 def _tables(connection: sqlite3.Connection) -> frozenset[str]:
-    return frozenset(row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
+    return frozenset(
+        row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    )
 
 
 def _damaged(path: Path) -> ConfigError:
-    return ConfigError(f"database {path} is empty or damaged: restore a backup, or move it away to begin anew")
+    return ConfigError(
+        f"database {path} is empty or damaged: restore a backup, or move it away to begin anew"
+    )

@@ -7,7 +7,17 @@ import pytest
 from sqlalchemy import bindparam, select, update
 
 from admit.errors import ConflictError
-from admit.issuer.storage import PUBLISH, Database, Many, Row, Statement, Steps, any_of, insert_or_ignore, upsert
+from admit.issuer.storage import (
+    PUBLISH,
+    Database,
+    Many,
+    Row,
+    Statement,
+    Steps,
+    any_of,
+    insert_or_ignore,
+    upsert,
+)
 from admit.issuer.storage.schema import meta
 
 INSERT = Statement(meta.insert().values(key=bindparam("key"), value=bindparam("value")).returning(meta.c.key))
@@ -25,7 +35,9 @@ ADD = Statement(
 )
 _put = upsert(meta).values(key=bindparam("key"), value=bindparam("value"))
 PUT = Statement(
-    _put.on_conflict_do_update(index_elements=["key"], set_={"value": _put.excluded.value}).returning(meta.c.value)
+    _put.on_conflict_do_update(index_elements=["key"], set_={"value": _put.excluded.value}).returning(
+        meta.c.value
+    )
 )
 
 
@@ -58,7 +70,9 @@ async def test_a_job_that_raises_leaves_nothing(db: Database) -> None:
 
 
 async def test_a_failing_job_of_a_group_rolls_back_alone(db: Database) -> None:
-    jobs = [db.run(put_and_fail, f"bad{n}") if n % 3 == 0 else db.run(put, f"good{n}", "x") for n in range(30)]
+    jobs = [
+        db.run(put_and_fail, f"bad{n}") if n % 3 == 0 else db.run(put, f"good{n}", "x") for n in range(30)
+    ]
     results = await asyncio.gather(*jobs, return_exceptions=True)
     assert [isinstance(result, KeyError) for result in results] == [n % 3 == 0 for n in range(30)]
     kept = await db.read(READ_ALL(keys=[f"{kind}{n}" for n in range(30) for kind in ("good", "bad")]))

@@ -1,0 +1,57 @@
+"""What can be told, and who asked."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class AuditEvent(StrEnum):
+    """What happened. The values are stored and part of the contract with readers of the trail."""
+
+    LOGIN_SUCCEEDED = "login.succeeded"
+    LOGIN_FAILED = "login.failed"
+    SIGNUP = "signup"
+    LOGOUT = "logout"
+    SESSION_ENDED = "session.ended"
+    CONSENT_GIVEN = "consent.given"
+    CONSENT_REFUSED = "consent.refused"
+    AUTHORIZATION_REFUSED = "authorization.refused"
+    CODE_ISSUED = "code.issued"
+    CODE_REUSED = "code.reused"
+    TOKEN_ISSUED = "token.issued"  # noqa: S105  # the name of an event
+    TOKEN_REFRESHED = "token.refreshed"  # noqa: S105
+    TOKEN_REFUSED = "token.refused"  # noqa: S105
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105
+    REFRESH_REUSED = "refresh.reused"
+    REFRESH_AHEAD = "refresh.ahead"  # a generation above the stored one: the database went back in time
+    GRANT_ENDED = "grant.ended"
+    CLIENT_REFUSED = "client.refused"
+    CLIENT_ADDED = "client.added"
+    CLIENT_REMOVED = "client.removed"
+    USER_ADDED = "user.added"
+    USER_CHANGED = "user.changed"
+    USER_DISABLED = "user.disabled"
+    USER_ENABLED = "user.enabled"
+    KEY_MADE = "key.made"
+    KEY_ROTATED = "key.rotated"
+    KEY_REVOKED = "key.revoked"
+    EPOCH_RAISED = "epoch.raised"
+    THROTTLED = "throttled"
+
+
+class Outcome(StrEnum):
+    """How it ended."""
+
+    DONE = "done"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInfo:
+    """From where a request came, as far as is known. Any of it may be the caller's invention but `request_id`."""
+
+    ip: str | None = None
+    request_id: str | None = None
+    user_agent: str | None = None
+
+
+NOBODY = RequestInfo()

@@ -1,0 +1,25 @@
+"""What may stand in a record: bounded, plain values, nothing that could be a secret."""
+
+import json
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+Detail: TypeAlias = str | int | float | bool | None
+
+MAX_TEXT: Final = 256  # characters of any one value; the rest is cut and marked
+MAX_DETAIL: Final = 4_096  # bytes of the whole detail
+
+
+def cut(text: str | None) -> str | None:
+    """Bound what a stranger may have written. NUL is out, since PostgreSQL keeps none in text; so are surrogates."""
+    if text is None:
+        return None
+    clean = text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    return clean if len(clean) <= MAX_TEXT else clean[: MAX_TEXT - 1] + "…"
+
+
+def detail_text(detail: Mapping[str, Detail]) -> str:
+    """The detail as one line of ASCII JSON: control characters are escaped, so no value can forge a record."""
+    bounded = {name: cut(value) if isinstance(value, str) else value for name, value in detail.items()}
+    text = json.dumps(bounded, separators=(",", ":"), allow_nan=False)
+    return text if len(text) <= MAX_DETAIL else '{"cut":true}'

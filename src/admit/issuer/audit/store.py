@@ -1,0 +1,64 @@
+"""The table `audit` and its INSERT."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import Column, Double, Table, Text, bindparam, insert
+
+from admit.issuer.audit.records import NOBODY, AuditEvent, Outcome, RequestInfo
+from admit.issuer.audit.rules import Detail, cut, detail_text
+from admit.issuer.storage import Bound, Statement, metadata
+
+audit: Final = Table(
+    "audit",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", Double, nullable=False, index=True),
+    Column("event", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("user_id", Text, index=True),
+    Column("client_id", Text),
+    Column("session_id", Text),
+    Column("actor", Text),
+    Column("ip", Text),
+    Column("request_id", Text),
+    Column("detail", Text, nullable=False),
+)
+
+INSERT_AUDIT = Statement(
+    insert(audit).values({column.name: bindparam(column.name) for column in audit.columns})
+)
+
+
+def record(
+    event: AuditEvent,
+    *,
+    now: float,
+    outcome: Outcome = Outcome.DONE,
+    user_id: str | None = None,
+    client_id: str | None = None,
+    session_id: str | None = None,
+    actor: str | None = None,
+    info: RequestInfo = NOBODY,
+    detail: Mapping[str, Detail] | None = None,
+) -> Bound:
+    """The INSERT of one record; yield it in the transaction that does what it tells.
+
+    `now` is seconds since the epoch. `actor` is who did it where that is not the user (an administrator, the command
+    line). `session_id` is the public `sid`, never a cookie. `detail` holds names and reasons, never a credential, a
+    code or the value of a claim; long values are cut.
+    """
+    return INSERT_AUDIT(
+        id=secrets.token_urlsafe(16),
+        at=now,
+        event=event.value,
+        outcome=outcome.value,
+        user_id=cut(user_id),
+        client_id=cut(client_id),
+        session_id=cut(session_id),
+        actor=cut(actor),
+        ip=cut(info.ip),
+        request_id=cut(info.request_id),
+        detail=detail_text(detail if detail is not None else {}),
+    )
