@@ -1,0 +1,159 @@
+"""The status list token: one bit for each token family, Token Status List (draft-ietf-oauth-status-list-21).
+
+A list has 2²⁰ entries of one bit; bit `position & 7` (least significant first, §4.1) of octet `position >> 3`
+is 1 once the family was ended, and never goes back to 0 within an epoch. Every list has its full length from
+the first day: a shorter one would tell how many families there are.
+"""
+
+import zlib
+from collections.abc import Iterable
+from datetime import timedelta
+from hashlib import sha256
+
+from admit.errors import ClaimError, MalformedTokenError
+from admit.jose import JWK, JWKSet, base64url, json
+from admit.tokens import kinds, status_signature
+
+MEDIA_TYPE = "application/statuslist+jwt"
+ENTRIES = 1 << 20
+OCTETS = ENTRIES // 8
+EMPTY = bytes(OCTETS)
+"""A list in which nobody was ended."""
+MAX_LIST = (1 << 63) - 1 >> 20
+"""The greatest list number: what an index of 63 bits reaches."""
+_ZLIB_LEVEL = 6  # 9 gains a few octets and takes fifteen times as long
+
+
+def uri(issuer: str, n: int) -> str:
+    """The name of list `n`, which is also where it is served."""
+    return f"{issuer}/status/{n}"
+
+
+def number(issuer: str, name: str) -> int | None:
+    """Which list of `issuer` has this `uri`; None where it is nobody's, or another spelling."""
+    digits = name.removeprefix(f"{issuer}/status/")
+    if digits == name or not digits.isascii() or not digits.isdecimal() or len(digits) > 13:
+        return None
+    n = int(digits)
+    return n if str(n) == digits and n <= MAX_LIST else None
+
+
+def is_set(bitmap: bytes, position: int) -> bool:
+    """Whether the family at `position` was ended.
+
+    Raises:
+        ClaimError: the list has no such position.
+    """
+    if not 0 <= position < len(bitmap) * 8:
+        raise ClaimError("status", "idx lies outside of the list")
+    return bool(bitmap[position >> 3] >> (position & 7) & 1)
+
+
+def with_bits(bitmap: bytes, positions: Iterable[int]) -> bytes:
+    """A copy in which these positions are set too."""
+    changed = bytearray(bitmap)
+    for position in positions:
+        changed[position >> 3] |= 1 << (position & 7)
+    return bytes(changed)
+
+
+def merge(first: bytes, second: bytes) -> bytes:
+    """Both lists' ends: within an epoch a bit is only ever added."""
+    joined = int.from_bytes(first, "little") | int.from_bytes(second, "little")
+    return joined.to_bytes(max(len(first), len(second)), "little")
+
+
+def version(bitmap: bytes) -> str:
+    """The list's content as 16 hex digits: equal on every node, with nothing agreed upon between them."""
+    return sha256(bitmap).hexdigest()[:16]
+
+
+def etag(bitmap_version: str) -> str:
+    """The entity tag of a list. Weak: each signing of the same bits has other octets, RFC 9110 §8.8.1."""
+    return f'W/"{bitmap_version}"'
+
+
+def compress(bitmap: bytes) -> bytes:
+    """The bits as the draft packs them, §4.1: DEFLATE in the zlib format. 7 ms: not for the event loop."""
+    return zlib.compress(bitmap, _ZLIB_LEVEL)
+
+
+def encode(
+    issuer: str,
+    n: int,
+    compressed: bytes,
+    *,
+    iat: float,
+    lifetime: timedelta,
+    ttl: timedelta,
+    key: JWK,
+) -> str:
+    """Sign list `n`, §5.1. `compressed` is what `compress` made; `iat` is in seconds since the epoch.
+
+    `lifetime` (`exp`) and `ttl` speak to other verifiers of the draft. Admit's own go by the signed head.
+
+    Raises:
+        InvalidKeyError: `key` is no status key.
+    """
+    issued = int(iat)
+    claims = {
+        "iss": issuer,
+        "sub": uri(issuer, n),
+        "iat": issued,
+        "exp": issued + int(lifetime.total_seconds()),
+        "ttl": int(ttl.total_seconds()),
+        "status_list": {"bits": 1, "lst": base64url.encode(compressed).decode("ascii")},
+    }
+    return status_signature.sign(claims, key, kinds.STATUS_LIST)
+
+
+def decode(token: str | bytes, keys: JWK | JWKSet, *, issuer: str, n: int) -> bytes:
+    """The bits of list `n` of `issuer`, §5.1 and §8.3. Reads no clock: how fresh they are, the head tells.
+
+    Raises:
+        TokenError: the signature, the key, `typ`, `iss` or `sub` is not as it must be.
+        MalformedTokenError: not a list of 2²⁰ entries of one bit.
+    """
+    claims = status_signature.verify(token, keys, kinds.STATUS_LIST, issuer=issuer)
+    check_subject(claims.get("sub"), issuer, n)
+    listed = claims.get("status_list")
+    bits = listed.get("bits") if isinstance(listed, dict) else None
+    packed = listed.get("lst") if isinstance(listed, dict) else None
+    if bits.__class__ is not int or bits != 1 or not isinstance(packed, str):
+        raise MalformedTokenError("not a list of one bit for each entry")
+    try:
+        octets = base64url.decode(packed.encode("ascii"))
+    except UnicodeEncodeError:
+        raise MalformedTokenError("lst is not ASCII") from None
+    return decompress(octets)
+
+
+def check_subject(named: object, issuer: str, n: int) -> None:
+    """`sub` names the list that was asked for: another list's bits would clear this one's, §8.3.
+
+    Raises:
+        ClaimError: missing, or another list.
+    """
+    if not isinstance(named, str) or named != uri(issuer, n):
+        raise ClaimError("sub", "the list is another")
+
+
+def decompress(octets: bytes) -> bytes:
+    """Unpack to exactly the length of a list; a bomb is never unpacked any further.
+
+    Raises:
+        MalformedTokenError: not zlib, cut off, followed by more, or of another length.
+    """
+    unpacker = zlib.decompressobj()
+    try:
+        bitmap = unpacker.decompress(octets, OCTETS + 1)
+    except zlib.error:
+        raise MalformedTokenError("lst is not zlib") from None
+    if len(bitmap) != OCTETS or not unpacker.eof or unpacker.unused_data:
+        raise MalformedTokenError("lst has not the length of a list")
+    return bitmap
+
+
+def aggregation(issuer: str, lists: Iterable[int]) -> bytes:
+    """The JSON that names every list in use, §9.3."""
+    return json.dumps_object({"status_lists": [uri(issuer, n) for n in sorted(lists)]})
