@@ -1,0 +1,126 @@
+"""One view of each shape that a page can take, by the name of its picture."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from admit.issuer.app.pages.views import (
+    AccountView,
+    AnyView,
+    ClientCard,
+    ConsentView,
+    ErrorView,
+    LogoutView,
+    Notice,
+    Problem,
+    ScopeItem,
+    SessionItem,
+    SignedOutView,
+    SignInView,
+    SignUpView,
+    Trouble,
+)
+
+NOW: Final = 1_795_000_000.0
+CSRF: Final = "c5wv0mZkJt9T0w3b3J5m0w"
+ORDERS: Final = ClientCard(name="Demo orders", host="localhost:8411", verified=True)
+STRANGER: Final = ClientCard(name="Mail merge helper", host="merge.example.net", verified=False)
+
+FIREFOX: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+IPHONE: Final = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/19.0 Mobile/15E148 Safari/604.1"
+)
+EDGE: Final = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0"
+)
+
+
+def session(name: str, user_agent: str, ip: str, started: float, seen: float, *, current: bool = False) -> SessionItem:
+    return SessionItem(
+        id=name, user_agent=user_agent, ip=ip, started_at=NOW - started, last_seen_at=NOW - seen, current=current
+    )
+
+
+SESSIONS: Final = (
+    session("s_phone", IPHONE, "2001:db8:4f::17", 86_400 * 9, 3_600 * 5),
+    session("s_work", EDGE, "198.51.100.23", 3_600 * 30, 60 * 7),
+    session("s_here", FIREFOX, "192.0.2.14", 60 * 50, 20, current=True),
+    session("s_script", "curl/8.14.1", "203.0.113.200", 86_400 * 20, 86_400 * 12),
+)
+
+
+def account(*sessions: SessionItem, notice: Notice | None = None, name: str = "Wen Li") -> AccountView:
+    return AccountView(
+        here="/account",
+        csrf=CSRF,
+        user_name=name,
+        user_email="wen.li@example.com",
+        email_verified=False,
+        since=NOW - 86_400 * 40,
+        sessions=sessions,
+        now=NOW,
+        notice=notice,
+    )
+
+
+VIEWS: Final[Mapping[str, AnyView]] = {
+    "sign_in": SignInView(here="/login?i=Qm9v", csrf=CSRF, interaction="Qm9v", client=ORDERS),
+    "sign_in_plain": SignInView(here="/login", csrf=CSRF, can_sign_up=False),
+    "sign_in_wrong": SignInView(
+        csrf=CSRF, interaction="Qm9v", client=ORDERS, email="wen.li@example.com", problem=Problem.WRONG_LOGIN
+    ),
+    "sign_in_too_many": SignInView(
+        csrf=CSRF, email="wen.li@example.com", problem=Problem.TOO_MANY, wait_seconds=14 * 60
+    ),
+    "sign_up": SignUpView(here="/signup?i=Qm9v", csrf=CSRF, interaction="Qm9v", client=ORDERS),
+    "sign_up_wrong": SignUpView(
+        csrf=CSRF,
+        name="Wen Li",
+        email="wen.li@example",
+        fields={"email": Problem.EMAIL_INVALID, "password": Problem.PASSWORD_SHORT},
+    ),
+    "consent": ConsentView(
+        here="/consent?i=Qm9v",
+        csrf=CSRF,
+        interaction="Qm9v",
+        client=ClientCard(name="Orders for the terminal", host="127.0.0.1", verified=True),
+        user_name="Wen Li",
+        user_email="wen.li@example.com",
+        scopes=(
+            ScopeItem(name="openid"),
+            ScopeItem(name="profile"),
+            ScopeItem(name="orders:read", text={"en": "Read your orders", "zh": "查看你的订单"}),
+        ),
+        switch_url="/login?i=Qm9v",
+    ),
+    "consent_unverified": ConsentView(
+        here="/consent?i=Qm9v",
+        csrf=CSRF,
+        interaction="Qm9v",
+        client=STRANGER,
+        user_name="Wen Li",
+        user_email="wen.li@example.com",
+        scopes=(ScopeItem(name="openid"), ScopeItem(name="email"), ScopeItem(name="offline_access"),
+                ScopeItem(name="merge:send")),
+        lasts_seconds=90 * 86_400,
+        switch_url="/login?i=Qm9v",
+    ),
+    "account": account(*SESSIONS),
+    "account_ended": account(SESSIONS[2], notice=Notice.OTHERS_ENDED),
+    "account_stale": AccountView(
+        csrf=CSRF, user_name="Wen Li", user_email="wen.li@example.com", email_verified=True, since=NOW,
+        sessions=SESSIONS[:3], now=NOW, problem=Problem.FORM_STALE,
+    ),
+    "logout": LogoutView(here="/logout?i=Qm9v", csrf=CSRF, interaction="Qm9v", user_email="wen.li@example.com",
+                         client=ORDERS),
+    "logout_unknown": LogoutView(csrf=CSRF, user_email="wen.li@example.com"),
+    "signed_out": SignedOutView(client=ORDERS, return_url="http://localhost:8411/"),
+    "signed_out_plain": SignedOutView(here="/signed-out"),
+    **{
+        f"error_{trouble.name.lower()}": ErrorView(
+            trouble=trouble, id="7f3a09c2d41be6a8", back_url="/login" if trouble is Trouble.UNAVAILABLE else None
+        )
+        for trouble in Trouble
+    },
+}  # fmt: skip
