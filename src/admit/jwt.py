@@ -136,7 +136,7 @@ def verify(
         raise ClaimError("", "the claims do not fit the type asked for") from None
 
 
-@lru_cache(maxsize=64, typed=True)
+@lru_cache(maxsize=64)
 def _policy(
     issuer: Issuer,
     audience: Audience,

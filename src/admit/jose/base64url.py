@@ -4,12 +4,11 @@ import binascii
 
 from admit.errors import MalformedTokenError
 
-_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
+TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _PADDING = {0: b"", 2: b"==", 3: b"="}
 # The last character may not carry bits beyond the last octet: four are spare with one octet left, two with two.
 _LAST = {
-    0: frozenset(range(256)),
     2: frozenset(b"AQgw"),
     3: frozenset(b"AEIMQUYcgkosw048"),
 }
@@ -31,11 +30,25 @@ def decode(data: bytes) -> bytes:
     Raises:
         MalformedTokenError: padding, white space, another alphabet, or bits beyond the last octet.
     """
+    return decode_translated(data.translate(TO_STANDARD))
+
+
+def decode_translated(data: bytes) -> bytes:
+    """As `decode`, of text that went through `TO_STANDARD` already: a token is translated once, as a whole.
+
+    The translation turns every character outside the alphabet that plain base64 would take into one it does not.
+
+    Raises:
+        MalformedTokenError: as `decode`.
+    """
     rest = len(data) & 3
     try:
-        octets = binascii.a2b_base64(data.translate(_TO_STANDARD) + _PADDING[rest], strict_mode=True)
+        octets = binascii.a2b_base64(data + _PADDING[rest])
     except (binascii.Error, KeyError):
         raise MalformedTokenError("not base64url") from None
+    # The decoder steps over foreign characters; each one makes the result shorter. (Its strict mode costs twice.)
+    if len(octets) != len(data) * 3 >> 2:
+        raise MalformedTokenError("not base64url")
     if rest and data[-1] not in _LAST[rest]:
         raise MalformedTokenError("not canonical base64url")
     return octets

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 
 from admit.errors import InvalidKeyError, MalformedTokenError, SignatureError
-from admit.jose import base64url, header, json
+from admit.jose import base64url, json
+from admit.jose import header as rules
 from admit.jose.jwk import JWK
 from admit.jose.jwks import JWKSet
 
@@ -16,6 +18,11 @@ MAX_TOKEN = 16_384
 _MAX_PREPARED = 16
 _OWN_MEMBERS = frozenset({"alg", "kid", "typ", "crit", "b64"})
 _VERIFIED = object()
+# Headers of verified tokens by their encoding, so that the header all tokens of an issuer share is read once. It
+# holds nothing that was trusted: each entry is the only reading of its text. Strangers cannot fill it.
+_MAX_KNOWN = 256
+_MAX_KNOWN_SIZE = 512
+_known: dict[bytes, Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +114,14 @@ def parse(token: str | bytes, *, max_size: int = MAX_TOKEN) -> UnverifiedJws:
     """Read a compact token by the strict rules and verify nothing, RFC 7515 §5.2 steps 1 to 7.
 
     Raises:
-        MalformedTokenError: more than `max_size` octets, not three parts, not canonical base64url, a header that is no
-            strict JSON object or has members of wrong types.
+        MalformedTokenError: more than `max_size` octets, not three parts, not canonical base64url, a header
+            that is no strict JSON object or has members of wrong types.
         CriticalHeaderError: `crit` or `b64` is in the header.
     """
     return UnverifiedJws(*split(token, max_size=max_size))
 
 
-def split(token: str | bytes, *, max_size: int = MAX_TOKEN) -> tuple[dict[str, Any], bytes, bytes, bytes]:
+def split(token: str | bytes, *, max_size: int = MAX_TOKEN) -> tuple[Mapping[str, Any], bytes, bytes, bytes]:
     """Header, payload, signing input and signature of a well-formed token."""
     if isinstance(token, str):
         try:
@@ -125,23 +132,37 @@ def split(token: str | bytes, *, max_size: int = MAX_TOKEN) -> tuple[dict[str, A
         raise MalformedTokenError("a token is str or bytes")
     if len(token) > max_size:
         raise MalformedTokenError("the token is too large")
-    parts = token.split(b".")
+    parts = token.translate(base64url.TO_STANDARD).split(b".")
     if len(parts) != 3:
         raise MalformedTokenError("not three parts")
-    members = json.loads_object(base64url.decode(parts[0]))
-    header.check_header(members)
-    signature = base64url.decode(parts[2])
-    return members, base64url.decode(parts[1]), token[: -1 - len(parts[2])], signature
+    head, body, tail = parts
+    members: Mapping[str, Any] | None = _known.get(head)
+    if members is None:
+        members = json.loads_object(base64url.decode_translated(head))
+        rules.check_header(members)
+    payload = base64url.decode_translated(body)
+    return members, payload, token[: -1 - len(tail)], base64url.decode_translated(tail)
+
+
+def remember(members: Mapping[str, Any], signing_input: bytes) -> None:
+    """Keep a verified token's header, when it is plain `alg`, `kid` and `typ` in the one compact spelling."""
+    plain = members.keys() <= {"alg", "kid", "typ"} and all(type(value) is str for value in members.values())
+    head = signing_input.partition(b".")[0]
+    if not plain or len(head) > _MAX_KNOWN_SIZE or base64url.encode(json.dumps_object(members)) != head:
+        return
+    if len(_known) >= _MAX_KNOWN:
+        _known.clear()
+    _known[head.translate(base64url.TO_STANDARD)] = MappingProxyType(dict(members))
 
 
 def choose_key(members: Mapping[str, Any], key: JWK | JWKSet) -> JWK:
     """The key that the caller trusts for this header: the one given, or the set's by `kid` and `alg`."""
     if isinstance(key, JWK):
-        header.check_alg(members["alg"], key.alg)
+        rules.check_alg(members["alg"], key.alg)
         return key
     if isinstance(key, JWKSet):
         chosen = key.find(members.get("kid"), members["alg"])
-        header.check_alg(members["alg"], chosen.alg)
+        rules.check_alg(members["alg"], chosen.alg)
         return chosen
     raise InvalidKeyError("a key is a JWK or a JWKSet")
 
@@ -176,6 +197,8 @@ def verify(token: str | bytes | UnverifiedJws, key: JWK | JWKSet) -> VerifiedJws
     jws = token if isinstance(token, UnverifiedJws) else parse(token)
     chosen = choose_key(jws.header, key)
     check_signature(chosen, jws.signing_input, jws.signature)
+    if jws.header.__class__ is dict:
+        remember(jws.header, jws.signing_input)
     return VerifiedJws(jws.header, jws.payload_bytes, _VERIFIED)
 
 
