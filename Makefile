@@ -1,6 +1,6 @@
 # One command per intent; the same on a laptop and in CI. `make` alone prints this list.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset quick test check soak bench ci lock defences-off docs public-api format
+.PHONY: help venv demo demo-reset quick test check soak bench ci lock defences-off docs public-api format
 
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -q -n $(or $(JOBS),2) --dist loadfile
@@ -12,7 +12,7 @@ venv: # not listed: every target that needs it asks for it, and it is instant wh
 	@scripts/bootstrap
 
 demo: venv ## start the issuer, the sample app and the sample API; open http://localhost:8410
-	@exec $(PY) examples/demo/run.py
+	@scripts/foreground $(PY) examples/demo/run.py
 
 demo-reset: venv ## forget the demo's users, sessions and keys
 	@$(PY) examples/demo/run.py --reset

@@ -4,10 +4,10 @@ The Python examples are run by tests/unit/test_readme.py.
 """
 
 import os
+import pty
 import re
-import selectors
+import select
 import signal
-import subprocess
 import sys
 import time
 import urllib.request
@@ -24,18 +24,49 @@ def commands() -> list[str]:
     return [line.strip() for block in blocks for line in block.splitlines() if line.strip()]
 
 
-def _first_address(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    deadline = time.monotonic() + UP
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        while time.monotonic() < deadline and process.poll() is None:
-            if selector.select(timeout=1):
-                line = process.stdout.readline()
-                print(f"  | {line}", end="")
-                if found := re.search(r"http://\S+[^\s.,;]", line):
-                    return found[0]
-    raise SystemExit(f"make demo printed no address within {UP:.0f} s")
+class Terminal:
+    """A program on a terminal of its own, so that Ctrl-C is what a person's Ctrl-C is."""
+
+    def __init__(self, command: str) -> None:
+        self.seen = ""
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:  # the child
+            os.chdir(ROOT)
+            words = command.split()
+            os.execvp(words[0], words)
+
+    def until(self, pattern: str, seconds: float) -> str:
+        """Read until `pattern` is seen. Raises SystemExit when it is not."""
+        deadline = time.monotonic() + seconds
+        while not (found := re.search(pattern, self.seen)):
+            if time.monotonic() > deadline or not self._read():
+                raise SystemExit(f"waited in vain for {pattern}; seen:\n{self.seen}")
+        return found[0]
+
+    def _read(self) -> bool:
+        """Take what is there, for at most a tenth of a second. False when the program is gone."""
+        if not select.select([self.terminal], [], [], 0.1)[0]:
+            return True
+        try:
+            chunk = os.read(self.terminal, 4096).decode(errors="replace")
+        except OSError:  # the last program closed the terminal
+            return False
+        sys.stdout.write(chunk)
+        self.seen += chunk
+        return bool(chunk)
+
+    def interrupt(self, seconds: float) -> int:
+        """Press Ctrl-C and wait for the end; the exit code. Raises SystemExit when it takes longer."""
+        os.write(self.terminal, b"\x03")
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            done, status = os.waitpid(self.pid, os.WNOHANG)
+            if done:
+                return os.waitstatus_to_exitcode(status)
+            if not self._read():
+                time.sleep(0.01)
+        os.kill(self.pid, signal.SIGKILL)
+        raise SystemExit(f"it did not end within {seconds:.0f} s of Ctrl-C")
 
 
 def _answers(address: str) -> bool:
@@ -52,24 +83,16 @@ def _answers(address: str) -> bool:
 def demo(command: str) -> None:
     """Start the demo, look at its first address, end it by Ctrl-C. Raises SystemExit when it does not hold."""
     began = time.monotonic()
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
-        command.split(), cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    try:
-        address = _first_address(process)
-        if not _answers(address):
-            raise SystemExit(f"{address} does not answer")
-        print(f"{command}: up in {time.monotonic() - began:.1f} s")
-        began = time.monotonic()
-        os.killpg(process.pid, signal.SIGINT)  # what a terminal does
-        process.communicate(timeout=DOWN)
-        print(f"{command}: ended {time.monotonic() - began:.1f} s after Ctrl-C, exit {process.returncode}")
-    except subprocess.TimeoutExpired:
-        raise SystemExit(f"{command} did not end within {DOWN:.0f} s of Ctrl-C") from None
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+    running = Terminal(command)
+    address = running.until(r"http://[\w.:/-]*\w", UP)
+    if not _answers(address):
+        raise SystemExit(f"{address} does not answer")
+    print(f"{command}: up in {time.monotonic() - began:.1f} s")
+    began = time.monotonic()
+    code = running.interrupt(DOWN)
+    print(f"{command}: ended {time.monotonic() - began:.1f} s after Ctrl-C, exit {code}")
+    if code != 0:
+        raise SystemExit(f"{command} ended with {code}")
 
 
 def main() -> int:
