@@ -24,12 +24,21 @@ def bearer(values: Sequence[bytes]) -> str | None:
     """
     if not values:
         return None
-    if len(values) > 1:
-        raise MalformedTokenError("two Authorization headers")
-    value = values[0]
+    value = check_single(values)
     if value[:6].lower() != b"bearer" or value[6:7] not in (b" ", b"\t", b""):
         raise MissingCredentialError("another authentication scheme")
     return check_syntax(value)
+
+
+def check_single(values: Sequence[bytes]) -> bytes:
+    """The one `Authorization` field value; of two, another program in front may have believed the other.
+
+    Raises:
+        MalformedTokenError: there are several, equal or not.
+    """
+    if len(values) > 1:
+        raise MalformedTokenError("two Authorization headers")
+    return values[0]
 
 
 def check_syntax(value: bytes) -> str:

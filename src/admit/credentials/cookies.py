@@ -1,7 +1,7 @@
 """Cookies, read and written by the octet, RFC 6265 §4 and §5.4.
 
-A parser that trims Unicode spaces, unquotes values or heeds `$Version` sees other cookies than the browser that enforced
-their prefixes, and so lets a sibling host plant a `__Host-` cookie. Nothing of that is done here.
+A parser that trims Unicode spaces, unquotes values or heeds `$Version` sees other cookies than the browser that held
+them to their prefixes, and so lets a sibling host plant a `__Host-` cookie. Nothing of that is done here.
 """
 
 import hashlib
@@ -55,13 +55,22 @@ def parse(values: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
     total = 0
     for value in values:
         total += len(value)
-        if total > MAX_HEADER:
-            raise OversizedCredentialError("the Cookie header is too large")
+        check_header_size(total)
         for part in value.split(b";"):
             name, equals, content = trimmed(part).partition(b"=")
             if equals:
                 pairs.append((name, content))
     return pairs
+
+
+def check_header_size(octets: int) -> None:
+    """Refuse to read on.
+
+    Raises:
+        OversizedCredentialError: more than 16 KiB.
+    """
+    if octets > MAX_HEADER:
+        raise OversizedCredentialError("the Cookie header is too large")
 
 
 def trimmed(pair: bytes) -> bytes:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from admit.credentials import authorization, cookies
 from admit.credentials.values import NONE, BearerCredential, Credential, SessionCredential
-from admit.errors import MalformedCredentialError
+from admit.errors import MalformedCredentialError, MalformedTokenError
 from admit.jose.waive import Waive
 
 PARAMETER = "access_token"
@@ -115,5 +115,5 @@ def _one(found: list[str]) -> str:
         raise MalformedCredentialError("access_token is there twice")
     try:
         return authorization.check_syntax(b"Bearer " + found[0].encode("ascii"))
-    except (UnicodeEncodeError, authorization.MalformedTokenError):
+    except (UnicodeEncodeError, MalformedTokenError):
         raise MalformedCredentialError("access_token is no token") from None

@@ -52,7 +52,7 @@ def write(scopes: Iterable[str]) -> str:
     Raises:
         ClaimError: a name that cannot be one scope.
     """
-    text = " ".join(sorted(scopes))
-    if text and not _SCOPE.fullmatch(text):
+    names = sorted(scopes)
+    if not all(map(is_name, names)):
         raise ClaimError("scope", "a scope's name is malformed")
-    return text
+    return " ".join(names)

@@ -1,0 +1,129 @@
+"""The rules that every guard shares: what a route asks of a principal, and what a refusal looks like. Pure.
+
+A framework's integration only carries requests in and refusals out.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from admit.credentials import challenge
+from admit.errors import (
+    AdmitError,
+    ConfigError,
+    CredentialError,
+    GroupsUnavailableError,
+    InsufficientScopeError,
+    MalformedCredentialError,
+    TokenError,
+    UnavailableError,
+)
+from admit.principal import ByReference, Principal
+from admit.tokens import scope as scopes
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a route asks for: all the scopes, the role and the group. Nothing named: any principal."""
+
+    scopes: frozenset[str] = frozenset()
+    role: str | None = None
+    group: str | None = None
+    scope_text: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scope_text", scopes.write(self.scopes))
+
+
+ANYBODY = Requirement()
+
+
+def requirement(names: Iterable[str], *, role: str | None = None, group: str | None = None) -> Requirement:
+    """A requirement from what a programmer wrote.
+
+    Raises:
+        ConfigError: a scope that cannot be one, or an empty role or group: it would never or always hold.
+    """
+    if isinstance(names, str):
+        raise ConfigError("scopes are given one by one, not as one text")
+    wanted = frozenset(names)
+    for name in wanted:
+        if not isinstance(name, str) or not scopes.is_name(name):
+            raise ConfigError("a scope is one word of visible ASCII; give several as several arguments")
+    for what, value in (("role", role), ("group", group)):
+        if value is not None and not (isinstance(value, str) and value):
+            raise ConfigError(f"{what} is a text that is not empty, or None")
+    return Requirement(wanted, role, group)
+
+
+def check(principal: Principal, wanted: Requirement) -> None:
+    """Pass a principal that has everything the route asks for.
+
+    Raises:
+        InsufficientScopeError: a scope, the role or the group is missing; it carries the scopes that are asked.
+        GroupsUnavailableError: the groups are a reference that nobody fetched.
+    """
+    check_scopes(principal, wanted)
+    if wanted.role is not None:
+        check_role(principal, wanted)
+    if wanted.group is not None:
+        check_group(principal, wanted)
+
+
+def check_scopes(principal: Principal, wanted: Requirement) -> None:
+    """All scopes of the route are there, RFC 6750 §3.1."""
+    if not wanted.scopes <= principal.scopes:
+        raise InsufficientScopeError("a scope is missing", scope=wanted.scope_text)
+
+
+def check_role(principal: Principal, wanted: Requirement) -> None:
+    """The role is there."""
+    if wanted.role not in principal.roles:
+        raise InsufficientScopeError("the role is missing", scope=wanted.scope_text)
+
+
+def check_group(principal: Principal, wanted: Requirement) -> None:
+    """The group is there. Groups by reference are never taken for an empty set."""
+    if isinstance(principal.groups, ByReference):
+        raise GroupsUnavailableError("the groups are by reference")
+    if wanted.group not in principal.groups:
+        raise InsufficientScopeError("the group is missing", scope=wanted.scope_text)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that lets nobody in."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    error: str
+    error_description: str
+
+    @property
+    def body(self) -> bytes:
+        """`{"error": …, "error_description": …}`, fixed texts only."""
+        return msgspec.json.encode({"error": self.error, "error_description": self.error_description})
+
+
+def refusal(
+    error: AdmitError, *, scope: str = "", realm: str | None = None, resource_metadata: str | None = None
+) -> Refusal:
+    """The one place where an error becomes an answer, RFC 6750 §3. `scope` is what the route asks for.
+
+    What is no refusal of a credential leaves as a bare `server_error`: a trouble of ours says nothing about itself.
+    """
+    if not isinstance(error, TokenError | CredentialError | UnavailableError):
+        return Refusal(500, (("Cache-Control", "no-store"),), AdmitError.code, AdmitError.public)
+    headers = [("Cache-Control", "no-store")]
+    if isinstance(error, UnavailableError):
+        headers.append(("Retry-After", str(error.retry_after)))
+    elif needs_challenge(error):
+        value = challenge.www_authenticate(error, scope, realm, resource_metadata)
+        headers.append(("WWW-Authenticate", value))
+    return Refusal(error.status, tuple(headers), error.code, error.public)
+
+
+def needs_challenge(error: AdmitError) -> bool:
+    """Whether the answer carries a challenge: each 401, and what RFC 6750 §3.1 has a code for."""
+    return error.status == 401 or isinstance(error, InsufficientScopeError | MalformedCredentialError)
