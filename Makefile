@@ -1,6 +1,6 @@
 # One command per intent; the same on a laptop and in CI. `make` alone prints this list.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-reset quick test check soak bench ci lock defences-off docs public-api format
+.PHONY: help venv demo demo-reset quick test coverage check soak bench ci lock defences-off docs public-api format
 
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -q -n $(or $(JOBS),2) --dist loadfile
@@ -26,6 +26,11 @@ test: venv ## every kind of test, then every defence taken out once; under 6 min
 
 defences-off: venv ## each threat's test must fail without its defence; lists the rows seen failing
 	@$(PYTEST) --defences-off
+
+coverage: venv ## branch coverage of every test, with the lines that none reaches
+	@$(PY) -m coverage erase
+	@ADMIT_TIER=test $(PY) -m coverage run -m pytest -q -n $(or $(JOBS),2) --dist loadfile
+	@$(PY) -m coverage combine -q && $(PY) -m coverage report
 
 check: venv ## lint, format, types, layers; under 30 seconds
 	@scripts/check

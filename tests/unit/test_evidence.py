@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import docs
 from tests.plugins import twins
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -159,6 +160,11 @@ def test_without_the_option_the_same_tests_run_with_their_defences(project: Path
 def test_every_defence_named_by_a_twin_exists_and_the_twin_fits_it() -> None:
     for target in twins.table():
         twins.check(target)
+
+
+def test_every_defence_named_by_a_marker_has_a_twin() -> None:
+    named = {name: mark.test for mark in docs.collect(ROOT / "tests") for name in mark.defences}
+    assert {name: test for name, test in named.items() if name not in twins.table()} == {}
 
 
 def test_a_twin_is_bound_where_another_module_imported_the_defence_and_taken_back(
