@@ -1,0 +1,133 @@
+"""One's own key sets are read strictly, another's tolerantly."""
+
+import json
+
+import pytest
+
+from admit import JWK, AlgorithmError, InvalidKeyError, JWKSet, KeyNotFoundError
+from admit.jose import jws
+from tests.unit.jose.keys import KEYS
+
+EC, RSA, OKP = (KEYS[alg].public() for alg in ("ES256", "RS256", "Ed25519"))
+
+
+def published(*keys: dict | JWK) -> bytes:
+    return json.dumps({"keys": [key.to_dict() if isinstance(key, JWK) else key for key in keys]}).encode()
+
+
+def without(key: JWK, *names: str, **changed: object) -> dict:
+    return {name: value for name, value in {**key.to_dict(), **changed}.items() if name not in names}
+
+
+def test_a_set_finds_its_keys_by_kid_and_alg() -> None:
+    keys = JWKSet([EC, RSA, OKP])
+    assert [keys.find(key.kid, key.alg) for key in keys] == [EC, RSA, OKP]
+    assert len(keys) == 3
+    assert JWKSet.load(json.dumps(keys.to_dict())).find(EC.kid, "ES256") == EC
+    with pytest.raises(KeyNotFoundError):
+        keys.find("other", "ES256")
+    with pytest.raises(AlgorithmError):
+        keys.find(EC.kid, "RS256")
+
+
+@pytest.mark.rfc("7515", "4.1.4")
+def test_without_a_kid_the_only_key_of_the_algorithm_is_meant() -> None:
+    assert JWKSet([EC, RSA]).find(None, "ES256") == EC
+    for keys in (JWKSet([RSA]), JWKSet([EC, JWK.generate("ES256").public()]), JWKSet([])):
+        with pytest.raises(KeyNotFoundError):
+            keys.find(None, "ES256")
+
+
+@pytest.mark.parametrize("kid", [None, "", "x" * 5000, "' OR 1=1 --", "../../dev/null", "\x00"])
+def test_an_unknown_kid_finds_nothing(kid: str | None) -> None:
+    with pytest.raises(KeyNotFoundError):
+        JWKSet([EC, JWK.generate("ES256").public()]).find(kid, "ES256")
+
+
+def test_own_sets_refuse_what_is_odd() -> None:
+    other = JWK.generate("ES256", kid=RSA.kid)
+    wrong = [[RSA, other.public()], [KEYS["ES256"], RSA], [KEYS["HS256"], RSA], [EC, EC], ["key"]]
+    for keys in wrong:
+        with pytest.raises(InvalidKeyError):
+            JWKSet(keys)  # type: ignore[arg-type]  # wrong on purpose
+    assert len(JWKSet([KEYS["ES256"], KEYS["HS256"]])) == 2
+    texts = [
+        published(),
+        published(without(EC, "x")),
+        published({"kty": "new"}),
+        b'{"keys":[1]}',
+        b'{"keys":{}}',
+        b"{}",
+        b"[]",
+        b"\xff",
+        published(*[EC] * 101),
+    ]
+    for text in texts:
+        with pytest.raises(InvalidKeyError):
+            JWKSet.load(text)
+
+
+@pytest.mark.rfc("7517", "5")
+def test_a_foreign_set_passes_over_what_it_cannot_use() -> None:
+    odd = [
+        {"kty": "new", "kid": "a"},
+        without(EC, "x", kid="b"),
+        without(EC, kid="c", use="enc"),
+        without(EC, kid="d", alg="ES999"),
+        without(EC, kid="e", key_ops=["sign"]),
+        without(EC, kid=7),
+        without(EC, kid="k" * 200),
+        without(RSA, "alg", kid="f"),
+        7,
+        None,
+        [],
+    ]
+    keys = JWKSet.load_foreign(published(*odd, EC))
+    assert list(keys) == [EC]
+    assert not keys.private_seen
+    assert len(JWKSet.load_foreign(published(*odd))) == 0
+
+
+def test_published_rsa_keys_without_alg_take_the_one_given() -> None:
+    text = published(without(RSA, "alg"))
+    assert len(JWKSet.load_foreign(text)) == 0
+    assert JWKSet.load_foreign(text, rsa_alg="RS256").find(RSA.kid, "RS256").alg == "RS256"
+    own = JWKSet.load_foreign(published(without(RSA, alg="PS256")), rsa_alg="RS256")
+    assert len(own) == 0
+
+
+def test_same_kid_is_told_apart_by_algorithm_or_dropped() -> None:
+    both = JWKSet.load_foreign(published(without(EC, kid="1"), without(RSA, kid="1")))
+    assert both.find("1", "ES256").alg == "ES256"
+    assert both.find("1", "RS256").alg == "RS256"
+    rival = JWK.generate("ES256").public()
+    dropped = JWKSet.load_foreign(published(without(EC, kid="1"), without(rival, kid="1"), OKP))
+    assert list(dropped) == [OKP]
+    twice = JWKSet.load_foreign(published(EC, EC))
+    assert list(twice) == [EC]
+
+
+def test_private_members_in_a_foreign_set_are_never_taken_and_raise_the_alarm() -> None:
+    secret = {"kty": "oct", "k": "A" * 43, "alg": "HS256", "kid": "s"}
+    for leak in (KEYS["ES256"].to_dict(private=True), KEYS["RS256"].to_dict(private=True), secret):
+        keys = JWKSet.load_foreign(published(leak, OKP))
+        assert keys.private_seen
+        assert list(keys) == [OKP]
+
+
+def test_a_foreign_set_is_bounded() -> None:
+    for text in (published(*[EC] * 101), published(EC) + b" " * 300_000, b"{}", b"[]", b"", b'{"keys":1}'):
+        with pytest.raises(InvalidKeyError):
+            JWKSet.load_foreign(text)
+
+
+def test_a_token_is_verified_by_the_key_that_its_kid_names() -> None:
+    keys = JWKSet([EC, JWK.generate("ES256").public(), RSA])
+    assert jws.verify(jws.sign(b"x", KEYS["ES256"]), keys).payload == b"x"
+    with pytest.raises(KeyNotFoundError):
+        jws.verify(jws.sign(b"x", JWK.generate("ES256")), keys)
+
+
+def test_a_set_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        JWKSet([EC]).private_seen = True
