@@ -1,0 +1,39 @@
+"""Families of tokens, their ends, and how everybody learns of an end in bounded time.
+
+`store` opens and ends families inside a caller's transaction, `Lists` knows where their bits stand, and
+`StatusService` publishes heads and lists.
+"""
+
+from admit.issuer.revocation.config import RevocationConfig
+from admit.issuer.revocation.follow import follow
+from admit.issuer.revocation.lists import Lists
+from admit.issuer.revocation.records import (
+    ByClient,
+    ByNode,
+    ByUser,
+    EndStart,
+    HolderKind,
+    ListBits,
+    Node,
+    NodeKind,
+    StatusRef,
+    StatusState,
+)
+from admit.issuer.revocation.service import StatusService
+
+__all__ = [
+    "ByClient",
+    "ByNode",
+    "ByUser",
+    "EndStart",
+    "HolderKind",
+    "ListBits",
+    "Lists",
+    "Node",
+    "NodeKind",
+    "RevocationConfig",
+    "StatusRef",
+    "StatusService",
+    "StatusState",
+    "follow",
+]

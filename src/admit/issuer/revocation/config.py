@@ -1,0 +1,31 @@
+"""What can be set about revocation."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from admit.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationConfig:
+    """Raises ConfigError where a duration cannot work.
+
+    None of these touches the promise to verifiers: a head is read from the database for each request.
+    """
+
+    poll: timedelta = timedelta(milliseconds=200)  # how often a process looks for ends of other processes
+    list_max_age: timedelta = timedelta(minutes=5)  # `ttl` of a list; after it the list is signed anew
+    list_lifetime: timedelta = timedelta(hours=1)  # `exp` of a list, for verifiers that go by the draft alone
+    change_log: timedelta = timedelta(hours=1)  # how long the order of ends is kept
+    list_check: timedelta = timedelta(seconds=10)  # how often it is seen to that a spare list is there
+
+    def __post_init__(self) -> None:
+        for name in ("poll", "list_max_age", "list_lifetime", "change_log", "list_check"):
+            if getattr(self, name) <= timedelta(0):
+                raise ConfigError(f"revocation.{name} must be positive")
+        if self.poll > timedelta(seconds=5):
+            raise ConfigError(
+                "revocation.poll must be at most 5s: the in-process verifier is as fresh as this"
+            )
+        if self.list_lifetime < 2 * self.list_max_age:
+            raise ConfigError("revocation.list_lifetime must be at least twice revocation.list_max_age")

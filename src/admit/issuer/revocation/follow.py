@@ -1,0 +1,53 @@
+"""The job that keeps a process's own verifier fresh: a look at the database five times a second."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from admit.errors import AdmitError
+from admit.issuer.revocation.config import RevocationConfig
+from admit.issuer.revocation.lists import Lists
+from admit.issuer.revocation.records import StatusState
+from admit.issuer.revocation.service import StatusService
+from admit.issuer.storage import Database
+
+log = logging.getLogger(__name__)
+
+Deliver = Callable[[StatusState, float], None]
+"""Takes what holds, and when the look at it began, by the `since_boot` clock."""
+
+_LOUD_EVERY: Final = 50  # failed looks between two lines in the log: ten seconds by default
+
+
+async def follow(
+    service: StatusService,
+    lists: Lists,
+    db: Database,
+    deliver: Deliver,
+    *,
+    wall: Callable[[], float],
+    since_boot: Callable[[], float],
+    config: RevocationConfig,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Until cancelled: look, hand what holds to `deliver`, see that a spare list is there, pause.
+
+    A look that fails delivers nothing, so the verifier grows stale and says 503 past its bound. It heals by
+    itself.
+    """
+    failed = 0
+    checked: float | None = None
+    while True:
+        began = since_boot()
+        try:
+            deliver(await service.refresh(), began)
+            if checked is None or began - checked >= config.list_check.total_seconds():
+                await lists.ensure(db, wall())
+                checked = began
+            failed = 0
+        except AdmitError as error:
+            if failed % _LOUD_EVERY == 0:
+                log.warning("revocations could not be read: %s", type(error).__name__)
+            failed += 1
+        await pause(config.poll.total_seconds())

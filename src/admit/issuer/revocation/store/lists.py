@@ -1,0 +1,113 @@
+"""Making lists, and reading the whole of them."""
+
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Integer, Select, Text, bindparam, cast, func, literal, select
+
+from admit.issuer.keys.store import signing_key
+from admit.issuer.revocation import rules
+from admit.issuer.revocation.store.tables import node, status_batch, status_change, status_head, status_list
+from admit.issuer.storage import PUBLISH, Statement, Steps, any_of, insert_or_ignore, tx_id
+
+if TYPE_CHECKING:
+    from admit.issuer.revocation.lists import Lists
+
+KID_SEPARATOR: Final = " "
+_IN_USE = status_list.c.dropped_at.is_(None)
+
+SELECT_LISTS: Final = Statement(
+    select(status_list.c.n, status_list.c.seed_sealed).where(_IN_USE).order_by(status_list.c.n)
+)
+SELECT_SEEDS: Final = Statement(
+    select(status_list.c.n, status_list.c.seed_sealed, status_list.c.dropped_at).where(
+        any_of(status_list.c.n, "numbers")
+    )
+)
+SELECT_TOP: Final = Statement(
+    select(
+        select(func.max(node.c.idx)).scalar_subquery().label("idx"),
+        select(func.max(status_list.c.n)).scalar_subquery().label("n"),
+    )
+)
+INSERT_LIST: Final = Statement(
+    insert_or_ignore(status_list)
+    .values(n=bindparam("number"), seed_sealed=bindparam("sealed"), created_at=bindparam("now"))
+    .returning(status_list.c.n)
+)
+INSERT_CHANGE: Final = Statement(
+    insert_or_ignore(status_change).values(
+        tx=tx_id(), list=bindparam("number"), position=bindparam("at_position")
+    )
+)
+
+SELECT_HEAD: Final = Statement(
+    select(
+        status_head.c.epoch,
+        status_head.c.seq,
+        select(func.aggregate_strings(signing_key.c.kid, KID_SEPARATOR))
+        .where(signing_key.c.revoked_at.is_not(None))
+        .scalar_subquery()
+        .label("revoked_kids"),
+    )
+)
+"""Where the ends stand, and which keys are void: one statement, so one moment, and one round trip for each head."""
+
+SELECT_CHANGES: Final = Statement(
+    select(
+        status_head.c.epoch,
+        status_head.c.seq,
+        status_batch.c.seq.label("at_seq"),
+        status_change.c.list,
+        status_change.c.position,
+    )
+    .select_from(
+        status_head.outerjoin(
+            status_batch,
+            (status_batch.c.epoch == status_head.c.epoch) & (status_batch.c.seq > bindparam("since")),
+        ).outerjoin(status_change, status_change.c.tx == status_batch.c.tx)
+    )
+    .order_by(status_batch.c.seq)
+)
+"""The head, and what changed after `since`: one statement, so one moment."""
+
+
+def _everything() -> Select[tuple[int, int, int | None, bytes | None, str | None]]:
+    set_positions = (
+        select(func.aggregate_strings(cast(status_change.c.position, Text), ","))
+        .where(
+            status_change.c.list == status_list.c.n,
+            status_change.c.position > literal(rules.LISTS_CHANGED, Integer),
+        )
+        .correlate(status_list)
+        .scalar_subquery()
+    )
+    return select(
+        status_head.c.epoch,
+        status_head.c.seq,
+        status_list.c.n,
+        status_list.c.seed_sealed,
+        set_positions.label("positions"),
+    ).select_from(status_head.outerjoin(status_list, _IN_USE))
+
+
+SELECT_EVERYTHING: Final = Statement(_everything())
+"""The head, every list in use, and each list's set positions as one text: one statement, so one moment."""
+
+
+def add_lists(lists: "Lists", *, now: float) -> Steps[int]:
+    """Make the list in use and its spare, where they are missing; how many. Of several nodes one makes them."""
+    rows = yield SELECT_TOP()
+    made = 0
+    for n in rules.lists_needed(rows[0]["idx"], rows[0]["n"]):
+        made += yield from add_list(lists, n, now=now)
+    if made:
+        yield PUBLISH
+    return made
+
+
+def add_list(lists: "Lists", n: int, *, now: float) -> Steps[int]:
+    """Make one list and mark the change; 0 where another node was first. The caller publishes."""
+    added = yield INSERT_LIST(number=n, sealed=lists.new_seed(n), now=now)
+    if added:
+        yield INSERT_CHANGE(number=n, at_position=rules.LISTS_CHANGED)
+    return len(added)
