@@ -58,7 +58,7 @@ async def migrate(url: str) -> None:
     except CommandError:
         raise ConfigError("the PostgreSQL database has a schema that this Admit does not know") from None
     except (OSError, asyncpg.PostgresError) as error:
-        raise translated(error) from error
+        raise translated(error) from None
     finally:
         await engine.dispose()
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, ClassVar, Final, ParamSpec, TypeAlias, TypeVar, cast
+from typing import Any, ClassVar, Final, ParamSpec, TypeAlias, TypeVar
 
 import asyncpg
 
@@ -69,7 +69,7 @@ class PostgresDatabase(Database):
                 },
             )
         except Exception as error:
-            raise translated(error) from error
+            raise translated(error) from None
         try:
             await self._check_schema()
         except BaseException:
@@ -104,7 +104,7 @@ class PostgresDatabase(Database):
                 return value
             except asyncpg.PostgresError as error:
                 if not is_retried(error) or attempt == ATTEMPTS:
-                    raise translated(error) from error
+                    raise translated(error) from None
         raise AssertionError("unreachable")
 
     async def read(self, bound: Bound) -> Sequence[Row]:
@@ -114,7 +114,7 @@ class PostgresDatabase(Database):
         try:
             rows: Sequence[Row] = await pool.fetch(compiled.sql, *arguments)
         except Exception as error:
-            raise translated(error) from error
+            raise translated(error) from None
         return rows
 
     def _open_pool(self) -> asyncpg.Pool:
@@ -129,7 +129,7 @@ class PostgresDatabase(Database):
         try:
             connection = await pool.acquire(timeout=self.config.connect_timeout.total_seconds())
         except Exception as error:
-            raise translated(error) from error
+            raise translated(error) from None
         task = asyncio.ensure_future(self._carry(pool, connection, work))
         self._running.add(task)
         task.add_done_callback(self._done)
@@ -173,7 +173,7 @@ async def _schema_of(connection: asyncpg.Connection) -> tuple[str | None, frozen
             return None, tables
         versions = await connection.fetch(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608  # a constant
     except Exception as error:
-        raise translated(error) from error
+        raise translated(error) from None
     return (versions[0]["version_num"] if len(versions) == 1 else None), tables
 
 
@@ -189,7 +189,7 @@ async def _transact(connection: asyncpg.Connection, start: _Start) -> Any:
         await _roll_back(connection)
         if isinstance(error, AdmitError) or is_retried(error) or not isinstance(error, Exception):
             raise
-        raise translated(error) from error
+        raise translated(error) from None
     return value
 
 
@@ -235,23 +235,29 @@ _UNAVAILABLE: Final = ("08", "53", "57", "58", "25006", "25P03", "55P03", "40")
 
 
 def translated(error: Exception) -> Exception:
-    """What a driver's error means to callers. Its text may quote values, so only the kind is kept."""
+    """What a driver's error means to callers.
+
+    A driver's text may quote the values of a row, so only the kind is kept, and the text where it can but name parts
+    of our own statement (class 42). Raise the result `from None`: the cause would be printed with it.
+    """
     if isinstance(error, asyncpg.PostgresError):
-        state = error.sqlstate or ""
-        if state.startswith("23"):
-            return ConflictError(f"PostgreSQL refused a row: {state} {error.constraint_name or ''}".rstrip())
-        if state in ("3D000", "28000", "28P01"):
-            return ConfigError(
-                "the PostgreSQL database cannot be used: check its name, user and password in the URL"
-            )
-        if state.startswith(_UNAVAILABLE):
-            return StorageUnavailableError(f"PostgreSQL: {state}")
-        return cast(Exception, error)
+        return _translated_state(error, error.sqlstate or "")
+    if isinstance(error, asyncpg.UnsupportedClientFeatureError | asyncpg.ClientConfigurationError):
+        return ConfigError("the PostgreSQL URL cannot be used: check its parameters")
     if isinstance(
-        error, (OSError, asyncio.TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+        error, OSError | asyncio.TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError
     ):
-        # InterfaceError also says that a parameter has the wrong type: that is a fault of ours, not the server's.
-        if isinstance(error, asyncpg.DataError):
-            return error
         return StorageUnavailableError(f"PostgreSQL: {type(error).__name__}")
     return error
+
+
+def _translated_state(error: Any, state: str) -> AdmitError:
+    if state.startswith("23"):
+        return ConflictError(f"PostgreSQL refused a row: {state} {error.constraint_name or ''}".rstrip())
+    if state in ("3D000", "28000", "28P01"):
+        return ConfigError(
+            "the PostgreSQL database cannot be used: check its name, user and password in the URL"
+        )
+    if state.startswith(_UNAVAILABLE):
+        return StorageUnavailableError(f"PostgreSQL: {state}")
+    return AdmitError(f"PostgreSQL: {state} {error.message if state.startswith('42') else ''}".rstrip())

@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, ClassVar, Final, ParamSpec, TypeAlias, TypeVar
 from urllib.parse import unquote
 
-from admit.errors import ConfigError, ConflictError, StorageUnavailableError
+from admit.errors import AdmitError, ConfigError, ConflictError, StorageUnavailableError
 from admit.issuer.storage import sqlite_file
 from admit.issuer.storage.config import StorageConfig
 from admit.issuer.storage.database import Database
@@ -85,7 +85,7 @@ class SqliteDatabase(Database):
         try:
             return self._reader.execute(compiled.sql, compiled.named(bound.params)).fetchall()
         except sqlite3.Error as error:
-            raise _translated(error) from error
+            raise _translated(error) from None
 
 
 # A reader waits only while a log is being recovered; it would wait in the event loop.
@@ -250,11 +250,11 @@ def _settle(jobs: Sequence[_Job]) -> None:
             job.future.set_exception(job.error)
 
 
-def _translated(error: sqlite3.Error) -> Exception:
-    """What a driver's error means to callers. Its text may quote values, so only the kind is kept."""
-    if isinstance(error, sqlite3.IntegrityError):
-        return ConflictError(f"SQLite refused a row: {error.sqlite_errorname}")
+def _translated(error: sqlite3.Error) -> AdmitError:
+    """What a driver's error means to callers. Its text is kept only where it names parts of our own statement."""
     name = getattr(error, "sqlite_errorname", type(error).__name__)
-    if isinstance(error, sqlite3.ProgrammingError) or name == "SQLITE_ERROR":
-        return error  # our own statement is wrong: that is not for callers to wait out
+    if isinstance(error, sqlite3.IntegrityError):
+        return ConflictError(f"SQLite refused a row: {name}")
+    if name in ("SQLITE_ERROR", "SQLITE_MISUSE") or isinstance(error, sqlite3.ProgrammingError):
+        return AdmitError(f"SQLite: {error}")  # a fault of ours: not for callers to wait out
     return StorageUnavailableError(f"SQLite: {name}")

@@ -1,0 +1,18 @@
+"""The issuer's signing keys: made in the database, sealed, published before use, kept until the last token is dead."""
+
+from admit.issuer.keys.config import KeysConfig
+from admit.issuer.keys.records import KeyEvent, KeyEventKind, KeySnapshot, KeyState, Purpose, StoredKey
+from admit.issuer.keys.service import SigningKeys
+from admit.issuer.keys.store import SELECT_REVOKED_KIDS
+
+__all__ = [
+    "SELECT_REVOKED_KIDS",
+    "KeyEvent",
+    "KeyEventKind",
+    "KeySnapshot",
+    "KeyState",
+    "KeysConfig",
+    "Purpose",
+    "SigningKeys",
+    "StoredKey",
+]
