@@ -44,6 +44,9 @@ soak: venv ## the long rounds, fuzz minutes and fault runs
 bench: venv ## every benchmark, as ratios to its floor program
 	@scripts/bench
 
+bench-%: venv # one folder of benchmarks: make bench-jose
+	@scripts/bench $*
+
 ci: ## what the project's CI runs
 	@.ci/run
 
