@@ -21,6 +21,7 @@ _LOCAL = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _EMAIL = re.compile(rf"(?=.{{1,64}}@){_LOCAL}@(?:{_LABEL}\.)+{_LABEL}", re.ASCII)
 _LABEL_WORD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9:._/@-]*[A-Za-z0-9])?", re.ASCII)
+_LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}", re.ASCII)
 _BLANKS = " \t\r\n\u00a0\u3000"
 
 
@@ -84,6 +85,11 @@ def check_label(text: str) -> str:
     if len(text) > LABEL_MAX_CHARS or not _LABEL_WORD.fullmatch(text):
         raise AccountError("role or group name has a form that is not taken")
     return text
+
+
+def check_locale(text: str | None) -> str | None:
+    """A language tag like `en` or `zh-CN`, RFC 5646 §2.1; anything else is as good as none."""
+    return text if text is not None and _LANGUAGE_TAG.fullmatch(text) else None
 
 
 def password_bytes(password: str) -> bytes | None:

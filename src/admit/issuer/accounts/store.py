@@ -1,0 +1,162 @@
+"""Tables and SQL of accounts."""
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Double,
+    Integer,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    func,
+    select,
+    update,
+)
+
+from admit.issuer.accounts.records import User
+from admit.issuer.revocation.store import holder
+from admit.issuer.storage import Row, Statement, insert_or_ignore, metadata
+
+user_account: Final = Table(
+    "user_account",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("email", Text, nullable=False, unique=True),
+    Column("email_shown", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("locale", Text),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("credential_version", Integer, nullable=False),
+    Column("email_verified_at", Double),
+)
+user_role: Final = Table(
+    "user_role",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("role", Text, primary_key=True),
+)
+user_group: Final = Table(
+    "user_group",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+)
+
+# A role or group name holds no control character, so that this cannot stand in one.
+_BETWEEN: Final = "\n"
+
+
+def _joined(column: Column[str], owner: Column[str]) -> ColumnElement[Any]:
+    return (
+        select(func.aggregate_strings(column, _BETWEEN)).where(owner == user_account.c.id).scalar_subquery()
+    )
+
+
+# Whoever looks a user up joins these two, and reads the columns by `user_of`. Inner: what nobody can lock is not there.
+USER_FROM: Final = user_account.join(holder, and_(holder.c.kind == "user", holder.c.id == user_account.c.id))
+USER_COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
+    user_account.c.id.label("user_id"),
+    user_account.c.email.label("user_email"),
+    user_account.c.email_shown.label("user_email_shown"),
+    user_account.c.name.label("user_name"),
+    _joined(user_role.c.role, user_role.c.user_id).label("user_roles"),
+    _joined(user_group.c.name, user_group.c.user_id).label("user_groups"),
+    user_account.c.locale.label("user_locale"),
+    user_account.c.created_at.label("user_created_at"),
+    user_account.c.updated_at.label("user_updated_at"),
+    holder.c.ended_at.label("user_disabled_at"),
+    user_account.c.credential_version.label("user_credential_version"),
+    user_account.c.email_verified_at.label("user_email_verified_at"),
+)
+
+
+def _set(text: str | None) -> frozenset[str]:
+    return frozenset(text.split(_BETWEEN)) if text else frozenset()
+
+
+def user_of(row: Row) -> User:
+    """The user in a row that has USER_COLUMNS."""
+    return User(
+        id=row["user_id"],
+        email=row["user_email"],
+        email_shown=row["user_email_shown"],
+        name=row["user_name"],
+        roles=_set(row["user_roles"]),
+        groups=_set(row["user_groups"]),
+        locale=row["user_locale"],
+        created_at=row["user_created_at"],
+        updated_at=row["user_updated_at"],
+        disabled_at=row["user_disabled_at"],
+        credential_version=row["user_credential_version"],
+        email_verified_at=row["user_email_verified_at"],
+    )
+
+
+_USERS = select(*USER_COLUMNS).select_from(USER_FROM)
+USER_BY_ID: Final = Statement(_USERS.where(user_account.c.id == bindparam("user_id")))
+USER_BY_EMAIL: Final = Statement(_USERS.where(user_account.c.email == bindparam("email")))
+USERS_AFTER: Final = Statement(
+    _USERS.where(user_account.c.email > bindparam("after"))
+    .order_by(user_account.c.email)
+    .limit(bindparam("count"))
+)
+LOGIN_BY_EMAIL: Final = Statement(
+    select(*USER_COLUMNS, user_account.c.password_hash)
+    .select_from(USER_FROM)
+    .where(user_account.c.email == bindparam("email"))
+)
+ONE_WITH_ROLE: Final = Statement(
+    select(user_role.c.user_id)
+    .join(holder, and_(holder.c.kind == "user", holder.c.id == user_role.c.user_id))
+    .where(user_role.c.role == bindparam("role"), holder.c.ended_at.is_(None))
+    .limit(1)
+)
+
+# The unique key decides who was first to have an email: no row comes back for the second.
+INSERT_USER: Final = Statement(
+    insert_or_ignore(user_account)
+    .values({column.name: bindparam(column.name) for column in user_account.c})
+    .returning(user_account.c.id)
+)
+INSERT_ROLE: Final = Statement(
+    insert_or_ignore(user_role)
+    .values(user_id=bindparam("user_id"), role=bindparam("role"))
+    .returning(user_role.c.role.label("label"))
+)
+INSERT_GROUP: Final = Statement(
+    insert_or_ignore(user_group)
+    .values(user_id=bindparam("user_id"), name=bindparam("name"))
+    .returning(user_group.c.name.label("label"))
+)
+DELETE_ROLE: Final = Statement(
+    delete(user_role)
+    .where(user_role.c.user_id == bindparam("user_id"), user_role.c.role == bindparam("role"))
+    .returning(user_role.c.role.label("label"))
+)
+DELETE_GROUP: Final = Statement(
+    delete(user_group)
+    .where(user_group.c.user_id == bindparam("user_id"), user_group.c.name == bindparam("name"))
+    .returning(user_group.c.name.label("label"))
+)
+SET_PASSWORD: Final = Statement(
+    update(user_account)
+    .where(user_account.c.id == bindparam("of_user"))
+    .values(
+        password_hash=bindparam("new_hash"),
+        credential_version=user_account.c.credential_version + 1,
+        updated_at=bindparam("now"),
+    )
+    .returning(user_account.c.id)
+)
+# Only over the hash that was checked: a password set meanwhile stays.
+REHASH_PASSWORD: Final = Statement(
+    update(user_account)
+    .where(user_account.c.id == bindparam("of_user"), user_account.c.password_hash == bindparam("old_hash"))
+    .values(password_hash=bindparam("new_hash"))
+)

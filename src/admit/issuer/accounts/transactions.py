@@ -1,0 +1,140 @@
+"""The transactions of accounts: each writes its audit record along with what it tells."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import Enum
+
+from admit.issuer.accounts import store
+from admit.issuer.accounts.records import User
+from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
+from admit.issuer.audit.rules import Detail
+from admit.issuer.revocation import store as revocation
+from admit.issuer.revocation.lists import Lists
+from admit.issuer.revocation.records import ByUser
+from admit.issuer.storage import Many, Statement, Steps
+from admit.issuer.throttle import Verdict, give_back, take
+
+
+class Label(Enum):
+    """What a user can be given besides an account."""
+
+    ROLE = "role"
+    GROUP = "group"
+
+
+_GIVE: dict[Label, tuple[Statement, str]] = {
+    Label.ROLE: (store.INSERT_ROLE, "role"),
+    Label.GROUP: (store.INSERT_GROUP, "name"),
+}
+_TAKE: dict[Label, tuple[Statement, str]] = {
+    Label.ROLE: (store.DELETE_ROLE, "role"),
+    Label.GROUP: (store.DELETE_GROUP, "name"),
+}
+
+
+def insert_user(user: User, password_hash: str, *, event: AuditEvent, info: RequestInfo) -> Steps[bool]:
+    """A new account, its holder, roles and groups. False: another account has the email."""
+    rows = yield store.INSERT_USER(
+        id=user.id,
+        email=user.email,
+        email_shown=user.email_shown,
+        name=user.name,
+        password_hash=password_hash,
+        locale=user.locale,
+        created_at=user.created_at,
+        updated_at=user.updated_at,
+        credential_version=user.credential_version,
+        email_verified_at=user.email_verified_at,
+    )
+    if not rows:
+        return False
+    yield from revocation.add_holder("user", user.id, now=user.created_at)
+    if user.roles:
+        yield Many(store.INSERT_ROLE, [{"user_id": user.id, "role": role} for role in sorted(user.roles)])
+    if user.groups:
+        yield Many(store.INSERT_GROUP, [{"user_id": user.id, "name": name} for name in sorted(user.groups)])
+    yield record(event, info=info, now=user.created_at, user_id=user.id)
+    return True
+
+
+def count_try(budgets: Sequence[tuple[str, int]], *, window: timedelta, now: float) -> Steps[Verdict]:
+    """Count a password try on each budget, before anything is hashed; the strictest verdict.
+
+    The account stands first, always: two tries never wait for each other crosswise. Once it is refused, the network is
+    not charged.
+    """
+    verdict = Verdict(True, timedelta(0))
+    for name, limit in budgets:
+        if verdict.allowed:
+            verdict = yield from take(bucket=name, limit=limit, window=window, now=now)
+    return verdict
+
+
+def forgive_try(budgets: Sequence[str]) -> Steps[None]:
+    """The password was right: only wrong ones count."""
+    for name in budgets:
+        yield from give_back(bucket=name)
+
+
+def note_failed_login(user_id: str | None, *, reason: str, info: RequestInfo, now: float) -> Steps[None]:
+    """The record of a wrong password. An unknown account is not named: what was typed may be a password."""
+    yield record(
+        AuditEvent.LOGIN_FAILED,
+        outcome=Outcome.REFUSED,
+        info=info,
+        now=now,
+        user_id=user_id,
+        detail={"reason": reason},
+    )
+
+
+def change_label(
+    user_id: str, label: Label, name: str, *, give: bool, info: RequestInfo, now: float
+) -> Steps[bool | None]:
+    """Give or take a role or group. None: no such user; False: nothing to change."""
+    if not (yield store.USER_BY_ID(user_id=user_id)):
+        return None
+    statement, parameter = (_GIVE if give else _TAKE)[label]
+    if not (yield statement(**{"user_id": user_id, parameter: name})):
+        return False
+    change = f"{label.value} {'added' if give else 'removed'}"
+    yield record(
+        AuditEvent.USER_CHANGED,
+        info=info,
+        now=now,
+        user_id=user_id,
+        detail={"change": change, label.value: name},
+    )
+    return True
+
+
+def set_password(
+    lists: Lists, user_id: str, password_hash: str, *, info: RequestInfo, now: float
+) -> Steps[int | None]:
+    """A new password, and the end of all that the old one had opened. The count of what ended; None: no such user."""
+    if not (yield store.SET_PASSWORD(of_user=user_id, new_hash=password_hash, now=now)):
+        return None
+    ended = yield from revocation.end(
+        lists, ByUser(user_id, disable=False), reason="password changed", now=now
+    )
+    detail: dict[str, Detail] = {"change": "password", "ended": ended}
+    yield record(AuditEvent.USER_CHANGED, info=info, now=now, user_id=user_id, detail=detail)
+    return ended
+
+
+def disable(lists: Lists, user_id: str, *, info: RequestInfo, now: float) -> Steps[int | None]:
+    """No sign-in any more, and the end of every session and grant. None: no such user."""
+    if not (yield store.USER_BY_ID(user_id=user_id)):
+        return None
+    ended = yield from revocation.end(lists, ByUser(user_id, disable=True), reason="user disabled", now=now)
+    yield record(AuditEvent.USER_DISABLED, info=info, now=now, user_id=user_id, detail={"ended": ended})
+    return ended
+
+
+def enable(user_id: str, *, info: RequestInfo, now: float) -> Steps[bool]:
+    """Sign-in works again; what was ended stays ended. False: no such user."""
+    if not (yield store.USER_BY_ID(user_id=user_id)):
+        return False
+    yield from revocation.restore_holder("user", user_id)
+    yield record(AuditEvent.USER_ENABLED, info=info, now=now, user_id=user_id)
+    return True

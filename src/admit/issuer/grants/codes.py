@@ -1,0 +1,220 @@
+"""`Codes`: authorization codes, issued and redeemed, RFC 6749 §4.1.2, §4.1.3."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+
+from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
+from admit.issuer.audit.rules import Detail
+from admit.issuer.grants import interactions, rules
+from admit.issuer.grants.config import GrantsConfig
+from admit.issuer.grants.families import open_family
+from admit.issuer.grants.keys import RefreshKeys
+from admit.issuer.grants.records import (
+    Authorization,
+    PresentedCode,
+    Redeemed,
+    Refusal,
+    Refused,
+    StoredCode,
+)
+from admit.issuer.grants.store import codes as store
+from admit.issuer.revocation import store as revocation
+from admit.issuer.revocation.lists import Lists
+from admit.issuer.revocation.records import ByNode
+from admit.issuer.storage import Bound, Database, Steps
+
+
+def new_code() -> str:
+    """256 bits from the system's generator, RFC 6749 §10.10."""
+    return secrets.token_urlsafe(32)
+
+
+def hash_code(code: str) -> bytes:
+    """What is stored of a code: SHA-256, enough for 256 random bits."""
+    return hashlib.sha256(code.encode("utf-8", "surrogatepass")).digest()
+
+
+def _note(
+    event: AuditEvent,
+    authorization: Authorization,
+    detail: Mapping[str, Detail],
+    *,
+    info: RequestInfo,
+    now: float,
+) -> Bound:
+    refused = event in (AuditEvent.CODE_REUSED, AuditEvent.TOKEN_REFUSED)
+    return record(
+        event,
+        outcome=Outcome.REFUSED if refused else Outcome.DONE,
+        info=info,
+        now=now,
+        user_id=authorization.user_id,
+        client_id=authorization.client_id,
+        session_id=authorization.session_id,
+        detail=detail,
+    )
+
+
+def issue(
+    authorization: Authorization,
+    *,
+    code_hash: bytes,
+    expires_at: float,
+    interaction: tuple[str, bytes] | None,
+    info: RequestInfo,
+    now: float,
+) -> Steps[bool]:
+    """A code, and the end of the interaction that led to it. False: that one was not open."""
+    if interaction is not None and not (yield interactions.finish(*interaction, now)):
+        return False
+    yield store.INSERT(
+        code_hash=code_hash, created_at=now, expires_at=expires_at, **store.parameters(authorization)
+    )
+    yield _note(AuditEvent.CODE_ISSUED, authorization, {}, info=info, now=now)
+    return True
+
+
+def load(code_hash: bytes) -> Steps[StoredCode | None]:
+    """The code as it is stored."""
+    rows = yield store.FIND(code_hash=code_hash)
+    return store.stored_code_of(rows[0]) if rows else None
+
+
+def spend(code_hash: bytes, now: float) -> Steps[bool]:
+    """Spend a code in one statement that only one caller wins."""
+    return bool((yield store.SPEND(of_code=code_hash, now=now)))
+
+
+def redeem(
+    lists: Lists,
+    keys: RefreshKeys,
+    config: GrantsConfig,
+    presented: PresentedCode,
+    *,
+    code_hash: bytes,
+    refresh: bool,
+    jkt: str | None,
+    info: RequestInfo,
+    now: float,
+) -> Steps[Redeemed | Refused]:
+    """Spend a code and open its grant in one transaction; or burn it, or end what it paid out before."""
+    stored = yield from load(code_hash)
+    decision = rules.judge_code(presented, stored, now=now)
+    if isinstance(decision, rules.Spend | rules.Burn) and not (yield from spend(code_hash, now)):
+        # Somebody was first, and by now it can be seen what came of it.
+        stored = yield from load(code_hash)
+        decision = rules.judge_code(presented, stored, now=now)
+        if isinstance(decision, rules.Spend | rules.Burn):
+            return Refused(Refusal.REUSED)
+    if stored is None:
+        return Refused(Refusal.UNKNOWN)
+    match decision:
+        case rules.Spend():
+            return (
+                yield from _pay_out(
+                    lists,
+                    keys,
+                    config,
+                    stored,
+                    code_hash=code_hash,
+                    refresh=refresh,
+                    jkt=jkt,
+                    info=info,
+                    now=now,
+                )
+            )
+        case rules.EndFamily(family, reason):
+            ended = yield from revocation.end(lists, ByNode(family), reason="code reused", now=now)
+            detail: dict[str, Detail] = {"ended": ended}
+            event = AuditEvent.CODE_REUSED
+        case rules.Burn(reason) | rules.Refuse(reason):
+            detail, event = {}, AuditEvent.TOKEN_REFUSED
+    detail["reason"] = reason.value
+    if not rules.belongs_to_client(stored, presented):
+        detail["presented_by"] = presented.client_id
+    yield _note(event, stored.authorization, detail, info=info, now=now)
+    return Refused(reason)
+
+
+def _pay_out(
+    lists: Lists,
+    keys: RefreshKeys,
+    config: GrantsConfig,
+    stored: StoredCode,
+    *,
+    code_hash: bytes,
+    refresh: bool,
+    jkt: str | None,
+    info: RequestInfo,
+    now: float,
+) -> Steps[Redeemed | Refused]:
+    authorization = stored.authorization
+    family = yield from open_family(lists, config, authorization, jkt=jkt, now=now)
+    if family is None:
+        reason = Refusal.PARENT_ENDED
+        yield _note(AuditEvent.TOKEN_REFUSED, authorization, {"reason": reason.value}, info=info, now=now)
+        return Refused(reason)
+    yield store.SET_GRANT(of_code=code_hash, family=family.id)
+    yield _note(AuditEvent.TOKEN_ISSUED, authorization, {"grant": family.id}, info=info, now=now)
+    token = keys.write(family, family.generation) if refresh else None
+    return Redeemed(authorization=authorization, family=family, refresh_token=token)
+
+
+class Codes:
+    """Issues authorization codes and turns them into grants. Only a code's SHA-256 is stored."""
+
+    def __init__(self, db: Database, lists: Lists, config: GrantsConfig | None = None) -> None:
+        self._db = db
+        self._lists = lists
+        self._config = config or GrantsConfig()
+        self._keys = RefreshKeys(db.keyring)
+
+    async def issue(
+        self,
+        authorization: Authorization,
+        *,
+        info: RequestInfo,
+        now: float,
+        interaction: tuple[str, bytes] | None = None,
+    ) -> str | None:
+        """A code for what a person allowed. With `interaction`, a handle and its browser's secret, that one is finished
+        in the same transaction, and None comes back when it was not open.
+        """
+        code = new_code()
+        issued = await self._db.run(
+            issue,
+            authorization,
+            code_hash=hash_code(code),
+            expires_at=now + self._config.code_lifetime.total_seconds(),
+            interaction=interaction,
+            info=info,
+            now=now,
+        )
+        return code if issued else None
+
+    async def redeem(
+        self,
+        code: str,
+        presented: PresentedCode,
+        *,
+        refresh: bool,
+        info: RequestInfo,
+        now: float,
+        jkt: str | None = None,
+    ) -> Redeemed | Refused:
+        """Turn a code into a grant, once. `refresh`: the client may have refresh tokens. `jkt`: the thumbprint of the
+        DPoP key that they are to be bound to. Refused is `invalid_grant`; a second use ends the family of the first.
+        """
+        return await self._db.run(
+            redeem,
+            self._lists,
+            self._keys,
+            self._config,
+            presented,
+            code_hash=hash_code(code),
+            refresh=refresh,
+            jkt=jkt,
+            info=info,
+            now=now,
+        )

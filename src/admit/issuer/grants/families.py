@@ -1,0 +1,298 @@
+"""`Families`: grants and their refresh tokens, RFC 6749 §6, RFC 9700 §4.14, RFC 7009."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
+from admit.issuer.grants import refresh_token, rules
+from admit.issuer.grants.config import GrantsConfig
+from admit.issuer.grants.keys import RefreshKeys
+from admit.issuer.grants.records import Authorization, Family, PresentedRefresh, Refreshed, Refusal, Refused
+from admit.issuer.grants.refresh_token import RefreshToken
+from admit.issuer.grants.store import families as store
+from admit.issuer.revocation import store as revocation
+from admit.issuer.revocation.lists import Lists
+from admit.issuer.revocation.records import ByNode, NodeKind
+from admit.issuer.storage import Bound, Database, Steps
+
+SALT_BYTES = 16
+NOTED_EVERY = 60.0  # seconds: how exactly the use of a token that does not rotate is noted
+LIST_AT_MOST = 500
+
+
+def open_family(
+    lists: Lists, config: GrantsConfig, authorization: Authorization, *, jkt: str | None, now: float
+) -> Steps[Family | None]:
+    """A grant's node and family; the oldest of its session and client end when there are too many.
+
+    None: the session ended, or the user or client was disabled.
+    """
+    offline = authorization.offline
+    yield store.ONE_AT_A_TIME(key=_lock_key(authorization))
+    # An offline grant does not hang from its session, but a code is worth nothing after logout all the same.
+    if offline and not (yield revocation.SELECT_NODE(node_id=authorization.session_id, now=now)):
+        return None
+    opened = yield from revocation.open_node(
+        kind=NodeKind.OFFLINE if offline else NodeKind.ONLINE,
+        parent_id=None if offline else authorization.session_id,
+        user_id=authorization.user_id,
+        client_id=authorization.client_id,
+        expires_at=now + config.refresh_absolute.total_seconds(),
+        now=now,
+    )
+    if opened is None:
+        return None
+    family = Family(
+        id=opened.id,
+        idx=opened.idx,
+        client_id=authorization.client_id,
+        user_id=authorization.user_id,
+        session_id=authorization.session_id,
+        scope=authorization.scope,
+        audience=authorization.audience,
+        auth_time=authorization.auth_time,
+        acr=authorization.acr,
+        amr=authorization.amr,
+        created_at=now,
+        expires_at=opened.expires_at,
+        generation=0,
+        rotated_at=now,
+        used_at=now,
+        offline=offline,
+        salt=secrets.token_bytes(SALT_BYTES),
+        jkt=jkt,
+    )
+    yield store.INSERT(
+        node_id=family.id,
+        client_id=family.client_id,
+        user_id=family.user_id,
+        session_id=family.session_id,
+        scope=" ".join(sorted(family.scope)),
+        audience=family.audience,
+        auth_time=family.auth_time,
+        acr=family.acr,
+        amr=" ".join(family.amr),
+        created_at=family.created_at,
+        expires_at=family.expires_at,
+        generation=family.generation,
+        rotated_at=family.rotated_at,
+        used_at=family.used_at,
+        salt=family.salt,
+        jkt=family.jkt,
+    )
+    yield from _end_surplus(lists, config, authorization, now=now)
+    return family
+
+
+def _lock_key(authorization: Authorization) -> int:
+    name = f"{authorization.session_id}\0{authorization.client_id}".encode()
+    return int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
+
+
+def _end_surplus(
+    lists: Lists, config: GrantsConfig, authorization: Authorization, *, now: float
+) -> Steps[None]:
+    session_id, client_id = authorization.session_id, authorization.client_id
+    rows = yield store.SURPLUS(session_id=session_id, client_id=client_id, keep=config.live_grants, now=now)
+    for row in rows:
+        ended = yield from revocation.end(lists, ByNode(row["node_id"]), reason="too many grants", now=now)
+        yield record(
+            AuditEvent.GRANT_ENDED,
+            now=now,
+            user_id=row["user_id"],
+            client_id=client_id,
+            session_id=session_id,
+            detail={"reason": "too many grants", "grant": row["node_id"], "ended": ended},
+        )
+
+
+def load(family: str) -> Steps[Family | None]:
+    """The family as it is stored."""
+    rows = yield store.FIND(family=family)
+    return store.family_of(rows[0]) if rows else None
+
+
+def rotate(family: Family, after: int, now: float) -> Steps[bool]:
+    """Go on to the next generation in one statement that only one caller wins."""
+    rows = yield store.ROTATE(family=family.id, after=after, of_client=family.client_id, now=now)
+    return bool(rows)
+
+
+def idle_limit(family: Family, config: GrantsConfig) -> timedelta:
+    """How long a family may go unused."""
+    return config.refresh_idle if family.offline else config.online_idle
+
+
+def judge(
+    keys: RefreshKeys,
+    config: GrantsConfig,
+    token: RefreshToken,
+    stored: Family | None,
+    *,
+    client_id: str,
+    rotates: bool,
+    jkt: str | None,
+    now: float,
+) -> rules.RefreshDecision:
+    """The rule's decision about a token, with its MAC checked against the stored salt."""
+    presented = PresentedRefresh(
+        generation=token.generation,
+        client_id=client_id,
+        rotates=rotates,
+        jkt=jkt,
+        genuine=stored is not None and keys.is_genuine(token, stored),
+    )
+    idle = config.online_idle if stored is None else idle_limit(stored, config)
+    return rules.judge_refresh(presented, stored, now=now, grace=config.refresh_grace, idle=idle)
+
+
+def refresh(
+    lists: Lists,
+    keys: RefreshKeys,
+    config: GrantsConfig,
+    token: RefreshToken,
+    *,
+    client_id: str,
+    rotates: bool,
+    jkt: str | None,
+    info: RequestInfo,
+    now: float,
+) -> Steps[Refreshed | Refused]:
+    """Decide, and commit what was decided while the family is held; or end it."""
+    stored = yield from load(token.family)
+    decision = judge(keys, config, token, stored, client_id=client_id, rotates=rotates, jkt=jkt, now=now)
+    if stored is not None and isinstance(decision, rules.Rotate):
+        # Before the node is held: who loses here may have to end it, and must not wait for others that hold it too.
+        won = yield from rotate(stored, decision.after, now)
+        stored = yield from load(token.family)
+        if not won:
+            decision = judge(
+                keys, config, token, stored, client_id=client_id, rotates=rotates, jkt=jkt, now=now
+            )
+            if isinstance(decision, rules.Rotate):
+                return Refused(Refusal.REUSED)
+    if stored is None:
+        return Refused(Refusal.UNKNOWN)
+    match decision:
+        case rules.Refuse(reason):
+            if reason is Refusal.AHEAD:
+                yield _note(AuditEvent.REFRESH_AHEAD, stored, Outcome.REFUSED, info=info, now=now)
+            return Refused(reason)
+        case rules.EndFamily(family, reason):
+            yield from revocation.end(lists, ByNode(family), reason="refresh token reused", now=now)
+            yield _note(AuditEvent.REFRESH_REUSED, stored, Outcome.REFUSED, info=info, now=now)
+            return Refused(reason)
+        case rules.Keep() if not rotates:
+            yield store.NOTE_USE(family=stored.id, before=now - NOTED_EVERY, now=now)
+    if (yield from revocation.lock_node(stored.id, now)) is None:
+        return Refused(Refusal.ENDED)
+    yield _note(AuditEvent.TOKEN_REFRESHED, stored, Outcome.DONE, info=info, now=now)
+    return Refreshed(family=stored, refresh_token=keys.write(stored, stored.generation))
+
+
+def _note(event: AuditEvent, family: Family, outcome: Outcome, *, info: RequestInfo, now: float) -> Bound:
+    return record(
+        event,
+        outcome=outcome,
+        info=info,
+        now=now,
+        user_id=family.user_id,
+        client_id=family.client_id,
+        session_id=family.session_id,
+        detail={"grant": family.id, "generation": family.generation},
+    )
+
+
+def revoke(
+    lists: Lists, keys: RefreshKeys, token: RefreshToken, *, client_id: str, info: RequestInfo, now: float
+) -> Steps[bool]:
+    """End the family of a token that we wrote for this client, of whatever generation."""
+    stored = yield from load(token.family)
+    if stored is None or stored.client_id != client_id or not keys.is_genuine(token, stored):
+        return False
+    if not (yield from revocation.end(lists, ByNode(stored.id), reason="revoked by its client", now=now)):
+        return False
+    yield _note(AuditEvent.TOKEN_REVOKED, stored, Outcome.DONE, info=info, now=now)
+    return True
+
+
+def end(
+    lists: Lists, family: str, user_id: str, *, reason: str, info: RequestInfo, now: float
+) -> Steps[bool]:
+    """End one grant of this user's. False: not this user's, or over already."""
+    rows = yield store.OWNED(family=family, user_id=user_id)
+    if not rows or not (yield from revocation.end(lists, ByNode(family), reason=reason, now=now)):
+        return False
+    yield record(
+        AuditEvent.GRANT_ENDED,
+        info=info,
+        now=now,
+        user_id=user_id,
+        client_id=rows[0]["client_id"],
+        session_id=rows[0]["session_id"],
+        detail={"reason": reason, "grant": family},
+    )
+    return True
+
+
+class Families:
+    """Grants and their refresh tokens. No token is stored, nor its hash."""
+
+    def __init__(self, db: Database, lists: Lists, config: GrantsConfig | None = None) -> None:
+        self._db = db
+        self._lists = lists
+        self._config = config or GrantsConfig()
+        self._keys = RefreshKeys(db.keyring)
+
+    async def refresh(
+        self,
+        token: str,
+        *,
+        client_id: str,
+        rotates: bool,
+        info: RequestInfo,
+        now: float,
+        jkt: str | None = None,
+    ) -> Refreshed | Refused:
+        """What a refresh token of this authenticated client is worth. `rotates`: it is replaced at each use, as those
+        of a public client without a key are. Refused is `invalid_grant`.
+        """
+        parsed = refresh_token.parse(token)
+        if parsed is None:
+            return Refused(Refusal.FORGED)
+        return await self._db.run(
+            refresh,
+            self._lists,
+            self._keys,
+            self._config,
+            parsed,
+            client_id=client_id,
+            rotates=rotates,
+            jkt=jkt,
+            info=info,
+            now=now,
+        )
+
+    async def revoke(self, token: str, *, client_id: str, info: RequestInfo, now: float) -> bool:
+        """End the family of a refresh token, RFC 7009 §2.1. False: no live family of this client's."""
+        parsed = refresh_token.parse(token)
+        if parsed is None:
+            return False
+        return await self._db.run(
+            revoke, self._lists, self._keys, parsed, client_id=client_id, info=info, now=now
+        )
+
+    async def get(self, family_id: str) -> Family | None:
+        """A family by its id, ended or not."""
+        row = await self._db.one(store.FIND(family=family_id))
+        return None if row is None else store.family_of(row)
+
+    async def list(self, user_id: str, now: float) -> list[Family]:
+        """The live grants of a user, the newest first."""
+        rows = await self._db.read(store.OF_USER(user_id=user_id, now=now, count=LIST_AT_MOST))
+        return [store.family_of(row) for row in rows]
+
+    async def end(self, family_id: str, *, user_id: str, reason: str, info: RequestInfo, now: float) -> bool:
+        """End a grant of this user's. False: not this user's, or over."""
+        return await self._db.run(end, self._lists, family_id, user_id, reason=reason, info=info, now=now)

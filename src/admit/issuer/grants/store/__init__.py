@@ -1,0 +1,1 @@
+"""Tables and SQL of grants, one file a table."""

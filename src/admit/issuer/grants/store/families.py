@@ -1,0 +1,147 @@
+"""Grant families: one row each, however often their refresh tokens rotate."""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Executable,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from admit.issuer.grants.records import Family
+from admit.issuer.revocation.records import NodeKind
+from admit.issuer.revocation.store import node
+from admit.issuer.storage import DialectName, Row, Statement, metadata
+
+grant_family: Final = Table(
+    "grant_family",
+    metadata,
+    Column("node_id", Text, primary_key=True),
+    Column("client_id", Text, nullable=False),
+    Column("user_id", Text, index=True),
+    Column("session_id", Text),
+    Column("scope", Text, nullable=False),
+    Column("audience", Text, nullable=False),
+    Column("auth_time", Double, nullable=False),
+    Column("acr", Text, nullable=False),
+    Column("amr", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("rotated_at", Double, nullable=False),
+    Column("used_at", Double, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("jkt", Text),
+    Index(None, "session_id", "client_id"),
+)
+
+_JOINED = grant_family.join(node, node.c.id == grant_family.c.node_id)
+_FAMILIES = select(*grant_family.c, node.c.idx, node.c.kind, node.c.ended_at).select_from(_JOINED)
+_ALIVE = (node.c.ended_at.is_(None), node.c.expires_at > bindparam("now", type_=Double))
+
+INSERT: Final = Statement(insert(grant_family).values({c.name: bindparam(c.name) for c in grant_family.c}))
+FIND: Final = Statement(_FAMILIES.where(grant_family.c.node_id == bindparam("family")))
+OF_USER: Final = Statement(
+    _FAMILIES.where(grant_family.c.user_id == bindparam("user_id"), *_ALIVE)
+    .order_by(grant_family.c.created_at.desc())
+    .limit(bindparam("count"))
+)
+OWNED: Final = Statement(
+    select(grant_family.c.client_id, grant_family.c.session_id)
+    .select_from(_JOINED)
+    .where(
+        grant_family.c.node_id == bindparam("family"),
+        grant_family.c.user_id == bindparam("user_id"),
+        node.c.ended_at.is_(None),
+    )
+)
+# The one winner of a rotation. Whether the family still lives is asked right after, of its node.
+ROTATE: Final = Statement(
+    update(grant_family)
+    .where(
+        grant_family.c.node_id == bindparam("family"),
+        grant_family.c.generation == bindparam("after"),
+        grant_family.c.client_id == bindparam("of_client"),
+    )
+    .values(
+        generation=grant_family.c.generation + 1,
+        rotated_at=bindparam("now", type_=Double),
+        used_at=bindparam("now", type_=Double),
+    )
+    .returning(grant_family.c.generation)
+)
+NOTE_USE: Final = Statement(
+    update(grant_family)
+    .where(grant_family.c.node_id == bindparam("family"), grant_family.c.used_at <= bindparam("before"))
+    .values(used_at=bindparam("now", type_=Double))
+)
+# The live ones beyond the newest `keep`.
+SURPLUS: Final = Statement(
+    select(grant_family.c.node_id, grant_family.c.user_id)
+    .select_from(_JOINED)
+    .where(
+        grant_family.c.session_id == bindparam("session_id"),
+        grant_family.c.client_id == bindparam("client_id"),
+        *_ALIVE,
+    )
+    .order_by(node.c.idx.desc())
+    .offset(bindparam("keep"))
+    .limit(1000)
+)
+FORGET: Final = Statement(
+    delete(grant_family).where(
+        or_(
+            grant_family.c.expires_at < bindparam("before", type_=Double),
+            grant_family.c.node_id.in_(
+                select(node.c.id).where(node.c.ended_at < bindparam("before", type_=Double))
+            ),
+        )
+    )
+)
+
+
+def _one_at_a_time(dialect: DialectName) -> Executable:
+    # Two grants of one session and client that do not see each other could both count ten. SQLite has one writer.
+    key = bindparam("key", type_=BigInteger)
+    return select(func.pg_advisory_xact_lock(key) if dialect == "postgresql" else key)
+
+
+ONE_AT_A_TIME: Final = Statement(_one_at_a_time)
+
+
+def family_of(row: Row) -> Family:
+    """The family in a row of FIND or OF_USER."""
+    return Family(
+        id=row["node_id"],
+        idx=row["idx"],
+        client_id=row["client_id"],
+        user_id=row["user_id"],
+        session_id=row["session_id"],
+        scope=frozenset(row["scope"].split()),
+        audience=row["audience"],
+        auth_time=row["auth_time"],
+        acr=row["acr"],
+        amr=tuple(row["amr"].split()),
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        generation=row["generation"],
+        rotated_at=row["rotated_at"],
+        used_at=row["used_at"],
+        offline=row["kind"] == NodeKind.OFFLINE.value,
+        salt=bytes(row["salt"]),
+        jkt=row["jkt"],
+        ended_at=row["ended_at"],
+    )

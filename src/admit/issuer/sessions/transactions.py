@@ -1,0 +1,158 @@
+"""The transactions of sessions: each writes its audit record along with what it tells."""
+
+from admit.issuer.accounts.records import User
+from admit.issuer.audit import AuditEvent, RequestInfo, record
+from admit.issuer.audit.rules import Detail, cut
+from admit.issuer.revocation import store as revocation
+from admit.issuer.revocation.lists import Lists
+from admit.issuer.revocation.records import ByNode, NodeKind
+from admit.issuer.sessions import store
+from admit.issuer.sessions.config import SessionConfig
+from admit.issuer.sessions.records import Session
+from admit.issuer.storage import Steps
+
+
+def start(
+    lists: Lists,
+    config: SessionConfig,
+    user: User,
+    *,
+    id_hash: bytes,
+    replaces: bytes | None,
+    auth_time: float,
+    acr: str,
+    amr: tuple[str, ...],
+    info: RequestInfo,
+    now: float,
+) -> Steps[Session | None]:
+    """A new session, and the end of the one that the browser had before. None: the user was disabled meanwhile."""
+    absolute = now + config.absolute.total_seconds()
+    opened = yield from revocation.open_node(
+        kind=NodeKind.SESSION, parent_id=None, user_id=user.id, client_id=None, expires_at=absolute, now=now
+    )
+    # Holders are locked before nodes, here as in every end, so that nobody waits crosswise.
+    if replaces is not None:
+        yield from end_replaced(lists, replaces, info=info, now=now)
+    if opened is None:
+        return None
+    yield store.INSERT(
+        node_id=opened.id,
+        id_hash=id_hash,
+        user_id=user.id,
+        auth_time=auth_time,
+        acr=acr,
+        amr=" ".join(amr),
+        created_at=now,
+        last_seen_at=now,
+        absolute_expires_at=absolute,
+        user_agent=cut(info.user_agent) or "",
+        ip=cut(info.ip) or "",
+    )
+    yield record(
+        AuditEvent.LOGIN_SUCCEEDED,
+        info=info,
+        now=now,
+        user_id=user.id,
+        session_id=opened.id,
+        detail={"acr": acr},
+    )
+    rows = yield store.FIND(id_hash=id_hash)
+    return store.session_of(rows[0], config)
+
+
+def end_replaced(lists: Lists, id_hash: bytes, *, info: RequestInfo, now: float) -> Steps[None]:
+    """End the session whose cookie the browser came with: planted or not, it is good for nothing after a sign-in."""
+    rows = yield store.BY_HASH(id_hash=id_hash)
+    if rows:
+        session_id, user_id = rows[0]["node_id"], rows[0]["user_id"]
+        yield from _end_one(lists, session_id, user_id, reason="replaced", info=info, now=now)
+
+
+def renew(
+    config: SessionConfig,
+    user_id: str,
+    *,
+    old_hash: bytes,
+    new_hash: bytes,
+    acr: str,
+    amr: tuple[str, ...],
+    info: RequestInfo,
+    now: float,
+) -> Steps[Session | None]:
+    """The same session under a new id; the old one is worth nothing from here. None: it is over, or another's."""
+    rows = yield store.RENEW(
+        old_hash=old_hash, new_hash=new_hash, of_user=user_id, new_acr=acr, new_amr=" ".join(amr), now=now
+    )
+    if not rows or (yield from revocation.lock_node(rows[0]["node_id"], now=now)) is None:
+        return None
+    session_id = rows[0]["node_id"]
+    detail: dict[str, Detail] = {"acr": acr, "renewed": True}
+    yield record(
+        AuditEvent.LOGIN_SUCCEEDED, info=info, now=now, user_id=user_id, session_id=session_id, detail=detail
+    )
+    rows = yield store.FIND(id_hash=new_hash)
+    return store.session_of(rows[0], config)
+
+
+def end(
+    lists: Lists,
+    session_id: str,
+    user_id: str,
+    *,
+    event: AuditEvent,
+    reason: str,
+    info: RequestInfo,
+    now: float,
+) -> Steps[bool]:
+    """End one session of this user's and all that hangs from it. False: not this user's, or over already."""
+    if not (yield store.OWNED(session_id=session_id, user_id=user_id)):
+        return False
+    return (yield from _end_one(lists, session_id, user_id, event=event, reason=reason, info=info, now=now))
+
+
+def end_all(
+    lists: Lists,
+    user_id: str,
+    config: SessionConfig,
+    *,
+    keep: str | None,
+    reason: str,
+    info: RequestInfo,
+    now: float,
+) -> Steps[int]:
+    """End every session of this user's but `keep`; how many."""
+    idle_before = now - config.idle.total_seconds()
+    count = 0
+    for row in (yield store.OF_USER(user_id=user_id, now=now, idle_before=idle_before, count=10_000)):
+        if row["node_id"] != keep:
+            count += yield from _end_one(lists, row["node_id"], user_id, reason=reason, info=info, now=now)
+    return count
+
+
+def end_idle(lists: Lists, config: SessionConfig, *, now: float, count: int) -> Steps[int]:
+    """End sessions that were idle too long, so that what hangs from them ends too; how many."""
+    idle_before = now - config.idle.total_seconds()
+    ended = 0
+    for row in (yield store.IDLE(idle_before=idle_before, now=now, count=count)):
+        ended += yield from _end_one(
+            lists, row["node_id"], row["user_id"], reason="idle", info=RequestInfo(), now=now
+        )
+    return ended
+
+
+def _end_one(
+    lists: Lists,
+    session_id: str,
+    user_id: str,
+    *,
+    event: AuditEvent = AuditEvent.SESSION_ENDED,
+    reason: str,
+    info: RequestInfo,
+    now: float,
+) -> Steps[bool]:
+    ended = yield from revocation.end(lists, ByNode(session_id), reason=reason, now=now)
+    if ended == 0:
+        return False  # somebody else was first, and has told it
+    detail: dict[str, Detail] = {"reason": reason, "ended": ended}
+    yield record(event, info=info, now=now, user_id=user_id, session_id=session_id, detail=detail)
+    return True
