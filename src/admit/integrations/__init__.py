@@ -1,0 +1,1 @@
+"""The verifier inside frameworks. Each module needs its framework and nothing else of this package does."""

@@ -1,0 +1,271 @@
+"""The guard for FastAPI: a dependency that turns a request into a `Principal`, or answers for the route.
+
+    guard = Guard(Verifier(TrustedIssuer("https://id.example.com", audience="https://api.example.com")))
+
+    @app.get("/api/orders")
+    async def orders(who: Annotated[Principal, guard("orders:read", role="admin")]): ...
+
+Also `Security(guard, scopes=["orders:read"])`, `guard.optional()` and `dependencies=[guard()]`. A request is verified
+once however many guards it meets. Glue only: the rules are in `admit.credentials` and `admit.verifier`.
+"""
+
+import re
+from collections.abc import Collection, Coroutine, MutableMapping
+from inspect import Parameter, Signature
+from typing import Any, Final, TypeAlias, overload
+
+from fastapi import FastAPI, HTTPException
+from fastapi.openapi.models import HTTPBearer
+from fastapi.params import Security
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
+from starlette.requests import Request
+from starlette.responses import Response
+
+from admit.credentials import BearerCredential, SessionCredential, cookies, csrf, read
+from admit.errors import AdmitError, ConfigError, MissingCredentialError
+from admit.integrations import openapi
+from admit.principal import Principal
+from admit.verifier import AsyncVerifier, SessionLookup, Verifier, policy
+
+__all__ = ["Guard", "Refused"]
+
+Outcome: TypeAlias = Principal | AdmitError | None
+"""What the request's credential came to; None: it carries none."""
+
+_OUTCOMES: Final = "admit.outcomes"
+_HANDLERS: Final = "starlette.exception_handlers"
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
+_SIGNATURE = Signature(
+    [
+        Parameter("request", Parameter.KEYWORD_ONLY, annotation=Request),
+        Parameter("security_scopes", Parameter.KEYWORD_ONLY, annotation=SecurityScopes),
+    ]
+)
+
+
+class Refused(HTTPException):
+    """Nobody is let in. Answered as `{"error": …, "error_description": …}` with its challenge, RFC 6750 §3.
+
+    An exception handler for this class, for `HTTPException` by status, or for a status replaces that answer. `cause_`
+    is the error, for logs.
+    """
+
+    def __init__(self, refusal: policy.Refusal, error: AdmitError) -> None:
+        super().__init__(
+            refusal.status,
+            detail={"error": refusal.error, "error_description": refusal.error_description},
+            headers=dict(refusal.headers),
+        )
+        self.refusal = refusal
+        self.cause_ = error
+
+
+async def answer(request: Request, refused: Exception) -> Response:
+    """The answer to a `Refused`."""
+    assert isinstance(refused, Refused)
+    refusal = refused.refusal
+    return Response(refusal.body, refusal.status, dict(refusal.headers), media_type="application/json")
+
+
+class Guard(SecurityBase):
+    """Lets requests in by bearer token, and by session cookie where `sessions` is given.
+
+    `sessions` looks sessions up (`RemoteLookup`, or the issuer's own); for them `audience` says whose scopes the
+    principal gets (needed where the verifier has several), `session_cookie` is the cookie's name (None: the issuer's
+    with its default `same_host`), and `origins` are those whose pages may change things by cookie, written as browsers
+    send them (None: this API's own pages only). `realm` and `resource_metadata` go into the challenge. `scheme_name` is
+    what OpenAPI calls it.
+
+    An `Authorization` header decides alone; a cookie beside it is ignored. Tokens in the query are refused.
+
+    Raises:
+        ConfigError: the parts do not fit together.
+    """
+
+    def __init__(
+        self,
+        verifier: Verifier | AsyncVerifier,
+        *,
+        sessions: SessionLookup | None = None,
+        origins: Collection[str] | None = None,
+        realm: str | None = None,
+        audience: str | None = None,
+        session_cookie: str | None = None,
+        resource_metadata: str | None = None,
+        scheme_name: str = "bearer",
+    ) -> None:
+        self._verifier = verifier
+        self._sessions = sessions
+        self._origins = _checked_origins(origins)
+        self._audience, self._cookie = "", None
+        if sessions is not None:
+            self._audience = audience if audience is not None else _only(verifier.audiences, "audience")
+            self._cookie = session_cookie if session_cookie is not None else _cookie_of(verifier)
+        self._realm = realm
+        self._resource_metadata = resource_metadata
+        self.model = HTTPBearer(bearerFormat="JWT", description="An access token of a trusted issuer.")
+        self.scheme_name = scheme_name
+        policy.refusal(
+            MissingCredentialError(), realm=realm, resource_metadata=resource_metadata
+        )  # refuses bad text now
+        # `Security(guard, …)` makes the guard itself a dependency. FastAPI takes its parameters from `__signature__`,
+        # and whether it must be awaited from the instance's `__call__`; calling it goes through the class as ever.
+        self.__signature__ = _SIGNATURE
+        vars(self)["__call__"] = self._depend
+        self._plain = _Dependency(self, policy.ANYBODY, optional=False)
+
+    @overload
+    def __call__(self, *scopes: str, role: str | None = None, group: str | None = None) -> Any: ...
+    @overload
+    def __call__(
+        self, *, request: Request, security_scopes: SecurityScopes
+    ) -> Coroutine[None, None, Principal | None]: ...
+    def __call__(
+        self,
+        *scopes: str,
+        role: str | None = None,
+        group: str | None = None,
+        request: Request | None = None,
+        security_scopes: SecurityScopes | None = None,
+    ) -> Any:
+        """A dependency that wants all these scopes, and the role and the group if named.
+
+        FastAPI itself calls with `request` and `security_scopes`, for `Security(guard, scopes=[…])`.
+
+        Raises:
+            ConfigError: a scope, role or group that can be none.
+        """
+        if request is not None and security_scopes is not None:
+            return self._depend(request, security_scopes)
+        return self._security(policy.requirement(scopes, role=role, group=group), optional=False)
+
+    def optional(self, *scopes: str, role: str | None = None, group: str | None = None) -> Any:
+        """The same for routes that are open to strangers: None where the request carries no credential at all.
+
+        A credential that is there and bad is refused all the same, and so is one without what is asked.
+        """
+        return self._security(policy.requirement(scopes, role=role, group=group), optional=True)
+
+    def document(self, app: FastAPI) -> None:
+        """Let the application's OpenAPI tell of 401 and 403 at each guarded operation, and of the session cookie.
+
+        The scheme and the scopes are there without it.
+        """
+        whole = app.openapi
+
+        def described() -> dict[str, Any]:
+            return openapi.describe(whole(), self.scheme_name, self._cookie)
+
+        app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+
+    def _security(self, wanted: policy.Requirement, *, optional: bool) -> Security:
+        return Security(_Dependency(self, wanted, optional=optional), scopes=sorted(wanted.scopes))
+
+    async def _depend(self, request: Request, security_scopes: SecurityScopes) -> Principal | None:
+        return await self._plain(request, security_scopes)
+
+    async def outcome(self, request: Request) -> Outcome:
+        """What the request's credential came to, found out once a request."""
+        scope = request.scope
+        outcomes: dict[Guard, Outcome] = scope.setdefault(_OUTCOMES, {})
+        if self in outcomes:
+            return outcomes[self]
+        try:
+            found: Outcome = await self._identify(scope)
+        except AdmitError as error:
+            found = error
+        outcomes[self] = found
+        return found
+
+    async def _identify(self, scope: MutableMapping[str, Any]) -> Principal | None:
+        headers = scope["headers"]
+        query = scope["query_string"]
+        url = "?" + query.decode("latin-1") if query else ""
+        credential = read(headers, scope["method"], url, session_cookie=self._cookie)
+        if isinstance(credential, BearerCredential):
+            at_once = self._verifier.core.try_verify(credential)
+            return (
+                at_once if isinstance(at_once, Principal) else await self._verifier.verify_async(credential)
+            )
+        if isinstance(credential, SessionCredential) and self._sessions is not None:
+            csrf.check(headers, scope["method"], origins=self._origins, raw_id=credential.raw)
+            return await self._verifier.verify_session(self._sessions, credential.id_hash, self._audience)
+        return None
+
+    def refuse(self, request: Request, error: AdmitError, wanted: policy.Requirement) -> Refused:
+        """The exception that answers with this error's refusal."""
+        # Starlette keeps the handlers of this application here. Where it does not (any more), the default handler
+        # still gives status, headers and the same texts, one level deeper in the body.
+        handlers = request.scope.get(_HANDLERS)
+        if isinstance(handlers, tuple) and handlers and isinstance(handlers[0], dict):
+            handlers[0].setdefault(Refused, answer)
+        return Refused(
+            policy.refusal(
+                error, scope=wanted.scope_text, realm=self._realm, resource_metadata=self._resource_metadata
+            ),
+            error,
+        )
+
+
+class _Dependency(SecurityBase):
+    """What one `guard(...)` stands for."""
+
+    def __init__(self, guard: Guard, wanted: policy.Requirement, *, optional: bool) -> None:
+        self.model = guard.model
+        self.scheme_name = guard.scheme_name
+        self._guard = guard
+        self._own = wanted
+        self._optional = optional
+        self._wanted: dict[tuple[str, ...], policy.Requirement] = {}
+
+    async def __call__(self, request: Request, security_scopes: SecurityScopes) -> Principal | None:
+        found = await self._guard.outcome(request)
+        wanted = self._requirement(tuple(security_scopes.scopes))
+        if found is None:
+            if self._optional:
+                return None
+            found = MissingCredentialError()
+        if isinstance(found, AdmitError):
+            raise self._guard.refuse(request, found, wanted) from None
+        try:
+            policy.check(found, wanted)
+        except AdmitError as error:
+            raise self._guard.refuse(request, error, wanted) from None
+        return found
+
+    def _requirement(self, scopes: tuple[str, ...]) -> policy.Requirement:
+        """What this guard asks, and what the dependencies above it ask by `Security(…, scopes=[…])`.
+
+        FastAPI fixes those with the route, so there are only ever as many as there are routes.
+        """
+        wanted = self._wanted.get(scopes)
+        if wanted is None:
+            wanted = policy.requirement(
+                {*scopes, *self._own.scopes}, role=self._own.role, group=self._own.group
+            )
+            self._wanted[scopes] = wanted
+        return wanted
+
+
+def _checked_origins(origins: Collection[str] | None) -> frozenset[str]:
+    if origins is None:
+        return frozenset()
+    if isinstance(origins, str) or not all(
+        isinstance(one, str) and _ORIGIN.fullmatch(one) for one in origins
+    ):
+        raise ConfigError(
+            "Guard(origins=...) is a set of origins like https://app.example.com, in lower case"
+        )
+    return frozenset(origins)
+
+
+def _only(names: frozenset[str], what: str) -> str:
+    if len(names) != 1:
+        raise ConfigError(f"Guard(sessions=...) with several to choose from needs {what}=...")
+    return min(names)
+
+
+def _cookie_of(verifier: Verifier | AsyncVerifier) -> str:
+    issuer = _only(verifier.issuers, "session_cookie")
+    return cookies.session_cookie_name(issuer, dev=cookies.is_loopback_http(issuer))
