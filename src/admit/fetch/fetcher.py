@@ -1,0 +1,292 @@
+"""`Fetcher`: GET and POST through the guard, bounded in time and size, in a thread or in an event loop."""
+
+import asyncio
+import contextlib
+import os
+import ssl
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpcore2
+
+from admit.errors import FetchError
+from admit.fetch import egress, network
+
+_LIMIT = 256 * 1024
+# Idle connections live longer than the default poll of 5 s. One that the server closed meanwhile costs a retry.
+_KEEPALIVE = 30.0
+_BROKEN_IDLE = (httpcore2.ReadError, httpcore2.WriteError, httpcore2.RemoteProtocolError)
+_TROUBLE = (
+    httpcore2.NetworkError,
+    httpcore2.TimeoutException,
+    httpcore2.ProtocolError,
+    httpcore2.UnsupportedProtocol,
+    OSError,
+    ssl.SSLError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back. Header names are lower case; of a repeated header the last one is kept."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+_ALL: "weakref.WeakSet[Fetcher]" = weakref.WeakSet()
+
+
+class Fetcher:
+    """Dials out, for one set of named origins.
+
+    `allow` holds origins (`https://id.internal:8443`) whose addresses are not judged, and for which plain http is taken
+    if they are loopback; everything else has to be https on public addresses. No redirect is followed, no proxy or
+    password of the environment is used. `timeout` bounds a whole request. `ca_file` is trusted beside the system's
+    certificates. Construction does no I/O, and one instance serves threads, event loops and forked children.
+    """
+
+    def __init__(
+        self,
+        allow: frozenset[str] = frozenset(),
+        *,
+        timeout: timedelta = timedelta(seconds=5),
+        max_bytes: int = _LIMIT,
+        ca_file: str | os.PathLike[str] | None = None,
+        backend: httpcore2.NetworkBackend | None = None,
+        resolver: network.Resolve = network.resolve,
+    ) -> None:
+        self._allow = frozenset(egress.origin_of(origin) for origin in allow)
+        self._timeout = timeout.total_seconds()
+        self._max_bytes = max_bytes
+        self._ca_file = ca_file
+        self._backend = backend
+        self._resolver = resolver
+        self._tls: ssl.SSLContext | None = None
+        self._reset()
+        _ALL.add(self)
+
+    def _reset(self) -> None:
+        """What belongs to one process: a forked child must neither wait for a lock that a thread of its parent held,
+        nor read answers from its parent's sockets."""
+        self._lock = threading.Lock()
+        self._pool: httpcore2.ConnectionPool | None = None
+        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpcore2.AsyncConnectionPool] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def get(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout: timedelta | None = None,
+        max_bytes: int | None = None,
+    ) -> Response:
+        """GET `url`. Raises FetchError when it is refused, fails, redirects, or is too slow or too large."""
+        return self._request("GET", url, headers, None, timeout, max_bytes)
+
+    def post(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout: timedelta | None = None,
+        max_bytes: int | None = None,
+    ) -> Response:
+        """POST `body`; a dropped idle connection may repeat it once. Raises FetchError as `get` does."""
+        return self._request("POST", url, headers, body, timeout, max_bytes)
+
+    async def aget(
+        self, url: str, headers: Mapping[str, str] | None = None, *, max_bytes: int | None = None
+    ) -> Response:
+        """`get` in the running event loop; a shorter timeout is the caller's `asyncio.timeout`."""
+        return await self._arequest("GET", url, headers, None, max_bytes or self._max_bytes)
+
+    async def apost(
+        self, url: str, body: bytes, headers: Mapping[str, str] | None = None, *, max_bytes: int | None = None
+    ) -> Response:
+        """`post` in the running event loop."""
+        return await self._arequest("POST", url, headers, body, max_bytes or self._max_bytes)
+
+    def close(self) -> None:
+        """Close the idle connections of threads. Loops close theirs by `aclose`, or by ending."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
+
+    async def aclose(self) -> None:
+        """Close the idle connections of the running event loop."""
+        pool = self._loops.pop(asyncio.get_running_loop(), None)
+        if pool is not None:
+            await pool.aclose()
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        body: bytes | None,
+        timeout: timedelta | None,
+        max_bytes: int | None,
+    ) -> Response:
+        target = egress.check_url(url, self._allow)
+        seconds = self._timeout if timeout is None else timeout.total_seconds()
+        limit = max_bytes or self._max_bytes
+        token = network.deadline.set(time.monotonic() + seconds)
+        try:
+            with _translated():
+                pool = self._sync_pool()
+                try:
+                    return self._send(pool, _build(method, target, headers, body), limit)
+                except _BROKEN_IDLE:
+                    return self._send(pool, _build(method, target, headers, body), limit)
+        finally:
+            network.deadline.reset(token)
+
+    def _send(self, pool: httpcore2.ConnectionPool, request: httpcore2.Request, limit: int) -> Response:
+        response = pool.handle_request(request)
+        try:
+            head = _check_head(response, limit)
+            body = bytearray()
+            for chunk in response.iter_stream():
+                body += chunk
+                check_size(len(body), limit)
+            return Response(response.status, head, bytes(body))
+        finally:
+            response.close()
+
+    async def _arequest(
+        self, method: str, url: str, headers: Mapping[str, str] | None, body: bytes | None, limit: int
+    ) -> Response:
+        target = egress.check_url(url, self._allow)
+        with _translated():
+            async with asyncio.timeout(self._timeout):
+                pool = self._async_pool()
+                try:
+                    return await self._asend(pool, _build(method, target, headers, body), limit)
+                except _BROKEN_IDLE:
+                    return await self._asend(pool, _build(method, target, headers, body), limit)
+
+    async def _asend(
+        self, pool: httpcore2.AsyncConnectionPool, request: httpcore2.Request, limit: int
+    ) -> Response:
+        response = await pool.handle_async_request(request)
+        try:
+            head = _check_head(response, limit)
+            body = bytearray()
+            async for chunk in response.aiter_stream():
+                body += chunk
+                check_size(len(body), limit)
+            return Response(response.status, head, bytes(body))
+        finally:
+            await response.aclose()
+
+    def _trusted(self) -> frozenset[tuple[str, int]]:
+        targets = (egress.check_url(origin, self._allow) for origin in self._allow)
+        return frozenset((target.host, target.port) for target in targets)
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            context = httpcore2.default_ssl_context()
+            if self._ca_file is not None:
+                context.load_verify_locations(os.fspath(self._ca_file))
+            self._tls = context
+        return self._tls
+
+    def _sync_pool(self) -> httpcore2.ConnectionPool:
+        with self._lock:
+            if self._pool is None:
+                backend = network.GuardedBackend(self._trusted(), self._backend, self._resolver)
+                self._pool = httpcore2.ConnectionPool(
+                    ssl_context=self._context(),
+                    max_connections=20,
+                    keepalive_expiry=_KEEPALIVE,
+                    network_backend=backend,
+                )
+            return self._pool
+
+    def _async_pool(self) -> httpcore2.AsyncConnectionPool:
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            pool = self._loops.get(loop)
+            if pool is None:
+                pool = self._loops[loop] = httpcore2.AsyncConnectionPool(
+                    ssl_context=self._context(),
+                    max_connections=100,
+                    keepalive_expiry=_KEEPALIVE,
+                    network_backend=network.GuardedAsyncBackend(self._trusted()),
+                )
+            return pool
+
+
+def _build(
+    method: str, target: egress.Target, headers: Mapping[str, str] | None, body: bytes | None
+) -> httpcore2.Request:
+    shown = f"[{target.host}]" if ":" in target.host else target.host
+    standard = {"https": 443, "http": 80}[target.scheme]
+    sent = {
+        "host": shown if target.port == standard else f"{shown}:{target.port}",
+        "user-agent": "admit",
+        # A compressed answer could grow past every limit after it was counted.
+        "accept-encoding": "identity",
+    }
+    if body is not None:
+        sent["content-length"] = str(len(body))
+    sent.update({name.lower(): value for name, value in (headers or {}).items()})
+    url = httpcore2.URL(
+        scheme=target.scheme.encode(),
+        host=target.host.encode(),
+        port=target.port,
+        target=target.path.encode(),
+    )
+    raw = [(name.encode("ascii"), value.encode("latin-1")) for name, value in sent.items()]
+    return httpcore2.Request(method, url, headers=raw, content=body)
+
+
+def check_size(size: int, limit: int) -> None:
+    """Raise FetchError once a body has outgrown its limit."""
+    if size > limit:
+        raise FetchError("the answer is too large")
+
+
+def check_redirect(status: int) -> None:
+    """Raise FetchError for a redirect: its target was judged by nobody. 304 is none."""
+    if 300 <= status < 400 and status != 304:
+        raise FetchError("the answer is a redirect")
+
+
+def _check_head(response: httpcore2.Response, limit: int) -> Mapping[str, str]:
+    check_redirect(response.status)
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise FetchError("the answer is compressed though that was not asked for")
+    length = headers.get("content-length", "")
+    if length.isdigit():
+        check_size(int(length), limit)
+    return headers
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Every kind of network trouble as FetchError, without the library's words (they may quote an address)."""
+    try:
+        yield
+    except _TROUBLE as error:
+        raise FetchError(f"the request failed: {type(error).__name__}") from error
+
+
+def _after_fork() -> None:
+    for fetcher in list(_ALL):
+        fetcher._reset()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

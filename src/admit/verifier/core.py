@@ -1,0 +1,346 @@
+"""What `Verifier` and `AsyncVerifier` share: a token in; a principal, an error or something to wait for out."""
+
+import os
+import weakref
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Any
+
+from admit.credentials import BearerCredential, Credential, NoCredential
+from admit.credentials.lookup import StatusRef
+from admit.errors import (
+    BoundTokenError,
+    ClaimError,
+    ConfigError,
+    IssuerError,
+    KeyNotFoundError,
+    KeysUnavailableError,
+    LookupUnavailableError,
+    MalformedCredentialError,
+    MissingCredentialError,
+    RevokedError,
+    SessionError,
+    StaleRevocationError,
+)
+from admit.fetch import Fetcher
+from admit.jose import JWK, jws
+from admit.jose import claims as jose_claims
+from admit.jose import json as strict_json
+from admit.principal import Principal
+from admit.tokens import access, status_list
+from admit.verifier import foreign, freshness
+from admit.verifier import keys as key_rules
+from admit.verifier.follower import Follower
+from admit.verifier.health import IssuerHealth, VerifierHealth
+from admit.verifier.remembered import Remembered, RememberedTokens, digest, freeze
+from admit.verifier.snapshot import IssuerSnapshot, KeyView, Source
+from admit.verifier.trust import ACCESS_TYP, TrustedIssuer
+
+_ALL: "weakref.WeakSet[Core]" = weakref.WeakSet()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One trusted issuer and what is known of it."""
+
+    trust: TrustedIssuer
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """No answer yet: something is being fetched. Wait for `done` (at most `timeout` seconds), then try again."""
+
+    done: Future[None]
+    timeout: float = 6.0
+
+
+class Core:
+    """Verifies without I/O. `try_verify` answers at once; whoever may wait does so between two tries."""
+
+    def __init__(
+        self,
+        issuers: tuple[TrustedIssuer, ...],
+        *,
+        remember: int,
+        wall: Callable[[], float],
+        boottime: Callable[[], float],
+        fetcher: Fetcher | None,
+    ) -> None:
+        if not issuers:
+            raise ConfigError("a verifier needs at least one TrustedIssuer")
+        self.wall = wall
+        self.boottime = boottime
+        self._known: dict[str, Known] = {}
+        for trust in issuers:
+            if trust.issuer in self._known:
+                raise ConfigError("an issuer is trusted once; give it several audiences instead")
+            source: Source = trust.source or Follower(
+                trust, fetcher or Fetcher(trust.origins), boottime=boottime
+            )
+            self._known[trust.issuer] = Known(trust, source)
+        self.remembered = RememberedTokens(remember)
+        self.audiences: frozenset[str] = frozenset().union(*(trust.audiences for trust in issuers))
+        self.issuers: frozenset[str] = frozenset(self._known)
+        _ALL.add(self)
+
+    def ready(self) -> bool:
+        """Whether a good token of every issuer would be taken now. Starts what is not started."""
+        for known in self._known.values():
+            if not known.source.started:
+                known.source.start()
+        return self.health().ready
+
+    def try_verify(
+        self, credential: str | Credential, *, now: float | None = None, final: bool = False
+    ) -> Principal | Pending:
+        """The principal of a bearer token, or what to wait for first (never with `final`).
+
+        Raises:
+            TokenError: the token is not good: 401.
+            RevokedError: its family or its key was ended: 401.
+            StaleRevocationError, KeysUnavailableError: it cannot be told: 503.
+            CredentialError: there is no bearer token.
+        """
+        token = credential if credential.__class__ is str else bearer_token(credential)
+        wall = self.wall() if now is None else now
+        key = digest(token)
+        entry = self.remembered.get(key)
+        if entry is not None:
+            snapshot = entry.source.snapshot
+            view = snapshot.keys
+            if view is not None and view.tokens is entry.keys and entry.not_before <= wall < entry.expires:
+                try:
+                    self._check_state(snapshot, view, entry, wall)
+                except StaleRevocationError:
+                    return self._wait_for_poll(entry.source, final)
+                return entry.principal
+            self.remembered.drop(key)
+        return self._verify(token, key, wall, final)
+
+    def _check_state(self, snapshot: IssuerSnapshot, view: KeyView, entry: Remembered, wall: float) -> None:
+        """What may have changed since a token was verified, at each use of it."""
+        boot = self.boottime()
+        key_rules.check_age(view, boot)
+        status, terms = entry.status, entry.terms
+        if status is not None and terms is not None:
+            freshness.check_status(
+                snapshot.held, entry.kid, status[0], status[1], entry.iat, wall, boot, terms
+            )
+
+    def _verify(self, token: str, key: bytes, wall: float, final: bool) -> Principal | Pending:
+        unverified = jws.parse(token)
+        claims = strict_json.loads_object(unverified.payload_bytes)
+        known = choose_issuer(self._known, claims.get("iss"))
+        source, trust = known.source, known.trust
+        if not source.started:
+            source.start()
+        snapshot = source.snapshot
+        view = trusted_keys(known, self._known)
+        if view is None or (trust.follows and snapshot.held.head_at is None and not snapshot.held.went_back):
+            waiting = None if final else source.pending()
+            if waiting is not None:
+                return Pending(waiting)
+            if view is None:
+                raise KeysUnavailableError("no keys of this issuer could be had yet")
+        kid = unverified.header.get("kid")
+        freshness.check_kid(snapshot.held, kid)
+        key_rules.check_age(view, self.boottime())
+        try:
+            entry = self._read(token, unverified, known, view, wall)
+        except KeyNotFoundError:
+            return self._wait_for_keys(source, kid, final)
+        try:
+            self._check_state(snapshot, view, entry, wall)
+        except StaleRevocationError:
+            return self._wait_for_poll(source, final)
+        self.remembered.put(key, entry)
+        return entry.principal
+
+    def _read(
+        self, token: str, unverified: jws.UnverifiedJws, known: Known, view: KeyView, wall: float
+    ) -> Remembered:
+        trust = known.trust
+        status: tuple[int, int] | None = None
+        if trust.typ == ACCESS_TYP:
+            found = access.verify(
+                token,
+                view.tokens,
+                issuer=trust.issuer,
+                audience=trust.audiences,
+                now=wall,
+                leeway=trust.leeway,
+            )
+            check_unbound(found.confirmation)
+            status = status_of(found, trust)
+            principal = access.principal(found)
+            if trust.policy.max_age_s is not None:
+                jose_claims.check_times({"exp": found.exp, "iat": found.iat}, trust.policy, wall)
+            claims: Mapping[str, Any] = principal.claims
+        else:
+            claims = jose_claims.verify(unverified, view.tokens, trust.policy, wall)
+            check_unbound(claims.get("cnf"))
+            principal = foreign.principal(claims)
+        leeway = trust.policy.leeway_s
+        iat = claims.get("iat")
+        expires = claims["exp"] + leeway
+        if trust.policy.max_age_s is not None and iat is not None:
+            expires = min(expires, iat + trust.policy.max_age_s + leeway)
+        return Remembered(
+            principal=replace(principal, claims=freeze(principal.claims), actor=freeze(principal.actor)),
+            source=known.source,
+            terms=trust.follows,
+            keys=view.tokens,
+            kid=unverified.header.get("kid"),
+            not_before=max(claims.get("nbf", 0.0), iat or 0.0) - leeway,
+            expires=expires,
+            iat=iat,
+            status=status,
+        )
+
+    def _wait_for_keys(self, source: Source, kid: str | None, final: bool) -> Pending:
+        """An unknown `kid`: perhaps a new key. Strangers write kids too, so a fetch is rarely worth it."""
+        if kid is None:
+            raise KeyNotFoundError("no key for this token")
+        if not final:
+            waiting = source.force_keys(kid)
+            if waiting is not None:
+                return Pending(waiting)
+        if source.keys_error is not None:
+            raise KeysUnavailableError("the key is unknown, and the keys cannot be renewed")
+        raise KeyNotFoundError("no key of that kid")
+
+    def _wait_for_poll(self, source: Source, final: bool) -> Pending:
+        """Stale though the issuer answers: this process slept, or the list is new."""
+        waiting = None if final else source.force_poll()
+        if waiting is None:
+            raise StaleRevocationError("revocations could not be checked within max_staleness")
+        return Pending(waiting)
+
+    def check_session(self, principal: Principal, status: StatusRef, *, cached: bool) -> None:
+        """Hold a session that was looked up against the same bits as tokens.
+
+        A look-up just made (`cached=False`) proves itself; a kept one is good only while the bits are fresh.
+
+        Raises:
+            SessionError: the session was ended, or is not one of a trusted issuer.
+            StaleRevocationError: a kept look-up, and what is held of revocations is too old: look up anew.
+        """
+        known = self._known.get(principal.issuer)
+        if known is None:
+            raise SessionError("the session is one of an issuer that is not trusted here")
+        terms = known.trust.follows
+        if terms is None:
+            return
+        if not known.source.started:
+            known.source.start()
+        if status.position >= status_list.ENTRIES:
+            raise LookupUnavailableError("the session's status position is none")
+        held = known.source.snapshot.held
+        try:
+            freshness.check_bit(held, *status)
+        except RevokedError:
+            raise SessionError("the session was ended") from None
+        if cached:
+            freshness.check_current(held, status.list, None, self.wall(), self.boottime(), terms)
+
+    def health(self) -> VerifierHealth:
+        """The state of each issuer, for a readiness probe. Asks nobody."""
+        boot = self.boottime()
+        return VerifierHealth(tuple(_health(known, boot) for known in self._known.values()))
+
+    def close(self) -> None:
+        """Stop all followers. Tokens are verified from what is held until it is too old."""
+        for known in self._known.values():
+            known.source.close()
+
+
+def bearer_token(credential: object) -> str:
+    """The token of a credential that carries one.
+
+    Raises:
+        MissingCredentialError: there is no credential.
+        MalformedCredentialError: it is of another kind.
+    """
+    if isinstance(credential, BearerCredential):
+        return credential.token
+    if isinstance(credential, str):
+        return str(credential)
+    if isinstance(credential, NoCredential):
+        raise MissingCredentialError("the request carries no credential")
+    raise MalformedCredentialError("not a bearer token")
+
+
+def choose_issuer(known: Mapping[str, Known], issuer: object) -> Known:
+    """The trusted issuer whose name is exactly `iss`; everything else about the token is read on its terms.
+
+    Raises:
+        IssuerError: `iss` is missing, no string, or nobody's that is trusted.
+    """
+    found = known.get(issuer) if isinstance(issuer, str) else None
+    if found is None:
+        raise IssuerError(detail="iss is missing or not trusted")
+    return found
+
+
+def trusted_keys(chosen: Known, known: Mapping[str, Known]) -> KeyView | None:
+    """The keys of exactly the chosen issuer, never another's of those known, RFC 8725 §3.8."""
+    return chosen.source.snapshot.keys
+
+
+def check_unbound(confirmation: object) -> None:
+    """Refuse a token that is bound to a key (`cnf`, RFC 7800), since the request proved none.
+
+    Raises:
+        BoundTokenError: the token has `cnf`.
+    """
+    if confirmation is not None:
+        raise BoundTokenError("the token is bound to a key")
+
+
+def status_of(token: access.AccessToken, trust: TrustedIssuer) -> tuple[int, int] | None:
+    """List and position of a token's bit; None where revocation is waived for its issuer.
+
+    Raises:
+        ClaimError: an issuer whose revocations are followed has to say in each token where to look.
+    """
+    if trust.follows is None:
+        return None
+    if token.status is None:
+        raise ClaimError("status", "the token does not say where its revocation stands")
+    n = status_list.number(trust.issuer, token.status.uri)
+    if n is None or token.status.idx >= status_list.ENTRIES:
+        raise ClaimError("status", "the token's status list is not one of its issuer")
+    return n, token.status.idx
+
+
+def _health(known: Known, boot: float) -> IssuerHealth:
+    source, terms = known.source, known.trust.follows
+    view, held = source.snapshot.keys, source.snapshot.held
+    keys_age = None if view is None or view.fetched_at is None else boot - view.fetched_at
+    have_keys = view is not None and (keys_age is None or 0 <= keys_age <= key_rules.MAX_STALE)
+    tokens = () if view is None else (view.tokens,) if isinstance(view.tokens, JWK) else tuple(view.tokens)
+    return IssuerHealth(
+        issuer=known.trust.issuer,
+        ready=have_keys and (terms is None or freshness.is_fresh(held, boot, terms.bound)),
+        follows=terms is not None,
+        fresh_age=None if held.fresh_at is None else boot - held.fresh_at,
+        max_staleness=None if terms is None else terms.bound,
+        epoch=held.epoch if held.epoch >= 0 else None,
+        seq=held.seq if held.epoch >= 0 else None,
+        lists=held.versions,
+        keys=tuple(key.kid for key in tokens if key.kid is not None),
+        keys_age=keys_age,
+        went_back=held.went_back,
+        last_error=source.last_error,
+    )
+
+
+def _after_fork() -> None:
+    for core in list(_ALL):
+        core.remembered.renew_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,175 @@
+"""The rules of revocation in bounded time. Pure: times come in as arguments, `boot` by a clock that nobody sets.
+
+The bound rests on one fact: an answer that repeats a fresh nonce tells what the issuer's database held at some moment
+after the question began. So what is held is good as of that beginning, whatever any wall clock says.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from admit.errors import RevokedError, StaleRevocationError
+from admit.tokens import status_list
+from admit.tokens.status_head import Head
+from admit.verifier.snapshot import Held
+from admit.verifier.trust import Revocation
+
+MAX_REVOKED_KIDS = 10_000
+
+
+def take_head(held: Held, head: Head, started: float) -> Held:
+    """Note a verified head whose question began at boot time `started`. Does not make fresh; `take_lists` may.
+
+    A head below the greatest place ever seen means that the database went back in time: ends may be lost, so nothing
+    is fresh until the issuer raises the epoch, even when `seq` catches up.
+    """
+    kids = held.revoked_kids | head.revoked_kids
+    if len(kids) > MAX_REVOKED_KIDS:  # only refusals are forgotten here that the head repeats anyway
+        kids = head.revoked_kids
+    if is_back(held, head):
+        return replace(held, revoked_kids=kids, fresh_at=None, went_back=True)
+    return replace(
+        held,
+        epoch=head.epoch,
+        seq=head.seq,
+        revoked_kids=kids,
+        head_iat=head.iat,
+        head_at=started,
+        went_back=held.went_back and head.epoch == held.epoch,
+    )
+
+
+def is_back(held: Held, head: Head) -> bool:
+    """Whether this head lies below what was seen before."""
+    return head.place < (held.epoch, held.seq)
+
+
+def wanted(held: Held, head: Head) -> Mapping[int, str | None]:
+    """The lists to ask for, each with the version held of it (for If-None-Match), or None.
+
+    In a new epoch bits may be cleared, so every list is had anew and nothing held counts. Of a database that went back
+    nothing is wanted.
+    """
+    if held.went_back:
+        return {}
+    if held.lists_epoch != head.epoch:
+        return dict.fromkeys(head.lists)
+    return {n: held.versions.get(n) for n, version in head.lists.items() if held.versions.get(n) != version}
+
+
+def take_lists(held: Held, head: Head, received: Mapping[int, bytes], started: float) -> Held:
+    """Add lists that were received after `head` (already taken), and become fresh as of `started` if all is held.
+
+    Bits are only added within an epoch. A list at another version than the head names is added too, since each of its
+    bits is an end; but it proves nothing, so the state stays as fresh as it was.
+    """
+    if held.went_back:
+        return held
+    fetched = {n: status_list.version(bitmap) for n, bitmap in received.items()}
+    if held.lists_epoch != head.epoch:
+        if is_complete(head, fetched):
+            return replace(
+                held,
+                bitmaps=MappingProxyType(dict(received)),
+                versions=MappingProxyType(fetched),
+                lists_epoch=head.epoch,
+                fresh_at=started,
+            )
+        # Until the new epoch is complete its versions do not count, else it would be mixed with the old one.
+        bitmaps = dict(held.bitmaps)
+        versions = dict(held.versions)
+    else:
+        bitmaps = {n: bitmap for n, bitmap in held.bitmaps.items() if n in head.lists}
+        versions = {n: version for n, version in {**held.versions, **fetched}.items() if n in head.lists}
+    for n, bitmap in received.items():
+        bitmaps[n] = add_bits(bitmaps.get(n), bitmap)
+    held = replace(held, bitmaps=MappingProxyType(bitmaps), versions=MappingProxyType(versions))
+    return replace(held, fresh_at=started) if is_proved(held, head) else held
+
+
+def is_proved(held: Held, head: Head) -> bool:
+    """Whether `head`, already taken, and the lists held prove that no earlier end is missing."""
+    return not held.went_back and held.lists_epoch == head.epoch and is_complete(head, held.versions)
+
+
+def add_bits(held: bytes | None, received: bytes) -> bytes:
+    """The bits of both: what was an end stays one."""
+    return received if held is None or held == received else status_list.merge(held, received)
+
+
+def is_complete(head: Head, versions: Mapping[int, str]) -> bool:
+    """Whether every list that the head names is held at exactly the version it names."""
+    return all(versions.get(n) == version for n, version in head.lists.items())
+
+
+def check_status(
+    held: Held,
+    kid: str | None,
+    n: int,
+    position: int,
+    iat: float | None,
+    wall: float,
+    boot: float,
+    terms: Revocation,
+) -> None:
+    """Everything that revocation asks of a verified token, at each use of it.
+
+    Raises:
+        RevokedError: its family was ended, or its key.
+        StaleRevocationError: it cannot be told within the bound.
+    """
+    bitmap, at = held.bitmaps.get(n), held.fresh_at
+    if (
+        bitmap is not None
+        and at is not None
+        and not bitmap[position >> 3] >> (position & 7) & 1
+        and 0 <= boot - at <= terms.bound
+        and kid not in held.revoked_kids
+    ):
+        return  # the usual case, in a fifth of the time that the rules take one by one
+    check_kid(held, kid)
+    check_bit(held, n, position)
+    check_current(held, n, iat, wall, boot, terms)
+
+
+def check_bit(held: Held, n: int, position: int) -> None:
+    """Raise RevokedError when the bit is set in what is held, however old that is."""
+    bitmap = held.bitmaps.get(n)
+    if bitmap is not None and bitmap[position >> 3] >> (position & 7) & 1:
+        raise RevokedError("the status bit is set")
+
+
+def check_kid(held: Held, kid: str | None) -> None:
+    """Raise RevokedError when the issuer gave up the key that signed."""
+    if kid in held.revoked_kids:
+        raise RevokedError("the key was revoked")
+
+
+def is_fresh(held: Held, boot: float, bound: float) -> bool:
+    """Whether what is held was proved within `bound` seconds. A boot clock that runs backwards proves nothing."""
+    at = held.fresh_at
+    return at is not None and 0 <= boot - at <= bound
+
+
+def is_young(held: Held, iat: float | None, wall: float, boot: float, terms: Revocation) -> bool:
+    """Whether a token is so new that an end of it could not have been promised to be known yet.
+
+    `wall` and `iat` are of two clocks, so the two must agree within the terms' leeway: the issuer's time at the last
+    head, moved on by the boot clock, is compared with the wall clock now; a clock that was set since is noticed.
+    """
+    if iat is None or held.head_iat is None or held.head_at is None or held.went_back:
+        return False
+    since = boot - held.head_at
+    if since < 0 or abs(wall - (held.head_iat + since)) > terms.clock_bound:
+        return False
+    return wall - iat <= terms.bound - terms.clock_bound
+
+
+def check_current(held: Held, n: int, iat: float | None, wall: float, boot: float, terms: Revocation) -> None:
+    """Raise StaleRevocationError unless what is held tells that list `n` has no newer end, or the token is young."""
+    if n in held.bitmaps and is_fresh(held, boot, terms.bound):
+        return
+    if not is_young(held, iat, wall, boot, terms):
+        raise StaleRevocationError(
+            "what is held of revocations is older than max_staleness, or lacks this list"
+        )

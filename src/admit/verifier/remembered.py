@@ -1,0 +1,85 @@
+"""Tokens that were verified a moment ago. Only what cannot change is remembered; the rest is checked at each hit."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Any
+
+from admit.errors import MalformedTokenError
+from admit.jose import JWK, JWKSet
+from admit.jose.jws import MAX_TOKEN
+from admit.principal import Principal
+from admit.verifier.snapshot import Source
+from admit.verifier.trust import Revocation
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A verified token. Times are seconds since the epoch, leeway included; `status` is (list, position)."""
+
+    principal: Principal
+    source: Source
+    terms: Revocation | None
+    keys: JWK | JWKSet
+    kid: str | None
+    not_before: float
+    expires: float
+    iat: float | None
+    status: tuple[int, int] | None
+
+
+def digest(token: str) -> bytes:
+    """What a token is remembered by: the token itself is not kept.
+
+    Raises:
+        MalformedTokenError: it is too large to be one, or no text.
+    """
+    if len(token) > MAX_TOKEN:
+        raise MalformedTokenError("the token is too large")
+    try:
+        return sha256(token.encode()).digest()
+    except UnicodeEncodeError:
+        raise MalformedTokenError("not ASCII") from None
+
+
+class RememberedTokens:
+    """At most `limit` tokens; the oldest goes first. Reading takes no lock."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._entries: dict[bytes, Remembered] = {}
+        self.get = self._entries.get
+
+    def put(self, key: bytes, entry: Remembered) -> None:
+        """Remember; what was said of this token before is replaced."""
+        if self._limit < 1:
+            return
+        with self._lock:
+            self._entries.pop(key, None)
+            while len(self._entries) >= self._limit:
+                del self._entries[next(iter(self._entries))]
+            self._entries[key] = entry
+
+    def drop(self, key: bytes) -> None:
+        """Forget one."""
+        with self._lock:
+            self._entries.pop(key, None)
+
+    def renew_lock(self) -> None:
+        """For a forked child: the lock may have been held by a thread that does not exist there."""
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def freeze(value: Any) -> Any:
+    """A JSON value that nobody can change: one request must not alter what the next one sees."""
+    if isinstance(value, Mapping):
+        return MappingProxyType({name: freeze(member) for name, member in value.items()})
+    if isinstance(value, list | tuple):
+        return tuple(freeze(member) for member in value)
+    return value

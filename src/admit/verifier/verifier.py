@@ -1,0 +1,139 @@
+"""`Verifier` and `AsyncVerifier`: the same core, waited for by a thread or by an event loop."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import wait
+
+from admit.credentials import Credential
+from admit.fetch import Fetcher
+from admit.principal import Principal
+from admit.verifier.boottime import boottime
+from admit.verifier.core import Core, Pending
+from admit.verifier.health import VerifierHealth
+from admit.verifier.sessions import SessionLookup, session_principal
+from admit.verifier.trust import TrustedIssuer
+
+
+class _Base:
+    """Construction and what needs no waiting."""
+
+    def __init__(
+        self,
+        *issuers: TrustedIssuer,
+        remember: int = 10_000,
+        wall: Callable[[], float] = time.time,
+        boottime: Callable[[], float] = boottime,
+        fetcher: Fetcher | None = None,
+    ) -> None:
+        """Trust these issuers. Does no I/O and binds no loop: the first use starts the following.
+
+        `remember` bounds the tokens whose verification is remembered (0: none). `wall` is the clock for `exp` and its
+        kin, `boottime` the one for all that has to do with revocation. `fetcher` replaces the one that dials out, for
+        a CA file of one's own for instance; it has to allow the issuers' origins.
+
+        Raises:
+            ConfigError: no issuer, or one of them twice.
+        """
+        self.core = Core(issuers, remember=remember, wall=wall, boottime=boottime, fetcher=fetcher)
+
+    @property
+    def audiences(self) -> frozenset[str]:
+        """All audiences that tokens may name here."""
+        return self.core.audiences
+
+    @property
+    def issuers(self) -> frozenset[str]:
+        """The names of all trusted issuers."""
+        return self.core.issuers
+
+    def ready(self) -> bool:
+        """Whether a good token of every issuer would be taken now. Starts the following; waits for nothing."""
+        return self.core.ready()
+
+    def health(self) -> VerifierHealth:
+        """The state of each issuer. Asks nobody."""
+        return self.core.health()
+
+    def close(self) -> None:
+        """Stop following."""
+        self.core.close()
+
+    async def verify_async(self, credential: str | Credential, *, now: float | None = None) -> Principal:
+        """`verify` in an event loop, whichever of the two classes this is: for integrations."""
+        outcome = self.core.try_verify(credential, now=now)
+        for final in (False, False, True):  # keys, then revocations, then a new key
+            if not isinstance(outcome, Pending):
+                break
+            await wait_async(outcome)
+            outcome = self.core.try_verify(credential, now=now, final=final)
+        assert isinstance(outcome, Principal)
+        return outcome
+
+    async def verify_session(
+        self, sessions: SessionLookup, id_hash: bytes, audience: str, *, now: float | None = None
+    ) -> Principal:
+        """The principal of a session cookie; `id_hash` is the SHA-256 of its 32 decoded octets.
+
+        Raises:
+            SessionError: there is no such session, or it was ended: 401.
+            LookupUnavailableError: it cannot be told: 503.
+        """
+        return await session_principal(self.core, sessions, id_hash, audience, now=now)
+
+
+class Verifier(_Base):
+    """Turns bearer tokens into principals, in threads.
+
+    `Verifier(TrustedIssuer("https://id.example.com", audience="https://api.example.com"))`
+    """
+
+    def verify(self, credential: str | Credential, *, now: float | None = None) -> Principal:
+        """The principal of a bearer token. Waits only while keys or revocations are fetched that it cannot do without.
+
+        `now` is in seconds since the epoch.
+
+        Raises:
+            TokenError: the token is not good, or was revoked: 401.
+            UnavailableError: keys or revocations are missing or too old: 503.
+            CredentialError: there is no bearer token.
+        """
+        outcome = self.core.try_verify(credential, now=now)
+        for final in (False, False, True):  # keys, then revocations, then a new key
+            if not isinstance(outcome, Pending):
+                break
+            wait([outcome.done], timeout=outcome.timeout)
+            outcome = self.core.try_verify(credential, now=now, final=final)
+        assert isinstance(outcome, Principal)
+        return outcome
+
+
+class AsyncVerifier(_Base):
+    """Turns bearer tokens into principals, in an event loop, any or several of them."""
+
+    async def verify(self, credential: str | Credential, *, now: float | None = None) -> Principal:
+        """As `Verifier.verify`, without blocking the loop.
+
+        Raises:
+            TokenError: the token is not good, or was revoked: 401.
+            UnavailableError: keys or revocations are missing or too old: 503.
+            CredentialError: there is no bearer token.
+        """
+        return await self.verify_async(credential, now=now)
+
+
+async def wait_async(pending: Pending) -> None:
+    """Wait in the running loop. A waiter that is cancelled leaves the fetch to the others."""
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+    pending.done.add_done_callback(lambda _: _notify(loop, done))
+    try:
+        async with asyncio.timeout(pending.timeout):
+            await done.wait()
+    except TimeoutError:
+        return
+
+
+def _notify(loop: asyncio.AbstractEventLoop, done: asyncio.Event) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(done.set)
