@@ -1,0 +1,58 @@
+"""The issuer: accounts, sessions, OAuth 2.1 and OpenID Connect. Needs `admit[server]`.
+
+`Issuer(Settings(...))` is an application of its own or part of yours; `DirectLookup` reads its session store.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from admit.issuer.accounts.config import AccountsConfig
+    from admit.issuer.app.issuer import Issuer
+    from admit.issuer.app.settings import Settings
+    from admit.issuer.clients.records import Client, Resource
+    from admit.issuer.grants.config import GrantsConfig
+    from admit.issuer.keys.config import KeysConfig
+    from admit.issuer.oauth.config import OAuthConfig
+    from admit.issuer.revocation.config import RevocationConfig
+    from admit.issuer.sessions.config import SessionConfig
+    from admit.issuer.sessions.lookup import DirectLookup
+    from admit.issuer.storage.config import StorageConfig
+
+__all__ = [
+    "AccountsConfig",
+    "Client",
+    "DirectLookup",
+    "GrantsConfig",
+    "Issuer",
+    "KeysConfig",
+    "OAuthConfig",
+    "Resource",
+    "RevocationConfig",
+    "SessionConfig",
+    "Settings",
+    "StorageConfig",
+]
+
+_HOMES = {
+    "AccountsConfig": "admit.issuer.accounts.config",
+    "Client": "admit.issuer.clients.records",
+    "DirectLookup": "admit.issuer.sessions.lookup",
+    "GrantsConfig": "admit.issuer.grants.config",
+    "Issuer": "admit.issuer.app.issuer",
+    "KeysConfig": "admit.issuer.keys.config",
+    "OAuthConfig": "admit.issuer.oauth.config",
+    "Resource": "admit.issuer.clients.records",
+    "RevocationConfig": "admit.issuer.revocation.config",
+    "SessionConfig": "admit.issuer.sessions.config",
+    "Settings": "admit.issuer.app.settings",
+    "StorageConfig": "admit.issuer.storage.config",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562): the command line must not load what it does not need."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -179,7 +179,11 @@ def table(kind: Kind, *, https: bool, status: int = 200, form_target: str | None
 def with_charset(content_type: bytes) -> bytes:
     """Text always says its charset; JSON has none to say (RFC 8259 §8.1)."""
     lowered = content_type.lower()
-    return content_type + b"; charset=utf-8" if lowered.startswith(b"text/") and b"charset" not in lowered else content_type
+    return (
+        content_type + b"; charset=utf-8"
+        if lowered.startswith(b"text/") and b"charset" not in lowered
+        else content_type
+    )
 
 
 def _encoded(row: Mapping[str, str]) -> RawHeaders:

@@ -46,7 +46,7 @@ class Assets:
         return f"/static/{self.version}/{name}"
 
     def response(self, version: str, name: str, *, https: bool) -> Response | None:
-        """The reply to GET /static/{version}/{name}; None for 404. An old version gets the file, but not for keeping."""
+        """The reply to GET /static/{version}/{name}; None for 404. Another version's address is not kept."""
         content = self.files.get(name)
         if content is None:
             return None

@@ -16,7 +16,9 @@ _REORDERING: Final = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e
 def one_line(value: object) -> str:
     """A foreign text as it may stand in a sentence: without control characters, and without those that reorder what
     is beside them (a client's name could otherwise rewrite the sentence that warns of it)."""
-    return "".join(c for c in str(value) if c not in _REORDERING and unicodedata.category(c) not in ("Cc", "Zl", "Zp"))
+    return "".join(
+        c for c in str(value) if c not in _REORDERING and unicodedata.category(c) not in ("Cc", "Zl", "Zp")
+    )
 
 
 class Text:

@@ -8,7 +8,14 @@ CHINESE: Final = "zh-Hans"
 LANGUAGES: Final = (ENGLISH, CHINESE)
 
 # Whom each catalogue serves. Traditional readers get Simplified only where nothing else they named is to be had.
-_SPOKEN: Final = {"en": ENGLISH, "zh": CHINESE, "zh-hans": CHINESE, "zh-cn": CHINESE, "zh-sg": CHINESE, "zh-my": CHINESE}
+_SPOKEN: Final = {
+    "en": ENGLISH,
+    "zh": CHINESE,
+    "zh-hans": CHINESE,
+    "zh-cn": CHINESE,
+    "zh-sg": CHINESE,
+    "zh-my": CHINESE,
+}
 _LAST_RESORT: Final = {"zh": CHINESE}
 _MOST_RANGES = 20
 _MOST_CHARACTERS = 500

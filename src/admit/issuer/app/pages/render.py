@@ -1,4 +1,4 @@
-"""Views to HTML replies: Jinja2 with everything escaped, the catalogue of the page's language, the header table's row."""
+"""Views to HTML replies: Jinja2 with everything escaped, the texts of one language, the row of the header table."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -41,7 +41,7 @@ class Pages:
         folders = [FOLDER] if templates_dir is None else [templates_dir, FOLDER]
         self._environment = Environment(
             loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
-            autoescape=lambda name: escapes(name),  # looked up at each compilation, not bound here
+            autoescape=lambda name: escapes(name),  # noqa: S701  # always true; asked at each compilation
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -62,7 +62,7 @@ class Pages:
         )
 
     def html(self, view: AnyView, *, lang: str) -> str:
-        """The page of a view. `lang` is what `language.choose` gave. Raises KeyError for a language without catalogue."""
+        """The page of a view. `lang` is what `language.choose` gave. Raises KeyError for an unknown one."""
         text = self._texts[lang]
         return self._environment.get_template(f"{view.page}.html").render(
             view=view,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, auto
 from http import HTTPStatus
 from typing import ClassVar, TypeAlias
 
@@ -13,27 +13,37 @@ Words: TypeAlias = str | Mapping[str, str] | None
 
 
 class Problem(Enum):
-    """What is wrong with a form; the value is the key of its text."""
+    """What is wrong with a form."""
 
-    WRONG_LOGIN = "problem.wrong_login"
-    EMAIL_MISSING = "problem.email_missing"
-    EMAIL_INVALID = "problem.email_invalid"
-    EMAIL_TAKEN = "problem.email_taken"
-    NAME_MISSING = "problem.name_missing"
-    NAME_INVALID = "problem.name_invalid"
-    PASSWORD_MISSING = "problem.password_missing"
-    PASSWORD_SHORT = "problem.password_short"
-    PASSWORD_LONG = "problem.password_long"
-    TOO_MANY = "problem.too_many"
-    TOO_BUSY = "problem.too_busy"
-    FORM_STALE = "problem.form_stale"
+    WRONG_LOGIN = auto()
+    EMAIL_MISSING = auto()
+    EMAIL_INVALID = auto()
+    EMAIL_TAKEN = auto()
+    NAME_MISSING = auto()
+    NAME_INVALID = auto()
+    PASSWORD_MISSING = auto()
+    PASSWORD_SHORT = auto()
+    PASSWORD_LONG = auto()
+    TOO_MANY = auto()
+    TOO_BUSY = auto()
+    FORM_STALE = auto()
+
+    @property
+    def text(self) -> str:
+        """The key of its text."""
+        return f"problem.{self.name.lower()}"
 
 
 class Notice(Enum):
-    """What has just been done; the value is the key of its text."""
+    """What has just been done."""
 
-    SESSION_ENDED = "notice.session_ended"
-    OTHERS_ENDED = "notice.others_ended"
+    SESSION_ENDED = auto()
+    OTHERS_ENDED = auto()
+
+    @property
+    def text(self) -> str:
+        """The key of its text."""
+        return f"notice.{self.name.lower()}"
 
 
 class Trouble(Enum):
@@ -97,10 +107,11 @@ class FormView(View):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientCard:
-    """A client as people see it. `host`: of its redirect URI. `verified`: an operator of this issuer vouches for it."""
+    """A client as people see it. `host`: of its redirect URI, None for an app on this device (loopback or a scheme of
+    its own). `verified`: an operator of this issuer vouches for it."""
 
     name: str
-    host: str
+    host: str | None
     verified: bool
 
 

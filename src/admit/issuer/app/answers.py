@@ -1,0 +1,54 @@
+"""The one place that decides what an error tells the outside, RFC 6749 §5.2, RFC 6750 §3."""
+
+from typing import Any, ClassVar
+
+import msgspec
+from starlette.responses import Response
+
+from admit.errors import AdmitError
+from admit.issuer.oauth.errors import InvalidClientError, InvalidTokenError
+
+JSON = "application/json"
+
+
+class NotFoundError(AdmitError):
+    """No endpoint has this path."""
+
+    code: ClassVar[str] = "not_found"
+    status: ClassVar[int] = 404
+    public: ClassVar[str] = "There is nothing here."
+
+
+class MethodNotAllowedError(AdmitError):
+    """The path does not take this method, RFC 9110 §15.5.6."""
+
+    code: ClassVar[str] = "method_not_allowed"
+    status: ClassVar[int] = 405
+    public: ClassVar[str] = "This method is not allowed here."
+
+    def __init__(self, detail: str = "", *, allow: str = "") -> None:
+        super().__init__(detail)
+        self.allow = allow
+
+
+def json(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """`value` as a JSON answer."""
+    return Response(msgspec.json.encode(value), status_code=status, headers=headers, media_type=JSON)
+
+
+def plain_error(status: int, code: str, description: str) -> Response:
+    """An error that needs no exception."""
+    return json({"error": code, "error_description": description}, status=status)
+
+
+def json_error(error: AdmitError, request_id: str) -> Response:
+    """An error as JSON: its code and its fixed text. Unknown trouble has an id to ask about, and nothing else."""
+    body = {"error": error.code, "error_description": getattr(error, "description", error.public)}
+    if error.status >= 500:
+        body["error_id"] = request_id
+    response = json(body, status=error.status)
+    if isinstance(error, InvalidClientError):
+        response.headers["www-authenticate"] = 'Basic realm="admit"'  # RFC 6749 §5.2
+    elif isinstance(error, InvalidTokenError):
+        response.headers["www-authenticate"] = 'Bearer realm="admit", error="invalid_token"'
+    return response

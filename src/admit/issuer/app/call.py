@@ -1,0 +1,102 @@
+"""One HTTP call as the endpoints see it: the raw ASGI scope, read once, strictly and within limits."""
+
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from admit.issuer.audit.records import RequestInfo
+from admit.issuer.oauth.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
+from admit.issuer.oauth.parameters import MAX_BODY, Parameters, parse, refuse_repeated
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Call:
+    """A call under way. `now` is taken once, so that every rule of one call sees one time."""
+
+    scope: Scope
+    receive: Receive
+    now: float
+    path_value: str = ""
+    request_id: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    @property
+    def method(self) -> str:
+        """The HTTP method, HEAD told as GET (the server drops the body)."""
+        method: str = self.scope["method"]
+        return "GET" if method == "HEAD" else method
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Name (lower case) and value, as they came."""
+        headers: list[tuple[bytes, bytes]] = self.scope["headers"]
+        return headers
+
+    def header(self, name: bytes) -> bytes | None:
+        """The one value of a header; None where it is absent.
+
+        Raises:
+            InvalidRequestError: it occurs twice.
+        """
+        found = [value for key, value in self.headers if key == name]
+        if len(found) > 1:
+            raise InvalidRequestError("repeated header")
+        return found[0] if found else None
+
+    @property
+    def query(self) -> Parameters:
+        """The decoded query string."""
+        return parse(self.scope.get("query_string", b""))
+
+    @property
+    def info(self) -> RequestInfo:
+        """Who called, for the audit: the socket's address (no forwarded header is believed)."""
+        client = self.scope.get("client")
+        agent = next((value for key, value in self.headers if key == b"user-agent"), b"")
+        return RequestInfo(
+            ip=client[0] if client else None,
+            request_id=self.request_id,
+            user_agent=printable(agent.decode("latin-1"))[:256],
+        )
+
+    async def body(self, limit: int = MAX_BODY) -> bytes:
+        """The whole body, at most `limit` octets: a larger one is refused before it is read."""
+        length = self.header(b"content-length")
+        if length is not None and (not length.isdigit() or len(length) > 12 or int(length) > limit):
+            raise PayloadTooLargeError("content-length")
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise InvalidRequestError("disconnected")
+            chunk: bytes = message.get("body", b"")
+            size += len(chunk)
+            if size > limit:
+                raise PayloadTooLargeError("body")
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
+
+    async def form(self) -> Parameters:
+        """The decoded form body; nothing of the query is mixed in.
+
+        Raises:
+            UnsupportedMediaTypeError, PayloadTooLargeError, InvalidRequestError
+        """
+        content_type = (self.header(b"content-type") or b"").split(b";")[0].strip().lower()
+        if content_type != b"application/x-www-form-urlencoded":
+            raise UnsupportedMediaTypeError("content-type")
+        form = parse(await self.body())
+        refuse_repeated(form)
+        return form
+
+
+def printable(text: str) -> str:
+    """`text` without control characters, for records that people read."""
+    return "".join(character for character in text if character.isprintable())

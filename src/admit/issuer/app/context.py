@@ -1,0 +1,100 @@
+"""What every endpoint is given: the composed parts of one issuer."""
+
+from dataclasses import dataclass
+
+from starlette.responses import RedirectResponse, Response
+
+from admit.credentials import csrf
+from admit.errors import AdmitError, CsrfError
+from admit.issuer.app.call import Call
+from admit.issuer.app.cookies import BrowserCookies
+from admit.issuer.app.pages import language
+from admit.issuer.app.pages.render import Pages
+from admit.issuer.app.pages.views import AnyView, ErrorView, Trouble
+from admit.issuer.clients.rules import origin_of
+from admit.issuer.oauth.errors import InvalidRequestError
+from admit.issuer.oauth.services import Services
+from admit.issuer.sessions.records import Session
+from admit.issuer.sessions.rules import hash_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """One issuer's endpoints share this."""
+
+    services: Services
+    pages: Pages
+    cookies: BrowserCookies
+
+    @property
+    def issuer(self) -> str:
+        """The issuer identifier."""
+        return self.services.issuer
+
+    async def session(self, call: Call) -> tuple[bytes, Session] | None:
+        """The raw id and the session of the browser that calls; None for nobody."""
+        raw = self.cookies.session(call)
+        found = await self.services.sessions.find(hash_id(raw), call.now) if raw is not None else None
+        return (raw, found) if raw is not None and found is not None else None
+
+    def check_csrf(self, call: Call, raw_id: bytes | None, field: str | None) -> None:
+        """A form came from a page of ours that this very browser was shown, contracts §4.
+
+        Raises:
+            CsrfError: no (pre-)session, a foreign origin, no token, or another's.
+        """
+        if raw_id is None:
+            raise CsrfError("no cookie to hold the form to")
+        origin = origin_of(self.issuer)
+        csrf.check(
+            call.headers,
+            "POST",
+            origins=frozenset((origin,) if origin else ()),
+            raw_id=raw_id,
+            field=field or "",
+        )
+
+    def lang(self, call: Call, ui_locales: str | None = None) -> str:
+        """The language of a page for this call: what the transaction or the address asks, then the browser."""
+        if ui_locales is None:
+            try:
+                ui_locales = call.query.get("ui_locales")
+            except InvalidRequestError:
+                ui_locales = None
+        accepted = next((value for name, value in call.headers if name == b"accept-language"), b"")
+        return language.choose(ui_locales, accepted.decode("latin-1"))
+
+    def page(
+        self, call: Call, view: AnyView, *, status: int | None = None, form_target: str | None = None,
+        ui_locales: str | None = None,
+    ) -> Response:  # fmt: skip
+        """A page in the call's language."""
+        return self.pages.response(
+            view, lang=self.lang(call, ui_locales), status=status, form_target=form_target
+        )
+
+    def error_page(self, call: Call, error: AdmitError) -> Response:
+        """The local error page: what happened in plain words and an id; nothing of the request, no redirect."""
+        trouble = TROUBLES.get(error.code) or _BY_STATUS.get(error.status, Trouble.SERVER)
+        return self.page(call, ErrorView(trouble=trouble, id=call.request_id), status=error.status)
+
+    def redirect(self, location: str) -> Response:
+        """303 See Other: the browser goes on with GET, so no body is carried along (RFC 9700 §4.12)."""
+        return RedirectResponse(location, status_code=303)
+
+    def here(self, path: str) -> str:
+        """The path of one of our pages below the issuer's own path."""
+        return self.pages.base + path
+
+
+TROUBLES = {"csrf_failed": Trouble.NOT_YOURS, "interaction_expired": Trouble.EXPIRED}
+_BY_STATUS = {
+    400: Trouble.BAD_REQUEST,
+    403: Trouble.NOT_YOURS,
+    404: Trouble.NOT_FOUND,
+    405: Trouble.METHOD,
+    413: Trouble.TOO_LARGE,
+    415: Trouble.BAD_REQUEST,
+    429: Trouble.TOO_MANY,
+    503: Trouble.UNAVAILABLE,
+}

@@ -1,0 +1,76 @@
+"""The issuer's two cookies: the session's, and the pre-session's that binds forms and transactions to a browser.
+
+Contracts §4. Both hold 32 random octets and nothing else; of the session's only the SHA-256 is stored.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from starlette.responses import Response
+
+from admit.credentials import cookies
+from admit.errors import CredentialError
+from admit.issuer.app.call import Call
+
+PRE_SESSION_LIFE = timedelta(hours=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowserCookies:
+    """Reads and writes the two. `session_life` is the absolute life of a session."""
+
+    issuer: str
+    dev: bool
+    session_life: timedelta
+
+    @property
+    def session_name(self) -> str:
+        """The session cookie's name, which the verifier derives from the issuer as well."""
+        return cookies.session_cookie_name(self.issuer, "same_host", dev=self.dev)
+
+    @property
+    def pre_session_name(self) -> str:
+        """The pre-session cookie's name."""
+        digits = hashlib.sha256(self.issuer.encode()).hexdigest()[:6]
+        return f"admit-dev-pre-{digits}" if self.dev else f"__Host-admit-pre-{digits}"
+
+    def session(self, call: Call) -> bytes | None:
+        """The raw session id that the browser sent; None for none, a doubled or a malformed one."""
+        return self._read(call, self.session_name)
+
+    def pre_session(self, call: Call) -> bytes | None:
+        """The raw pre-session id."""
+        return self._read(call, self.pre_session_name)
+
+    def set_session(self, response: Response, raw: bytes) -> None:
+        """Give the browser its session."""
+        self._write(response, self.session_name, raw, self.session_life)
+
+    def ensure_pre_session(self, call: Call) -> tuple[bytes, bool]:
+        """The pre-session that the browser has, or a new one and True."""
+        raw = self.pre_session(call)
+        return (raw, False) if raw is not None else (secrets.token_bytes(32), True)
+
+    def set_pre_session(self, response: Response, raw: bytes) -> None:
+        """Give the browser its pre-session."""
+        self._write(response, self.pre_session_name, raw, PRE_SESSION_LIFE)
+
+    def clear_session(self, response: Response) -> None:
+        """Take the session cookie back."""
+        response.headers.append("set-cookie", cookies.clear_cookie(self.session_name))
+
+    @staticmethod
+    def _read(call: Call, name: str) -> bytes | None:
+        values = [value for key, value in call.headers if key == b"cookie"]
+        try:
+            return cookies.session_id(values, name)
+        except CredentialError:
+            return None
+
+    @staticmethod
+    def _write(response: Response, name: str, raw: bytes, life: timedelta) -> None:
+        response.headers.append(
+            "set-cookie", cookies.set_cookie(name, cookies.encode_session_id(raw), max_age=life)
+        )

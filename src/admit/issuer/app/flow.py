@@ -1,0 +1,148 @@
+"""How an authorization request goes on: to a sign-in, to consent, or back to the client.
+
+`proceed` is the only place that carries out what `oauth.authorize.decide` decided, wherever the browser comes from:
+`/authorize` itself, the sign-in, the sign-up or the consent page.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from admit.errors import OAuthError
+from admit.issuer.app.call import Call
+from admit.issuer.app.context import App
+from admit.issuer.app.pages.views import ClientCard
+from admit.issuer.grants.records import Authorization, Interaction
+from admit.issuer.oauth.authorize import respond, steps
+from admit.issuer.oauth.authorize.decide import Consent, Issue, Login, Progress, Refuse, SignedIn, decide
+from admit.issuer.oauth.authorize.request import AuthorizeRequest
+from admit.issuer.oauth.errors import AccessDeniedError, UntrustedTargetError
+from admit.issuer.oauth.parameters import Parameters
+from admit.issuer.sessions.records import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """An authorization request that waits in the database, and the browser it is bound to."""
+
+    handle: str
+    binding: bytes
+    interaction: Interaction
+    request: AuthorizeRequest
+
+
+async def resume(app: App, call: Call, handle: str | None) -> Transaction | None:
+    """The transaction of a page's handle; None when no handle was given.
+
+    The stored request is judged again: what settings no longer allow does not go on.
+
+    Raises:
+        UntrustedTargetError: unknown, finished or expired, or another browser's.
+    """
+    if not handle:
+        return None
+    binding = app.cookies.pre_session(call)
+    found = await app.services.interactions.get(handle, binding, call.now) if binding is not None else None
+    if found is None or binding is None:
+        raise ExpiredInteractionError("no such interaction of this browser")
+    try:
+        request = steps.judge(Parameters(found.request), app.services.registry)
+    except steps.RedirectableError as error:
+        raise UntrustedTargetError("the stored request is no longer allowed") from error
+    return Transaction(handle=handle, binding=binding, interaction=found, request=request)
+
+
+class ExpiredInteractionError(UntrustedTargetError):
+    """The sign-in was begun too long ago, in another browser, or is already done."""
+
+    code = "interaction_expired"
+
+
+async def proceed(
+    app: App,
+    call: Call,
+    request: AuthorizeRequest,
+    session: Session | None,
+    *,
+    transaction: Transaction | None = None,
+    consented: bool = False,
+) -> Response:
+    """The next step, as a redirect."""
+    progress = Progress(
+        session_id=transaction.interaction.session_id if transaction is not None else None,
+        consented=consented,
+    )
+    signed_in = SignedIn(session.id, session.auth_time) if session is not None else None
+    match decide(request, signed_in, progress, now=call.now):
+        case Refuse(error):
+            return refuse(app, request, error)
+        case Login():
+            return await _to_page(app, call, request, transaction, "/login")
+        case Consent():
+            return await _to_page(app, call, request, transaction, "/consent")
+        case Issue():
+            if (
+                session is None
+            ):  # pragma: no cover  # decide() never issues for nobody; this tells the type checker
+                raise UntrustedTargetError("nobody is signed in")
+            return await _issue(app, call, request, session, transaction)
+
+
+def refuse(app: App, request: AuthorizeRequest, error: OAuthError) -> Response:
+    """Send an error to the proven target."""
+    return app.redirect(respond.error_location(request.target, error, issuer=app.issuer))
+
+
+async def deny(app: App, call: Call, transaction: Transaction) -> Response:
+    """The person said no: the transaction is over and the client is told."""
+    if await app.services.interactions.finish(transaction.handle, transaction.binding, call.now) is None:
+        raise ExpiredInteractionError("finished already")
+    return refuse(app, transaction.request, AccessDeniedError())
+
+
+async def _to_page(
+    app: App, call: Call, request: AuthorizeRequest, transaction: Transaction | None, path: str
+) -> Response:
+    if transaction is not None:
+        return app.redirect(f"{app.here(path)}?i={quote(transaction.handle)}")
+    binding, fresh = app.cookies.ensure_pre_session(call)
+    handle = await app.services.interactions.begin(
+        client_id=request.client.id, request=dict(request.parameters), binding=binding, now=call.now
+    )
+    response = app.redirect(f"{app.here(path)}?i={quote(handle)}")
+    if fresh:
+        app.cookies.set_pre_session(response, binding)
+    return response
+
+
+async def _issue(
+    app: App, call: Call, request: AuthorizeRequest, session: Session, transaction: Transaction | None
+) -> Response:
+    code = await app.services.codes.issue(
+        Authorization(
+            client_id=request.client.id,
+            user_id=session.user.id,
+            session_id=session.id,
+            redirect_uri=request.target.redirect_uri,
+            scope=request.scope,
+            audience=request.audience,
+            code_challenge=request.code_challenge,
+            nonce=request.nonce,
+            auth_time=session.auth_time,
+            acr=session.acr,
+            amr=session.amr,
+            offline="offline_access" in request.scope,
+        ),
+        info=call.info,
+        now=call.now,
+        interaction=(transaction.handle, transaction.binding) if transaction is not None else None,
+    )
+    if code is None:
+        raise ExpiredInteractionError("finished already")
+    return app.redirect(respond.code_location(request.target, code, issuer=app.issuer))
+
+
+def card(request: AuthorizeRequest) -> ClientCard:
+    """The client as the pages show it. All clients come from settings so far, so an operator vouches for each."""
+    return ClientCard(name=request.client.name, host=respond.host(request.target.redirect_uri), verified=True)

@@ -1,0 +1,269 @@
+"""`Issuer`: an authorization server as one ASGI application, standalone or inside another (contracts §9)."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.routing import Route as StarletteRoute
+from starlette.types import ASGIApp
+
+from admit.issuer.accounts.driver import Accounts
+from admit.issuer.accounts.passwords import PasswordHasher
+from admit.issuer.app import jobs
+from admit.issuer.app.context import App
+from admit.issuer.app.cookies import BrowserCookies
+from admit.issuer.app.dispatch import Dispatcher, Route
+from admit.issuer.app.headers import HeaderTable
+from admit.issuer.app.pages.render import Pages
+from admit.issuer.app.routes import (
+    account,
+    api_session,
+    authorize,
+    consent,
+    health,
+    login,
+    logout,
+    metadata,
+    revoke,
+    session_lookup,
+    signup,
+    static,
+    status,
+    token,
+    userinfo,
+)
+from admit.issuer.app.settings import Settings
+from admit.issuer.audit import AuditEvent, record
+from admit.issuer.clients.driver import Clients
+from admit.issuer.clients.registry import Registry
+from admit.issuer.clients.rules import origin_of
+from admit.issuer.grants.codes import Codes
+from admit.issuer.grants.families import Families
+from admit.issuer.grants.interactions import Interactions
+from admit.issuer.keys import KeyEvent, KeyEventKind, SigningKeys
+from admit.issuer.oauth.services import Services
+from admit.issuer.revocation import Lists, StatusService, StatusState, follow
+from admit.issuer.sessions.driver import Sessions
+from admit.issuer.sessions.lookup import DirectLookup
+from admit.issuer.storage import Bound, Database, Keyring
+from admit.verifier import AsyncVerifier, InProcessSource, TrustedIssuer
+
+log = logging.getLogger("admit.issuer")
+
+_KEY_EVENTS = {
+    KeyEventKind.MADE: AuditEvent.KEY_MADE,
+    KeyEventKind.ROTATED: AuditEvent.KEY_ROTATED,
+    KeyEventKind.REVOKED: AuditEvent.KEY_REVOKED,
+}
+
+
+class Issuer:
+    """Accounts, sessions, OAuth 2.1 and OpenID Connect over one database.
+
+    Construction reads the key file and does no other I/O. `lifespan` opens the database and starts the jobs; give it
+    to the outermost application, since a mounted application's own lifespan never runs. `asgi` is to be mounted at
+    the issuer's path, and `well_known_routes` put at the root of its host (RFC 8414 §3). `verifier` and `sessions`
+    are for a guard in this very process: no HTTP to oneself.
+
+    Raises:
+        ConfigError: settings or a key file that cannot work; one line.
+    """
+
+    def __init__(
+        self, settings: Settings, *, keyring: Keyring | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.settings = settings
+        self.registry: Registry = settings.registry
+        self._clock = clock
+        self._source = InProcessSource()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.keyring = keyring if keyring is not None else load_keyring(settings)
+        self.db = Database.from_url(settings.database_url, self.keyring, settings.storage)
+        self.lists = Lists(self.keyring)
+        self.status = StatusService(self.db, self.lists, settings.issuer, settings.revocation)
+        self.keys = SigningKeys(self.db, settings.keys, tell=tell_key)
+        hasher = PasswordHasher(threads=settings.accounts.hash_threads, queue=settings.accounts.hash_queue)
+        self.hasher = hasher
+        self.services = Services(
+            db=self.db,
+            registry=self.registry,
+            keys=self.keys,
+            lists=self.lists,
+            status=self.status,
+            accounts=Accounts(self.db, self.lists, hasher, settings.accounts),
+            sessions=Sessions(self.db, self.lists, settings.sessions),
+            codes=Codes(self.db, self.lists, settings.grants),
+            families=Families(self.db, self.lists, settings.grants),
+            interactions=Interactions(self.db, settings.grants),
+            config=settings.oauth,
+        )
+        self.sessions = DirectLookup(self.services.sessions, self.registry, self.lists)
+
+    @cached_property
+    def app(self) -> App:
+        """What the endpoints share."""
+        templates = Path(self.settings.templates) if self.settings.templates else None
+        return App(
+            services=self.services,
+            pages=Pages(templates, issuer=self.settings.issuer, site=self.settings.name),
+            cookies=BrowserCookies(
+                issuer=self.settings.issuer,
+                dev=self.settings.dev,
+                session_life=self.settings.sessions.absolute,
+            ),
+        )
+
+    @cached_property
+    def routes(self) -> tuple[Route, ...]:
+        """The table of all endpoints below the issuer."""
+        app = self.app
+        return (
+            *authorize.routes(app),
+            *login.routes(app),
+            *signup.routes(app),
+            *consent.routes(app, self.settings.grants),
+            *token.routes(app),
+            *revoke.routes(app),
+            *userinfo.routes(app),
+            *logout.routes(app),
+            *account.routes(app),
+            *metadata.routes(app),
+            *session_lookup.routes(app, self.sessions),
+            *api_session.routes(app, self.first_party_origins),
+            *status.routes(app),
+            *health.routes(app),
+            *static.routes(app),
+        )
+
+    @property
+    def first_party_origins(self) -> frozenset[str]:
+        """Origins of first-party clients' redirect URIs: their pages may use the session cookie."""
+        uris = (
+            uri for client in self.registry.clients() if client.first_party for uri in client.redirect_uris
+        )
+        return frozenset(origin for uri in uris if (origin := origin_of(uri)) is not None)
+
+    @cached_property
+    def asgi(self) -> ASGIApp:
+        """The application, without lifespan: `Mount` it at the issuer's path, or use `standalone`."""
+        dispatcher = Dispatcher(
+            self.routes,
+            issuer=self.settings.issuer,
+            clock=self._clock,
+            registered_origins=self.registry.origins(),
+            first_party_origins=self.first_party_origins,
+            error_page=self.app.error_page,
+        )
+        https = urlsplit(self.settings.issuer).scheme == "https"
+        return HeaderTable(dispatcher, https=https)
+
+    @property
+    def well_known_routes(self) -> list[StarletteRoute]:
+        """Both metadata documents at the root of the host, for an issuer with a path: RFC 8414 §3.1."""
+        path = urlsplit(self.settings.issuer).path
+        return [StarletteRoute(known + path, _AsIs(self.asgi, known)) for known in metadata.PATHS]
+
+    @cached_property
+    def verifier(self) -> AsyncVerifier:
+        """Verifies this issuer's tokens for all its resources, fed by this process's own task."""
+        audiences = [resource.id for resource in self.registry.resources()] + [self.settings.issuer]
+        return AsyncVerifier(
+            TrustedIssuer(self.settings.issuer, audience=audiences, source=self._source), wall=self._clock
+        )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
+        """Open the database, see to keys and lists, run the jobs until the block ends."""
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.stop()
+
+    async def start(self) -> None:
+        """Ready to answer when this returns.
+
+        Raises:
+            ConfigError: another database's key file, a schema that is not ours; one line.
+            StorageUnavailableError: the database was not reached.
+        """
+        await self.db.open()
+        try:
+            now = self._clock()
+            await self.keys.ensure(now)
+            await self.lists.ensure(self.db, now)
+            await Clients(self.db).sync(self.registry, now)
+            self._publish(await self.status.refresh(), self._source.now())
+        except BaseException:
+            await self.db.close()
+            raise
+        self._tasks = [
+            asyncio.create_task(
+                follow(
+                    self.status, self.lists, self.db, self._publish,
+                    wall=self._clock, since_boot=self._source.now, config=self.settings.revocation,
+                )
+            ),
+            asyncio.create_task(jobs.keep_keys(self.keys, clock=self._clock)),
+            asyncio.create_task(jobs.sweep(self.services, self.settings.grants, clock=self._clock)),
+        ]  # fmt: skip
+
+    async def stop(self) -> None:
+        """End the jobs, let begun transactions end, close the database."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        await self.services.sessions.settle()
+        await self.db.close()
+        self.hasher.close()
+
+    def _publish(self, state: StatusState, as_of: float) -> None:
+        self._source.publish(
+            keys=self.keys.snapshot.published(),
+            state=state,
+            issuer=self.settings.issuer,
+            as_of=as_of,
+            wall=self._clock(),
+        )
+
+
+class _AsIs:
+    """The issuer's application under another path, with that path told as its own."""
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self._app = app
+        self._path = path
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._app(
+            {**scope, "path": self._path, "raw_path": self._path.encode(), "root_path": ""}, receive, send
+        )
+
+
+def load_keyring(settings: Settings) -> Keyring:
+    """The keyring of the settings: given itself (`ADMIT_KEYS`), or a key file, which is made at the first start.
+
+    Raises:
+        ConfigError: unreadable, of wrong form, or open to others.
+    """
+    if settings.keys_file.lstrip().startswith("{"):
+        return Keyring.from_env(settings.keys_file)
+    settings.keys_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Keyring.ensure(settings.keys_path)
+
+
+def tell_key(event: KeyEvent) -> Bound:
+    """The audit record of a change of keys."""
+    return record(
+        _KEY_EVENTS[event.kind],
+        now=event.at,
+        actor=event.actor,
+        detail={"kid": event.kid, "purpose": event.purpose, "alg": event.alg},
+    )

@@ -1,0 +1,48 @@
+"""`/authorize`: the authorization endpoint, RFC 6749 §3.1, OpenID Connect Core §3.1.2."""
+
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from admit.issuer.app import flow
+from admit.issuer.app.call import Call
+from admit.issuer.app.context import App
+from admit.issuer.app.dispatch import Face, Route
+from admit.issuer.app.pages.views import ErrorView, Trouble
+from admit.issuer.oauth.authorize import respond, steps
+from admit.issuer.oauth.errors import InvalidRequestError, UntrustedTargetError
+from admit.issuer.oauth.parameters import Parameters
+
+
+def routes(app: App) -> list[Route]:
+    """GET judges; POST is turned into GET."""
+
+    async def get(call: Call) -> Response:
+        try:
+            request = steps.judge(call.query, app.services.registry)
+        except steps.RedirectableError as error:
+            return app.redirect(respond.error_location(error.target, error.error, issuer=app.issuer))
+        except UntrustedTargetError as error:
+            trouble = Trouble.REDIRECT_URI if "redirect_uri" in error.detail else Trouble.CLIENT_UNKNOWN
+            return app.page(call, ErrorView(trouble=trouble, id=call.request_id), status=error.status)
+        found = await app.session(call)
+        return await flow.proceed(app, call, request, found[1] if found is not None else None)
+
+    async def post(call: Call) -> Response:
+        # A form posted from another site brings no Lax cookie. As a GET of the same request it does.
+        return app.redirect(f"{app.here('/authorize')}?{encoded(await call.form())}")
+
+    return [
+        Route(
+            path="/authorize", handlers={"GET": get, "POST": post}, face=Face.PAGE,
+            exempt="comes from other sites by its nature; changes nothing before a page of ours is answered",
+        )
+    ]  # fmt: skip
+
+
+def encoded(form: Parameters) -> str:
+    """The form's parameters as a query, if a URL can hold them."""
+    query = urlencode(dict(form))
+    if len(query) > 8_000:
+        raise InvalidRequestError("too long for a query")
+    return query

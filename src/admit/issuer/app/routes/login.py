@@ -1,0 +1,122 @@
+"""`/login`: the sign-in page. RFC 9700 §4.12: the password never travels on."""
+
+from dataclasses import replace
+
+from starlette.responses import Response
+
+from admit.credentials import csrf
+from admit.errors import CsrfError, ThrottledError, TooBusyError
+from admit.issuer.accounts.records import User
+from admit.issuer.app import flow
+from admit.issuer.app.call import Call
+from admit.issuer.app.context import App
+from admit.issuer.app.dispatch import Face, Route
+from admit.issuer.app.pages.views import Problem, SignInView, SignUpView
+from admit.issuer.oauth.authorize.request import Prompt
+
+ACR_PASSWORD = "urn:admit:acr:1fa"  # noqa: S105  # the name of a class of sign-ins, no password
+AMR_PASSWORD = ("pwd",)
+
+
+def routes(app: App) -> list[Route]:
+    """GET shows the form, POST signs in."""
+
+    async def get(call: Call) -> Response:
+        transaction = await flow.resume(app, call, call.query.get("i"))
+        if transaction is None and await app.session(call) is not None:
+            return app.redirect(app.here("/account"))
+        return show(app, call, transaction, view(app, call, transaction))
+
+    async def post(call: Call) -> Response:
+        form = await call.form()
+        pre_session = app.cookies.pre_session(call)
+        transaction = await flow.resume(app, call, form.get("i")) if pre_session is not None else None
+        email, password = form.get("email", ""), form.get("password", "")
+        shown = replace(view(app, call, transaction), email=email)
+        try:
+            app.check_csrf(call, pre_session, form.get("csrf"))
+        except CsrfError:
+            return show(app, call, transaction, replace(shown, problem=Problem.FORM_STALE), status=403)
+        if not email or not password:
+            missing = (
+                {"email": Problem.EMAIL_MISSING} if not email else {"password": Problem.PASSWORD_MISSING}
+            )
+            return show(app, call, transaction, replace(shown, fields=missing))
+        try:
+            user = await app.services.accounts.check_password(
+                email=email, password=password, info=call.info, now=call.now
+            )
+        except ThrottledError as error:
+            limited = replace(shown, problem=Problem.TOO_MANY, wait_seconds=error.retry_after)
+            return show(app, call, transaction, limited, status=429, retry_after=error.retry_after)
+        except TooBusyError as error:
+            busy = replace(shown, problem=Problem.TOO_BUSY)
+            return show(app, call, transaction, busy, status=503, retry_after=error.retry_after)
+        if user is None:
+            return show(app, call, transaction, replace(shown, problem=Problem.WRONG_LOGIN))
+        return await begin_session(app, call, user, transaction)
+
+    return [Route(path="/login", handlers={"GET": get, "POST": post}, face=Face.PAGE)]
+
+
+async def begin_session(app: App, call: Call, user: User, transaction: flow.Transaction | None) -> Response:
+    """A new session under a new id (whatever id the browser brought is ended), and on with the transaction."""
+    new = await app.services.sessions.start(
+        user,
+        auth_time=float(int(call.now)),  # whole seconds, as tokens tell it: both must say the same
+        acr=ACR_PASSWORD,
+        amr=AMR_PASSWORD,
+        info=call.info,
+        now=call.now,
+        replace=app.cookies.session(call),
+    )
+    if transaction is None:
+        response = app.redirect(app.here("/account"))
+    else:
+        await app.services.interactions.note_session(
+            transaction.handle, transaction.binding, new.session.id, call.now
+        )
+        noted = await flow.resume(app, call, transaction.handle)
+        response = await flow.proceed(app, call, transaction.request, new.session, transaction=noted)
+    app.cookies.set_session(response, new.raw)
+    return response
+
+
+def view(app: App, call: Call, transaction: flow.Transaction | None) -> SignInView:
+    """The empty form of this transaction; its CSRF token is set when it is shown."""
+    request = transaction.request if transaction is not None else None
+    hint = request.login_hint if request is not None and Prompt.SELECT_ACCOUNT not in request.prompt else None
+    handle = transaction.handle if transaction is not None else ""
+    return SignInView(
+        csrf="",
+        interaction=handle,
+        here=app.here("/login") + (f"?i={handle}" if handle else ""),
+        client=flow.card(request) if request is not None else None,
+        email=hint or "",
+    )
+
+
+def show(
+    app: App,
+    call: Call,
+    transaction: flow.Transaction | None,
+    form: SignInView | SignUpView,
+    *,
+    status: int | None = None,
+    retry_after: float | None = None,
+) -> Response:
+    """A form of the pre-session, with its CSRF token and, where the browser has none yet, its cookie."""
+    raw, fresh = app.cookies.ensure_pre_session(call)
+    request = transaction.request if transaction is not None else None
+    response = app.page(
+        call,
+        replace(form, csrf=csrf.token(raw)),
+        status=status,
+        form_target=request.target.redirect_uri if request is not None else None,
+        ui_locales=call.query.get("ui_locales") or (request.ui_locales if request is not None else None),
+    )
+    if fresh:
+        app.cookies.set_pre_session(response, raw)
+    if retry_after is not None:
+        response.headers["retry-after"] = str(int(retry_after))
+    return response

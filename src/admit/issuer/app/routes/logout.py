@@ -1,0 +1,114 @@
+"""`/logout`: RP-initiated logout, OpenID Connect RP-Initiated Logout §2, and the sign-out of our own pages."""
+
+from urllib.parse import urlencode, urlsplit
+
+from starlette.responses import Response
+
+from admit.credentials import csrf
+from admit.issuer.app.call import Call
+from admit.issuer.app.context import App
+from admit.issuer.app.dispatch import Face, Route
+from admit.issuer.app.flow import ExpiredInteractionError
+from admit.issuer.app.pages.views import ClientCard, LogoutView, SignedOutView
+from admit.issuer.app.routes.authorize import encoded
+from admit.issuer.clients.records import Client
+from admit.issuer.clients.rules import RESERVED_CLIENT_ID
+from admit.issuer.oauth import logout
+from admit.issuer.oauth.authorize.respond import host
+from admit.issuer.oauth.logout import LogoutRequest
+from admit.issuer.oauth.parameters import Parameters
+from admit.issuer.sessions.records import Session
+
+
+def routes(app: App) -> list[Route]:
+    """GET logs out who proves to be meant, and asks everybody else; POST takes the answer."""
+
+    def judged(parameters: Parameters, now: float) -> LogoutRequest:
+        return logout.judge(parameters, app.services.registry, app.services.keys.snapshot.known, now=now)
+
+    async def get(call: Call) -> Response:
+        query = call.query
+        request = judged(query, call.now)
+        found = await app.session(call)
+        if found is None:
+            return await done(call, request)
+        raw, session = found
+        if logout.needs_confirmation(request, session.id, session.user.id):
+            return await ask(call, query, request, raw, session)
+        return await end(call, session, request)
+
+    async def ask(
+        call: Call, query: Parameters, request: LogoutRequest, raw: bytes, session: Session
+    ) -> Response:
+        kept = {
+            name: query[name] for name in ("post_logout_redirect_uri", "state", "client_id") if name in query
+        }
+        if request.client is not None:
+            kept["client_id"] = request.client.id
+        client_id = request.client.id if request.client is not None else RESERVED_CLIENT_ID
+        handle = await app.services.interactions.begin(
+            client_id=client_id, request=kept, binding=raw, session_id=session.id, now=call.now
+        )
+        shown = LogoutView(
+            csrf=csrf.token(raw),
+            interaction=handle,
+            user_email=session.user.email_shown,
+            client=client_card(request.client),
+        )
+        return app.page(call, shown, form_target=request.return_uri)
+
+    async def post(call: Call) -> Response:
+        form = await call.form()
+        if "csrf" not in form:
+            # From a client's page, perhaps on another site, whose POST brings no cookie. As a GET it does.
+            return app.redirect(f"{app.here('/logout')}?{encoded(form)}")
+        found = await app.session(call)
+        if found is None:
+            return await done(call, judged(Parameters({}), call.now))
+        raw, session = found
+        app.check_csrf(call, raw, form.get("csrf"))
+        kept = await app.services.interactions.finish(form.get("i", ""), raw, call.now)
+        if kept is None:
+            raise ExpiredInteractionError("no such confirmation")
+        return await end(call, session, judged(Parameters(kept.request), call.now))
+
+    async def end(call: Call, session: Session, request: LogoutRequest) -> Response:
+        await app.services.sessions.end(
+            session.id, user_id=session.user.id, reason="logout", info=call.info, now=call.now
+        )
+        return await done(call, request)
+
+    async def done(call: Call, request: LogoutRequest) -> Response:
+        # Without a hint nobody proved who asks, so the way back is a link and no redirect.
+        if request.return_uri is not None and request.subject is not None:
+            response = app.redirect(return_location(request))
+        else:
+            shown = SignedOutView(
+                client=client_card(request.client),
+                return_url=return_location(request) if request.return_uri is not None else None,
+            )
+            response = app.page(call, shown)
+        app.cookies.clear_session(response)
+        return response
+
+    return [
+        Route(
+            path="/logout", handlers={"GET": get, "POST": post}, face=Face.PAGE,
+            exempt="an ID token of the session speaks for the person; without one a page with a CSRF token asks",
+        )
+    ]  # fmt: skip
+
+
+def return_location(request: LogoutRequest) -> str:
+    """The registered URI with `state`, OpenID Connect RP-Initiated Logout §3."""
+    uri = request.return_uri or ""
+    if request.state is None:
+        return uri
+    return f"{uri}{'&' if urlsplit(uri).query else '?'}{urlencode({'state': request.state})}"
+
+
+def client_card(client: Client | None) -> ClientCard | None:
+    """The client that asks, as the pages show it."""
+    if client is None or not client.redirect_uris:
+        return None
+    return ClientCard(name=client.name, host=host(client.redirect_uris[0]), verified=True)

@@ -1,0 +1,31 @@
+"""The two metadata documents (RFC 8414, OpenID Connect Discovery) and `/jwks` (RFC 7517): bytes made beforehand."""
+
+import msgspec
+from starlette.responses import Response
+
+from admit.credentials.cors import CorsPolicy
+from admit.issuer.app import answers
+from admit.issuer.app.call import Call
+from admit.issuer.app.context import App
+from admit.issuer.app.dispatch import Face, Route
+from admit.issuer.oauth import metadata
+
+PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
+
+
+def routes(app: App) -> list[Route]:
+    """Public, for everybody's scripts."""
+    document = msgspec.json.encode(metadata.document(app.services.registry))
+
+    async def well_known(call: Call) -> Response:
+        return Response(document, media_type=answers.JSON)
+
+    async def jwks(call: Call) -> Response:
+        return Response(app.services.keys.snapshot.jwks_bytes, media_type="application/jwk-set+json")
+
+    rows = [
+        Route(path=path, handlers={"GET": well_known}, face=Face.JSON, cors=CorsPolicy.EVERYBODY)
+        for path in PATHS
+    ]
+    rows.append(Route(path="/jwks", handlers={"GET": jwks}, face=Face.JSON, cors=CorsPolicy.EVERYBODY))
+    return rows

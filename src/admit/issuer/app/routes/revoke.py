@@ -1,0 +1,27 @@
+"""`/revoke`: token revocation, RFC 7009."""
+
+from starlette.responses import Response
+
+from admit.credentials.cors import CorsPolicy
+from admit.issuer.app.call import Call
+from admit.issuer.app.context import App
+from admit.issuer.app.dispatch import Face, Route
+from admit.issuer.oauth import client_auth, revoke
+
+
+def routes(app: App) -> list[Route]:
+    """POST only."""
+
+    async def post(call: Call) -> Response:
+        form = await call.form()
+        presented = client_auth.Presented(call.header(b"authorization"), form)
+        client = client_auth.authenticate(presented, app.services.registry)
+        await revoke.revoke(app.services, client, form, call.info, call.now)
+        return Response(status_code=200)
+
+    return [
+        Route(
+            path="/revoke", handlers={"POST": post}, face=Face.JSON, cors=CorsPolicy.REGISTERED,
+            exempt="no cookie is read; the token itself is the proof",
+        )
+    ]  # fmt: skip

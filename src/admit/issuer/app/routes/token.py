@@ -1,0 +1,31 @@
+"""`/token`: the token endpoint, RFC 6749 §3.2. A hot path: no framework request object, one read of the body."""
+
+from starlette.responses import Response
+
+from admit.credentials.cors import CorsPolicy
+from admit.issuer.app import answers
+from admit.issuer.app.call import Call
+from admit.issuer.app.context import App
+from admit.issuer.app.dispatch import Face, Route
+from admit.issuer.oauth import client_auth, token
+from admit.issuer.oauth.errors import InvalidRequestError
+
+
+def routes(app: App) -> list[Route]:
+    """POST only."""
+
+    async def post(call: Call) -> Response:
+        if call.scope.get("query_string"):
+            raise InvalidRequestError("query", public="Send the parameters in the body.")
+        form = await call.form()
+        presented = client_auth.Presented(call.header(b"authorization"), form)
+        client = client_auth.authenticate(presented, app.services.registry)
+        response = await token.respond(app.services, client, form, call.info, call.now)
+        return answers.json(response.members())
+
+    return [
+        Route(
+            path="/token", handlers={"POST": post}, face=Face.JSON, cors=CorsPolicy.REGISTERED,
+            exempt="no cookie is read; the grant itself is the proof",
+        )
+    ]  # fmt: skip

@@ -1,0 +1,32 @@
+"""`/userinfo`, OpenID Connect Core §5.3: GET, or POST with the token in the header or the form."""
+
+from starlette.responses import Response
+
+from admit import credentials
+from admit.credentials import BearerCredential
+from admit.credentials.cors import CorsPolicy
+from admit.issuer.app import answers
+from admit.issuer.app.call import Call
+from admit.issuer.app.context import App
+from admit.issuer.app.dispatch import Face, Route
+from admit.issuer.oauth.errors import InvalidTokenError
+from admit.issuer.oauth.userinfo import userinfo
+
+
+def routes(app: App) -> list[Route]:
+    """GET and POST answer the same."""
+
+    async def answer(call: Call) -> Response:
+        body = await call.body() if call.method == "POST" else None
+        url = call.scope["path"] + "?" + call.scope.get("query_string", b"").decode("latin-1")
+        found = credentials.read(call.headers, call.method, url, form=body)
+        if not isinstance(found, BearerCredential):
+            raise InvalidTokenError("no bearer token")
+        return answers.json(await userinfo(app.services, found.token, call.now))
+
+    return [
+        Route(
+            path="/userinfo", handlers={"GET": answer, "POST": answer}, face=Face.JSON,
+            cors=CorsPolicy.REGISTERED, exempt="no cookie is read, nothing is changed",
+        )
+    ]  # fmt: skip

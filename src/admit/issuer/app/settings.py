@@ -1,0 +1,204 @@
+"""All settings of an issuer as one frozen value, checked before the first request."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from admit.credentials.cookies import is_loopback_http
+from admit.errors import ConfigError
+from admit.issuer.accounts.config import AccountsConfig
+from admit.issuer.app import settings_file
+from admit.issuer.clients.config import ClientsConfig
+from admit.issuer.clients.records import Client, Resource
+from admit.issuer.clients.registry import Registry
+from admit.issuer.grants.config import GrantsConfig
+from admit.issuer.keys.config import KeysConfig
+from admit.issuer.oauth.config import OAuthConfig
+from admit.issuer.revocation.config import RevocationConfig
+from admit.issuer.sessions.config import SessionConfig
+from admit.issuer.storage import StorageConfig
+
+FILE = "admit.toml"
+PREFIX = "ADMIT_"
+_NOT_SETTINGS = frozenset({"ADMIT_KEYS", "ADMIT_CONFIG"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """An issuer's settings. Made by hand they read nothing; `Settings.load` reads files and environment.
+
+    issuer: the issuer identifier, an https URL without query (RFC 8414 §2); http only on loopback with `dev`.
+    database: `sqlite:///path` or `postgresql://…`. Empty: SQLite in `data`.
+    keys_file: the key file that seals what is secret in the database, or its JSON itself (from `ADMIT_KEYS`).
+        Empty: `keys.json` in `data`.
+    data: the folder for what has no place of its own. Empty: the user's data folder.
+    listen: `host:port` that `admit serve` listens on. Empty: the issuer's own port on loopback.
+    dev: development on loopback http: cookies without `Secure`, http redirect URIs on localhost.
+    name: what people know this issuer by.
+    templates: a folder whose templates and `static` files go before Admit's.
+    client, resource: applications and APIs, `[[client]]` and `[[resource]]` in the file.
+    """
+
+    issuer: str
+    database: str = field(default="", repr=False)
+    keys_file: str = field(default="", repr=False)
+    data: str = ""
+    listen: str = ""
+    dev: bool = False
+    name: str = "Admit"
+    templates: str = ""
+    client: tuple[Client, ...] = ()
+    resource: tuple[Resource, ...] = ()
+    accounts: AccountsConfig = field(default_factory=AccountsConfig)
+    sessions: SessionConfig = field(default_factory=SessionConfig)
+    grants: GrantsConfig = field(default_factory=GrantsConfig)
+    oauth: OAuthConfig = field(default_factory=OAuthConfig)
+    keys: KeysConfig = field(default_factory=KeysConfig)
+    revocation: RevocationConfig = field(default_factory=RevocationConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
+
+    def __post_init__(self) -> None:
+        check_issuer(self.issuer, dev=self.dev)
+        if max(self.oauth.access_token_ttl, self.oauth.id_token_ttl) > self.keys.longest_token:
+            raise ConfigError("keys.longest_token must not be shorter than the tokens' lives")
+        if self.listen:
+            split_listen(self.listen)
+
+    @property
+    def registry(self) -> Registry:
+        """Clients and resources, checked.
+
+        Raises:
+            ConfigError: one of them cannot work.
+        """
+        return Registry(self.client, self.resource, issuer=self.issuer, config=ClientsConfig(dev=self.dev))
+
+    @property
+    def data_folder(self) -> Path:
+        """Where the database and the key file lie unless they are named."""
+        if self.data:
+            return Path(self.data)
+        base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+        return Path(base) / "admit"
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL."""
+        return self.database or f"sqlite:///{self.data_folder / 'admit.db'}"
+
+    @property
+    def keys_path(self) -> Path:
+        """The key file's path."""
+        return Path(self.keys_file) if self.keys_file else self.data_folder / "keys.json"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen on."""
+        if self.listen:
+            return split_listen(self.listen)
+        parts = urlsplit(self.issuer)
+        return "127.0.0.1", parts.port or (443 if parts.scheme == "https" else 80)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        flags: Mapping[str, Any] | None = None,
+    ) -> "Settings":
+        """Defaults, then `admit.toml`, then `ADMIT_*`, then flags; later ones win.
+
+        `path`: the file; None takes `ADMIT_CONFIG`, else `admit.toml` in this folder if it is there. An environment
+        name is `ADMIT_` and the setting in capitals, `__` between a table and its member (`ADMIT_SESSIONS__IDLE=2h`).
+
+        Raises:
+            ConfigError: no such file, not TOML, or a setting that cannot work; one line.
+        """
+        env = os.environ if environ is None else environ
+        raw = read_file(path if path is not None else env.get("ADMIT_CONFIG"))
+        for name, value in env.items():
+            if name.startswith(PREFIX) and name not in _NOT_SETTINGS:
+                put_environment(raw, name.removeprefix(PREFIX).lower().split("__"), value)
+        if "ADMIT_KEYS" in env:
+            raw["keys_file"] = env["ADMIT_KEYS"]
+        for name, value in (flags or {}).items():
+            if value is not None:
+                raw[name] = value
+        if "issuer" not in raw:
+            if not raw.get("dev"):
+                raise ConfigError("issuer: set the URL that people reach this issuer by, or start with --dev")
+            raw["issuer"] = "http://localhost:8410"
+        settings: Settings = settings_file.build(cls, raw)
+        return settings
+
+
+def read_file(path: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """The settings file as a dict; empty when none is named and there is no `admit.toml`."""
+    named = path is not None
+    target = Path(path) if path is not None else Path(FILE)
+    try:
+        return tomllib.loads(target.read_text("utf-8"))
+    except FileNotFoundError:
+        if named:
+            raise ConfigError(f"settings file {target} does not exist") from None
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"settings file {target} cannot be read: {type(error).__name__}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"settings file {target} is not TOML: {error}") from None
+
+
+def put_environment(raw: dict[str, Any], names: list[str], value: str) -> None:
+    """One environment value at its place; numbers and true/false are read as such."""
+    *tables, last = names
+    for table in tables:
+        raw = raw.setdefault(table, {})
+        if not isinstance(raw, dict):
+            raise ConfigError(f"{PREFIX}{'__'.join(names).upper()}: there is no such setting")
+    simple = {"true": True, "false": False}
+    raw[last] = simple.get(value, int(value) if value.isascii() and value.isdigit() else value)
+
+
+def check_issuer(issuer: str, *, dev: bool) -> None:
+    """RFC 8414 §2: an https URL with a host, without query and fragment; and in its one spelling.
+
+    Raises:
+        ConfigError: another form; plain http without `dev`, or elsewhere than loopback.
+    """
+    parts = urlsplit(issuer)
+    if (
+        not parts.hostname
+        or parts.query
+        or parts.fragment
+        or parts.username is not None
+        or issuer.endswith("/")
+    ):
+        raise ConfigError(
+            "issuer: want https://host[:port][/path] without slash at the end, query or fragment"
+        )
+    if parts.netloc != parts.netloc.lower() or not issuer.isascii():
+        raise ConfigError("issuer: write the host in lower-case ASCII")
+    if parts.scheme == "http":
+        if not is_loopback_http(issuer):
+            raise ConfigError("issuer: plain http is for loopback only; use https")
+        if not dev:
+            raise ConfigError(
+                "issuer: plain http on loopback is for development; start with --dev, or use https"
+            )
+    elif parts.scheme != "https":
+        raise ConfigError("issuer: want an https URL")
+    elif dev:
+        raise ConfigError("dev: is for http on loopback; an https issuer needs no --dev")
+
+
+def split_listen(text: str) -> tuple[str, int]:
+    """`host:port` taken apart."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+        raise ConfigError("listen: want host:port, such as 127.0.0.1:8410")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,228 @@
+"""The steps that judge an authorization request, in one visible table.
+
+The first group proves the target. Until it has passed, an error is shown as a page of ours and nothing is redirected
+(RFC 6749 §4.1.2.1, §3.1.2.4). In the second group each step takes the request as far as it is known and returns it
+with one more thing settled; its errors are sent to the proven target.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from admit.errors import OAuthError
+from admit.issuer.clients import rules as clients
+from admit.issuer.clients.records import Client
+from admit.issuer.clients.registry import Registry
+from admit.issuer.grants import rules as grants
+from admit.issuer.oauth.authorize.request import AuthorizeRequest, Prompt, Target
+from admit.issuer.oauth.errors import (
+    InvalidRequestError,
+    InvalidScopeError,
+    InvalidTargetError,
+    RequestNotSupportedError,
+    RequestUriNotSupportedError,
+    UnauthorizedClientError,
+    UnsupportedResponseTypeError,
+    UntrustedTargetError,
+)
+from admit.issuer.oauth.parameters import Parameters
+
+OIDC_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
+MAX_AGE_LIMIT = 10**9
+
+
+class RedirectableError(Exception):
+    """An error that may travel to a proven target."""
+
+    def __init__(self, target: Target, error: OAuthError) -> None:
+        super().__init__(error.code)
+        self.target = target
+        self.error = error
+
+
+# ── first group: whom may we answer? ──────────────────────────────────────────────────────────────────────────────
+
+
+def check_client(parameters: Parameters, registry: Registry) -> Client:
+    """RFC 6749 §4.1.1: `client_id` names a registered client."""
+    client_id = parameters.get("client_id")
+    if "client_id" in parameters.repeated or client_id is None:
+        raise UntrustedTargetError("client_id is missing or repeated")
+    client = registry.client(client_id)
+    if client is None:
+        raise UntrustedTargetError("client_id is unknown")
+    return client
+
+
+def check_redirect_uri(parameters: Parameters, client: Client) -> str:
+    """RFC 9700 §2.1: byte-equal with a registered URI; only a native client's loopback port may differ."""
+    redirect_uri = parameters.get("redirect_uri")
+    if "redirect_uri" in parameters.repeated or redirect_uri is None:
+        raise UntrustedTargetError("redirect_uri is missing or repeated")
+    if not clients.redirect_uri_allowed(client, redirect_uri):
+        raise UntrustedTargetError("redirect_uri is not registered")
+    return redirect_uri
+
+
+def prove_target(parameters: Parameters, registry: Registry) -> Target:
+    """Client and redirect URI, or UntrustedTargetError: then a page is shown and nothing is redirected."""
+    client = check_client(parameters, registry)
+    redirect_uri = check_redirect_uri(parameters, client)
+    return Target(client=client, redirect_uri=redirect_uri, state=parameters.get("state"))
+
+
+# ── second group: what is asked? ──────────────────────────────────────────────────────────────────────────────────
+
+
+def check_repeated(request: AuthorizeRequest, parameters: Parameters, registry: Registry) -> AuthorizeRequest:
+    """RFC 6749 §3.1; two resources are RFC 8707's own error."""
+    if parameters.repeated == {"resource"}:
+        raise InvalidTargetError("two resources")
+    if parameters.repeated:
+        raise InvalidRequestError("repeated parameter", public="A parameter occurs more than once.")
+    return request
+
+
+def check_request_object(
+    request: AuthorizeRequest, parameters: Parameters, registry: Registry
+) -> AuthorizeRequest:
+    """OpenID Connect Core §6: request objects are not offered, and nothing is fetched."""
+    if "request" in parameters:
+        raise RequestNotSupportedError
+    if "request_uri" in parameters:
+        raise RequestUriNotSupportedError
+    return request
+
+
+def check_response_type(
+    request: AuthorizeRequest, parameters: Parameters, registry: Registry
+) -> AuthorizeRequest:
+    """RFC 9700 §2.1.2: `code` alone exists, so no token ever travels in a URL."""
+    if parameters.required("response_type") != "code":
+        raise UnsupportedResponseTypeError
+    if "authorization_code" not in request.client.grant_types:
+        raise UnauthorizedClientError
+    return request
+
+
+def check_response_mode(
+    request: AuthorizeRequest, parameters: Parameters, registry: Registry
+) -> AuthorizeRequest:
+    """OAuth 2.0 Multiple Response Types §2.1: the code comes back in the query."""
+    if parameters.get("response_mode", "query") != "query":
+        raise InvalidRequestError("response_mode", public="Only the response mode query is supported.")
+    return request
+
+
+def check_pkce(request: AuthorizeRequest, parameters: Parameters, registry: Registry) -> AuthorizeRequest:
+    """RFC 7636 §4.3, RFC 9700 §2.1.1: S256, for every client that is not exempted by name."""
+    challenge = parameters.get("code_challenge")
+    method = parameters.get("code_challenge_method")
+    if challenge is None:
+        if method is not None or request.client.require_pkce:
+            raise InvalidRequestError(
+                "no code_challenge",
+                public="PKCE is required: send code_challenge and code_challenge_method=S256.",
+            )
+        return request
+    if method != "S256":
+        raise InvalidRequestError(
+            "code_challenge_method", public="Only the code_challenge_method S256 is supported."
+        )
+    if not grants.well_formed_challenge(challenge):
+        raise InvalidRequestError(
+            "code_challenge form", public="The code_challenge is not an S256 challenge."
+        )
+    return replace(request, code_challenge=challenge)
+
+
+def check_scope(request: AuthorizeRequest, parameters: Parameters, registry: Registry) -> AuthorizeRequest:
+    """RFC 6749 §3.3: within the client's list. Without `scope`, all of the list but the OpenID Connect scopes."""
+    allowed = frozenset(request.client.scopes)
+    text = parameters.get("scope")
+    if text is None:
+        return replace(request, scope=allowed - OIDC_SCOPES)
+    asked = text.split(" ")
+    if "" in asked or not allowed.issuperset(asked):
+        raise InvalidScopeError("scope outside the client's list")
+    if "offline_access" in asked and "refresh_token" not in request.client.grant_types:
+        asked.remove("offline_access")  # OpenID Connect Core §11: ignored where it cannot be granted
+    return replace(request, scope=frozenset(asked))
+
+
+def check_resource(request: AuthorizeRequest, parameters: Parameters, registry: Registry) -> AuthorizeRequest:
+    """RFC 8707 §2: one registered resource of this client's; else its default; else the issuer."""
+    asked = parameters.get("resource")
+    if asked is None:
+        return replace(request, audience=request.client.default_resource or registry.issuer)
+    if asked != registry.issuer and (
+        asked not in request.client.resources or registry.resource(asked) is None
+    ):
+        raise InvalidTargetError("resource is not this client's")
+    return replace(request, audience=asked)
+
+
+def check_prompt(request: AuthorizeRequest, parameters: Parameters, registry: Registry) -> AuthorizeRequest:
+    """OpenID Connect Core §3.1.2.1: known values; `none` stands alone."""
+    text = parameters.get("prompt")
+    if text is None:
+        return request
+    try:
+        prompt = frozenset(Prompt(value) for value in text.split(" "))
+    except ValueError:
+        raise InvalidRequestError("prompt", public="A value of prompt is not known.") from None
+    if Prompt.NONE in prompt and len(prompt) > 1:
+        raise InvalidRequestError("prompt=none with others", public="prompt=none stands alone.")
+    return replace(request, prompt=prompt)
+
+
+def check_max_age(request: AuthorizeRequest, parameters: Parameters, registry: Registry) -> AuthorizeRequest:
+    """OpenID Connect Core §3.1.2.1: whole seconds."""
+    text = parameters.get("max_age")
+    if text is None:
+        return request
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= MAX_AGE_LIMIT):
+        raise InvalidRequestError("max_age", public="max_age is a number of seconds.")
+    return replace(request, max_age=int(text))
+
+
+def keep_echoes(request: AuthorizeRequest, parameters: Parameters, registry: Registry) -> AuthorizeRequest:
+    """`nonce` is echoed in the ID token; `login_hint` and `ui_locales` reach the pages as text."""
+    nonce = parameters.get("nonce")
+    if nonce is not None and len(nonce) > 512:
+        raise InvalidRequestError("nonce too long", public="The nonce is too long.")
+    return replace(
+        request, nonce=nonce, login_hint=parameters.get("login_hint"), ui_locales=parameters.get("ui_locales")
+    )
+
+
+Step = Callable[[AuthorizeRequest, Parameters, Registry], AuthorizeRequest]
+
+STEPS: tuple[Step, ...] = (
+    check_repeated,
+    check_request_object,
+    check_response_type,
+    check_response_mode,
+    check_pkce,
+    check_scope,
+    check_resource,
+    check_prompt,
+    check_max_age,
+    keep_echoes,
+)
+
+
+def judge(parameters: Parameters, registry: Registry) -> AuthorizeRequest:
+    """The whole request, or the error with the place it may be shown.
+
+    Raises:
+        UntrustedTargetError: nothing may be redirected; show a page.
+        RedirectableError: the error goes to the proven target.
+    """
+    target = prove_target(parameters, registry)
+    request = AuthorizeRequest(target=target, parameters=dict(parameters))
+    try:
+        for step in STEPS:
+            request = step(request, parameters, registry)
+    except OAuthError as error:
+        raise RedirectableError(target, error) from error
+    return request

@@ -1,0 +1,55 @@
+"""Who calls the token endpoint: one file a method, one table, RFC 6749 §2.3.
+
+A client uses exactly one method in a request. Public clients use `none`; clients with a secret may send it by Basic
+or in the body, whichever of the two they registered (contracts §7).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from admit.issuer.clients.records import Client
+from admit.issuer.clients.registry import Registry
+from admit.issuer.oauth.client_auth import client_secret, public
+from admit.issuer.oauth.errors import InvalidClientError, InvalidRequestError
+from admit.issuer.oauth.parameters import Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a request brought to prove its client: the Authorization header, if any, and the form."""
+
+    authorization: bytes | None
+    form: Parameters
+
+
+Method = Callable[[Presented, Registry], Client]
+
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {
+        "none": lambda presented, registry: public.authenticate(presented.form, registry),
+        "client_secret_basic": lambda presented, registry: client_secret.basic(
+            presented.authorization, registry
+        ),
+        "client_secret_post": lambda presented, registry: client_secret.post(presented.form, registry),
+    }
+)
+
+
+def authenticate(presented: Presented, registry: Registry) -> Client:
+    """The client that the request proves.
+
+    Raises:
+        InvalidRequestError: two methods at once, RFC 6749 §2.3.
+        InvalidClientError: unknown client, wrong or missing secret, or another method than its kind of client has.
+    """
+    basic = presented.authorization is not None
+    post = "client_secret" in presented.form
+    if basic and post:
+        raise InvalidRequestError("two client authentication methods", public="Use one way to authenticate.")
+    client = METHODS["client_secret_basic" if basic else "client_secret_post" if post else "none"](
+        presented, registry
+    )
+    if basic and presented.form.get("client_id", client.id) != client.id:
+        raise InvalidClientError("client_id differs from the authenticated client")
+    return client

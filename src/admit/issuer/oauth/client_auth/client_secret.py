@@ -1,0 +1,45 @@
+"""`client_secret_basic` and `client_secret_post`, RFC 6749 §2.3.1."""
+
+import binascii
+from base64 import b64decode
+from urllib.parse import unquote_plus
+
+from admit.issuer.clients import rules
+from admit.issuer.clients.records import Client
+from admit.issuer.clients.registry import Registry
+from admit.issuer.oauth.errors import InvalidClientError
+from admit.issuer.oauth.parameters import Parameters
+
+
+def basic(authorization: bytes | None, registry: Registry) -> Client:
+    """RFC 7617 §2: id and secret are form-encoded before they are joined by a colon."""
+    client_id, secret = parse_basic(authorization)
+    return _verified(client_id, secret, registry)
+
+
+def post(form: Parameters, registry: Registry) -> Client:
+    """Id and secret in the body; never in the URL, which is not read for them."""
+    return _verified(form.get("client_id", ""), form["client_secret"], registry)
+
+
+def parse_basic(authorization: bytes | None) -> tuple[str, str]:
+    """Id and secret of a Basic header, or InvalidClientError."""
+    if authorization is None or authorization[:6].lower() != b"basic ":
+        raise InvalidClientError("not Basic")
+    try:
+        client_id, colon, secret = (
+            b64decode(authorization[6:].strip(b" "), validate=True).decode().partition(":")
+        )
+        client_id, secret = unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict")
+    except (binascii.Error, ValueError) as error:
+        raise InvalidClientError("Basic does not decode") from error
+    if not colon:
+        raise InvalidClientError("Basic without a colon")
+    return client_id, secret
+
+
+def _verified(client_id: str, secret: str, registry: Registry) -> Client:
+    client = registry.client(client_id)
+    if client is None or client.public or not rules.verify_secret(client.secret_hashes, secret):
+        raise InvalidClientError("unknown client or wrong secret")
+    return client

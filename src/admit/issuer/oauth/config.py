@@ -1,0 +1,28 @@
+"""What the authorization server's endpoints are configured with."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from admit.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthConfig:
+    """Lifetimes of what the token endpoint mints.
+
+    access_token_ttl: life of an access token; at most 10 minutes (default 5).
+    id_token_ttl: life of an ID token (default 5 minutes).
+    wrong_codes_per_minute: wrong codes that one client may send from one network before 429 (default 20).
+    """
+
+    access_token_ttl: timedelta = timedelta(minutes=5)
+    id_token_ttl: timedelta = timedelta(minutes=5)
+    wrong_codes_per_minute: int = 20
+
+    def __post_init__(self) -> None:
+        if not timedelta(seconds=10) <= self.access_token_ttl <= timedelta(minutes=10):
+            raise ConfigError("access_token_ttl must be from 10 s to 10 min")
+        if not timedelta(seconds=10) <= self.id_token_ttl <= timedelta(hours=1):
+            raise ConfigError("id_token_ttl must be from 10 s to 1 h")
+        if self.wrong_codes_per_minute < 1:
+            raise ConfigError("wrong_codes_per_minute must be at least 1")

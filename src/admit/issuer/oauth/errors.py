@@ -1,0 +1,148 @@
+"""The authorization server's errors: one class for each registered "error" value.
+
+RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8707 §2, OpenID Connect Core §3.1.2.6. `public` is the only text that
+leaves; it quotes no input.
+"""
+
+from typing import ClassVar
+
+from admit.errors import OAuthError
+
+
+class InvalidRequestError(OAuthError):
+    """A parameter is missing, doubled, malformed or not allowed here, RFC 6749 §5.2."""
+
+    code: ClassVar[str] = "invalid_request"
+    public: ClassVar[str] = "The request is malformed."
+
+    def __init__(self, detail: str = "", *, public: str = "") -> None:
+        super().__init__(detail)
+        self.description = public or type(self).public
+
+
+class UntrustedTargetError(OAuthError):
+    """Client or redirect URI is not proven: a page is shown, nothing is redirected, RFC 6749 §4.1.2.1."""
+
+    code: ClassVar[str] = "invalid_request"
+    public: ClassVar[str] = "This sign-in link is not valid."
+
+
+class InvalidClientError(OAuthError):
+    """Client authentication failed, RFC 6749 §5.2."""
+
+    code: ClassVar[str] = "invalid_client"
+    status: ClassVar[int] = 401
+    public: ClassVar[str] = "Client authentication failed."
+
+
+class InvalidGrantError(OAuthError):
+    """The code or refresh token is unknown, spent, expired or another client's, RFC 6749 §5.2."""
+
+    code: ClassVar[str] = "invalid_grant"
+    public: ClassVar[str] = "The grant is not valid."
+
+
+class UnauthorizedClientError(OAuthError):
+    """The client may not use this grant type, RFC 6749 §5.2."""
+
+    code: ClassVar[str] = "unauthorized_client"
+    public: ClassVar[str] = "The client may not use this grant type."
+
+
+class UnsupportedGrantTypeError(OAuthError):
+    """The grant type is not offered, RFC 6749 §5.2."""
+
+    code: ClassVar[str] = "unsupported_grant_type"
+    public: ClassVar[str] = "This grant type is not supported."
+
+
+class UnsupportedResponseTypeError(OAuthError):
+    """Only `code` exists, RFC 6749 §4.1.2.1."""
+
+    code: ClassVar[str] = "unsupported_response_type"
+    public: ClassVar[str] = "Only the response type code is supported."
+
+
+class InvalidScopeError(OAuthError):
+    """A scope outside the client's list, or wider than was granted, RFC 6749 §4.1.2.1, §6."""
+
+    code: ClassVar[str] = "invalid_scope"
+    public: ClassVar[str] = "The scope is not valid for this client."
+
+
+class InvalidTargetError(OAuthError):
+    """The resource is unknown, not this client's, or more than one was asked for, RFC 8707 §2."""
+
+    code: ClassVar[str] = "invalid_target"
+    public: ClassVar[str] = "The resource is not valid for this client."
+
+
+class AccessDeniedError(OAuthError):
+    """The person said no, RFC 6749 §4.1.2.1."""
+
+    code: ClassVar[str] = "access_denied"
+    public: ClassVar[str] = "Access was denied."
+
+
+class LoginRequiredError(OAuthError):
+    """`prompt=none`, and nobody is signed in, OpenID Connect Core §3.1.2.6."""
+
+    code: ClassVar[str] = "login_required"
+    public: ClassVar[str] = "Sign-in is needed."
+
+
+class ConsentRequiredError(OAuthError):
+    """`prompt=none`, and consent is needed, OpenID Connect Core §3.1.2.6."""
+
+    code: ClassVar[str] = "consent_required"
+    public: ClassVar[str] = "Consent is needed."
+
+
+class RequestNotSupportedError(OAuthError):
+    """A request object by value, OpenID Connect Core §6."""
+
+    code: ClassVar[str] = "request_not_supported"
+    public: ClassVar[str] = "Request objects are not supported."
+
+
+class RequestUriNotSupportedError(OAuthError):
+    """A request object by reference: nothing is fetched, OpenID Connect Core §6.2."""
+
+    code: ClassVar[str] = "request_uri_not_supported"
+    public: ClassVar[str] = "Request URIs are not supported."
+
+
+class TooManyRequestsError(OAuthError):
+    """Too many wrong guesses from one place; `retry_after` is in seconds, RFC 6585 §4."""
+
+    code: ClassVar[str] = "slow_down"
+    status: ClassVar[int] = 429
+    public: ClassVar[str] = "Too many attempts. Wait a little."
+
+    def __init__(self, detail: str = "", *, retry_after: float = 60) -> None:
+        super().__init__(detail)
+        self.retry_after = max(1, int(retry_after))
+
+
+class InvalidTokenError(OAuthError):
+    """The bearer token at one of the issuer's own endpoints is not acceptable, RFC 6750 §3.1."""
+
+    code: ClassVar[str] = "invalid_token"
+    status: ClassVar[int] = 401
+    public: ClassVar[str] = "The access token is not valid."
+
+
+class PayloadTooLargeError(OAuthError):
+    """The body is larger than this endpoint reads, RFC 9110 §15.5.14."""
+
+    code: ClassVar[str] = "invalid_request"
+    status: ClassVar[int] = 413
+    public: ClassVar[str] = "The request is too large."
+
+
+class UnsupportedMediaTypeError(OAuthError):
+    """A form was expected, RFC 6749 §4.1.3, RFC 9110 §15.5.16."""
+
+    code: ClassVar[str] = "invalid_request"
+    status: ClassVar[int] = 415
+    public: ClassVar[str] = "Send the parameters as application/x-www-form-urlencoded."

@@ -1,0 +1,46 @@
+"""What the issuer says of itself: RFC 8414 §2, OpenID Connect Discovery §3, RFC 9207 §3."""
+
+from typing import Any
+
+from admit.issuer.clients.registry import Registry
+from admit.issuer.oauth.client_auth import METHODS
+from admit.issuer.oauth.token import GRANT_TYPES
+
+CLAIMS = (
+    "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash",
+    "name", "email", "email_verified", "locale", "updated_at",
+)  # fmt: skip
+
+
+def document(registry: Registry) -> dict[str, Any]:
+    """The one document that both well-known paths serve; every member is true of what is built."""
+    issuer = registry.issuer
+    scopes = {"openid", "profile", "email", "offline_access"}
+    scopes.update(scope for resource in registry.resources() for scope in resource.scopes)
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": issuer + "/authorize",
+        "token_endpoint": issuer + "/token",
+        "userinfo_endpoint": issuer + "/userinfo",
+        "jwks_uri": issuer + "/jwks",
+        "end_session_endpoint": issuer + "/logout",
+        "revocation_endpoint": issuer + "/revoke",
+        "scopes_supported": sorted(scopes),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": sorted(GRANT_TYPES),
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256", "ES256"],
+        "token_endpoint_auth_methods_supported": sorted(METHODS),
+        "revocation_endpoint_auth_methods_supported": sorted(METHODS),
+        "code_challenge_methods_supported": ["S256"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "claims_supported": list(CLAIMS),
+        "ui_locales_supported": ["en", "zh-Hans"],
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "authorization_response_iss_parameter_supported": True,
+        "status_list_aggregation_endpoint": issuer + "/status",
+        "admit_status_head_endpoint": issuer + "/status/head",
+    }

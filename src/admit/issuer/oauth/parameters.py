@@ -1,0 +1,86 @@
+"""Query strings and form bodies as OAuth reads them: strictly, once, and bounded.
+
+RFC 6749 §3.1, §3.2: a parameter must not occur twice; one without a value counts as absent. Decoding is strict UTF-8;
+control characters are refused, since no OAuth parameter has a use for them and logs and headers suffer from them.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from urllib.parse import parse_qsl
+
+from admit.issuer.oauth.errors import InvalidRequestError
+
+MAX_BODY = 65_536
+MAX_PARAMETERS = 100
+MAX_VALUE = 8_192
+
+
+class Parameters(Mapping[str, str]):
+    """Decoded parameters. `repeated` names those that occurred more than once; they have no value here."""
+
+    __slots__ = ("_values", "repeated")
+
+    def __init__(self, values: Mapping[str, str], repeated: Iterable[str] = ()) -> None:
+        self._values = MappingProxyType(dict(values))
+        self.repeated = frozenset(repeated)
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name]
+
+    def __iter__(self):  # type: ignore[no-untyped-def]  # the Mapping protocol's own signature
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        """Names only: values may be secrets."""
+        return f"Parameters({sorted(self._values)})"
+
+    def required(self, name: str) -> str:
+        """The value of `name`, or `invalid_request` naming the parameter (a constant of ours, not input)."""
+        value = self._values.get(name)
+        if value is None:
+            raise InvalidRequestError(f"{name} is missing", public=f"The parameter {name} is missing.")
+        return value
+
+
+def parse(encoded: bytes) -> Parameters:
+    """Decode `application/x-www-form-urlencoded` octets.
+
+    Raises:
+        InvalidRequestError: too many parameters, a value over 8,192 characters, invalid UTF-8, or control characters.
+    """
+    try:
+        pairs = parse_qsl(
+            encoded.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=False,
+            encoding="utf-8",
+            errors="strict",
+            max_num_fields=MAX_PARAMETERS,
+            separator="&",
+        )
+    except ValueError as error:  # UnicodeDecodeError is one too
+        raise InvalidRequestError("parameters do not decode") from error
+    values: dict[str, str] = {}
+    repeated: set[str] = set()
+    for name, value in pairs:
+        if len(value) > MAX_VALUE or len(name) > 200 or _has_control(name) or _has_control(value):
+            raise InvalidRequestError("a parameter is too long or has control characters")
+        if name in values or name in repeated:
+            repeated.add(name)
+            values.pop(name, None)
+        else:
+            values[name] = value
+    return Parameters({name: value for name, value in values.items() if value}, repeated)
+
+
+def refuse_repeated(parameters: Parameters) -> None:
+    """RFC 6749 §3.1, §3.2: request parameters must not be included more than once."""
+    if parameters.repeated:
+        raise InvalidRequestError("repeated parameter", public="A parameter occurs more than once.")
+
+
+def _has_control(text: str) -> bool:
+    return any(character < " " or character == "\x7f" for character in text)

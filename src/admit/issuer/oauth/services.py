@@ -1,0 +1,36 @@
+"""The parts of the issuer that the OAuth endpoints call, as one frozen value that the application composes."""
+
+from dataclasses import dataclass
+
+from admit.issuer.accounts.driver import Accounts
+from admit.issuer.clients.registry import Registry
+from admit.issuer.grants.codes import Codes
+from admit.issuer.grants.families import Families
+from admit.issuer.grants.interactions import Interactions
+from admit.issuer.keys import SigningKeys
+from admit.issuer.oauth.config import OAuthConfig
+from admit.issuer.revocation import Lists, StatusService
+from admit.issuer.sessions.driver import Sessions
+from admit.issuer.storage import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything an endpoint may use. None of it does I/O when constructed."""
+
+    db: Database
+    registry: Registry
+    keys: SigningKeys
+    lists: Lists
+    status: StatusService
+    accounts: Accounts
+    sessions: Sessions
+    codes: Codes
+    families: Families
+    interactions: Interactions
+    config: OAuthConfig
+
+    @property
+    def issuer(self) -> str:
+        """The issuer identifier, RFC 8414 §2."""
+        return self.registry.issuer

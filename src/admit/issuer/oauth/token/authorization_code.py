@@ -1,0 +1,68 @@
+"""The authorization code grant, RFC 6749 §4.1.3, RFC 7636 §4.5, §4.6."""
+
+from datetime import timedelta
+
+from admit.issuer.audit.records import RequestInfo
+from admit.issuer.clients.records import Client
+from admit.issuer.grants.records import PresentedCode, Refused
+from admit.issuer.oauth.errors import InvalidGrantError, TooManyRequestsError
+from admit.issuer.oauth.parameters import Parameters
+from admit.issuer.oauth.services import Services
+from admit.issuer.oauth.token import mint
+from admit.issuer.oauth.token.mint import TokenResponse
+from admit.issuer.throttle import bucket, network, take
+
+WINDOW = timedelta(minutes=1)
+
+
+async def redeem(
+    services: Services, client: Client, form: Parameters, info: RequestInfo, now: float
+) -> TokenResponse:
+    """Tokens for a code.
+
+    Raises:
+        InvalidGrantError: unknown, expired, spent, another client's or redirect URI's, or a wrong `code_verifier`.
+        TooManyRequestsError: the client has sent too many wrong codes from this network.
+    """
+    redeemed = await services.codes.redeem(
+        form.required("code"),
+        PresentedCode(
+            client_id=client.id,
+            redirect_uri=form.get("redirect_uri"),
+            code_verifier=form.get("code_verifier"),
+        ),
+        refresh="refresh_token" in client.grant_types,
+        info=info,
+        now=now,
+    )
+    if isinstance(redeemed, Refused):
+        await count_wrong_code(services, client, info, now)
+        raise InvalidGrantError(redeemed.reason.value)
+    user = await services.accounts.get(redeemed.authorization.user_id)
+    if user is None or user.is_disabled:
+        raise InvalidGrantError("the user is gone or disabled")
+    return mint.mint(
+        services,
+        client=client,
+        user=user,
+        family=redeemed.family,
+        scope=mint.granted_scope(services, client, user, redeemed.family),
+        refresh_token=redeemed.refresh_token,
+        nonce=redeemed.authorization.nonce,
+        now=now,
+    )
+
+
+async def count_wrong_code(services: Services, client: Client, info: RequestInfo, now: float) -> None:
+    """Counted by client and network, so that nobody can spend another's budget. Codes are 256 random bits: the bound
+    is against load, not against a hit.
+    """
+    verdict = await services.db.run(
+        take,
+        bucket=bucket("code", client.id, network(info.ip)),
+        limit=services.config.wrong_codes_per_minute,
+        window=WINDOW,
+        now=now,
+    )
+    if not verdict.allowed:
+        raise TooManyRequestsError("wrong codes", retry_after=verdict.retry_after.total_seconds())

@@ -1,0 +1,128 @@
+"""The one place where tokens are made: RFC 6749 §5.1, RFC 9068 §2, OpenID Connect Core §3.1.3.3."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from admit.issuer.accounts import rules as accounts
+from admit.issuer.accounts.records import User
+from admit.issuer.clients import rules as clients
+from admit.issuer.clients.records import Client
+from admit.issuer.grants.records import Family
+from admit.issuer.oauth.services import Services
+from admit.tokens import access, identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenResponse:
+    """RFC 6749 §5.1. `expires_in` is in seconds; `scope` is always told, since it may be less than was asked."""
+
+    access_token: str = field(repr=False)
+    expires_in: int
+    scope: str
+    refresh_token: str | None = field(default=None, repr=False)
+    id_token: str | None = field(default=None, repr=False)
+
+    def members(self) -> dict[str, Any]:
+        """The JSON object of the response; absent members are left out."""
+        members: dict[str, Any] = {
+            "access_token": self.access_token,
+            "token_type": "Bearer",
+            "expires_in": self.expires_in,
+            "scope": self.scope,
+        }
+        if self.refresh_token is not None:
+            members["refresh_token"] = self.refresh_token
+        if self.id_token is not None:
+            members["id_token"] = self.id_token
+        return members
+
+
+def granted_scope(services: Services, client: Client, user: User, family: Family) -> frozenset[str]:
+    """What was granted, cut to what client and user may still have now, RFC 9700 §2.3."""
+    resource = services.registry.resource(family.audience)
+    return family.scope & clients.grantable_scopes(client, resource, user.roles)
+
+
+def mint(
+    services: Services,
+    *,
+    client: Client,
+    user: User,
+    family: Family,
+    scope: frozenset[str],
+    refresh_token: str | None,
+    nonce: str | None,
+    now: float,
+) -> TokenResponse:
+    """Tokens of one family. `now` is from before the transaction that issued (contracts §3.8).
+
+    Raises:
+        TokenTooLargeError: claims over budget even with groups by reference.
+    """
+    lifetime = int(services.config.access_token_ttl.total_seconds())
+    access_token = access.sign(
+        access_claims(services, client=client, user=user, family=family, scope=scope, now=now),
+        services.keys.snapshot.signer("token", access_alg(services, family.audience)),
+    )
+    id_token = None
+    if "openid" in scope:
+        alg = client.id_token_alg
+        id_token = identity.sign(
+            identity.IdToken(
+                issuer=services.issuer,
+                subject=user.id,
+                audience=client.id,
+                iat=now,
+                exp=now + services.config.id_token_ttl.total_seconds(),
+                auth_time=family.auth_time,
+                acr=family.acr,
+                amr=family.amr,
+                session_id=family.session_id or family.id,
+                nonce=nonce,
+                at_hash=identity.at_hash(access_token, alg),
+                azp=client.id,
+                claims=accounts.standard_claims(user, scope),
+            ),
+            services.keys.snapshot.signer("token", alg),
+        )
+    return TokenResponse(
+        access_token=access_token,
+        expires_in=lifetime,
+        scope=" ".join(sorted(scope)),
+        refresh_token=refresh_token,
+        id_token=id_token,
+    )
+
+
+def access_claims(
+    services: Services, *, client: Client, user: User, family: Family, scope: frozenset[str], now: float
+) -> access.AccessToken:
+    """What the access token says; its `status` is the family's own place in the lists."""
+    audience: str | frozenset[str] = family.audience
+    if client.userinfo_audience and "openid" in scope and audience != services.issuer:
+        audience = frozenset({family.audience, services.issuer})
+    reference = services.lists.ref(family.idx)
+    return access.AccessToken(
+        issuer=services.issuer,
+        subject=user.id,
+        audience=audience,
+        client_id=client.id,
+        scope=scope,
+        roles=user.roles,
+        groups=user.groups,
+        session_id=family.session_id or family.id,
+        jti=secrets.token_urlsafe(16),
+        iat=now,
+        exp=now + services.config.access_token_ttl.total_seconds(),
+        auth_time=family.auth_time,
+        acr=family.acr,
+        amr=family.amr,
+        status=access.StatusClaim(uri=f"{services.issuer}/status/{reference.list}", idx=reference.position),
+    )
+
+
+def access_alg(services: Services, audience: str) -> str:
+    """A resource's own algorithm; ES256 for the issuer itself."""
+    resource = services.registry.resource(audience)
+    return resource.alg if resource is not None else "ES256"

@@ -1,0 +1,73 @@
+"""The refresh token grant, RFC 6749 §6, RFC 9700 §4.14."""
+
+from admit.issuer.audit.records import RequestInfo
+from admit.issuer.clients.records import Client
+from admit.issuer.grants import refresh_token as token_format
+from admit.issuer.grants.records import Refused
+from admit.issuer.oauth.errors import InvalidGrantError, InvalidScopeError, InvalidTargetError
+from admit.issuer.oauth.parameters import Parameters
+from admit.issuer.oauth.services import Services
+from admit.issuer.oauth.token import mint
+from admit.issuer.oauth.token.mint import TokenResponse
+
+
+async def refresh(
+    services: Services, client: Client, form: Parameters, info: RequestInfo, now: float
+) -> TokenResponse:
+    """New tokens for a refresh token. `scope` may narrow the new access token; the grant keeps its own (RFC 6749 §6).
+
+    Raises:
+        InvalidGrantError: ended, expired, reused, forged, or another client's.
+        InvalidScopeError: a scope that was not granted.
+        InvalidTargetError: another resource than the grant's.
+    """
+    token = form.required("refresh_token")
+    if "scope" in form or "resource" in form:
+        await check_first(services, form, token)
+    refreshed = await services.families.refresh(
+        token, client_id=client.id, rotates=client.public, info=info, now=now
+    )
+    if isinstance(refreshed, Refused):
+        raise InvalidGrantError(refreshed.reason.value)
+    family = refreshed.family
+    user = await services.accounts.get(family.user_id) if family.user_id is not None else None
+    if user is None or user.is_disabled:
+        raise InvalidGrantError("the user is gone or disabled")
+    if family.session_id is not None and not family.offline:
+        await services.sessions.touch(family.session_id, now)
+    scope = narrowed(form.get("scope"), family.scope) & mint.granted_scope(services, client, user, family)
+    return mint.mint(
+        services,
+        client=client,
+        user=user,
+        family=family,
+        scope=scope,
+        refresh_token=refreshed.refresh_token,
+        nonce=None,
+        now=now,
+    )
+
+
+async def check_first(services: Services, form: Parameters, token: str) -> None:
+    """Refuse a scope or resource that was not granted before anything is rotated, so that a mistake costs no token."""
+    presented = token_format.parse(token)
+    family = await services.families.get(presented.family) if presented is not None else None
+    if family is None:
+        return
+    narrowed(form.get("scope"), family.scope)
+    if form.get("resource", family.audience) != family.audience:
+        raise InvalidTargetError("resource differs from the grant's")
+
+
+def narrowed(asked: str | None, granted: frozenset[str]) -> frozenset[str]:
+    """RFC 6749 §6: at most what was granted; all of it where nothing is asked.
+
+    Scopes dropped at the grant are dropped again, since clients in the field repeat what they first asked: only a
+    scope that nobody granted is an error, `offline_access` excepted.
+    """
+    if asked is None:
+        return granted
+    wanted = frozenset(asked.split(" ")) - {"offline_access"}
+    if not wanted <= granted:
+        raise InvalidScopeError("wider than the grant")
+    return wanted
