@@ -304,7 +304,7 @@ def sign_claims(
 
     Raises:
         ClaimError: `claims` repeats what a keyword says, or holds what is not JSON.
-        ConfigError: an empty issuer, audience or typ; a lifetime below one second.
+        ConfigError: an empty issuer, audience or typ; a lifetime below one second; a `now` that is no time.
         InvalidKeyError: the key may not sign.
     """
     for name in _KEYWORDS:
@@ -317,6 +317,8 @@ def sign_claims(
     if not (isinstance(typ, str) and typ):
         raise ConfigError("typ is a string that is not empty")
     names = audience if isinstance(audience, str) and audience else _audience_list(audience)
+    if not is_numeric_date(now):
+        raise ConfigError("now is a time in seconds since the epoch")
     iat = int(now)
     whole: dict[str, Any] = {"iss": issuer, **claims, "aud": names, "iat": iat}
     whole["exp"] = iat + int(lifetime.total_seconds())

@@ -17,7 +17,7 @@ def read(name: str) -> Any:
 
 
 RFC7515 = read("rfc7515/examples.json")
-COOKBOOK = sorted((VECTORS / "rfc7520/jws").glob("*.json")) + [VECTORS / "rfc8037/jws.json"]
+COOKBOOK = [*sorted((VECTORS / "rfc7520/jws").glob("*.json")), VECTORS / "rfc8037/jws.json"]
 
 
 def spoilt(token: str) -> str:
