@@ -62,7 +62,7 @@ def check_entropy(secret: bytes) -> None:
 
 def _unarmoured(text: bytes) -> bytes:
     """The octets under a PEM body without its first and last line; empty where it is none."""
-    if not text.startswith(b"MI"):
+    if not text.startswith(b"M"):  # how 0x30, the tag of a SEQUENCE, begins
         return b""
     try:
         compact = b"".join(text.split()).rstrip(b"=").translate(bytes.maketrans(b"+/", b"-_"))

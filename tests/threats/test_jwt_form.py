@@ -1,0 +1,138 @@
+"""Ledger: one spelling of a token, read one way (RFC 8725 §3.7, its successor §3.14, RFC 7515 §4.1.11)."""
+
+import json
+import string
+
+import pytest
+
+from admit import MalformedTokenError, TokenError
+from admit.jose import jws
+from tests.threats.forge import GOOD, KEYS, reads, signed
+
+KEY = KEYS["HS256"]
+TOKEN = signed({"alg": "HS256"}, GOOD)
+HEAD, BODY, TAIL = TOKEN.split(".")
+ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+
+
+def test_the_token_that_the_others_are_made_of_is_good() -> None:
+    assert reads(TOKEN, KEY) == GOOD
+
+
+def other_last() -> str:
+    """The same signature with the two spare bits of its last character set."""
+    return TOKEN[:-1] + ALPHABET[ALPHABET.index(TOKEN[-1]) | 3]
+
+
+@pytest.mark.threat("JWT-form", off="admit.jose.base64url:decode_translated")
+@pytest.mark.parametrize(
+    "odd",
+    [
+        TOKEN + "=",
+        TOKEN + "==",
+        TOKEN + "\n",
+        TOKEN + " ",
+        TOKEN + "!",
+        f"{HEAD}.{BODY}.\n{TAIL}",
+        TOKEN[:-4] + "\t" + TOKEN[-4:],
+        other_last(),
+    ],
+    ids=["=", "==", "newline", "space", "!", "newline inside", "tab inside", "spare bits"],
+)
+def test_another_spelling_of_the_signature_is_refused(odd: str) -> None:
+    assert odd != TOKEN
+    with pytest.raises(TokenError):
+        reads(odd, KEY)
+
+
+FORMS = {
+    "flattened JSON": json.dumps({"protected": HEAD, "payload": BODY, "signature": TAIL}),
+    "general JSON": json.dumps({"payload": BODY, "signatures": [{"protected": HEAD, "signature": TAIL}]}),
+    "1 part": HEAD,
+    "2 parts": f"{HEAD}.{BODY}",
+    "4 parts": f"{TOKEN}.",
+    "5 parts": f"{TOKEN}.{BODY}.{TAIL}",
+    "6 parts": f"{TOKEN}.{TOKEN}",
+    "empty": "",
+    "{": "{",
+    "dots": "." * 9000,
+    "no header": f".{BODY}.{TAIL}",
+}
+
+
+@pytest.mark.rfc("8725", "3.11")
+@pytest.mark.threat("JWT-form", off="admit.jose.jws:split")
+@pytest.mark.parametrize("name", FORMS)
+def test_another_form_is_refused_before_any_signature_is_looked_at(name: str) -> None:
+    with pytest.raises(MalformedTokenError):
+        reads(FORMS[name], KEY)
+
+
+@pytest.mark.threat("JWT-form", off="admit.jose.jws:split")
+def test_a_token_over_16_kib_is_refused_though_its_signature_holds() -> None:
+    large = json.dumps({**GOOD, "pad": "x" * 12_500}).encode()
+    token = jws.sign(large, KEY, max_size=30_000)
+    assert len(token) > 16_384
+    with pytest.raises(TokenError):
+        reads(token, KEY)
+
+
+@pytest.mark.rfc("7515", "4.1.11")
+@pytest.mark.threat("JWT-crit", off="admit.jose.header:check_crit")
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"crit": ["exp"]},
+        {"crit": ["unknown"], "unknown": 1},
+        {"crit": []},
+        {"crit": ["exp", "exp"], "exp": 1},
+        {"crit": "exp"},
+        {"crit": {"exp": 1}},
+        {"crit": None},
+        {"crit": [1]},
+        {"crit": ["b64"], "b64": False},
+        {"crit": ["b64"], "b64": True},
+        {"b64": False},
+    ],
+    ids=repr,
+)
+def test_a_critical_header_is_never_ignored(extra: dict) -> None:
+    with pytest.raises(TokenError):
+        reads(signed({"alg": "HS256", **extra}, GOOD), KEY)
+
+
+TEXT = json.dumps(GOOD).encode()
+OPEN = TEXT[:-1]
+NOT_STRICT = {
+    "duplicate member": OPEN + b',"sub":"bob"}',
+    "duplicate by escape": OPEN + b',"s\\u0075b":"bob"}',
+    "duplicate deep inside": OPEN + b',"x":[{"a":1,"a":2}]}',
+    "byte order mark": b"\xef\xbb\xbf" + TEXT,
+    "UTF-16": TEXT.decode().encode("utf-16"),
+    "NaN": OPEN + b',"x":NaN}',
+    "Infinity": OPEN + b',"x":-Infinity}',
+    "1e400": OPEN + b',"x":1e400}',
+    "lone surrogate": OPEN + b',"x":"\\ud800"}',
+    "surrogate as octets": OPEN + b',"x":"\xed\xa0\x80"}',
+    "not UTF-8": OPEN + b',"x":"\xff"}',
+    "overlong": OPEN + b',"x":"\xc0\xaf"}',
+    "33 deep": OPEN + b',"x":' + b"[" * 32 + b"]" * 32 + b"}",
+    "beyond 64 bits": OPEN + b',"x":9223372036854775808}',
+}
+
+
+@pytest.mark.rfc("8725", "3.7")
+@pytest.mark.threat("JWT-utf8", off="admit.jose.json:loads_object")
+@pytest.mark.parametrize("name", NOT_STRICT)
+def test_claims_that_parsers_read_differently_are_refused(name: str) -> None:
+    with pytest.raises(TokenError):
+        reads(signed({"alg": "HS256"}, NOT_STRICT[name]), KEY)
+
+
+@pytest.mark.threat("JWT-utf8", off="admit.jose.json:loads_object")
+@pytest.mark.parametrize(
+    "header", [b'{"alg":"none","alg":"HS256"}', b'\xef\xbb\xbf{"alg":"HS256"}', b'{"alg":"HS256","x":NaN}']
+)
+def test_a_header_that_parsers_read_differently_is_refused(header: bytes) -> None:
+    with pytest.raises(TokenError):
+        reads(signed(header, GOOD), KEY)
