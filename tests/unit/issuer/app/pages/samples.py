@@ -36,9 +36,16 @@ EDGE: Final = (
 )
 
 
-def session(name: str, user_agent: str, ip: str, started: float, seen: float, *, current: bool = False) -> SessionItem:
+def session(
+    name: str, user_agent: str, ip: str, started: float, seen: float, *, current: bool = False
+) -> SessionItem:
     return SessionItem(
-        id=name, user_agent=user_agent, ip=ip, started_at=NOW - started, last_seen_at=NOW - seen, current=current
+        id=name,
+        user_agent=user_agent,
+        ip=ip,
+        started_at=NOW - started,
+        last_seen_at=NOW - seen,
+        current=current,
     )
 
 
@@ -64,6 +71,37 @@ def account(*sessions: SessionItem, notice: Notice | None = None, name: str = "W
     )
 
 
+CONSENT: Final = ConsentView(
+    here="/consent?i=Qm9v",
+    csrf=CSRF,
+    interaction="Qm9v",
+    client=ClientCard(name="Orders for the terminal", host=None, verified=False),
+    user_name="Wen Li",
+    user_email="wen.li@example.com",
+    scopes=(
+        ScopeItem(name="openid"),
+        ScopeItem(name="profile"),
+        ScopeItem(name="orders:read", text={"en": "Read your orders", "zh": "查看你的订单"}),
+    ),
+    switch_url="/login?i=Qm9v",
+)
+STRANGERS_CONSENT: Final = ConsentView(
+    here="/consent?i=Qm9v",
+    csrf=CSRF,
+    interaction="Qm9v",
+    client=STRANGER,
+    user_name="Wen Li",
+    user_email="wen.li@example.com",
+    scopes=(
+        ScopeItem(name="openid"),
+        ScopeItem(name="email"),
+        ScopeItem(name="offline_access"),
+        ScopeItem(name="merge:send"),
+    ),
+    lasts_seconds=90 * 86_400,
+    switch_url="/login?i=Qm9v",
+)
+
 VIEWS: Final[Mapping[str, AnyView]] = {
     "sign_in": SignInView(here="/login?i=Qm9v", csrf=CSRF, interaction="Qm9v", client=ORDERS),
     "sign_in_plain": SignInView(here="/login", csrf=CSRF, can_sign_up=False),
@@ -80,32 +118,8 @@ VIEWS: Final[Mapping[str, AnyView]] = {
         email="wen.li@example",
         fields={"email": Problem.EMAIL_INVALID, "password": Problem.PASSWORD_SHORT},
     ),
-    "consent": ConsentView(
-        here="/consent?i=Qm9v",
-        csrf=CSRF,
-        interaction="Qm9v",
-        client=ClientCard(name="Orders for the terminal", host="127.0.0.1", verified=True),
-        user_name="Wen Li",
-        user_email="wen.li@example.com",
-        scopes=(
-            ScopeItem(name="openid"),
-            ScopeItem(name="profile"),
-            ScopeItem(name="orders:read", text={"en": "Read your orders", "zh": "查看你的订单"}),
-        ),
-        switch_url="/login?i=Qm9v",
-    ),
-    "consent_unverified": ConsentView(
-        here="/consent?i=Qm9v",
-        csrf=CSRF,
-        interaction="Qm9v",
-        client=STRANGER,
-        user_name="Wen Li",
-        user_email="wen.li@example.com",
-        scopes=(ScopeItem(name="openid"), ScopeItem(name="email"), ScopeItem(name="offline_access"),
-                ScopeItem(name="merge:send")),
-        lasts_seconds=90 * 86_400,
-        switch_url="/login?i=Qm9v",
-    ),
+    "consent": CONSENT,
+    "consent_unverified": STRANGERS_CONSENT,
     "account": account(*SESSIONS),
     "account_ended": account(SESSIONS[2], notice=Notice.OTHERS_ENDED),
     "account_stale": AccountView(

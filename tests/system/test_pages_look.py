@@ -1,0 +1,189 @@
+"""The pages in a real browser: nothing blocked by our own policy, nothing wider than a phone, usable by keyboard,
+without script too. With ADMIT_PICTURES=1 a picture of every page in every dress is put into `.cache/screens/pages`."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final, Literal
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from admit.issuer.app.headers import HeaderTable
+from admit.issuer.app.pages.language import LANGUAGES
+from admit.issuer.app.pages.render import Pages
+from tests.fixtures.browser import SCREENS
+from tests.unit.issuer.app.pages.samples import VIEWS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+PICTURES = SCREENS / "pages"
+
+
+def application() -> HeaderTable:
+    pages = Pages(issuer="http://127.0.0.1")
+
+    async def view(request: Request) -> Response:
+        return pages.response(
+            VIEWS[request.path_params["name"]], lang=request.query_params["lang"], status=200
+        )
+
+    async def static(request: Request) -> Response:
+        asked = request.path_params
+        reply = pages.assets.response(asked["version"], asked["name"], https=False)
+        return reply or PlainTextResponse("", status_code=404)
+
+    async def login(request: Request) -> Response:
+        sent = await request.body()
+        return PlainTextResponse(sent.decode("ascii"))
+
+    routes = [
+        Route("/view/{name}", view),
+        Route("/static/{version}/{name}", static),
+        Route("/login", login, methods=["POST"]),
+    ]
+    return HeaderTable(Starlette(routes=routes), https=False)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(application(), host="127.0.0.1", port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+        assert time.monotonic() < deadline, "the server did not start in time"
+        time.sleep(0.01)
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    yield f"http://{host}:{port}"
+    server.should_exit = True
+    thread.join(10)
+
+
+def listen(page: "Page") -> list[str]:
+    """What the browser complains about: refused by policy, not found, thrown."""
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return complaints
+
+
+LOOKED_AT = [name for name in VIEWS if not name.startswith("error_")] + [
+    "error_redirect_uri",
+    "error_not_found",
+]
+DRESSES: Final[tuple[tuple[Literal["light", "dark"], int], ...]] = (
+    ("light", 1280),
+    ("dark", 1280),
+    ("light", 360),
+)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_page_fits_its_screen_and_breaks_no_rule_of_its_own(page: "Page", site: str, lang: str) -> None:
+    complaints = listen(page)
+    for name in LOOKED_AT:
+        page.goto(f"{site}/view/{name}?lang={lang}")
+        for scheme, width in DRESSES:
+            page.set_viewport_size({"width": width, "height": 780})
+            page.emulate_media(color_scheme=scheme)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+            # Links inside a sentence are exempt (WCAG 2.5.8); what is pressed is 44 px high.
+            small = page.evaluate(
+                "[...document.querySelectorAll('button, .button, input:not([type=hidden]), .brand, .languages > *')]"
+                ".filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 44).map(e => e.outerHTML)"
+            )
+            assert small == [], name
+            if os.environ.get("ADMIT_PICTURES"):
+                page.screenshot(path=PICTURES / f"{name}-{lang}-{scheme}-{width}.png", full_page=True)
+    assert complaints == []
+
+
+def test_the_keyboard_reaches_everything_in_reading_order_and_shows_where_it_is(
+    page: "Page", site: str
+) -> None:
+    page.goto(f"{site}/view/account?lang=en")
+    seen: list[tuple[int, str]] = []
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        seen.append(
+            page.evaluate(
+                "[Math.round(document.activeElement.getBoundingClientRect().top + scrollY),"
+                " getComputedStyle(document.activeElement).outlineStyle]"
+            )
+        )
+    assert all(outline == "solid" for _, outline in seen)
+    tops = [top for top, _ in seen[3:]]  # after skip link, brand and sign-out: sessions, all others, language
+    assert tops == sorted(tops)
+
+
+def test_the_skip_link_leads_past_the_header(page: "Page", site: str) -> None:
+    page.goto(f"{site}/view/account?lang=en")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_show_shows_the_password_and_the_form_sends_it_as_one_again(page: "Page", site: str) -> None:
+    complaints = listen(page)
+    page.goto(f"{site}/view/sign_in?lang=en")
+    assert page.evaluate("document.activeElement.id") == "email"
+    page.get_by_label("Email").fill("wen@example.com")
+    page.get_by_label("Password", exact=True).fill("three words here")
+    page.get_by_role("button", name="Show password").click()
+    assert page.locator("#password").get_attribute("type") == "text"
+    page.get_by_role("button", name="Hide password").click()
+    assert page.locator("#password").get_attribute("type") == "password"
+    assert complaints == []
+    page.get_by_role("button", name="Sign in").click()
+    sent = page.text_content("body") or ""
+    assert "email=wen%40example.com" in sent
+    assert "password=three+words+here" in sent
+
+
+def test_a_form_under_way_is_not_sent_twice(page: "Page", site: str) -> None:
+    page.goto(f"{site}/view/sign_in?lang=en")
+    twice = (
+        "f => [0, 1].map(() => f.dispatchEvent(new SubmitEvent('submit', {cancelable: true, bubbles: true})))"
+    )
+    assert page.locator("form").evaluate(twice) == [True, False]
+
+
+def test_without_script_the_forms_work_and_nothing_dead_is_shown(browser: "Browser", site: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site}/view/sign_in?lang=en")
+    assert page.get_by_role("button").count() == 1
+    page.get_by_label("Email").fill("wen@example.com")
+    page.get_by_label("Password", exact=True).fill("three words here")
+    page.get_by_role("button", name="Sign in").click()
+    assert "email=wen%40example.com" in (page.text_content("body") or "")
+    context.close()
+
+
+@pytest.mark.threat("6819-4.4.1.9", off="admit.issuer.app.headers:framing")
+def test_no_page_is_shown_in_a_frame_of_another_site(page: "Page") -> None:
+    # A server of its own: the table is read when the application is made.
+    pages = Pages(issuer="http://127.0.0.1")
+
+    def serve(route: object) -> None:
+        reply = pages.response(VIEWS["consent"], lang="en")
+        route.fulfill(status=200, headers=dict(reply.headers), body=bytes(reply.body))  # type: ignore[attr-defined]  # playwright's Route
+
+    page.route("http://127.0.0.1:9/consent", serve)
+    page.route(
+        "http://localhost:9/bait",
+        lambda route: route.fulfill(
+            content_type="text/html", body="<iframe src=http://127.0.0.1:9/consent></iframe>"
+        ),
+    )
+    page.goto("http://localhost:9/bait")
+    frame = page.frames[1]
+    assert "Let it in" not in frame.content()
