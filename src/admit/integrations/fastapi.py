@@ -10,7 +10,7 @@ once however many guards it meets. Glue only: the rules are in `admit.credential
 """
 
 import re
-from collections.abc import Collection, Coroutine, MutableMapping
+from collections.abc import Collection, Coroutine
 from inspect import Parameter, Signature
 from typing import Any, Final, TypeAlias, overload
 
@@ -21,12 +21,14 @@ from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
-from admit.credentials import BearerCredential, SessionCredential, cookies, csrf, read
+from admit.credentials import BearerCredential, Credential, SessionCredential, cookies, csrf, read
 from admit.errors import AdmitError, ConfigError, MissingCredentialError
 from admit.integrations import openapi
 from admit.principal import Principal
 from admit.verifier import AsyncVerifier, SessionLookup, Verifier, policy
+from admit.verifier.core import Pending
 
 __all__ = ["Guard", "Refused"]
 
@@ -137,7 +139,7 @@ class Guard(SecurityBase):
             ConfigError: a scope, role or group that can be none.
         """
         if request is not None and security_scopes is not None:
-            return self._depend(request, security_scopes)
+            return self._plain(request, security_scopes)
         return self._security(policy.requirement(scopes, role=role, group=group), optional=False)
 
     def optional(self, *scopes: str, role: str | None = None, group: str | None = None) -> Any:
@@ -165,33 +167,41 @@ class Guard(SecurityBase):
     async def _depend(self, request: Request, security_scopes: SecurityScopes) -> Principal | None:
         return await self._plain(request, security_scopes)
 
-    async def outcome(self, request: Request) -> Outcome:
-        """What the request's credential came to, found out once a request."""
-        scope = request.scope
+    def outcome(self, scope: Scope) -> Outcome | Coroutine[Any, Any, Outcome]:
+        """What the request's credential came to, found out once a request; at once where it can be."""
         outcomes: dict[Guard, Outcome] = scope.setdefault(_OUTCOMES, {})
         if self in outcomes:
             return outcomes[self]
         try:
-            found: Outcome = await self._identify(scope)
+            query = scope["query_string"]
+            url = "?" + query.decode("latin-1") if query else ""
+            credential = read(scope["headers"], scope["method"], url, session_cookie=self._cookie)
+            found: Outcome | Pending = None
+            if isinstance(credential, BearerCredential):
+                found = self._verifier.core.try_verify(credential)
+            elif isinstance(credential, SessionCredential):
+                csrf.check(scope["headers"], scope["method"], origins=self._origins, raw_id=credential.raw)
+                return self._wait(outcomes, credential)
+        except AdmitError as error:
+            found = error
+        if isinstance(found, Pending):
+            return self._wait(outcomes, credential)
+        outcomes[self] = found
+        return found
+
+    async def _wait(self, outcomes: dict["Guard", Outcome], credential: Credential) -> Outcome:
+        """The same where keys, revocations or the session have to be asked for."""
+        found: Outcome = None
+        try:
+            if isinstance(credential, BearerCredential):
+                found = await self._verifier.verify_async(credential)
+            elif isinstance(credential, SessionCredential) and self._sessions is not None:
+                id_hash = credential.id_hash
+                found = await self._verifier.verify_session(self._sessions, id_hash, self._audience)
         except AdmitError as error:
             found = error
         outcomes[self] = found
         return found
-
-    async def _identify(self, scope: MutableMapping[str, Any]) -> Principal | None:
-        headers = scope["headers"]
-        query = scope["query_string"]
-        url = "?" + query.decode("latin-1") if query else ""
-        credential = read(headers, scope["method"], url, session_cookie=self._cookie)
-        if isinstance(credential, BearerCredential):
-            at_once = self._verifier.core.try_verify(credential)
-            return (
-                at_once if isinstance(at_once, Principal) else await self._verifier.verify_async(credential)
-            )
-        if isinstance(credential, SessionCredential) and self._sessions is not None:
-            csrf.check(headers, scope["method"], origins=self._origins, raw_id=credential.raw)
-            return await self._verifier.verify_session(self._sessions, credential.id_hash, self._audience)
-        return None
 
     def refuse(self, request: Request, error: AdmitError, wanted: policy.Requirement) -> Refused:
         """The exception that answers with this error's refusal."""
@@ -220,7 +230,8 @@ class _Dependency(SecurityBase):
         self._wanted: dict[tuple[str, ...], policy.Requirement] = {}
 
     async def __call__(self, request: Request, security_scopes: SecurityScopes) -> Principal | None:
-        found = await self._guard.outcome(request)
+        outcome = self._guard.outcome(request.scope)
+        found = outcome if outcome is None or isinstance(outcome, Principal | AdmitError) else await outcome
         wanted = self._requirement(tuple(security_scopes.scopes))
         if found is None:
             if self._optional:
