@@ -1,0 +1,36 @@
+"""Twins of the defences of accounts."""
+
+from typing import Any
+
+from admit.issuer.accounts.passwords import PasswordHasher
+from admit.issuer.accounts.records import User
+
+
+def _as_it_came(text: str) -> str:
+    return text
+
+
+def _nothing_to_check(stored: str | None) -> str | None:
+    return stored
+
+
+def _room_for_all(self: PasswordHasher) -> bool:
+    self._places = _Endless()  # type: ignore[assignment]  # what is never taken can be given back
+    return True
+
+
+class _Endless:
+    def release(self) -> None:
+        pass
+
+
+def _anybody(user: User) -> bool:
+    return True
+
+
+TWINS: dict[str, Any] = {
+    "admit.issuer.accounts.rules:canonical_identifier": _as_it_came,
+    "admit.issuer.accounts.passwords:hash_to_check": _nothing_to_check,
+    "admit.issuer.accounts.passwords:PasswordHasher.take_place": _room_for_all,
+    "admit.issuer.accounts.driver:may_sign_in": _anybody,
+}
