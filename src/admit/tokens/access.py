@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from admit.errors import ClaimError, IssuerError
-from admit.jose import JWK, JWKSet
+from admit.jose import JWK, JWKSet, jws
 from admit.jose import claims as jose_claims
 from admit.jose.waive import Waive
 from admit.principal import ByReference, CredentialKind, Principal
@@ -170,7 +170,7 @@ def policy(
 
 
 def verify(
-    token: str,
+    token: str | jws.UnverifiedJws,
     key: JWK | JWKSet,
     *,
     issuer: str,

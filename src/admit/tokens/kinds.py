@@ -109,7 +109,7 @@ def _kid_of_header(encoded: str) -> str | None:
     return kid if isinstance(kid, str) else None
 
 
-def check_verified_by(key: JWK | JWKSet, token: str, kind: Kind) -> None:
+def check_verified_by(key: JWK | JWKSet, token: str | jws.UnverifiedJws, kind: Kind) -> None:
     """`check_key` for the key that verified a token. Tokens of one key share their header, so it is read once.
 
     Raises:
@@ -117,5 +117,7 @@ def check_verified_by(key: JWK | JWKSet, token: str, kind: Kind) -> None:
     """
     if isinstance(key, JWK):
         check_key(key.kid, kind)  # with a single key the header's kid plays no part
-    else:
+    elif isinstance(token, str):
         check_key(_kid_of_header(token.partition(".")[0]), kind)
+    else:
+        check_key(token.header.get("kid"), kind)

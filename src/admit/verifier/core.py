@@ -85,6 +85,10 @@ class Core:
         self.issuers: frozenset[str] = frozenset(self._known)
         _ALL.add(self)
 
+    def source(self, issuer: str) -> Source:
+        """Where a trusted issuer's snapshot comes from."""
+        return self._known[issuer].source
+
     def ready(self) -> bool:
         """Whether a good token of every issuer would be taken now. Starts what is not started."""
         for known in self._known.values():
@@ -148,7 +152,7 @@ class Core:
         freshness.check_kid(snapshot.held, kid)
         key_rules.check_age(view, self.boottime())
         try:
-            entry = self._read(token, unverified, known, view, wall)
+            entry = self._read(unverified, known, view, wall)
         except KeyNotFoundError:
             return self._wait_for_keys(source, kid, final)
         try:
@@ -158,14 +162,12 @@ class Core:
         self.remembered.put(key, entry)
         return entry.principal
 
-    def _read(
-        self, token: str, unverified: jws.UnverifiedJws, known: Known, view: KeyView, wall: float
-    ) -> Remembered:
+    def _read(self, unverified: jws.UnverifiedJws, known: Known, view: KeyView, wall: float) -> Remembered:
         trust = known.trust
         status: tuple[int, int] | None = None
         if trust.typ == ACCESS_TYP:
             found = access.verify(
-                token,
+                unverified,
                 view.tokens,
                 issuer=trust.issuer,
                 audience=trust.audiences,
