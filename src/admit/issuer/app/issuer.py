@@ -186,6 +186,18 @@ class Issuer:
         finally:
             await self.stop()
 
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """The database open and nothing else: no jobs, nothing served. For commands."""
+        await self.db.open()
+        try:
+            await self.lists.ensure(self.db, self._clock())
+            yield
+        finally:
+            await self.services.sessions.settle()
+            await self.db.close()
+            self.hasher.close()
+
     async def start(self) -> None:
         """Ready to answer when this returns.
 

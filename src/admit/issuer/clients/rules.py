@@ -13,7 +13,8 @@ from admit.issuer.clients.records import Client, Resource
 RESERVED_CLIENT_ID = "admit"  # the `client_id` of a session's principal, contracts of the verifier
 USER_ID_PREFIX = "u_"  # every user's `sub` begins so, hence no client id may, RFC 9700 §4.15
 EVERYBODY = "*"
-OIDC_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
+PERSON_SCOPES = frozenset({"openid", "profile", "email", "address", "phone"})
+OIDC_SCOPES = PERSON_SCOPES | {"offline_access"}
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~-]{0,126}[A-Za-z0-9])?", re.ASCII)
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+", re.ASCII)  # RFC 6749 §3.3
@@ -123,12 +124,20 @@ def scopes_for(resource: Resource, roles: Collection[str]) -> frozenset[str]:
     return frozenset(allowed) & resource.scopes.keys()
 
 
+def allowed_scopes(resource: Resource | None, roles: Collection[str]) -> frozenset[str]:
+    """All that a user with these roles can have at an audience: what a session has there, and no token has more.
+
+    The OpenID Connect scopes about the person are everybody's; `offline_access` speaks of a grant, not of an API.
+    """
+    of_resource = frozenset[str]() if resource is None else scopes_for(resource, roles)
+    return PERSON_SCOPES | of_resource
+
+
 def grantable_scopes(client: Client, resource: Resource | None, roles: Collection[str]) -> frozenset[str]:
     """All that a token for this client, audience and user may hold: the client's scopes that are of OpenID Connect or
     that the user's roles give at the resource, RFC 9700 §2.3.
     """
-    of_resource = frozenset[str]() if resource is None else scopes_for(resource, roles)
-    return client.scopes & (OIDC_SCOPES | of_resource)
+    return client.scopes & (OIDC_SCOPES | allowed_scopes(resource, roles))
 
 
 # Secrets

@@ -26,7 +26,6 @@ from admit.issuer.oauth.errors import (
 )
 from admit.issuer.oauth.parameters import Parameters
 
-OIDC_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
 MAX_AGE_LIMIT = 10**9
 
 
@@ -140,7 +139,7 @@ def check_scope(request: AuthorizeRequest, parameters: Parameters, registry: Reg
     allowed = frozenset(request.client.scopes)
     text = parameters.get("scope")
     if text is None:
-        return replace(request, scope=allowed - OIDC_SCOPES)
+        return replace(request, scope=allowed - clients.OIDC_SCOPES)
     asked = text.split(" ")
     if "" in asked or not allowed.issuperset(asked):
         raise InvalidScopeError("scope outside the client's list")

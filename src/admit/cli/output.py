@@ -1,0 +1,61 @@
+"""How commands speak: one line an outcome, JSON where it is asked for, colour only on a terminal and where it means."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import click
+
+from admit.errors import AdmitError, ConfigError, UnavailableError
+
+REFUSED, USAGE, MISSING, UNAVAILABLE = 1, 2, 3, 4
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def show_json(value: Any) -> None:
+    """One JSON document, indented, in UTF-8."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False))
+
+
+def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as they need to be; heads only on a terminal or when there are rows."""
+    widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads))]
+    for number, row in enumerate((heads, *rows)):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        click.echo(click.style(line, bold=True) if number == 0 and colour() else line)
+
+
+def done(line: str, *, then: str | None = None) -> None:
+    """What was done, and the next command that helps."""
+    click.echo(line)
+    if then is not None:
+        click.echo(click.style(f"  next: {then}", dim=True) if colour() else f"  next: {then}", err=True)
+
+
+def fail(line: str, code: int) -> NoReturn:
+    """What is wrong and how to mend it, on standard error; ends with `code`."""
+    click.echo(click.style("admit: ", fg="red") + line if colour(sys.stderr) else f"admit: {line}", err=True)
+    raise SystemExit(code)
+
+
+def colour(stream: Any = None) -> bool:
+    """Whether to colour: a terminal, and NO_COLOR not set."""
+    target = stream if stream is not None else sys.stdout
+    return bool(target.isatty()) and "NO_COLOR" not in os.environ
+
+
+@contextmanager
+def told_errors() -> Iterator[None]:
+    """Admit's own errors as one line and an exit code; never a traceback."""
+    try:
+        yield
+    except ConfigError as error:
+        fail(str(error), USAGE)
+    except UnavailableError as error:
+        fail(f"{error.public} ({error.code}) Is the database running?", UNAVAILABLE)
+    except AdmitError as error:
+        fail(error.public, MISSING if error.status == 404 else USAGE)

@@ -1,0 +1,165 @@
+"""`admit user add|list|disable|enable`."""
+
+import sys
+import time
+from datetime import UTC, datetime
+
+import click
+
+from admit.cli.output import USAGE, done, fail, json_option, show_json, show_table
+from admit.cli.settings import settings_options, with_issuer
+from admit.issuer import Issuer, Settings
+from admit.issuer.accounts.errors import UserNotFoundError
+from admit.issuer.accounts.records import User
+from admit.issuer.audit import RequestInfo
+
+CLI = RequestInfo(user_agent="admit command line")
+
+
+@click.group()
+def user() -> None:
+    """Accounts: add, list, disable, enable."""
+
+
+@user.command()
+@click.argument("email")
+@click.option("--name", required=True, help="What the person is called.")
+@click.option("--role", "roles", multiple=True, help="A role; give it again for more.")
+@click.option("--group", "groups", multiple=True, help="A group; give it again for more.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input, for scripts.")
+@json_option
+@settings_options
+def add(
+    settings: Settings, email: str, name: str, roles: tuple[str, ...], groups: tuple[str, ...],
+    password_stdin: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Add an account with a password.
+
+    \b
+    admit user add ada@example.com --name "Ada Lovelace" --role admin
+    pwgen 20 1 | admit user add ada@example.com --name Ada --password-stdin
+
+    The password is asked for, never taken as an argument: those show in the list of processes.
+    """
+    password = read_password(password_stdin)
+
+    async def work(issuer: Issuer) -> User:
+        return await issuer.services.accounts.add(
+            email=email, name=name, password=password, roles=roles, groups=groups, info=CLI, now=time.time()
+        )
+
+    added = with_issuer(settings, work)
+    if as_json:
+        show_json(as_dict(added))
+    else:
+        done(f"Added {added.email_shown} as {added.id}.", then="admit user list")
+
+
+@user.command("list")
+@click.option(
+    "--limit", default=100, show_default=True, type=click.IntRange(1, 10_000), help="At most so many."
+)
+@json_option
+@settings_options
+def list_users(settings: Settings, limit: int, as_json: bool) -> None:
+    """List accounts, oldest first."""
+
+    async def work(issuer: Issuer) -> list[User]:
+        return await issuer.services.accounts.list(limit=limit)
+
+    users = with_issuer(settings, work)
+    if as_json:
+        show_json([as_dict(one) for one in users])
+    elif not users:
+        done("No accounts yet.", then="admit user add EMAIL --name NAME")
+    else:
+        show_table(
+            ("EMAIL", "NAME", "ROLES", "STATE", "ID"),
+            [
+                (one.email_shown, one.name, ",".join(sorted(one.roles)) or "-", state(one), one.id)
+                for one in users
+            ],
+        )
+
+
+@user.command()
+@click.argument("user")
+@json_option
+@settings_options
+def disable(settings: Settings, user: str, as_json: bool) -> None:
+    """Disable an account, by email or id, and end all its sessions and tokens.
+
+    Cookies and refresh tokens are dead at once; access tokens are refused by every API within its stated bound.
+    """
+
+    async def work(issuer: Issuer) -> tuple[User, int]:
+        found = await one(issuer, user)
+        return found, await issuer.services.accounts.disable(found.id, info=CLI, now=time.time())
+
+    found, ended = with_issuer(settings, work)
+    if as_json:
+        show_json({"id": found.id, "email": found.email_shown, "disabled": True, "ended": ended})
+    else:
+        done(
+            f"Disabled {found.email_shown}; ended {ended} sessions and grants.",
+            then=f"admit user enable {found.email_shown}",
+        )
+
+
+@user.command()
+@click.argument("user")
+@json_option
+@settings_options
+def enable(settings: Settings, user: str, as_json: bool) -> None:
+    """Let a disabled account sign in again. What was ended stays ended."""
+
+    async def work(issuer: Issuer) -> User:
+        found = await one(issuer, user)
+        await issuer.services.accounts.enable(found.id, info=CLI, now=time.time())
+        return found
+
+    found = with_issuer(settings, work)
+    if as_json:
+        show_json({"id": found.id, "email": found.email_shown, "disabled": False})
+    else:
+        done(f"Enabled {found.email_shown}.", then="admit user list")
+
+
+async def one(issuer: Issuer, name: str) -> User:
+    """The account with this id or email."""
+    accounts = issuer.services.accounts
+    found = await (accounts.find(name) if "@" in name else accounts.get(name))
+    if found is None:
+        raise UserNotFoundError("command line")
+    return found
+
+
+def read_password(from_stdin: bool) -> str:
+    """The password: a line of standard input, or typed twice unseen."""
+    if from_stdin:
+        line = sys.stdin.readline()
+        if not line:
+            fail("no password on standard input", USAGE)
+        return line.removesuffix("\n").removesuffix("\r")
+    if not sys.stdin.isatty():
+        fail("no terminal to ask for a password on: use --password-stdin", USAGE)
+    password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return password
+
+
+def state(one: User) -> str:
+    """One word."""
+    return "disabled" if one.is_disabled else "active"
+
+
+def as_dict(one: User) -> dict[str, object]:
+    """An account for programs; no hash, no credential."""
+    return {
+        "id": one.id,
+        "email": one.email_shown,
+        "name": one.name,
+        "roles": sorted(one.roles),
+        "groups": sorted(one.groups),
+        "state": state(one),
+        "created_at": datetime.fromtimestamp(one.created_at, UTC).isoformat(timespec="seconds"),
+    }
