@@ -75,10 +75,10 @@ class Fetcher:
         """What belongs to one process: a forked child must neither wait for a lock that a thread of its parent held,
         nor read answers from its parent's sockets."""
         self._lock = threading.Lock()
-        self._pool: httpcore2.ConnectionPool | None = None
-        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpcore2.AsyncConnectionPool] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._pools: dict[str, httpcore2.ConnectionPool] = {}
+        self._loops: weakref.WeakKeyDictionary[
+            asyncio.AbstractEventLoop, dict[str, httpcore2.AsyncConnectionPool]
+        ] = weakref.WeakKeyDictionary()
 
     def get(
         self,
@@ -118,14 +118,13 @@ class Fetcher:
     def close(self) -> None:
         """Close the idle connections of threads. Loops close theirs by `aclose`, or by ending."""
         with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is not None:
+            pools, self._pools = self._pools, {}
+        for pool in pools.values():
             pool.close()
 
     async def aclose(self) -> None:
         """Close the idle connections of the running event loop."""
-        pool = self._loops.pop(asyncio.get_running_loop(), None)
-        if pool is not None:
+        for pool in self._loops.pop(asyncio.get_running_loop(), {}).values():
             await pool.aclose()
 
     def _request(
@@ -140,10 +139,11 @@ class Fetcher:
         target = egress.check_url(url, self._allow)
         seconds = self._timeout if timeout is None else timeout.total_seconds()
         limit = max_bytes or self._max_bytes
+        with _translated():
+            pool = self._sync_pool(target.scheme)
         token = network.deadline.set(time.monotonic() + seconds)
         try:
             with _translated():
-                pool = self._sync_pool()
                 try:
                     return self._send(pool, _build(method, target, headers, body), limit)
                 except _BROKEN_IDLE:
@@ -168,8 +168,10 @@ class Fetcher:
     ) -> Response:
         target = egress.check_url(url, self._allow)
         with _translated():
+            if target.scheme == "https" and self._tls is None:
+                await asyncio.to_thread(self._context)  # reading the system's certificates takes a while
+            pool = self._async_pool(target.scheme)
             async with asyncio.timeout(self._timeout):
-                pool = self._async_pool()
                 try:
                     return await self._asend(pool, _build(method, target, headers, body), limit)
                 except _BROKEN_IDLE:
@@ -201,25 +203,25 @@ class Fetcher:
             self._tls = context
         return self._tls
 
-    def _sync_pool(self) -> httpcore2.ConnectionPool:
+    def _sync_pool(self, scheme: str) -> httpcore2.ConnectionPool:
         with self._lock:
-            if self._pool is None:
-                backend = network.GuardedBackend(self._trusted(), self._backend, self._resolver)
-                self._pool = httpcore2.ConnectionPool(
-                    ssl_context=self._context(),
+            pool = self._pools.get(scheme)
+            if pool is None:
+                pool = self._pools[scheme] = httpcore2.ConnectionPool(
+                    ssl_context=self._context() if scheme == "https" else None,
                     max_connections=20,
                     keepalive_expiry=_KEEPALIVE,
-                    network_backend=backend,
+                    network_backend=network.GuardedBackend(self._trusted(), self._backend, self._resolver),
                 )
-            return self._pool
+            return pool
 
-    def _async_pool(self) -> httpcore2.AsyncConnectionPool:
-        loop = asyncio.get_running_loop()
+    def _async_pool(self, scheme: str) -> httpcore2.AsyncConnectionPool:
         with self._lock:
-            pool = self._loops.get(loop)
+            pools = self._loops.setdefault(asyncio.get_running_loop(), {})
+            pool = pools.get(scheme)
             if pool is None:
-                pool = self._loops[loop] = httpcore2.AsyncConnectionPool(
-                    ssl_context=self._context(),
+                pool = pools[scheme] = httpcore2.AsyncConnectionPool(
+                    ssl_context=self._context() if scheme == "https" else None,
                     max_connections=100,
                     keepalive_expiry=_KEEPALIVE,
                     network_backend=network.GuardedAsyncBackend(self._trusted()),

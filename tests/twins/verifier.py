@@ -1,0 +1,73 @@
+"""Permissive twins of the verifier's and the fetcher's defences."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from admit.fetch.egress import Target
+from admit.jose import JWKSet
+from admit.verifier.core import Known
+from admit.verifier.snapshot import Held, KeyView
+
+
+def any_addresses(addresses: Iterable[str]) -> list[str]:
+    """Whatever a name stands for is dialled."""
+    return list(addresses)
+
+
+def any_url(url: str, allow: frozenset[str] = frozenset()) -> Target:
+    """Every URL will do."""
+    return Target("https", urlsplit("//x").hostname or "", 443, "/", True)
+
+
+def nothing(*_: Any, **__: Any) -> None:
+    """Checks nothing."""
+
+
+def everybodys_keys(chosen: Known, known: Mapping[str, Known]) -> KeyView | None:
+    """One heap of keys for all issuers."""
+    views = [one.source.snapshot.keys for one in known.values()]
+    keys = [
+        key for view in views if view is not None and isinstance(view.tokens, JWKSet) for key in view.tokens
+    ]
+    return KeyView(JWKSet(keys), JWKSet([]), None)
+
+
+def always_cool(forced_at: float | None, boot: float) -> bool:
+    """Each unknown kid fetches."""
+    return True
+
+
+def never_back(held: Held, head: Any) -> bool:
+    """Time only goes forward."""
+    return False
+
+
+def only_new_bits(held: bytes | None, received: bytes) -> bytes:
+    """The last list wins."""
+    return received
+
+
+def always_complete(head: Any, versions: Mapping[int, str]) -> bool:
+    """Any version will do."""
+    return True
+
+
+TWINS: dict[str, Callable[..., Any]] = {
+    "admit.fetch.egress:check_addresses": any_addresses,
+    "admit.fetch.egress:check_url": any_url,
+    "admit.fetch.fetcher:check_redirect": nothing,
+    "admit.fetch.fetcher:check_size": nothing,
+    "admit.verifier.core:trusted_keys": everybodys_keys,
+    "admit.verifier.core:check_unbound": nothing,
+    "admit.verifier.freshness:add_bits": only_new_bits,
+    "admit.verifier.freshness:check_bit": nothing,
+    "admit.verifier.freshness:check_current": nothing,
+    "admit.verifier.freshness:check_kid": nothing,
+    "admit.verifier.freshness:is_back": never_back,
+    "admit.verifier.freshness:is_complete": always_complete,
+    "admit.verifier.keys:check_age": nothing,
+    "admit.verifier.keys:is_cool": always_cool,
+    "admit.verifier.metadata:check_issuer": nothing,
+    "admit.verifier.sessions:check_answer": nothing,
+}
