@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from admit.errors import AdmitError, ConfigError
+from admit.issuer.storage.placing import place
 
 KEY_BYTES: Final = 32
 _KID = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
@@ -83,12 +84,14 @@ class Keyring:
             ) from None
         except OSError as error:
             raise ConfigError(f"key file {os.fspath(path)} cannot be read: {error.strerror}") from None
-        with open(descriptor, "rb") as file:
-            about = os.fstat(file.fileno())
+        try:
+            about = os.fstat(descriptor)
             if not stat.S_ISREG(about.st_mode):
                 raise ConfigError(f"key file {os.fspath(path)} is not a file")
             check_private(about.st_mode, os.fspath(path))
-            text = file.read(_MAX_FILE + 1)
+            text = os.read(descriptor, _MAX_FILE + 1)
+        finally:
+            os.close(descriptor)
         return cls._parse(text)
 
     @classmethod
@@ -108,10 +111,9 @@ class Keyring:
                     file.write(keyring._dump())
                     file.flush()
                     os.fsync(file.fileno())
-                os.link(draft, target)  # unlike a rename, it fails when somebody was first
+                place(draft, target)
             finally:
-                os.unlink(draft)
-            sync_folder(target.parent)
+                draft.unlink(missing_ok=True)
         except FileExistsError:
             raise ConfigError(
                 f"key file {os.fspath(path)} exists already; it is never written over"
@@ -221,16 +223,6 @@ def split(sealed: bytes) -> tuple[str, bytes]:
         raise SealError("not a sealed value")
     end = 2 + sealed[1]
     return sealed[2:end].decode("ascii", "replace"), bytes(sealed[end:])
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a new name in a folder survive a power cut."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _associated(kid: str, purpose: str, bound_to: str) -> bytes:

@@ -12,9 +12,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
-from admit.errors import ConfigError
+from admit.errors import ConfigError, StorageUnavailableError
 from admit.issuer.storage.schema import HEAD, VERSION_TABLE
 
 _LOCK: Final = 0x41646D74  # any number that all our nodes share
@@ -57,7 +58,16 @@ async def migrate(url: str) -> None:
             await connection.run_sync(_upgrade)
     except CommandError:
         raise ConfigError("the PostgreSQL database has a schema that this Admit does not know") from None
-    except (OSError, asyncpg.PostgresError) as error:
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != "42P07":
+            raise
+        raise ConfigError(
+            "the PostgreSQL database holds tables with the names of Admit's, and no version of them: "
+            "give Admit a database of its own, or restore the backup; nothing was changed"
+        ) from None
+    except DBAPIError as error:
+        raise StorageUnavailableError(f"PostgreSQL: {getattr(error.orig, 'sqlstate', None)}") from None
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise translated(error) from None
     finally:
         await engine.dispose()

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, ParamSpec, TypeAlias, TypeVar
 
 import asyncpg
@@ -11,7 +13,7 @@ from admit.errors import AdmitError, ConfigError, ConflictError, StorageUnavaila
 from admit.issuer.storage.config import StorageConfig
 from admit.issuer.storage.database import Database
 from admit.issuer.storage.keyring import Keyring
-from admit.issuer.storage.schema import HEAD, VERSION_TABLE
+from admit.issuer.storage.schema import HEAD, TABLES, VERSION_TABLE
 from admit.issuer.storage.sqlite_file import check_whole
 from admit.issuer.storage.statement import Bound, DialectName, Many, Publish, Row, Steps
 
@@ -32,6 +34,7 @@ COMMIT_AND_PUBLISH: Final = (
     " COMMIT"
 )
 
+_CLOSING: Final = 10.0  # seconds; then connections that do not answer are cut
 _log = logging.getLogger(__name__)
 
 
@@ -78,7 +81,7 @@ class PostgresDatabase(Database):
 
     async def _check_schema(self) -> None:
         version, tables = await self._call(_schema_of)
-        if version is None and VERSION_TABLE not in tables:
+        if VERSION_TABLE not in tables and not tables & TABLES:
             raise ConfigError("the PostgreSQL database has no Admit tables yet: run `admit migrate`")
         if version is not None and version < HEAD:
             raise ConfigError(
@@ -90,9 +93,13 @@ class PostgresDatabase(Database):
         pool, self._pool = self._pool, None
         if pool is None:
             return
-        if self._running:
-            await asyncio.wait(self._running)
-        await pool.close()
+        try:
+            async with asyncio.timeout(_CLOSING):
+                if self._running:
+                    await asyncio.wait(self._running)
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
 
     async def run(self, job: Callable[P, Steps[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         def start() -> Steps[T]:
@@ -102,20 +109,42 @@ class PostgresDatabase(Database):
             try:
                 value: T = await self._call(lambda connection: _transact(connection, start))
                 return value
+            except _NotBegunError as error:
+                await self._distrust_pool()
+                trouble: Exception = error.trouble
             except asyncpg.PostgresError as error:
-                if not is_retried(error) or attempt == ATTEMPTS:
-                    raise translated(error) from None
-        raise AssertionError("unreachable")
+                trouble = error
+                if not is_retried(error):
+                    break
+            if attempt < ATTEMPTS:
+                await asyncio.sleep(random.uniform(0, 0.01) * attempt)  # noqa: S311  # so that two do not meet again
+        raise translated(trouble) from None
 
     async def read(self, bound: Bound) -> Sequence[Row]:
         compiled = bound.statement.compiled("postgresql")
         arguments = compiled.positional(bound.params)
-        pool = self._open_pool()
         try:
-            rows: Sequence[Row] = await pool.fetch(compiled.sql, *arguments)
+            return await self._fetch(compiled.sql, arguments)
+        except Exception as error:
+            if not is_lost(error):
+                raise translated(error) from None
+        await self._distrust_pool()
+        try:
+            return await self._fetch(compiled.sql, arguments)
         except Exception as error:
             raise translated(error) from None
+
+    async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Row]:
+        pool = self._open_pool()
+        if not pool.get_idle_size():  # it may have to connect, which a cancelled caller must not cut short
+            return await self._call(lambda connection: _select(connection, sql, arguments))
+        rows: Sequence[Row] = await pool.fetch(sql, *arguments)
         return rows
+
+    async def _distrust_pool(self) -> None:
+        """One connection was found dead, so the others of its age may be: each is made anew before its next use."""
+        if self._pool is not None:
+            await self._pool.expire_connections()
 
     def _open_pool(self) -> asyncpg.Pool:
         if self._pool is None:
@@ -123,36 +152,57 @@ class PostgresDatabase(Database):
         return self._pool
 
     async def _call(self, work: Callable[[asyncpg.Connection], Coroutine[Any, Any, T]]) -> T:
-        """Do `work` on a connection of the pool. Once begun it is carried through, also when the caller is cancelled:
-        the caller's end then neither leaves half a transaction nor a connection in doubt."""
-        pool = self._open_pool()
-        try:
-            connection = await pool.acquire(timeout=self.config.connect_timeout.total_seconds())
-        except Exception as error:
-            raise translated(error) from None
-        task = asyncio.ensure_future(self._carry(pool, connection, work))
+        """Do `work` on a connection of the pool, in a task of its own.
+
+        A cancelled caller does not reach into asyncpg: what has begun is carried through, what has not is left out.
+        """
+        pool, caller = self._open_pool(), _Caller()
+        task = asyncio.ensure_future(self._carry(pool, work, caller))
         self._running.add(task)
         task.add_done_callback(self._done)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            caller.gone = True
+            raise
 
     def _done(self, task: "asyncio.Task[Any]") -> None:
         self._running.discard(task)
         if not task.cancelled():
             task.exception()  # fetched here too: the caller may be gone
 
-    @staticmethod
     async def _carry(
+        self,
         pool: asyncpg.Pool,
-        connection: asyncpg.Connection,
         work: Callable[[asyncpg.Connection], Coroutine[Any, Any, T]],
+        caller: "_Caller",
     ) -> T:
         try:
+            connection = await pool.acquire(timeout=self.config.connect_timeout.total_seconds())
+        except Exception as error:
+            raise translated(error) from None
+        try:
+            if caller.gone:
+                raise StorageUnavailableError("the caller did not wait")
             return await work(connection)
         finally:
             try:
                 await pool.release(connection)
             except Exception:
                 _log.debug("a broken connection was dropped")
+
+
+@dataclass(slots=True)
+class _Caller:
+    gone: bool = False
+
+
+class _NotBegunError(Exception):
+    """The connection was dead before the transaction began: on another one it may run. Never leaves this module."""
+
+    def __init__(self, trouble: Exception) -> None:
+        super().__init__()
+        self.trouble = trouble
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
@@ -177,20 +227,37 @@ async def _schema_of(connection: asyncpg.Connection) -> tuple[str | None, frozen
     return (versions[0]["version_num"] if len(versions) == 1 else None), tables
 
 
+async def _select(connection: asyncpg.Connection, sql: str, arguments: Sequence[Any]) -> Sequence[Row]:
+    rows: Sequence[Row] = await connection.fetch(sql, *arguments)
+    return rows
+
+
 async def _transact(connection: asyncpg.Connection, start: _Start) -> Any:
     """One transaction. Lets asyncpg's retried errors out as they are."""
     steps = start()
     try:
-        await connection.execute("BEGIN")
+        await _begin(connection)
         value, publish = await _drive(connection, steps)
         await connection.execute(COMMIT_AND_PUBLISH if publish else "COMMIT")
     except BaseException as error:
         steps.close()
         await _roll_back(connection)
-        if isinstance(error, AdmitError) or is_retried(error) or not isinstance(error, Exception):
+        if not isinstance(error, Exception) or is_retried(error):
             raise
-        raise translated(error) from None
+        better = translated(error)
+        if better is error:
+            raise
+        raise better from None
     return value
+
+
+async def _begin(connection: asyncpg.Connection) -> None:
+    try:
+        await connection.execute("BEGIN")
+    except Exception as error:
+        if is_lost(error):
+            raise _NotBegunError(error) from None
+        raise
 
 
 async def _drive(connection: asyncpg.Connection, steps: Steps[Any]) -> tuple[Any, bool]:
@@ -228,6 +295,13 @@ async def _roll_back(connection: asyncpg.Connection) -> None:
 def is_retried(error: BaseException) -> bool:
     """Whether the server says that the same transaction may succeed when it is run again."""
     return isinstance(error, asyncpg.PostgresError) and error.sqlstate in RETRIED
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the connection, not the statement, is the trouble: restarted server, failover, idle time-out."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(("08", "57P01", "57P02", "57P05", "25P03"))
+    return isinstance(error, ConnectionError | asyncpg.InterfaceError | asyncpg.InternalClientError)
 
 
 # Connection, resources, operator's doing, a standby after failover, and what ran into one of our time limits.

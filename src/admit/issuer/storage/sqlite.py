@@ -58,10 +58,14 @@ class SqliteDatabase(Database):
 
     async def _connect(self) -> None:
         await asyncio.to_thread(sqlite_file.prepare, self.path, self.config.busy_timeout.total_seconds())
-        connection = sqlite_file.connect(self.path, self.config.busy_timeout.total_seconds())
+        try:
+            self._reader = sqlite_file.connect(self.path, _READER_BUSY)
+            self._reader.execute("PRAGMA query_only = ON")
+            connection = sqlite_file.connect(self.path, self.config.busy_timeout.total_seconds())
+        except sqlite3.Error as error:
+            await self.close()
+            raise _translated(error) from None
         self._writer = _Writer(connection, self.config.group_limit)
-        self._reader = sqlite_file.connect(self.path, _READER_BUSY)
-        self._reader.execute("PRAGMA query_only = ON")
 
     async def close(self) -> None:
         writer, self._writer = self._writer, None
@@ -110,8 +114,10 @@ class _Group:
     jobs: list[_Job] = field(default_factory=list)
 
     def fail(self, error: BaseException) -> None:
+        """Nothing was kept. Each job has an exception of its own: a shared one would gather everyone's traceback."""
         for job in self.jobs:
-            job.error = job.error or error
+            if job.error is None:
+                job.error = type(error)(*error.args)
 
 
 class _Writer:
@@ -178,9 +184,9 @@ class _Writer:
                 if len(group.jobs) >= self._limit:
                     break
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:
             self._roll_back()
-            group.fail(_translated(error))
+            group.fail(_translated(error) if isinstance(error, sqlite3.Error) else error)
         return last
 
     def _run_job(self, group: _Group, job: _Job) -> None:
@@ -193,7 +199,9 @@ class _Writer:
             job.value = _drive(connection, job.start)
         except BaseException as error:
             job.error = _translated(error) if isinstance(error, sqlite3.Error) else error
-            # A full disk and its like end the whole transaction; then the ROLLBACK TO raises, and the group fails.
+            if not connection.in_transaction:
+                # A full disk and its like end the whole transaction: nobody's work of this group is left.
+                raise StorageUnavailableError("SQLite: the transaction was lost") from None
             connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")
 

@@ -9,10 +9,13 @@ from typing import Final
 from urllib.parse import quote
 
 from admit.errors import ConfigError, StorageUnavailableError
-from admit.issuer.storage.keyring import sync_folder
+from admit.issuer.storage.placing import place
 from admit.issuer.storage.schema import APPLICATION_ID, HEAD, TABLES, VERSION_TABLE
 
 _LEFTOVERS: Final = ("-wal", "-journal")
+_QUICK: Final = (
+    16 * 1024 * 1024
+)  # up to this size every page is looked at; it takes some hundredths of a second
 
 
 def connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
@@ -27,7 +30,11 @@ def connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
     )
     connection.row_factory = sqlite3.Row
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise ConfigError(
+                f"database {path}: its file system lacks what WAL needs: put it on a local disk"
+            )
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
@@ -58,6 +65,11 @@ def prepare(path: Path, busy_timeout: float) -> None:
                 upgrade_sqlite(path, current)
                 current = _version(connection, path)
             check_whole(current, _tables(connection), f"database {path}")
+            if (
+                os.path.getsize(path) <= _QUICK
+                and connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok"
+            ):
+                raise _damaged(path)
     except sqlite3.OperationalError as error:
         if error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             raise StorageUnavailableError("SQLite: another process holds the database") from error
@@ -107,8 +119,7 @@ def _create(path: Path, busy_timeout: float) -> None:
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             upgrade_sqlite(draft, None)
             with contextlib.suppress(FileExistsError):  # another process was first: its file is as good
-                os.link(draft, path)
-            sync_folder(path.parent)
+                place(draft, path)
         finally:
             for suffix in ("", *_LEFTOVERS, "-shm"):
                 with contextlib.suppress(FileNotFoundError):
@@ -126,6 +137,8 @@ def _recognise(path: Path) -> None:
         raise ConfigError(f"database {path} cannot be read: {error.strerror}") from None
     if not head.startswith(b"SQLite format 3\0") or len(head) < 100:
         raise _damaged(path)
+    if not os.access(path, os.W_OK):
+        raise ConfigError(f"database {path} cannot be written: check its permissions")
     if int.from_bytes(head[68:72], "big") != APPLICATION_ID:
         raise ConfigError(
             f"database {path} belongs to another program: set another database; nothing was changed"

@@ -1,24 +1,31 @@
 """Transactions and reads, the same on both databases."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, column, insert, select, table, text, update
 
-from admit.errors import ConflictError
+from admit.errors import AdmitError, ConfigError, ConflictError, StorageUnavailableError
 from admit.issuer.storage import (
     PUBLISH,
     Database,
+    Keyring,
     Many,
     Row,
     Statement,
     Steps,
+    StorageConfig,
     any_of,
+    bound_once,
     insert_or_ignore,
+    tx_id,
     upsert,
 )
 from admit.issuer.storage.schema import meta
+from tests.fixtures.storage import OpenAgain
 
 INSERT = Statement(meta.insert().values(key=bindparam("key"), value=bindparam("value")).returning(meta.c.key))
 IGNORE = Statement(
@@ -124,5 +131,157 @@ async def test_a_conditional_update_has_one_winner(db: Database) -> None:
     assert sum(await asyncio.gather(*(db.run(step) for _ in range(20)))) == 1
 
 
-async def test_a_transaction_that_published_raises_the_head_by_one(db: Database) -> None:
-    assert PUBLISH is not None
+CHANGE_OF_THIS = Statement(
+    insert(
+        table("status_change", column("tx"), column("list"), column("position")),
+    ).values(tx=tx_id(), list=0, position=bindparam("position"))
+)
+HEAD = Statement(text("SELECT epoch, seq FROM status_head"))
+BATCHES = Statement(
+    text(
+        "SELECT b.seq AS seq, b.at AS at, c.position AS position FROM status_batch b"
+        " JOIN status_head h ON h.epoch = b.epoch LEFT JOIN status_change c ON c.tx = b.tx ORDER BY b.seq, c.position"
+    )
+)
+
+
+def change(position: int, *, publish: bool = True, fail: bool = False) -> Steps[None]:
+    yield CHANGE_OF_THIS(position=position)
+    if publish:
+        yield PUBLISH
+    if fail:
+        raise KeyError(position)
+
+
+async def test_a_transaction_that_published_raises_the_head_and_ties_its_changes_to_it(db: Database) -> None:
+    before = await db.one(HEAD())
+    assert before is not None
+    assert before["seq"] == 0
+    assert before["epoch"] > 1_700_000_000
+    await db.run(change, 7)
+    await db.run(change, 9)
+    rows = await db.read(BATCHES())
+    assert [(row["seq"], row["position"]) for row in rows] == [(1, 7), (2, 9)]
+    assert abs(rows[0]["at"] - before["epoch"]) < 86_400
+
+
+async def test_a_transaction_that_failed_or_changed_no_bit_leaves_the_head(db: Database) -> None:
+    await db.run(put, "a", "1")
+    with pytest.raises(KeyError):
+        await db.run(change, 7, fail=True)
+    row = await db.one(HEAD())
+    assert row is not None
+    assert row["seq"] == 0
+    assert await db.read(BATCHES()) == []
+
+
+async def test_parallel_publishers_get_a_number_each_without_a_gap(open_again: OpenAgain) -> None:
+    databases = [await open_again(), await open_again()]
+    jobs = [databases[n % 2].run(change, n, fail=n % 7 == 0) for n in range(60)]
+    await asyncio.gather(*jobs, return_exceptions=True)
+    rows = await databases[0].read(BATCHES())
+    assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
+    assert {row["position"] for row in rows} == {n for n in range(60) if n % 7}
+
+
+async def test_a_cancelled_caller_leaves_all_or_nothing_and_the_database_usable(db: Database) -> None:
+    def both(n: int) -> Steps[None]:
+        yield INSERT(key=f"first{n}", value="")
+        yield INSERT(key=f"second{n}", value="")
+
+    for n in range(30):
+        task = asyncio.ensure_future(db.run(both, n))
+        for _ in range(n % 10):
+            await asyncio.sleep(0)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    await db.run(put, "last", "1")
+    await db.close()
+    await db.open()
+    kept = {row["key"] for row in await db.read(Statement(text("SELECT key FROM meta"))())}
+    assert "last" in kept
+    assert {key[5:] for key in kept if key.startswith("first")} == {
+        key[6:] for key in kept if key.startswith("second")
+    }
+
+
+async def test_close_lets_begun_transactions_end_and_then_refuses(db: Database) -> None:
+    tasks = [asyncio.ensure_future(db.run(put, f"k{n}", "")) for n in range(20)]
+    await asyncio.sleep(0)
+    await db.close()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    done = sum(not isinstance(result, BaseException) for result in results)
+    assert all(isinstance(result, str | StorageUnavailableError) for result in results)
+    for attempt in (db.run(put, "late", ""), db.read(READ(key="late"))):
+        with pytest.raises(StorageUnavailableError):
+            await attempt
+    await db.close()
+    await db.open()
+    rows = await db.read(READ_ALL(keys=[f"k{n}" for n in range(20)]))
+    assert len(rows) == done
+
+
+async def test_our_own_mistake_in_sql_is_no_outage_and_quotes_no_value(db: Database) -> None:
+    wrong = Statement(select(column("nonsense")).select_from(meta).where(meta.c.key == bindparam("key")))
+    for attempt in (db.read(wrong(key="s3cret")), db.run(bound_once, wrong(key="s3cret"))):
+        with pytest.raises(AdmitError) as caught:
+            await attempt
+        assert not isinstance(caught.value, StorageUnavailableError)
+        assert "s3cret" not in str(caught.value) + repr(caught.value.__cause__)
+    assert "s3cret" not in repr(wrong(key="s3cret"))
+
+
+async def test_a_conflict_quotes_no_value(db: Database) -> None:
+    await db.run(put, "s3cret", "1")
+    with pytest.raises(ConflictError) as caught:
+        await db.run(put, "s3cret", "1")
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+async def test_a_job_that_takes_a_row_shared_and_one_that_ends_it_do_not_cross(open_again: OpenAgain) -> None:
+    """The pattern of families: issuing locks the row FOR SHARE where it is alive, an end writes it."""
+    databases = [await open_again(), await open_again()]
+    await databases[0].run(put, "alive", "yes")
+    lock = Statement(
+        select(meta.c.key).where(meta.c.key == "alive", meta.c.value == "yes").with_for_update(read=True)
+    )
+    end = Statement(update(meta).where(meta.c.key == "alive").values(value="no"))
+    count = Statement(text("SELECT count(*) AS n FROM meta WHERE value = 'child'"))
+
+    def issue(n: int) -> Steps[bool]:
+        rows = yield lock()
+        if not rows:
+            return False
+        yield INSERT(key=f"child{n}", value="child")
+        return True
+
+    def finish() -> Steps[int]:
+        yield end()
+        rows = yield count()
+        return int(rows[0]["n"])
+
+    jobs = [databases[n % 2].run(issue, n) for n in range(20)]
+    issued, seen = await asyncio.gather(asyncio.gather(*jobs), databases[1].run(finish))
+    rows = await databases[0].read(count())
+    assert rows[0]["n"] == sum(issued) == seen
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "mysql://x/y", "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///a?mode=ro", "admit.db"],
+)
+def test_a_url_that_names_no_database_we_know_is_refused(url: str, keyring: Keyring) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Database.from_url(url, keyring)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["pool_size", "group_limit"])
+def test_storage_settings_that_cannot_work_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        StorageConfig(**{name: 0})  # type: ignore[arg-type]  # ints
+    with pytest.raises(ConfigError, match="busy_timeout"):
+        StorageConfig(busy_timeout=timedelta(0))
