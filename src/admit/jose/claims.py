@@ -28,7 +28,7 @@ DEFAULT_LEEWAY = timedelta(seconds=30)
 MAX_LEEWAY = timedelta(seconds=60)
 _TIMES = ("exp", "nbf", "iat")
 _TEXTS = ("iss", "sub", "jti")
-_KEYWORDS = ("iss", "aud", "iat", "exp", "jti")
+_KEYWORDS = frozenset({"iss", "aud", "iat", "exp"})
 
 Issuer: TypeAlias = str | Literal[Waive.ISSUER]
 Audience: TypeAlias = str | frozenset[str] | Literal[Waive.AUDIENCE]
@@ -65,8 +65,10 @@ class ClaimPolicy:
         if self.issuer is not Waive.ISSUER and not (isinstance(self.issuer, str) and self.issuer):
             raise ConfigError("issuer is a string that is not empty, or Waive.ISSUER")
         put(self, "audiences", _names("audience", self.audience, Waive.AUDIENCE))
-        folded = {fold_typ(name) for name in _names("typ", self.typ, Waive.TYP)}
-        put(self, "types", frozenset(folded | {None}) if "jwt" in folded else frozenset(folded))
+        named = _names("typ", self.typ, Waive.TYP)
+        folded = {fold_typ(name) for name in named}
+        # As named and folded, so that the usual spelling is found at once; None where `typ` may be absent.
+        put(self, "types", frozenset({*named, *folded, *({None} if "jwt" in folded else ())}))
         if not isinstance(self.leeway, timedelta) or not timedelta(0) <= self.leeway <= MAX_LEEWAY:
             raise ConfigError("leeway is a timedelta from 0 to 60 seconds")
         put(self, "leeway_s", self.leeway.total_seconds())
@@ -176,7 +178,9 @@ def check_typ(typ: str | None, policy: ClaimPolicy) -> None:
         TokenTypeError: `typ` is another, or missing where it must be there.
     """
     wanted = policy.types
-    if wanted and (fold_typ(typ) if typ is not None else None) not in wanted:
+    if not wanted or typ in wanted:
+        return
+    if typ is None or fold_typ(typ) not in wanted:
         raise TokenTypeError("another kind of token")
 
 
@@ -269,6 +273,7 @@ def encode(claims: Mapping[str, Any], key: JWK, *, typ: str | None) -> str:
         InvalidKeyError: the key may not sign.
         MalformedTokenError: the token would exceed 16 KiB.
     """
+    check_types(claims)
     return jws.sign_encoded(jws.encoded_header(key, typ), _payload(claims), key)
 
 
@@ -278,11 +283,11 @@ def encoded_size(claims: Mapping[str, Any], key: JWK, *, typ: str | None) -> int
     Raises:
         ClaimError: as `encode`.
     """
+    check_types(claims)
     return jws.size(len(_payload(claims)), key, typ=typ)
 
 
 def _payload(claims: Mapping[str, Any]) -> bytes:
-    check_types(claims)
     try:
         return json.dumps_object(claims)
     except ValueError:
@@ -307,9 +312,8 @@ def sign_claims(
         ConfigError: an empty issuer, audience or typ; a lifetime below one second; a `now` that is no time.
         InvalidKeyError: the key may not sign.
     """
-    for name in _KEYWORDS:
-        if name in claims and (name != "jti" or jti is not None):
-            raise ClaimError(name, "repeats a keyword")
+    if not _KEYWORDS.isdisjoint(claims) or (jti is not None and "jti" in claims):
+        raise ClaimError(_first_repeated(claims), "repeats a keyword")
     if not (isinstance(issuer, str) and issuer):
         raise ConfigError("issuer is a string that is not empty")
     if not isinstance(lifetime, timedelta) or lifetime < timedelta(seconds=1):
@@ -324,7 +328,14 @@ def sign_claims(
     whole["exp"] = iat + int(lifetime.total_seconds())
     if jti is not None:
         whole["jti"] = jti
-    return encode(whole, key, typ=typ)
+    # What was added above has its type; of what came in, mostly `sub` alone is registered.
+    if "nbf" in claims or "jti" in whole or claims.get("sub", "").__class__ is not str:
+        check_types(whole)
+    return jws.sign_encoded(jws.encoded_header(key, typ), _payload(whole), key)
+
+
+def _first_repeated(claims: Mapping[str, Any]) -> str:
+    return next((name for name in ("iss", "aud", "exp", "iat") if name in claims), "jti")
 
 
 def _audience_list(audience: object) -> list[str]:

@@ -91,7 +91,7 @@ def dumps_object(value: Mapping[str, Any]) -> bytes:
     Raises:
         ValueError: a value of another type or out of range; the text names no value.
     """
-    members = dict(value)
+    members = value if value.__class__ is dict else dict(value)
     _check_writable(members, 1)
     try:
         return _encode(members)
