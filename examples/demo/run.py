@@ -1,0 +1,194 @@
+"""`make demo`: the issuer, a sample single-page app and a sample API, each a process of its own, until Ctrl-C.
+
+python examples/demo/run.py            start
+python examples/demo/run.py --reset    forget users, sessions and keys
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import state
+
+HERE = Path(__file__).parent
+ADMIT = str(Path(sys.executable).parent / "admit")
+START_WITHIN = 30.0
+STOP_WITHIN = 4.0
+
+
+def main() -> int:
+    """Start everything, say where it is, wait, end everything."""
+    if "--reset" in sys.argv[1:]:
+        return reset()
+    try:
+        ports = state.Ports.from_environment()
+    except ValueError:
+        return trouble("ADMIT_DEMO_PORTS wants three different ports from 1024 up, such as 9410,9411,9412")
+    for port in (ports.issuer, ports.spa, ports.api):
+        if taken(port):
+            return trouble(f"port {port} is in use. Choose others: ADMIT_DEMO_PORTS=9410,9411,9412 make demo")
+    stopping: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: stopping.append(number))
+    signal.signal(signal.SIGTERM, lambda number, frame: stopping.append(number))
+    demo, first = state.load(ports)
+    if first and not add_users(demo):
+        shutil.rmtree(state.FOLDER, ignore_errors=True)
+        return 1
+    began = time.monotonic()
+    children = start()
+    try:
+        if not await_ready(demo, children, stopping):
+            return 0 if stopping else trouble("a part did not start; its own words stand above")
+        if not stopping:
+            tell(demo, time.monotonic() - began)
+        while not stopping and all(child.poll() is None for child in children):
+            time.sleep(0.1)
+    finally:
+        stop(children)
+    return 0 if stopping else trouble("a part of the demo ended by itself; its own words stand above")
+
+
+def start() -> list[subprocess.Popen[bytes]]:
+    """The three processes, in a group of their own: Ctrl-C reaches only this one, which ends them in order."""
+    commands = (
+        [ADMIT, "serve", "--config", str(state.FOLDER / "admit.toml")],
+        [sys.executable, str(HERE / "orders_api.py"), str(state.FOLDER / "api.json")],
+        [sys.executable, str(HERE / "spa_server.py"), str(state.FOLDER / "spa.json")],
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ADMIT_")}
+    if os.environ.get("ADMIT_TEST_DEFENCES_OFF"):
+        environment["ADMIT_TEST_DEFENCES_OFF"] = os.environ["ADMIT_TEST_DEFENCES_OFF"]
+    return [
+        subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env=environment,
+        )
+        for command in commands
+    ]
+
+
+def stop(children: list[subprocess.Popen[bytes]]) -> None:
+    """Ask all to end, wait for them together, end what is left."""
+    for child in children:
+        if child.poll() is None:
+            child.terminate()
+    until = time.monotonic() + STOP_WITHIN
+    for child in children:
+        try:
+            child.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def await_ready(demo: state.Demo, children: list[subprocess.Popen[bytes]], stopping: list[int]) -> bool:
+    """Whether all parts answer in time."""
+    until = time.monotonic() + START_WITHIN
+    waiting = [f"{demo.issuer}/health/ready", f"{demo.api}/health", f"{demo.spa}/config.json"]
+    while waiting and time.monotonic() < until and not stopping:
+        if any(child.poll() is not None for child in children):
+            return False
+        # In this order: the API begins to follow the issuer when it is first asked, and then finds it there.
+        if answers(waiting[0]):
+            waiting.pop(0)
+        else:
+            time.sleep(0.05)
+    return not waiting
+
+
+def answers(address: str) -> bool:
+    """Whether this address of ours answers with success; the API also says whether it has the keys."""
+    try:
+        with urllib.request.urlopen(address, timeout=2) as response:
+            body = json.load(response)
+    except (OSError, urllib.error.URLError, ValueError):
+        return False
+    return bool(body.get("ready", True))
+
+
+def add_users(demo: state.Demo) -> bool:
+    """Two users and a few orders, by the same command that anybody would use."""
+    with sqlite3.connect(state.FOLDER / "orders.db") as orders:
+        orders.execute(
+            "CREATE TABLE IF NOT EXISTS orders"
+            " (id INTEGER PRIMARY KEY, issuer TEXT, subject TEXT, customer TEXT, item TEXT, placed_at REAL)"
+        )
+        for email, name, roles in state.USERS:
+            command = [ADMIT, "user", "add", email, "--name", name, "--password-stdin", "--json"]
+            command += ["--config", str(state.FOLDER / "admit.toml")]
+            for role in roles:
+                command += ["--role", role]
+            added = subprocess.run(
+                command, input=demo.secrets[email] + "\n", capture_output=True, text=True, check=False
+            )
+            if added.returncode != 0:
+                print(added.stderr.strip(), file=sys.stderr)
+                return False
+            subject = json.loads(added.stdout)["id"]
+            for item in ("Two tickets, row F", "A programme")[: 2 if name == "Bo" else 1]:
+                orders.execute(
+                    "INSERT INTO orders (issuer, subject, customer, item, placed_at) VALUES (?, ?, ?, ?, ?)",
+                    (demo.issuer, subject, name, item, time.time()),
+                )
+    (state.FOLDER / "orders.db").chmod(0o600)
+    return True
+
+
+def tell(demo: state.Demo, seconds: float) -> None:
+    """Where everything is, and who can sign in."""
+    admin, other = (email for email, _, _ in state.USERS)
+    print(
+        f"""
+  {demo.issuer}    the issuer: accounts, sign-in, tokens
+  {demo.spa}    the sample app: begin here
+  {demo.api}    the orders API
+  {demo.other_site}    the same API as another site
+
+  {admin:<18} {demo.secrets[admin]}    admin of the orders
+  {other:<18} {demo.secrets[other]}
+
+  Up in {seconds:.1f} s. Ctrl-C ends it; what it keeps is in .demo/ (make demo-reset forgets it).
+""",
+        flush=True,
+    )
+
+
+def taken(port: int) -> bool:
+    """Whether somebody listens on this port already."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def reset() -> int:
+    """Forget what the demo keeps."""
+    existed = state.FOLDER.exists()
+    shutil.rmtree(state.FOLDER, ignore_errors=True)
+    print("The demo starts afresh next time." if existed else "There was nothing to forget.")
+    return 0
+
+
+def trouble(line: str) -> int:
+    """One line on standard error."""
+    print(f"admit: {line}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

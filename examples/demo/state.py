@@ -1,0 +1,148 @@
+"""What the demo keeps in `.demo/`: passwords and secrets made at its first start, settings written at each."""
+
+import hashlib
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parents[2] / ".demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the three parts listen."""
+
+    issuer: int = 8410
+    spa: int = 8411
+    api: int = 8412
+
+    @classmethod
+    def from_environment(cls) -> "Ports":
+        """`ADMIT_DEMO_PORTS=8410,8411,8412`; raises ValueError for anything else than three different ports."""
+        text = os.environ.get("ADMIT_DEMO_PORTS")
+        if not text:
+            return cls()
+        ports = [int(part) for part in text.split(",")]
+        if len(set(ports)) != 3 or not all(1024 <= port <= 65_535 for port in ports):
+            raise ValueError(text)
+        return cls(*ports)
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """One demo: its ports, its secrets, and the addresses that follow."""
+
+    ports: Ports
+    secrets: dict[str, str]
+
+    @property
+    def issuer(self) -> str:
+        return f"http://localhost:{self.ports.issuer}"
+
+    @property
+    def spa(self) -> str:
+        return f"http://localhost:{self.ports.spa}"
+
+    @property
+    def api(self) -> str:
+        return f"http://localhost:{self.ports.api}"
+
+    @property
+    def other_site(self) -> str:
+        return f"http://127.0.0.1:{self.ports.api}"
+
+
+USERS = (
+    ("ada@example.com", "Ada", ("admin",)),
+    ("bo@example.com", "Bo", ()),
+)
+
+
+def load(ports: Ports) -> tuple[Demo, bool]:
+    """The demo of this folder, and whether this is its first start."""
+    FOLDER.mkdir(mode=0o700, exist_ok=True)
+    path = FOLDER / "secrets.json"
+    first = not path.exists()
+    if first:
+        kept = {email: secrets.token_urlsafe(9) for email, _, _ in USERS}
+        kept["api"] = secrets.token_urlsafe(32)
+        write(path, kept)
+    demo = Demo(ports, json.loads(path.read_text("utf-8")))
+    write_settings(demo)
+    return demo, first
+
+
+def write(path: Path, value: Any) -> None:
+    """A file that only its owner reads, whole or not at all."""
+    text = value if isinstance(value, str) else json.dumps(value, indent=2)
+    draft = path.with_suffix(".new")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def write_settings(demo: Demo) -> None:
+    """`admit.toml` for the issuer, and a JSON file for each of the others."""
+    digest = hashlib.sha256(demo.secrets["api"].encode()).hexdigest()
+    write(
+        FOLDER / "admit.toml",
+        f'''# Written at each start of the demo.
+issuer = "{demo.issuer}"
+dev = true
+name = "Admit demo"
+data = "{FOLDER / "issuer"}"
+
+[[resource]]
+id = "{demo.api}"
+name = "Orders"
+secret_hash = "{digest}"
+[resource.scopes]
+"orders:own" = {{ en = "See and place your own orders", zh = "查看和提交你自己的订单" }}
+"orders:read" = {{ en = "See everybody's orders", zh = "查看所有人的订单" }}
+[resource.roles]
+"*" = ["orders:own"]
+admin = ["orders:read"]
+
+[[client]]
+id = "demo-spa"
+name = "Orders, the sample app"
+first_party = true
+redirect_uris = ["{demo.spa}/"]
+post_logout_redirect_uris = ["{demo.spa}/"]
+scopes = ["openid", "profile", "email", "orders:own", "orders:read"]
+resources = ["{demo.api}"]
+default_resource = "{demo.api}"
+
+[[client]]
+id = "demo-native"
+name = "Orders for the terminal"
+application_type = "native"
+redirect_uris = ["http://127.0.0.1/callback"]
+scopes = ["openid", "profile", "offline_access", "orders:own", "orders:read"]
+resources = ["{demo.api}"]
+default_resource = "{demo.api}"
+''',
+    )
+    write(
+        FOLDER / "api.json",
+        {
+            "port": demo.ports.api,
+            "issuer": demo.issuer,
+            "resource": demo.api,
+            "secret": demo.secrets["api"],
+            "spa": demo.spa,
+            "database": str(FOLDER / "orders.db"),
+        },
+    )
+    page = {
+        "issuer": demo.issuer,
+        "client_id": "demo-spa",
+        "redirect_uri": demo.spa + "/",
+        "api": demo.api,
+        "other_site": demo.other_site,
+        "scope": "openid profile orders:own orders:read",
+    }
+    write(FOLDER / "spa.json", {"port": demo.ports.spa, "page": page})
