@@ -1,0 +1,230 @@
+"""The rules of revocation in bounded time."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from admit.errors import RevokedError, StaleRevocationError
+from admit.tokens import status_list
+from admit.tokens.status_head import Head
+from admit.verifier import freshness
+from admit.verifier.snapshot import Held
+from admit.verifier.trust import Revocation
+
+TERMS = Revocation(max_staleness=timedelta(seconds=30))
+ONE = status_list.with_bits(status_list.EMPTY, [1])
+TWO = status_list.with_bits(status_list.EMPTY, [2])
+BOTH = status_list.with_bits(status_list.EMPTY, [1, 2])
+
+
+def head(epoch: int, seq: int, lists: Mapping[int, bytes], *, kids: frozenset[str] = frozenset()) -> Head:
+    versions = {n: status_list.version(bitmap) for n, bitmap in lists.items()}
+    return Head(issuer="i", nonce="n", iat=1_000.0, epoch=epoch, seq=seq, lists=versions, revoked_kids=kids)
+
+
+def after(held: Held, told: Head, lists: Mapping[int, bytes], at: float) -> Held:
+    """One round: the head, then the lists that were asked for."""
+    held = freshness.take_head(held, told, at)
+    asked = freshness.wanted(held, told)
+    return freshness.take_lists(held, told, {n: lists[n] for n in asked if n in lists}, at)
+
+
+def held_with(bitmap: bytes, *, at: float = 100.0, seq: int = 1) -> Held:
+    return after(Held(), head(5, seq, {0: bitmap}), {0: bitmap}, at)
+
+
+def is_set(held: Held, position: int, n: int = 0) -> bool:
+    try:
+        freshness.check_bit(held, n, position)
+    except RevokedError:
+        return True
+    return False
+
+
+def current(held: Held, *, boot: float, iat: float | None = None, wall: float = 1_000.0, n: int = 0) -> bool:
+    try:
+        freshness.check_current(held, n, iat, wall, boot, TERMS)
+    except StaleRevocationError:
+        return False
+    return True
+
+
+def test_a_whole_round_is_fresh_as_of_the_start_of_the_question() -> None:
+    held = held_with(ONE, at=100.0)
+    assert current(held, boot=130.0)
+    assert not current(held, boot=130.01)
+
+
+def test_a_boot_clock_that_runs_backwards_proves_nothing() -> None:
+    assert not current(held_with(ONE, at=100.0), boot=99.0)
+
+
+def test_nothing_is_fresh_before_the_first_round() -> None:
+    assert not current(Held(), boot=0.0)
+
+
+def test_a_set_bit_refuses_however_old_it_is() -> None:
+    held = held_with(ONE, at=100.0)
+    assert is_set(held, 1)
+    assert not is_set(held, 2)
+
+
+@pytest.mark.rfc("draft-ietf-oauth-status-list", "4")
+@given(st.integers(0, status_list.ENTRIES - 1))
+def test_bits_are_counted_as_the_list_format_counts_them(position: int) -> None:
+    held = Held(bitmaps={0: status_list.with_bits(status_list.EMPTY, [position])})
+    assert is_set(held, position)
+    assert not is_set(held, position ^ 1)
+
+
+@pytest.mark.threat("O-4", off="admit.verifier.freshness:is_complete")
+def test_a_list_at_another_version_than_named_is_added_but_proves_nothing() -> None:
+    held = held_with(status_list.EMPTY, at=100.0)
+    later = after(held, head(5, 2, {0: ONE}), {0: TWO}, 110.0)
+    assert is_set(later, 2)
+    assert later.fresh_at == 100.0
+    assert freshness.wanted(later, head(5, 2, {0: ONE})) == {0: status_list.version(TWO)}
+
+
+@pytest.mark.threat("O-4", off="admit.verifier.freshness:is_complete")
+def test_a_head_without_its_lists_proves_nothing() -> None:
+    held = after(Held(), head(5, 1, {0: ONE, 1: TWO}), {0: ONE}, 100.0)
+    assert not current(held, boot=100.0)
+    assert is_set(held, 1)
+
+
+def test_an_unchanged_list_is_not_asked_for_again() -> None:
+    held = held_with(ONE)
+    assert freshness.wanted(held, head(5, 2, {0: ONE})) == {}
+    assert after(held, head(5, 2, {0: ONE}), {}, 120.0).fresh_at == 120.0
+
+
+@pytest.mark.threat("SES-6", off="admit.verifier.freshness:add_bits")
+def test_no_bit_is_cleared_within_an_epoch() -> None:
+    held = after(held_with(ONE), head(5, 2, {0: TWO}), {0: TWO}, 110.0)
+    assert is_set(held, 1)
+    assert is_set(held, 2)
+    assert held.fresh_at == 110.0
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.sets(st.integers(0, 31))), max_size=8))
+def test_whatever_is_said_within_an_epoch_no_bit_is_ever_cleared(
+    rounds: list[tuple[int, set[int]]],
+) -> None:
+    held, seen = Held(), set[int]()
+    for at, (seq, positions) in enumerate(rounds):
+        bitmap = status_list.with_bits(status_list.EMPTY, positions)
+        held = after(held, head(5, seq, {0: bitmap}), {0: bitmap}, float(at))
+        seen |= {position for position in positions if is_set(held, position)}
+        assert all(is_set(held, position) for position in seen)
+
+
+@pytest.mark.threat("O-4", off="admit.verifier.freshness:is_back")
+@pytest.mark.parametrize("place", [(5, 8), (4, 99)])
+def test_a_database_that_went_back_is_stale_until_the_epoch_rises(place: tuple[int, int]) -> None:
+    held = held_with(ONE, at=100.0, seq=9)
+    held = after(held, head(*place, {0: status_list.EMPTY}), {0: status_list.EMPTY}, 101.0)
+    assert not current(held, boot=101.0)
+    assert is_set(held, 1)
+    for seq in (9, 10, 99):  # catching up does not help
+        held = after(held, head(5, seq, {0: TWO}), {0: TWO}, 102.0)
+        assert not current(held, boot=102.0)
+        assert not current(held, boot=102.0, iat=1_000.0)
+    held = after(held, head(6, 0, {0: TWO}), {0: TWO}, 103.0)
+    assert current(held, boot=103.0)
+    assert not is_set(held, 1)
+    assert is_set(held, 2)
+
+
+def test_a_new_epoch_counts_once_it_is_whole_and_old_bits_stand_until_then() -> None:
+    held = held_with(ONE, at=100.0)
+    told = head(6, 0, {0: TWO, 1: status_list.EMPTY})
+    half = after(held, told, {0: TWO}, 110.0)
+    assert is_set(half, 1)
+    assert is_set(half, 2)
+    assert half.fresh_at == 100.0
+    assert freshness.wanted(half, told) == {0: None, 1: None}
+    whole = after(half, told, {0: TWO, 1: status_list.EMPTY}, 111.0)
+    assert not is_set(whole, 1)
+    assert whole.fresh_at == 111.0
+
+
+def test_a_new_epoch_that_goes_back_before_it_is_whole_is_noticed() -> None:
+    held = after(held_with(ONE), head(6, 5, {0: TWO}), {}, 110.0)
+    held = after(held, head(6, 4, {0: TWO}), {0: TWO}, 111.0)
+    assert not current(held, boot=111.0)
+
+
+def test_a_list_that_left_is_let_go_and_its_tokens_are_not_taken() -> None:
+    held = after(held_with(ONE), head(5, 2, {1: TWO}), {1: TWO}, 110.0)
+    assert 0 not in held.bitmaps
+    assert not current(held, boot=110.0)
+    assert current(held, boot=110.0, n=1)
+
+
+@pytest.mark.threat("INF-keys", off="admit.verifier.freshness:check_kid")
+def test_a_revoked_key_stays_revoked() -> None:
+    held = after(Held(), head(5, 1, {0: ONE}, kids=frozenset({"k1"})), {0: ONE}, 100.0)
+    held = after(held, head(5, 2, {0: ONE}), {}, 101.0)
+    with pytest.raises(RevokedError):
+        freshness.check_kid(held, "k1")
+    freshness.check_kid(held, "k2")
+    freshness.check_kid(held, None)
+
+
+def test_a_young_token_needs_no_list_yet() -> None:
+    held = held_with(ONE, at=100.0)  # the issuer's clock said 1,000 then
+    at_200 = {"boot": 200.0, "wall": 1_100.0}
+    assert current(held, **at_200, iat=1_075.0)
+    assert not current(held, **at_200, iat=1_074.0)
+    assert not current(held, **at_200, iat=None)
+    assert current(held, **at_200, iat=1_100.0, n=77)
+
+
+def test_a_young_token_in_an_ended_family_is_refused_all_the_same() -> None:
+    held = held_with(ONE, at=100.0)
+    with pytest.raises(RevokedError):
+        freshness.check_status(held, "k", 0, 1, 1_000.0, 1_000.0, 100.0, TERMS)
+
+
+@pytest.mark.parametrize("off", [-6.0, 6.0, 3_600.0])
+def test_a_clock_that_disagrees_with_the_issuers_makes_nobody_young(off: float) -> None:
+    assert not current(held_with(ONE, at=100.0), boot=200.0, wall=1_100.0 + off, iat=1_100.0 + off)
+
+
+def test_nobody_is_young_before_a_head_was_had() -> None:
+    assert not current(Held(), boot=0.0, iat=1_000.0)
+
+
+@given(
+    st.floats(0, 100),
+    st.integers(0, 3),
+    st.booleans(),
+    st.sampled_from(["k1", "k2", None]),
+    st.floats(900, 1_100),
+)
+def test_the_quick_check_says_what_the_single_rules_say(
+    boot: float, position: int, has_list: bool, kid: str | None, iat: float
+) -> None:
+    held = replace(held_with(ONE, at=50.0), revoked_kids=frozenset({"k1"}))
+    n = 0 if has_list else 9
+
+    def one_by_one() -> None:
+        freshness.check_kid(held, kid)
+        freshness.check_bit(held, n, position)
+        freshness.check_current(held, n, iat, 1_000.0 + boot - 50, boot, TERMS)
+
+    def outcome(check: object) -> type[Exception] | None:
+        try:
+            check()  # type: ignore[operator]  # both are functions of no argument
+        except (RevokedError, StaleRevocationError) as error:
+            return type(error)
+        return None
+
+    assert outcome(one_by_one) == outcome(
+        lambda: freshness.check_status(held, kid, n, position, iat, 1_000.0 + boot - 50, boot, TERMS)
+    )
