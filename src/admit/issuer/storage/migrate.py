@@ -3,6 +3,8 @@
 Both databases roll DDL back, so a migration that fails changes nothing.
 """
 
+import asyncio
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +20,18 @@ from sqlalchemy.pool import NullPool
 from admit.errors import ConfigError, StorageUnavailableError
 from admit.issuer.storage.schema import HEAD, VERSION_TABLE
 
+_ONE_AT_A_TIME: Final = threading.Lock()
 _LOCK: Final = 0x41646D74  # any number that all our nodes share
 
 
 def upgrade_sqlite(path: Path, current: str | None) -> None:
     """Migrate one SQLite file in one transaction. `current` is only for the message."""
+    # Alembic keeps the migration under way in a global.
+    with _ONE_AT_A_TIME:
+        _upgrade_file(path, current)
+
+
+def _upgrade_file(path: Path, current: str | None) -> None:
     from admit.issuer.storage.sqlite_file import connect
 
     engine = create_engine("sqlite://", creator=lambda: connect(path, 30.0), poolclass=NullPool)
@@ -44,6 +53,15 @@ async def migrate(url: str) -> None:
         ConfigError: a schema that this version does not know, or no such database.
         StorageUnavailableError: not reached.
     """
+    await asyncio.to_thread(_migrate_in_thread, url)
+
+
+def _migrate_in_thread(url: str) -> None:
+    with _ONE_AT_A_TIME:
+        asyncio.run(_migrate(url))
+
+
+async def _migrate(url: str) -> None:
     import asyncpg
     from sqlalchemy.ext.asyncio import create_async_engine
 

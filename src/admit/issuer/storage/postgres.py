@@ -29,7 +29,9 @@ RETRIED: Final = frozenset({"40001", "40P01"})  # serialization_failure, deadloc
 COMMIT_AND_PUBLISH: Final = (
     "WITH h AS (UPDATE status_head SET seq = seq + 1 RETURNING epoch, seq)"
     " INSERT INTO status_batch (epoch, seq, tx, at)"
-    " SELECT epoch, seq, pg_current_xact_id()::text::bigint, extract(epoch from clock_timestamp()) FROM h;"
+    # Asked for one by one: without a head row they are NULL, and the key refuses rather than publish nothing.
+    " SELECT (SELECT epoch FROM h), (SELECT seq FROM h),"
+    " pg_current_xact_id()::text::bigint, extract(epoch from clock_timestamp());"
     " NOTIFY admit_status;"
     " COMMIT"
 )
