@@ -16,7 +16,6 @@ from admit.issuer.accounts.records import User
 @pytest.mark.parametrize(
     "spelling",
     [
-        "bob@example.com",
         "Bob@Example.COM",
         " bob@example.com\n",
         "ｂｏｂ＠ｅｘａｍｐｌｅ．ｃｏｍ",

@@ -1,0 +1,25 @@
+"""Twins of the defences of clients."""
+
+from typing import Any
+
+from admit.issuer.clients.records import Client
+
+
+def _any_uri(client: Client, uri: str) -> bool:
+    return True
+
+
+def _any_registration(uri: str, *, native: bool, dev: bool) -> bool:
+    return True
+
+
+def _any_id(text: str) -> bool:
+    return True
+
+
+TWINS: dict[str, Any] = {
+    "admit.issuer.clients.rules:redirect_uri_allowed": _any_uri,
+    "admit.issuer.clients.rules:post_logout_redirect_uri_allowed": _any_uri,
+    "admit.issuer.clients.rules:is_registrable_redirect_uri": _any_registration,
+    "admit.issuer.clients.rules:is_client_id": _any_id,
+}
