@@ -43,17 +43,16 @@ def main() -> None:
         make, check = key.signer, public.verifier
         assert make is not None
         assert check is not None
+        bare_verify: Callable[[], object] = partial(check, signature, data)
+        bare_sign: Callable[[], object] = partial(make, data)
         if alg == "HS256":
             secret = base64url.decode(key.to_dict(private=True)["k"].encode())
             check = floor.hmac_check(secret)
             # hmac.digest is the primitive that others are measured by, for both directions
             bare_verify = bare_sign = partial(hmac.digest, secret, data, "sha256")
-        else:
-            bare_verify = partial(check, signature, data)
-            bare_sign = partial(make, data)
         floor_verify = floor.verifier(alg, check, ISS, AUD)
         floor_sign = floor.signer(jws.encoded_header(key, "JWT"), make, ISS, AUD)
-        rows = {
+        rows: dict[str, tuple[Callable[[], object], ...]] = {
             "verify": (
                 bare_verify,
                 partial(floor_verify, token),

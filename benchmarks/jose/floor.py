@@ -34,10 +34,10 @@ def _unbase64(translated: bytes) -> bytes:
     return raw
 
 
-def _strict(value: Any, depth: int = 1) -> None:
+def _strict(value: dict[str, Any] | list[Any], depth: int = 1) -> None:
     if depth > 32:
         raise Refused
-    for item in value.values() if value.__class__ is dict else value:
+    for item in value.values() if isinstance(value, dict) else value:
         kind = item.__class__
         if kind is str or kind is bool or item is None:
             continue
@@ -53,7 +53,7 @@ def _strict(value: Any, depth: int = 1) -> None:
 
 def _object(data: bytes) -> dict[str, Any]:
     value = _decode(data)
-    if value.__class__ is not dict:
+    if not isinstance(value, dict):
         raise Refused
     _strict(value)
     if _encode(value) != data:

@@ -5,7 +5,6 @@ one encoding. Any other text is read a second time by a second parser that sees 
 agree.
 """
 
-import json as stdlib_json
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any
@@ -67,6 +66,8 @@ def check_values(value: dict[str, Any] | list[Any], depth: int = 1) -> None:
 
 def check_second_reading(data: bytes, value: dict[str, Any]) -> None:
     """Read again with the standard library, which shows every member, and demand the same value."""
+    import json as stdlib_json  # few tokens come here, so it is not loaded with the library
+
     text = data.decode("utf-8", "strict")
     if stdlib_json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant) != value:
         raise MalformedTokenError("JSON is ambiguous")

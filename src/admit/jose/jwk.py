@@ -1,7 +1,7 @@
 """A key with exactly one algorithm, RFC 7517. The key decides how a token is checked; a token never does."""
 
 from collections.abc import Callable, Mapping
-from secrets import token_bytes
+from os import urandom
 from types import MappingProxyType
 from typing import Any, NoReturn, final
 
@@ -24,7 +24,7 @@ _PUBLIC_OPERATION = {"sign": "verify", "verify": "verify"}
 
 _GENERATE: Mapping[str, Callable[[JwsAlg], KeyMaterial]] = MappingProxyType(
     {
-        "oct": lambda row: material.of_secret(token_bytes(row.min_bits // 8)),
+        "oct": lambda row: material.of_secret(urandom(row.min_bits // 8)),
         "RSA": lambda _: material.of_rsa(rsa.generate_private_key(65537, _RSA_BITS)),
         "EC": lambda _: material.of_ec(ec.generate_private_key(ec.SECP256R1())),
         "OKP": lambda _: material.of_ed25519(ed25519.Ed25519PrivateKey.generate()),
