@@ -67,8 +67,23 @@ class Marked:
     defences: tuple[str, ...] = ()
 
 
+class _Spelt(ast.NodeTransformer):
+    """Writes a module's constants out where they are used."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.constants = {
+            node.targets[0].id: node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        }
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        value = self.constants.get(node.id, node)
+        return value if isinstance(value, ast.Constant | ast.List | ast.Tuple) else node
+
+
 def _strings(node: ast.expr | None) -> tuple[str, ...]:
-    """The string literals of an `off` argument, a string or a list of them."""
+    """The strings of an `off` argument, a string or a list of them."""
     if node is None:
         return ()
     value = ast.literal_eval(node)
@@ -82,11 +97,13 @@ def _marks(node: ast.AST, file: str, test: str) -> Iterator[Marked]:
         if call.func.attr not in ("rfc", "threat") or not ast.unparse(call.func.value).endswith("mark"):
             continue
         keywords = {word.arg: word.value for word in call.keywords}
-        defences = _strings(keywords.get("off")) + _strings(keywords.get("off_system"))
         try:
+            defences = _strings(keywords.get("off")) + _strings(keywords.get("off_system"))
             values = tuple(str(ast.literal_eval(arg)) for arg in call.args)
         except ValueError as error:
-            raise SystemExit(f"{file}::{test}: the arguments of a marker must be literals") from error
+            raise SystemExit(
+                f"{file}::{test}: the arguments of a marker must be literals or constants of its module"
+            ) from error
         yield Marked(call.func.attr, values, file, test, defences)
 
 
@@ -96,6 +113,7 @@ def collect(tests: Path) -> list[Marked]:
     for path in sorted(tests.rglob("test_*.py")):
         file = path.relative_to(tests.parent).as_posix()
         tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = _Spelt(tree).visit(tree)
         names = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
         for statement in tree.body:
             if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "pytestmark":

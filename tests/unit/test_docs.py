@@ -21,7 +21,8 @@ def test_markers_are_found_on_functions_classes_parameters_and_modules(tmp_path:
     tests.mkdir()
     (tests / "test_a.py").write_text(
         'pytestmark = pytest.mark.rfc("1", "1")\n'
-        '@pytest.mark.threat("A", off=["m:f", "m:g"])\n'
+        'G = "m:g"\n'
+        '@pytest.mark.threat("A", off=["m:f", G])\n'
         "def test_one(): ...\n"
         '@pytest.mark.parametrize("x", [pytest.param(1, marks=pytest.mark.rfc("2", "3.4"))])\n'
         "async def test_two(x): ...\n"
