@@ -100,7 +100,8 @@ def test_what_came_back_is_read_only() -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("status",), None), (("status",), []), (("status", "n"), -1), (("status", "n"), True), (("status", "idx"), "1"),
+        (("status",), None), (("status",), []), (("status", "n"), -1), (("status", "n"), True),
+        (("status", "idx"), "1"),
         (("expires_at",), "1"), (("expires_at",), None), (("expires_at",), -1), (("principal",), None),
         (("principal", "issuer"), ""), (("principal", "subject"), 1), (("principal", "audience"), "a"),
         (("principal", "scopes"), None), (("principal", "scopes"), [1]), (("principal", "roles"), {"admin": 1}),
