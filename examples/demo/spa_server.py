@@ -24,7 +24,8 @@ class Headers:
 
     def __init__(self, app: ASGIApp, connect: str) -> None:
         self._app = app
-        policy = f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' {connect}"
+        sources = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'"
+        policy = f"{sources}; connect-src 'self' {connect}"
         self._headers = [
             (b"content-security-policy", f"{policy}; base-uri 'none'; frame-ancestors 'none'".encode()),
             (b"referrer-policy", b"no-referrer"),

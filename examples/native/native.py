@@ -1,0 +1,178 @@
+"""Sign in from a terminal as a native app does: the system browser, a loopback redirect, PKCE. Standard library only.
+
+RFC 8252 §7.3, RFC 7636. It calls the API, refreshes, calls again, logs out, and shows that the API then refuses.
+
+    python examples/native/native.py --issuer http://localhost:8410 --api http://localhost:8412
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import secrets
+import sys
+import time
+import urllib.error
+import urllib.request
+import webbrowser
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+CLIENT_ID = "demo-native"
+SCOPE = "openid profile offline_access orders:own"
+WAIT = 300.0
+
+
+class NoSignInError(Exception):
+    """The browser brought no usable answer."""
+
+
+def main() -> int:
+    """The whole life of a sign-in."""
+    parser = argparse.ArgumentParser(description="Sign in like a native app, call an API, refresh, log out.")
+    parser.add_argument("--issuer", default="http://localhost:8410")
+    parser.add_argument("--api", default="http://localhost:8412")
+    parser.add_argument(
+        "--print-url", action="store_true", help="print the address instead of opening a browser"
+    )
+    options = parser.parse_args()
+    metadata = get_json(f"{options.issuer}/.well-known/oauth-authorization-server")
+    if metadata["issuer"] != options.issuer:
+        raise NoSignInError("the metadata is another issuer's")
+
+    tokens = sign_in(metadata, options.api, print_url=options.print_url)
+    say(f"signed in; the access token lives {tokens['expires_in']} s")
+    say(f"GET /api/orders/mine → {call(options.api, tokens['access_token'])}")
+
+    tokens = token_request(
+        metadata, grant_type="refresh_token", refresh_token=tokens["refresh_token"], client_id=CLIENT_ID
+    )
+    say("refreshed: the old refresh token is spent, this one is new")
+    say(f"GET /api/orders/mine → {call(options.api, tokens['access_token'])}")
+
+    post(metadata["revocation_endpoint"], token=tokens["refresh_token"], client_id=CLIENT_ID)
+    said = time.monotonic()
+    say("logged out: the issuer ended everything of this sign-in")
+    while (status := call(options.api, tokens["access_token"])) == 200 and time.monotonic() - said < 60:
+        time.sleep(0.2)
+    say(f"GET /api/orders/mine → {status}, {time.monotonic() - said:.1f} s after logging out")
+    return 0 if status == 401 else 1
+
+
+def sign_in(metadata: dict[str, Any], api: str, *, print_url: bool) -> dict[str, Any]:
+    """Tokens for what a person allows in the browser."""
+    verifier, state = secrets.token_urlsafe(32), secrets.token_urlsafe(16)
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    with HTTPServer(("127.0.0.1", 0), Callback) as server:  # any free port: RFC 8252 §7.3
+        redirect_uri = f"http://127.0.0.1:{server.server_port}/callback"
+        query = urlencode(
+            {
+                "response_type": "code",
+                "client_id": CLIENT_ID,
+                "redirect_uri": redirect_uri,
+                "scope": SCOPE,
+                "resource": api,
+                "state": state,
+                "code_challenge": challenge,
+                "code_challenge_method": "S256",
+            }
+        )
+        address = f"{metadata['authorization_endpoint']}?{query}"
+        if print_url or not webbrowser.open(address):
+            say(f"open {address}")
+        answer = wait_for_answer(server)
+    # RFC 9207: the answer names who gave it. Another issuer's answer must not reach this one's token endpoint.
+    if answer.get("state") != state or answer.get("iss") != metadata["issuer"]:
+        raise NoSignInError("the answer belongs to another sign-in")
+    if "code" not in answer:
+        raise NoSignInError(answer.get("error", "no code"))
+    return token_request(
+        metadata,
+        grant_type="authorization_code",
+        code=answer["code"],
+        redirect_uri=redirect_uri,
+        client_id=CLIENT_ID,
+        code_verifier=verifier,
+    )
+
+
+class Callback(BaseHTTPRequestHandler):
+    """Takes one answer and tells the person to go back."""
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        if parts.path != "/callback":
+            self.send_error(404)
+            return
+        values = parse_qs(parts.query)
+        self.server.answer = {name: found[0] for name, found in values.items() if len(found) == 1}  # type: ignore[attr-defined]  # the handler's only way to hand a value over
+        body = b"<!doctype html><title>Admit</title><p>Done. Go back to the terminal."
+        self.send_response(200)
+        self.send_header("content-type", "text/html; charset=utf-8")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """The address holds the code: not for the log."""
+
+
+def wait_for_answer(server: HTTPServer) -> dict[str, str]:
+    """What the browser brings, within five minutes."""
+    until = time.monotonic() + WAIT
+    server.timeout = 1.0
+    while time.monotonic() < until:
+        server.handle_request()
+        answer: dict[str, str] | None = getattr(server, "answer", None)
+        if answer is not None:
+            return answer
+    raise NoSignInError("nobody signed in")
+
+
+def token_request(metadata: dict[str, Any], **form: str) -> dict[str, Any]:
+    """The token endpoint's answer."""
+    answer: dict[str, Any] = json.loads(post(metadata["token_endpoint"], **form))
+    return answer
+
+
+def post(address: str, **form: str) -> bytes:
+    """A form, posted."""
+    with urllib.request.urlopen(address, data=urlencode(form).encode(), timeout=10) as response:
+        content: bytes = response.read()
+    return content
+
+
+def get_json(address: str) -> dict[str, Any]:
+    """A JSON object, fetched."""
+    with urllib.request.urlopen(address, timeout=10) as response:
+        value: dict[str, Any] = json.load(response)
+    return value
+
+
+def call(api: str, access_token: str) -> int:
+    """The status of one API call with this token."""
+    request = urllib.request.Request(
+        f"{api}/api/orders/mine", headers={"Authorization": f"Bearer {access_token}"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def say(line: str) -> None:
+    """A line, at once."""
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except NoSignInError as error:
+        sys.exit(f"not signed in: {error}")
+    except urllib.error.HTTPError as error:
+        sys.exit(f"{urlsplit(error.url).path} answered {error.code}")
+    except urllib.error.URLError:
+        sys.exit("nobody answers there: is `make demo` running?")
