@@ -32,6 +32,8 @@ def loads_object(data: bytes, *, max_size: int = MAX_SIZE) -> dict[str, Any]:
     Raises:
         MalformedTokenError: anything else.
     """
+    if not isinstance(data, bytes):
+        raise MalformedTokenError("JSON is read from octets")
     if len(data) > max_size:
         raise MalformedTokenError("JSON is too large")
     try:

@@ -5,6 +5,7 @@ from os import urandom
 from types import MappingProxyType
 from typing import Any, NoReturn, final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
 
@@ -37,7 +38,7 @@ class JWK:
     """One key, one algorithm, RFC 7517 §4. Immutable; `repr` shows no secret.
 
     Made by `generate`, `secret` or `load`. `alg` is the only algorithm it will ever sign or verify with;
-    `use` and `key_ops` are obeyed. `is_private` is true of symmetric keys too. Two keys are equal when they
+    `use` and `key_ops` are obeyed. `signer`, `verifier` and `headers` are what `jws` prepared for it: use `jws`. `is_private` is true of symmetric keys too. Two keys are equal when they
     are the same key with the same restrictions.
     """
 
@@ -287,7 +288,7 @@ def check_certificate(members: Mapping[str, Any], found: KeyMaterial) -> None:
             raise InvalidKeyError("x5c is not a list of certificates")
         certified = load_der_x509_certificate(a2b_base64(chain[0].encode("ascii"), strict_mode=True))
         same = certified.public_key() == found.public
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise InvalidKeyError("x5c cannot be read") from None
     if not same:
         raise InvalidKeyError("x5c certifies another key")

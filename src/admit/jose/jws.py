@@ -94,6 +94,8 @@ def _encode_header(key: JWK, typ: str | None, extra: Mapping[str, Any]) -> bytes
     if _OWN_MEMBERS & extra.keys():
         raise MalformedTokenError("the header repeats a member that the key or typ decides")
     members: dict[str, Any] = {"alg": key.alg}
+    if typ is not None and not isinstance(typ, str):
+        raise MalformedTokenError("typ is not a string")
     if typ is not None:
         members["typ"] = typ
     if key.kid is not None:

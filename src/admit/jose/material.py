@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -65,7 +66,7 @@ def read_members(members: Mapping[str, Any]) -> KeyMaterial:
             raise InvalidKeyError("members of two key types are mixed")
     try:
         return row.read(members)
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm):
         raise InvalidKeyError("the key's members do not make a key") from None
 
 

@@ -90,6 +90,12 @@ def test_nesting_is_taken_to_its_limit() -> None:
     assert json.loads_object(b'{"a":' * 32 + b"1" + b"}" * 32)
 
 
+@pytest.mark.parametrize("text", ['{"a":1}', bytearray(b'{"a":1}'), None, 7])
+def test_only_octets_are_read(text: object) -> None:
+    with pytest.raises(MalformedTokenError):
+        json.loads_object(text)  # type: ignore[arg-type]  # wrong on purpose
+
+
 def test_white_space_and_escapes_are_taken() -> None:
     assert json.loads_object(b' { "a" : "\\/\\u00e9" ,\r\n "b":1.50 } ') == {"a": "/é", "b": 1.5}
 
