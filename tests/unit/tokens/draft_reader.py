@@ -26,9 +26,12 @@ def read(token: str, jwk: dict[str, Any], *, uri: str, now: float) -> tuple[int,
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
     signed = f"{header_part}.{payload_part}".encode()
     _public_key(jwk).verify(utils.encode_dss_signature(r, s), signed, ec.ECDSA(SHA256()))
-    assert header["typ"] == "statuslist+jwt" and header["kid"] == jwk["kid"] and header["alg"] == "ES256"
+    assert header["typ"] == "statuslist+jwt"
+    assert header["kid"] == jwk["kid"]
+    assert header["alg"] == "ES256"
     assert payload["sub"] == uri
-    assert payload["iat"] <= now < payload["exp"] and payload["ttl"] > 0
+    assert payload["iat"] <= now < payload["exp"]
+    assert payload["ttl"] > 0
     return payload["status_list"]["bits"], zlib.decompress(_unpack(payload["status_list"]["lst"]))
 
 

@@ -1,0 +1,53 @@
+"""Issuing that waits for no end, ends that look once, and a restart that forgets."""
+
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from admit.issuer.revocation.permutation import Permutation
+from admit.issuer.revocation.records import EndStart, ListBits, Node
+from admit.issuer.revocation.service import NOBODY
+from admit.issuer.revocation.store import ends, node, node_of
+from admit.issuer.storage import Statement, Steps
+
+ANY_NODE = Statement(select(node).where(node.c.id == bindparam("node_id")))
+
+
+def _forget(permutation: Permutation, written: str) -> ListBits:
+    return NOBODY
+
+
+def _any_node(id: str, now: float) -> Steps[Node | None]:
+    rows = yield ANY_NODE(node_id=id)
+    return node_of(rows[0]) if rows else None
+
+
+def _any_user(user_id: str) -> Steps[bool]:
+    return True
+    yield
+
+
+def _any_client(client_id: str, now: float) -> Steps[bool]:
+    return True
+    yield
+
+
+def _hold_nothing(start: EndStart, now: float) -> Steps[None]:
+    return
+    yield
+
+
+def _one_round(start: EndStart, reason: str, now: float) -> Steps[list[int]]:
+    key = next(getattr(start, name) for name in ("id", "user_id", "client_id") if hasattr(start, name))
+    rows = yield ends.END_BY[type(start)](start=key, reason=reason, now=now)
+    return [row["idx"] for row in rows]
+
+
+TWINS: dict[str, Any] = {
+    "admit.issuer.revocation.service:bits_of": _forget,
+    "admit.issuer.revocation.store.nodes:lock_node": _any_node,
+    "admit.issuer.revocation.store.holders:share_user": _any_user,
+    "admit.issuer.revocation.store.holders:share_client": _any_client,
+    "admit.issuer.revocation.store.ends:hold_start": _hold_nothing,
+    "admit.issuer.revocation.store.ends:end_trees": _one_round,
+}

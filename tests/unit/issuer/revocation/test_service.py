@@ -1,0 +1,261 @@
+"""Heads, lists, and the state for a verifier in the same process."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete, update
+
+from admit.errors import KeysUnavailableError, OAuthError, StorageUnavailableError
+from admit.issuer.keys import SigningKeys
+from admit.issuer.revocation import ByNode, ByUser, Lists, RevocationConfig, StatusService, store
+from admit.issuer.storage import Statement, bound_once
+from admit.tokens import status_head, status_list
+from tests.fixtures.families import ISSUER, KEYS, NONCE, NOW, Process
+from tests.unit.tokens import draft_reader
+
+Another = Callable[[], Awaitable[Process]]
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # nothing in it is SQL's
+NO_HEAD = Statement(delete(store.status_head))
+
+
+async def test_a_head_names_every_list_and_its_version(process: Process) -> None:
+    head = await process.head()
+    empty = status_list.version(status_list.EMPTY)
+    assert (head.issuer, head.nonce, head.iat) == (ISSUER, NONCE, NOW)
+    assert head.lists == {0: empty, 1: empty}
+    assert head.revoked_kids == frozenset()
+
+
+async def test_the_version_in_the_head_is_that_of_the_published_list(process: Process) -> None:
+    await process.user()
+    node = await process.session()
+    await process.end(ByNode(node.id))
+    head = await process.head()
+    assert head.lists[0] == status_list.version(await process.published(0))
+    assert head.lists[0] != status_list.version(status_list.EMPTY)
+    assert await process.is_published_as_ended(node)
+
+
+@pytest.mark.parametrize("nonce", ["", "a" * 15, "a" * 65, "a" * 15 + "=", "a" * 15 + "\n", "a" * 15 + "ü"])
+@on_sqlite
+async def test_a_nonce_of_another_form_is_a_bad_request(process: Process, nonce: str) -> None:
+    with pytest.raises(OAuthError) as caught:
+        await process.service.head(nonce, NOW, process.snapshot)
+    assert (caught.value.code, caught.value.status) == ("invalid_request", 400)
+    assert nonce == "" or nonce not in str(caught.value)
+
+
+async def test_an_end_in_one_process_is_in_the_next_head_of_another(
+    process: Process, another: Another
+) -> None:
+    other = await another()
+    await process.user()
+    node, kept = await process.session(), await process.session()
+    before = (await other.head()).place
+    await process.end(ByNode(node.id))
+    head = await other.head()
+    assert head.place > before
+    assert await other.is_published_as_ended(node)
+    assert not await other.is_published_as_ended(kept)
+    assert head.lists == (await process.head()).lists
+
+
+async def test_processes_that_followed_by_changes_and_at_once_agree(
+    process: Process, another: Another
+) -> None:
+    follower = await another()
+    await process.user()
+    for _ in range(5):
+        await process.end(ByNode((await process.session()).id))
+        await follower.head()
+    late = await another()
+    assert (await late.head()).lists == (await follower.head()).lists == (await process.head()).lists
+
+
+async def test_a_process_that_missed_the_log_reads_everything_anew(
+    process: Process, another: Another
+) -> None:
+    other = await another()
+    await other.head()
+    await process.user()
+    node = await process.session()
+    await process.end(ByNode(node.id))
+    while await process.db.run(store.purge, before=1e12):
+        pass
+    assert await other.is_published_as_ended(node)
+
+
+@on_sqlite
+async def test_nothing_is_made_anew_while_nothing_changes(process: Process) -> None:
+    assert await process.state() is await process.state()
+    first = await process.service.list_token(0, NOW, process.snapshot)
+    assert await process.service.list_token(0, NOW + 299, process.snapshot) == first
+
+
+@on_sqlite
+async def test_a_list_is_signed_anew_when_it_grew_old_and_keeps_its_etag(process: Process) -> None:
+    young = await process.service.list_token(0, NOW, process.snapshot)
+    old = await process.service.list_token(0, NOW + 301, process.snapshot)
+    assert young is not None
+    assert old is not None
+    assert young[0] != old[0]
+    assert young[1] == old[1] == f'W/"{status_list.version(status_list.EMPTY)}"'
+    back = await process.service.list_token(0, NOW, process.snapshot)
+    assert back is not None
+    assert back[0] != old[0]
+
+
+@on_sqlite
+async def test_the_etag_changes_with_the_bits(process: Process) -> None:
+    before = await process.service.list_token(0, NOW, process.snapshot)
+    await process.user()
+    await process.end(ByNode((await process.session()).id))
+    after = await process.service.list_token(0, NOW, process.snapshot)
+    assert before is not None
+    assert after is not None
+    assert before[1] != after[1]
+
+
+@on_sqlite
+@pytest.mark.parametrize("n", [2, 99, -1])
+async def test_a_list_that_is_not_in_use_is_not_published(process: Process, n: int) -> None:
+    assert await process.service.list_token(n, NOW, process.snapshot) is None
+
+
+@on_sqlite
+async def test_an_independent_reader_finds_the_ended_family_at_its_position(process: Process) -> None:
+    await process.user()
+    node, kept = await process.session(), await process.session()
+    await process.end(ByNode(node.id))
+    answer = await process.service.list_token(0, NOW, process.snapshot)
+    assert answer is not None
+    jwk = process.snapshot.signer("status", "ES256").public().to_dict()
+    bits, unpacked = draft_reader.read(answer[0].decode(), jwk, uri=status_list.uri(ISSUER, 0), now=NOW)
+    assert draft_reader.status(bits, unpacked, process.lists.ref(node.idx).position) == 1
+    assert draft_reader.status(bits, unpacked, process.lists.ref(kept.idx).position) == 0
+
+
+async def test_a_revoked_key_is_in_the_next_head_of_a_process_that_has_not_refreshed_its_keys(
+    process: Process, another: Another
+) -> None:
+    other = await another()
+    kid = process.snapshot.signer("token", "ES256").kid
+    assert kid is not None
+    await SigningKeys(process.db, KEYS).revoke(kid, NOW)
+    assert (await other.head()).revoked_kids == {kid}
+    assert (await other.state()).revoked_kids == {kid}
+
+
+@on_sqlite
+async def test_a_revoked_status_key_signs_nothing_more(process: Process) -> None:
+    kid = process.snapshot.signer("status", "ES256").kid
+    assert kid is not None
+    await SigningKeys(process.db, KEYS).revoke(kid, NOW)
+    with pytest.raises(KeysUnavailableError):
+        await process.head()
+    with pytest.raises(KeysUnavailableError):
+        await process.published(0)
+    await process.keys.refresh(NOW)
+    assert (await process.head()).revoked_kids == {kid}
+
+
+async def test_a_head_is_never_given_from_memory_when_the_database_is_gone(process: Process) -> None:
+    await process.head()
+    await process.db.close()
+    with pytest.raises(StorageUnavailableError):
+        await process.head()
+    with pytest.raises(StorageUnavailableError):
+        await process.state()
+    with pytest.raises(StorageUnavailableError):
+        await process.published(0)
+
+
+@on_sqlite
+async def test_a_database_without_its_head_answers_nothing(process: Process) -> None:
+    await process.db.run(bound_once, NO_HEAD())
+    with pytest.raises(StorageUnavailableError):
+        await process.head()
+
+
+@on_sqlite
+async def test_the_state_is_the_same_as_what_is_published(process: Process) -> None:
+    await process.user()
+    nodes = [await process.session() for _ in range(30)]
+    for node in nodes[::3]:
+        await process.end(ByNode(node.id))
+    state = await process.state()
+    assert {n: bits.version for n, bits in state.lists.items()} == (await process.head()).lists
+    assert state.lists[0].bitmap == await process.published(0)
+    assert [state.is_ended(process.lists.ref(node.idx)) for node in nodes] == [n % 3 == 0 for n in range(30)]
+
+
+@on_sqlite
+async def test_a_token_of_a_list_that_is_not_in_use_counts_as_ended(process: Process) -> None:
+    state = await process.state()
+    process.lists._permutations[7] = process.lists.permutation(0)
+    assert state.is_ended(process.lists.ref(7 << 20))
+
+
+@on_sqlite
+async def test_an_index_of_an_unknown_list_has_no_position_yet(process: Process) -> None:
+    from admit.errors import UnavailableError
+
+    with pytest.raises(UnavailableError):
+        process.lists.ref(5 << 20)
+
+
+async def test_the_spare_list_is_made_before_it_is_needed_and_once(
+    process: Process, another: Another
+) -> None:
+    await process.user()
+    row = {"id": "x", "kind": "session", "user_id": "u_alice", "created_at": NOW, "expires_at": NOW + 9}
+    await process.db.run(bound_once, Statement(store.node.insert().values(idx=(1 << 20) + 5, **row))())
+    before = (await process.head()).place
+    await process.lists.ensure(process.db, NOW)
+    other = await another()
+    assert sorted((await process.head()).lists) == sorted((await other.head()).lists) == [0, 1, 2]
+    assert (await process.head()).place == (before[0], before[1] + 1)
+    assert process.lists.ref((2 << 20) + 1) == other.lists.ref((2 << 20) + 1)
+
+
+async def test_a_database_that_went_back_is_published_as_it_is_and_told(
+    process: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    await process.user()
+    await process.end(ByNode((await process.session()).id))
+    epoch, seq = (await process.head()).place
+    await process.db.run(bound_once, Statement(update(store.status_head).values(seq=seq - 1))())
+    assert (await process.head()).place == (epoch, seq - 1)
+    assert "admit epoch raise" in caplog.text
+
+
+async def test_heads_of_a_busy_moment_all_hold_what_was_ended_before_they_were_asked(
+    process: Process,
+) -> None:
+    import asyncio
+
+    await process.user()
+    nodes = [await process.session() for _ in range(20)]
+
+    async def end_and_ask(n: int) -> bool:
+        await process.end(ByNode(nodes[n].id))
+        return await process.is_ended(nodes[n])
+
+    assert all(await asyncio.gather(*map(end_and_ask, range(20))))
+    assert await process.end(ByUser("u_alice")) == 0
+
+
+@on_sqlite
+async def test_the_lists_age_comes_from_the_settings(process: Process) -> None:
+    config = RevocationConfig(list_max_age=timedelta(seconds=10), list_lifetime=timedelta(seconds=20))
+    lists = Lists(process.db.keyring)
+    service = StatusService(process.db, lists, ISSUER, config)
+    first = await service.list_token(0, NOW, process.snapshot)
+    assert first == await service.list_token(0, NOW + 9, process.snapshot)
+    assert first != await service.list_token(0, NOW + 10, process.snapshot)
+
+
+def test_the_media_types_are_those_of_the_formats() -> None:
+    assert status_list.MEDIA_TYPE == "application/statuslist+jwt"
+    assert status_head.MEDIA_TYPE == "application/admit-status-head+jwt"

@@ -1,0 +1,93 @@
+"""Lists that leave, and the log that is let go."""
+
+from sqlalchemy import func, select, update
+
+from admit.issuer.revocation import ByUser, store
+from admit.issuer.storage import Statement, bound_once
+from tests.fixtures.families import LATER, NOW, Process
+
+INSERT = Statement(store.node.insert())
+COUNT = Statement(select(func.count().label("n")).select_from(store.status_change))
+AGE = Statement(update(store.status_batch).values(at=NOW - 7200))
+
+
+async def begun(process: Process, list_number: int) -> None:
+    """As if so many families had been opened that this list is the one being filled."""
+    row = {
+        "id": f"x{list_number}",
+        "kind": "session",
+        "user_id": "u_x",
+        "created_at": NOW,
+        "expires_at": LATER,
+    }
+    idx = (list_number << 20) + 7
+    await process.db.run(bound_once, Statement(store.node.insert().values(idx=idx, **row))())
+    await process.lists.ensure(process.db, NOW)
+
+
+async def dropped(process: Process, before: float) -> int:
+    return await process.db.run(store.drop_finished_lists, before=before, now=NOW)
+
+
+async def test_a_list_leaves_when_its_families_are_over_and_their_tokens_dead(process: Process) -> None:
+    await process.user()
+    await process.session()
+    await begun(process, 2)
+    assert sorted((await process.head()).lists) == [0, 1, 2, 3]
+    assert await dropped(process, NOW - 1) == 0
+    await process.end(ByUser("u_alice"))
+    assert await dropped(process, NOW) == 0
+    assert await dropped(process, NOW + 0.5) == 2
+    assert sorted((await process.head()).lists) == [2, 3]
+    assert await process.service.list_token(0, NOW, process.snapshot) is None
+
+
+async def test_a_list_with_one_live_family_stays(process: Process) -> None:
+    await process.user()
+    await process.session()
+    await begun(process, 2)
+    assert await dropped(process, NOW + 1) == 1
+    assert sorted((await process.head()).lists) == [0, 2, 3]
+    assert await dropped(process, LATER + 1) == 1
+    assert sorted((await process.head()).lists) == [2, 3]
+
+
+async def test_the_list_that_is_filled_and_its_spare_never_leave(process: Process) -> None:
+    assert await dropped(process, LATER * 2) == 0
+    assert sorted((await process.head()).lists) == [0, 1]
+
+
+async def test_an_end_in_a_list_that_left_changes_nothing_published(process: Process) -> None:
+    await process.user()
+    node = await process.session()
+    await begun(process, 2)
+    assert await dropped(process, LATER + 1) == 2
+    process.lists._permutations.clear()
+    before = await process.head()
+    assert await process.end(ByUser("u_alice")) == 1
+    assert (await process.head()).lists == before.lists
+    assert not await process.is_live(node)
+
+
+async def test_the_order_of_ends_is_let_go_and_the_ends_are_kept(process: Process) -> None:
+    await process.user()
+    node = await process.session()
+    await process.end(ByUser("u_alice"))
+    await process.db.run(bound_once, AGE())
+    assert await process.db.run(store.purge, before=NOW - 3600) == 2
+    assert await process.db.run(store.purge, before=NOW - 3600) == 0
+    fresh = await Process.start(process.db)
+    assert await fresh.is_published_as_ended(node)
+
+
+async def test_the_bits_of_a_list_that_left_are_let_go(process: Process) -> None:
+    await process.user()
+    await process.session()
+    await process.end(ByUser("u_alice"))
+    await begun(process, 2)
+    assert await dropped(process, NOW + 1) == 2
+    while await process.db.run(store.purge, before=NOW + 1):
+        pass
+    left = await process.db.one(COUNT())
+    assert left is not None
+    assert left["n"] == 2  # the marks of the lists that stay
