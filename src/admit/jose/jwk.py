@@ -38,8 +38,9 @@ class JWK:
     """One key, one algorithm, RFC 7517 §4. Immutable; `repr` shows no secret.
 
     Made by `generate`, `secret` or `load`. `alg` is the only algorithm it will ever sign or verify with;
-    `use` and `key_ops` are obeyed. `signer`, `verifier` and `headers` are what `jws` prepared for it: use `jws`. `is_private` is true of symmetric keys too. Two keys are equal when they
-    are the same key with the same restrictions.
+    `use` and `key_ops` are obeyed. `is_private` is true of symmetric keys too. Two keys are equal when they
+    are the same key with the same restrictions. `signer`, `verifier` and `headers` are what `jws` works with:
+    call `jws`, not them.
     """
 
     __slots__ = (
