@@ -1,0 +1,178 @@
+// The page of somebody who is signed in.
+
+import { ask } from "./carry.js";
+import { glyph, h } from "./dom.js";
+import { callsExplained, result } from "./result.js";
+import { watch } from "./watch.js";
+import { sessionInWords, tokenInWords } from "./words.js";
+
+const MODES = [
+  ["session", "Session", "a number to look up"],
+  ["token", "Token", "a ticket that proves itself"],
+];
+
+export class Desk {
+  #mode = "session";
+  #answers = h("div", { class: "answers", "aria-live": "polite" });
+  #words = h("div");
+
+  constructor(client, config, sessionBytes, arrival) {
+    this.client = client;
+    this.config = config;
+    this.sessionBytes = sessionBytes;
+    this.element = h("div", { class: "desk" }, this.#arrived(arrival), this.#carried(), this.#answers, this.#words, this.#reload(), this.#leave());
+    this.#describe();
+  }
+
+  #arrived(arrival) {
+    if (!arrival.silent) return null;
+    return h(
+      "p",
+      { class: "notice", role: "status" },
+      `You reloaded. The tokens lived in memory, so they were gone; the page went through the issuer and came back with new ones in ${arrival.took} ms. You typed nothing, because the issuer's session was still there.`,
+    );
+  }
+
+  #carried() {
+    return h(
+      "section",
+      { class: "card carried", "aria-labelledby": "carried" },
+      h("h2", { id: "carried" }, "Who you are, carried by"),
+      h(
+        "fieldset",
+        { class: "switch" },
+        h("legend", { class: "unseen" }, "Carry it by"),
+        MODES.map(([mode, name, what]) =>
+          h(
+            "label",
+            {},
+            h("input", { type: "radio", name: "mode", value: mode, checked: mode === this.#mode, onchange: () => this.#choose(mode) }),
+            h("span", { class: "option" }, glyph(mode), h("span", {}, h("strong", {}, name), h("span", { class: "what" }, what))),
+          ),
+        ),
+      ),
+      h(
+        "div",
+        { class: "row" },
+        h("button", { class: "button primary", type: "button", onclick: () => this.#fetch("/api/orders/mine") }, "My orders"),
+        h("button", { class: "button quiet", type: "button", onclick: () => this.#fetch("/api/orders") }, "All orders"),
+        h("button", { class: "button quiet", type: "button", onclick: () => this.#place() }, "Place an order"),
+      ),
+      h("p", { class: "muted" }, "Each press asks one and the same API at two addresses: one on the issuer's host, one on another site."),
+    );
+  }
+
+  #choose(mode) {
+    this.#mode = mode;
+    this.#answers.replaceChildren();
+    this.#describe();
+  }
+
+  #describe() {
+    this.#words.replaceChildren(
+      this.#mode === "token"
+        ? tokenInWords(this.client.held, this.client.rotations)
+        : sessionInWords(this.client.issuer, this.sessionBytes.size),
+    );
+  }
+
+  async #fetch(path) {
+    const mode = this.#mode;
+    let token = null;
+    if (mode === "token") {
+      try {
+        token = await this.client.accessToken();
+      } catch {
+        this.#answers.replaceChildren(h("p", { class: "alert", role: "alert" }, "The refresh token no longer works: somebody ended this sign-in. Sign in again."));
+        return;
+      }
+    }
+    const answers = await Promise.all(this.config.apis.map((api) => ask(api + path, token, this.sessionBytes)));
+    if (mode !== this.#mode) return;
+    this.#answers.replaceChildren(
+      h("div", { class: "pair" }, answers.map((answer, n) => result(mode, this.config.apis[n], this.client.issuer, answer))),
+      callsExplained(mode),
+    );
+    this.#describe();
+  }
+
+  /** Changes something, so by session it needs the CSRF token too: the browser adds cookies to anybody's request. */
+  async #place() {
+    const mode = this.#mode;
+    const token = mode === "token" ? await this.client.accessToken() : null;
+    const csrfToken = mode === "session" ? ((await this.client.session())?.csrf_token ?? "") : null;
+    await ask(`${this.config.api}/api/orders/mine`, token, this.sessionBytes, { method: "POST", csrfToken });
+    await this.#fetch("/api/orders/mine");
+  }
+
+  #reload() {
+    const rotate = async (event) => {
+      event.target.disabled = true;
+      await this.client.refresh().catch(() => {});
+      event.target.disabled = false;
+      this.#describe();
+    };
+    return h(
+      "section",
+      { class: "card", "aria-labelledby": "reload" },
+      h("h2", { id: "reload" }, "Reload, and you are still signed in"),
+      h("p", {}, "A page has no safe place to keep a token: what script can read, stolen script can read. So both tokens live in memory and die with the page. After a reload the whole page goes to the issuer and asks, without showing anything, whether you are still signed in there (prompt=none). Its session says yes, and new tokens come back."),
+      h(
+        "div",
+        { class: "row" },
+        h("button", { class: "button quiet", type: "button", onclick: () => location.reload() }, "Reload this page"),
+        h("button", { class: "button quiet", type: "button", onclick: rotate }, "Rotate the refresh token"),
+      ),
+    );
+  }
+
+  #leave() {
+    const place = h("div", { class: "leaving" });
+    const button = h("button", { class: "button quiet voiding", type: "button", onclick: () => this.#logOut(button, place) }, "Log out");
+    return h(
+      "section",
+      { class: "leave", "aria-labelledby": "leave" },
+      h("h2", { id: "leave" }, "Log out, and watch"),
+      h("p", {}, "The issuer ends the session, and with it the refresh token, at once. The access token is already out in the world: to show what becomes of it, the page keeps it a moment longer and tries it each second."),
+      button,
+      place,
+    );
+  }
+
+  async #logOut(button, place) {
+    button.disabled = true;
+    const old = this.client.held;
+    let ended;
+    try {
+      ended = await this.client.end();
+    } catch (error) {
+      button.disabled = false;
+      place.replaceChildren(h("p", { class: "alert", role: "alert" }, error.message));
+      return;
+    }
+    const watching = watch(this.config.apis, old, performance.now(), this.sessionBytes);
+    const session = h("p", { class: "verdict" }, glyph("session"), h("span", {}, "Session: asking"));
+    const refresh = h("p", { class: "verdict" }, glyph("token"), h("span", {}, "Refresh token: asking"));
+    const finish = h("button", { class: "button primary", type: "button", onclick: () => this.#finish() }, ended === "session" ? "Done" : "Sign out at the issuer too");
+    place.replaceChildren(h("div", { class: "verdicts" }, session, refresh), watching.element, finish);
+    place.scrollIntoView({ block: "nearest" });
+
+    const cookie = await ask(`${this.config.api}/api/orders/mine`, null, this.sessionBytes);
+    tell(session, "session", cookie.status === 401, cookie.status === 401 ? "Session: refused at once" : ended === "session" ? `Session: the API answers ${cookie.status}` : "Session: still there. It belongs to the issuer, and ends there");
+    const dead = await this.client.refreshIsDead();
+    tell(refresh, "token", dead, dead ? "Refresh token: refused at once" : "Refresh token: still taken");
+    const last = await watching.done;
+    finish.before(h("p", { class: "notice", role: "status" }, `Both APIs refuse the old token. The last one did after ${last.toFixed(1)} s.`));
+  }
+
+  /** The standard way out, RP-initiated logout: the issuer clears its cookie and sends the browser back. */
+  #finish() {
+    const goal = this.client.endSessionUrl();
+    this.client.forget();
+    location.assign(goal);
+  }
+}
+
+function tell(line, kind, isVoid, text) {
+  line.replaceChildren(glyph(kind, { isVoid }), h("span", {}, text));
+}
