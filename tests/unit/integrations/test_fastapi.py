@@ -1,0 +1,376 @@
+"""`admit.integrations.fastapi`: the idioms, OpenAPI, one verification a request. `tests/contract` has the rest."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from typing import Annotated, Any
+
+import pytest
+from fastapi import Depends, FastAPI, HTTPException, Request, Security
+from fastapi.responses import JSONResponse
+
+from admit.errors import AdmitError, ConfigError, RevokedError
+from admit.integrations.fastapi import Guard, Refused
+from admit.jose import Waive
+from admit.principal import Principal
+from admit.verifier import AsyncVerifier, TrustedIssuer, Verifier
+from admit.verifier.core import Pending
+from tests.contract import asgi
+from tests.contract.services import (
+    API,
+    COOKIE,
+    ISSUER,
+    PAGES,
+    Answer,
+    Headers,
+    Issuer,
+    by_session,
+    by_token,
+    shown,
+)
+
+
+@pytest.fixture
+def issuer() -> Issuer:
+    return Issuer()
+
+
+@pytest.fixture
+def guard(issuer: Issuer) -> Guard:
+    return Guard(issuer.verifier, sessions=issuer, origins={PAGES})
+
+
+class Counting(Verifier):
+    """A verifier that counts."""
+
+    def __init__(self, issuer: Issuer) -> None:
+        self.core = issuer.verifier.core
+        self.count = 0
+        inner = self.core.try_verify
+
+        def counted(*args: Any, **more: Any) -> Any:
+            self.count += 1
+            return inner(*args, **more)
+
+        self.core.try_verify = counted  # type: ignore[method-assign]  # only in this test's own verifier
+
+
+async def get(app: FastAPI, path: str, headers: Headers) -> Answer:
+    return await asgi.call(app, path, headers)
+
+
+async def test_all_four_idioms_guard(issuer: Issuer, guard: Guard) -> None:
+    app = FastAPI()
+
+    @app.get("/annotated")
+    async def annotated(who: Annotated[Principal, guard("orders:read", role="admin")]) -> Any:
+        return shown(who)
+
+    @app.get("/security")
+    async def security(who: Annotated[Principal, Security(guard, scopes=["orders:read"])]) -> Any:
+        return shown(who)
+
+    @app.get("/optional")
+    async def optional(who: Annotated[Principal | None, guard.optional("orders:read")]) -> Any:
+        return shown(who)
+
+    @app.get("/dependencies", dependencies=[guard("orders:read")])
+    async def dependencies() -> Any:
+        return {"subject": "u_alice"}
+
+    @app.get("/default")
+    async def default(who: Principal = guard("orders:read")) -> Any:  # noqa: B008  # the idiom under test
+        return shown(who)
+
+    @app.get("/plain")
+    async def plain(who: Annotated[Principal, Depends(guard)]) -> Any:
+        return shown(who)
+
+    @app.get("/sync")
+    def sync(who: Annotated[Principal, guard("orders:read")]) -> Any:
+        return shown(who)
+
+    paths = ["/annotated", "/security", "/optional", "/dependencies", "/default", "/plain", "/sync"]
+    for path in paths:
+        answer = await get(app, path, by_token(issuer))
+        assert (answer.status, answer.json["subject"]) == (200, "u_alice"), path
+        if path != "/optional":
+            assert (await get(app, path, [])).status == 401
+    issuer.scopes = frozenset()
+    for path in paths:
+        expected = 200 if path == "/plain" else 403
+        assert (await get(app, path, by_token(issuer))).status == expected, path
+
+
+async def test_scopes_of_outer_dependencies_are_asked_too(issuer: Issuer, guard: Guard) -> None:
+    app = FastAPI()
+
+    def current(who: Annotated[Principal, guard("orders:read")]) -> Principal:
+        return who
+
+    def plainly(who: Annotated[Principal, Security(guard)]) -> Principal:
+        return who
+
+    @app.get("/one")
+    async def one(who: Annotated[Principal, Security(current, scopes=["orders:write"])]) -> Any:
+        return shown(who)
+
+    @app.get("/two")
+    async def two(who: Annotated[Principal, Security(plainly, scopes=["orders:write"])]) -> Any:
+        return shown(who)
+
+    for path in ("/one", "/two"):
+        answer = await get(app, path, by_token(issuer))
+        assert answer.status == 403
+        assert "orders:write" in answer.headers["www-authenticate"]
+    issuer.scopes = frozenset({"orders:read", "orders:write"})
+    for path in ("/one", "/two"):
+        assert (await get(app, path, by_token(issuer))).status == 200
+
+
+async def test_a_request_is_verified_once_however_many_guards_it_meets(issuer: Issuer) -> None:
+    verifier = Counting(issuer)
+    guard = Guard(verifier, sessions=issuer)
+    app = FastAPI(dependencies=[guard()])
+
+    @app.get(
+        "/x",
+        dependencies=[guard("orders:read"), guard(role="admin"), Security(guard, scopes=["orders:read"])],
+    )
+    async def x(
+        who: Annotated[Principal, guard("orders:read", group="staff")],
+        same: Annotated[Principal | None, guard.optional()],
+    ) -> Any:
+        assert who is same
+        return shown(who)
+
+    assert (await get(app, "/x", by_token(issuer))).status == 200
+    assert verifier.count == 1
+    assert (await get(app, "/x", by_session(issuer))).status == 200
+    assert (verifier.count, issuer.questions) == (1, 1)
+    assert (await get(app, "/x", [(b"authorization", b"Bearer x")])).status == 401
+    assert verifier.count == 2
+
+
+async def test_two_guards_of_different_verifiers_do_not_share_an_outcome(issuer: Issuer) -> None:
+    other = Verifier(
+        TrustedIssuer(
+            "https://other.example", audience=API, secret=bytes(range(32)), revocation=Waive.REVOCATION
+        )
+    )
+    app = FastAPI()
+
+    @app.get("/x", dependencies=[Guard(issuer.verifier)()])
+    async def x(who: Annotated[Principal, Guard(other)()]) -> None: ...
+
+    assert (await get(app, "/x", by_token(issuer))).status == 401
+
+
+async def test_an_outcome_is_not_carried_to_the_next_request(issuer: Issuer, guard: Guard) -> None:
+    app = FastAPI()
+
+    @app.get("/x")
+    async def x(who: Annotated[Principal, guard()]) -> Any:
+        return shown(who)
+
+    async def one(headers: Headers) -> int:
+        return (await get(app, "/x", headers)).status
+
+    statuses = await asyncio.gather(*(one(by_token(issuer) if n % 2 else []) for n in range(20)))
+    assert statuses == [401, 200] * 10
+
+
+class TestOpenApi:
+    """Contracts §2: scheme, scopes, 401, 403."""
+
+    @pytest.fixture
+    def app(self, guard: Guard) -> FastAPI:
+        app = FastAPI()
+
+        @app.get("/admin", responses={403: {"description": "Only for admins."}})
+        async def admin(who: Annotated[Principal, guard("orders:read", role="admin")]) -> None: ...
+
+        @app.get("/security", dependencies=[Security(guard, scopes=["orders:read", "orders:write"])])
+        async def security() -> None: ...
+
+        @app.get("/free")
+        async def free() -> None: ...
+
+        return app
+
+    def test_scheme_and_scopes_are_shown(self, app: FastAPI) -> None:
+        document = app.openapi()
+        assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+        assert document["paths"]["/admin"]["get"]["security"] == [{"bearer": ["orders:read"]}]
+        assert document["paths"]["/security"]["get"]["security"] == [
+            {"bearer": ["orders:read", "orders:write"]}
+        ]
+        assert "security" not in document["paths"]["/free"]["get"]
+        # A guard adds no parameters.
+        assert "parameters" not in document["paths"]["/admin"]["get"]
+
+    def test_refusals_and_the_cookie_are_shown_once_documented(self, app: FastAPI, guard: Guard) -> None:
+        guard.document(app)
+        document = app.openapi()
+        assert app.openapi() == document
+        admin = document["paths"]["/admin"]["get"]
+        assert admin["security"] == [{"bearer": ["orders:read"]}, {"session": []}]
+        assert set(admin["responses"]) == {"200", "401", "403"}
+        assert admin["responses"]["403"]["description"] == "Only for admins."
+        assert document["components"]["securitySchemes"]["session"] == {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": COOKIE,
+        }
+        assert set(document["paths"]["/free"]["get"]["responses"]) == {"200"}
+
+    def test_without_sessions_no_cookie_is_shown(self, issuer: Issuer) -> None:
+        app, guard = FastAPI(), Guard(issuer.verifier)
+        guard.document(app)
+
+        @app.get("/x")
+        async def x(who: Annotated[Principal, guard()]) -> None: ...
+
+        document = app.openapi()
+        assert set(document["components"]["securitySchemes"]) == {"bearer"}
+        assert set(document["paths"]["/x"]["get"]["responses"]) == {"200", "401", "403"}
+
+
+class TestHandlers:
+    """The application's own handlers are respected, and without any handler the answer is still right."""
+
+    @staticmethod
+    def app(guard: Guard) -> FastAPI:
+        app = FastAPI()
+
+        @app.get("/x")
+        async def x(who: Annotated[Principal, guard("orders:read")]) -> None: ...
+
+        return app
+
+    async def test_a_handler_for_refusals_replaces_the_answer(self, issuer: Issuer, guard: Guard) -> None:
+        app = self.app(guard)
+        causes: list[AdmitError] = []
+
+        @app.exception_handler(Refused)
+        async def refused(request: Request, error: Refused) -> JSONResponse:
+            causes.append(error.cause_)
+            return JSONResponse({"own": True}, error.status_code, error.headers)
+
+        issuer.end()
+        answer = await get(app, "/x", by_token(issuer))
+        assert (answer.status, answer.json) == (401, {"own": True})
+        assert isinstance(causes[0], RevokedError)
+        assert "www-authenticate" in answer.headers
+
+    async def test_a_handler_for_a_status_replaces_it_too(self, guard: Guard) -> None:
+        app = self.app(guard)
+
+        @app.exception_handler(401)
+        async def unauthorized(request: Request, error: HTTPException) -> JSONResponse:
+            return JSONResponse({"own": 401}, 401)
+
+        assert (await get(app, "/x", [])).json == {"own": 401}
+
+    async def test_what_the_framework_makes_of_it_by_itself_has_status_headers_and_texts(
+        self, guard: Guard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("admit.integrations.fastapi._HANDLERS", "some.other.place")
+        answer = await get(self.app(guard), "/x", [])
+        assert answer.status == 401
+        assert answer.headers["www-authenticate"] == 'Bearer scope="orders:read"'
+        assert answer.json["detail"]["error"] == "unauthorized"
+
+
+@pytest.mark.parametrize("kind", [Verifier, AsyncVerifier])
+async def test_the_loop_goes_on_while_keys_are_fetched(
+    issuer: Issuer, kind: type[Verifier | AsyncVerifier]
+) -> None:
+    """What would hold a thread up is awaited here, by both sorts of verifier."""
+    trusted = TrustedIssuer(ISSUER, audience=API, source=issuer.source)
+    verifier = kind(trusted, boottime=lambda: issuer.clock)
+    fetched: Future[None] = Future()
+    inner = verifier.core.try_verify
+
+    def waiting(*args: Any, **more: Any) -> Any:
+        return inner(*args, **more) if fetched.done() else Pending(fetched)
+
+    verifier.core.try_verify = waiting  # type: ignore[method-assign]  # only in this test's own verifier
+    guard = Guard(verifier)
+    app = FastAPI()
+
+    @app.get("/x")
+    async def x(who: Annotated[Principal, guard()]) -> Any:
+        return shown(who)
+
+    task = asyncio.ensure_future(get(app, "/x", by_token(issuer)))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not task.done()
+    thread = threading.Thread(target=fetched.set_result, args=(None,))
+    thread.start()
+    assert (await task).status == 200
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"origins": "https://app.example.com"}, {"origins": {"https://app.example.com/"}}, {"origins": {"*"}},
+        {"origins": {"https://APP.example.com"}}, {"origins": {"null"}}, {"origins": {""}}, {"origins": {1}},
+        {"realm": 'a"b'}, {"resource_metadata": "a\nb"},
+    ],
+)  # fmt: skip
+def test_what_cannot_work_is_refused_when_the_guard_is_made(issuer: Issuer, changed: dict[str, Any]) -> None:
+    assert Guard(issuer.verifier, sessions=issuer, origins={PAGES, "http://localhost:8411", "http://[::1]:1"})
+    with pytest.raises(ConfigError):
+        Guard(issuer.verifier, **changed)
+
+
+def test_sessions_with_several_issuers_or_audiences_need_the_choice_made(issuer: Issuer) -> None:
+    two = Verifier(TrustedIssuer(ISSUER, audience=[API, "https://b.example"], source=issuer.source))
+    assert Guard(two)
+    assert Guard(two, sessions=issuer, audience=API)
+    with pytest.raises(ConfigError):
+        Guard(two, sessions=issuer)
+
+
+@pytest.mark.parametrize("scopes", [("orders:read orders:write",), ("",)])
+def test_a_scope_that_can_be_none_is_refused_when_the_route_is_made(
+    guard: Guard, scopes: tuple[str, ...]
+) -> None:
+    for make in (guard, guard.optional):
+        with pytest.raises(ConfigError):
+            make(*scopes)
+        with pytest.raises(ConfigError):
+            make(role="")
+    with pytest.raises(TypeError):
+        guard(roles="admin")  # type: ignore[call-overload]  # a misspelt keyword must not guard less
+
+
+async def test_an_application_mounted_below_another_is_guarded_alike(issuer: Issuer, guard: Guard) -> None:
+    inner, outer = FastAPI(), FastAPI()
+
+    @inner.get("/x")
+    async def x(who: Annotated[Principal, guard()]) -> Any:
+        return shown(who)
+
+    outer.mount("/inner", inner)
+    assert (await get(outer, "/inner/x", by_token(issuer))).status == 200
+    answer = await get(outer, "/inner/x", [])
+    assert (answer.status, answer.json["error"]) == (401, "unauthorized")
+
+
+async def test_a_tests_override_of_the_guard_is_heeded(issuer: Issuer, guard: Guard) -> None:
+    app = FastAPI()
+
+    @app.get("/x")
+    async def x(who: Annotated[str, Security(guard, scopes=["orders:read"])]) -> str:
+        return who
+
+    async def somebody() -> AsyncIterator[str]:
+        yield "somebody"
+
+    app.dependency_overrides[guard] = somebody
+    assert (await get(app, "/x", [])).json == "somebody"
