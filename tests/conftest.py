@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.fixtures.postgres",
     "tests.fixtures.storage",
     "tests.fixtures.browser",
+    "tests.fixtures.issuer",
 ]
 
 
