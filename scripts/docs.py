@@ -8,8 +8,9 @@ import ast
 import sys
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,12 +91,13 @@ def _strings(node: ast.expr | None) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _marks(node: ast.AST, file: str, test: str) -> Iterator[Marked]:
+def _marks(node: ast.AST, spelt: _Spelt, file: str, test: str) -> Iterator[Marked]:
     for call in ast.walk(node):
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
             continue
         if call.func.attr not in ("rfc", "threat") or not ast.unparse(call.func.value).endswith("mark"):
             continue
+        spelt.generic_visit(call)
         keywords = {word.arg: word.value for word in call.keywords}
         try:
             defences = _strings(keywords.get("off")) + _strings(keywords.get("off_system"))
@@ -107,30 +109,36 @@ def _marks(node: ast.AST, file: str, test: str) -> Iterator[Marked]:
         yield Marked(call.func.attr, values, file, test, defences)
 
 
-def collect(tests: Path) -> list[Marked]:
+def _tests(body: list[ast.stmt]) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    functions = [node for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [node for node in functions if node.name.startswith("test_")]
+
+
+def _places(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
+    """Expressions that may hold markers, each with the test it is for."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark":
+            yield from ((node.value, test.name) for test in _tests(tree.body))
+        elif isinstance(node, ast.ClassDef):
+            for test in _tests(node.body):
+                yield from ((decorator, test.name) for decorator in node.decorator_list + test.decorator_list)
+    for test in _tests(tree.body):
+        yield from ((decorator, test.name) for decorator in test.decorator_list)
+
+
+@cache
+def collect(tests: Path) -> tuple[Marked, ...]:
     """Every `rfc` and `threat` marker under `tests`: on functions, classes, parameters, and by `pytestmark`."""
-    found: list[Marked] = []
-    for path in sorted(tests.rglob("test_*.py")):
-        file = path.relative_to(tests.parent).as_posix()
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        tree = _Spelt(tree).visit(tree)
-        names = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-        for statement in tree.body:
-            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "pytestmark":
-                for name in names:
-                    if name.startswith("test_"):
-                        found += _marks(statement.value, file, name)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef):
-                inner = [n.name for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-                for decorator in node.decorator_list:
-                    for name in inner:
-                        if name.startswith("test_"):
-                            found += _marks(decorator, file, name)
-            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                for decorator in node.decorator_list:
-                    found += _marks(decorator, file, node.name)
-    return sorted(set(found))
+    found: set[Marked] = set()
+    for path in tests.rglob("test_*.py"):
+        text = path.read_text(encoding="utf-8")
+        if "mark.rfc" not in text and "mark.threat" not in text:
+            continue
+        tree, file = ast.parse(text), path.relative_to(tests.parent).as_posix()
+        spelt = _Spelt(tree)
+        for node, test in _places(tree):
+            found.update(_marks(node, spelt, file, test))
+    return tuple(sorted(found))
 
 
 def ledger() -> dict[str, str]:
@@ -147,7 +155,7 @@ def _section_key(section: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(p), "") if p.isdigit() else (10_000, p) for p in section.split("."))
 
 
-def standards(marks: list[Marked]) -> str:
+def standards(marks: Iterable[Marked]) -> str:
     """docs/standards.md: the sections of each RFC that have tests, and the tests' names as sentences."""
     sections: dict[str, dict[str, set[tuple[str, str]]]] = defaultdict(lambda: defaultdict(set))
     for mark in marks:
@@ -172,7 +180,7 @@ def standards(marks: list[Marked]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def threats(marks: list[Marked]) -> str:
+def threats(marks: Iterable[Marked]) -> str:
     """docs/threats.md: each ledger row that has tests, its state, and the defences whose absence was noticed."""
     by_row: dict[str, list[Marked]] = defaultdict(list)
     for mark in marks:
