@@ -76,9 +76,7 @@ class Core:
         for trust in issuers:
             if trust.issuer in self._known:
                 raise ConfigError("an issuer is trusted once; give it several audiences instead")
-            source: Source = trust.source or Follower(
-                trust, fetcher or Fetcher(trust.origins), boottime=boottime
-            )
+            source: Source = trust.source or Follower(trust, fetcher, boottime=boottime)
             self._known[trust.issuer] = Known(trust, source)
         self.remembered = RememberedTokens(remember)
         self.audiences: frozenset[str] = frozenset().union(*(trust.audiences for trust in issuers))

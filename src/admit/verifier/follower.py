@@ -45,13 +45,14 @@ class Follower:
     def __init__(
         self,
         trust: TrustedIssuer,
-        fetcher: Fetcher,
+        fetcher: Fetcher | None = None,
         *,
         boottime: Callable[[], float],
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._trust = trust
-        self._fetcher = fetcher
+        self._fetcher = fetcher or Fetcher(trust.origins)
+        self._owns_fetcher = fetcher is None
         self._boottime = boottime
         self._jitter = jitter
         self._terms = trust.follows
@@ -161,6 +162,8 @@ class Follower:
                     wake.wait(left)
                 closed = self._closed
         self._finish_all()
+        if self._owns_fetcher:
+            self._fetcher.close()
 
     def _is_forced(self) -> bool:
         return self._keys_forced or (self._poll_wait is not None and self._poll_due <= self._boottime())

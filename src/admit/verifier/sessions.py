@@ -119,6 +119,10 @@ class RemoteLookup:
             task.add_done_callback(lambda done: self._done(key, done))
         return await asyncio.shield(task)
 
+    async def aclose(self) -> None:
+        """Close the idle connections of the running event loop."""
+        await self._fetcher.aclose()
+
     def forget(self, id_hash: bytes, audience: str) -> None:
         """Drop a kept answer."""
         self._kept.pop((id_hash, audience), None)

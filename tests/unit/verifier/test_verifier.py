@@ -476,26 +476,41 @@ def test_what_an_access_token_must_be_is_held(issuer: StatusIssuer, clock: Clock
             verifier.verify(status_signed)
 
 
-@pytest.mark.threat("JWT-header-trust", off="admit.verifier.core:check_unbound")
 @pytest.mark.rfc("9449", "7.1")
+@pytest.mark.threat("9700-sender", off="admit.verifier.core:check_unbound")
 def test_a_token_bound_to_a_key_is_refused_as_bearer(issuer: StatusIssuer, clock: Clock) -> None:
     with following(issuer, clock=clock) as verifier, pytest.raises(BoundTokenError):
         verifier.verify(issuer.token(confirmation={"jkt": "x"}))
 
 
-@pytest.mark.parametrize("name", ["jku", "x5u", "jwk", "x5c"])
-def test_no_key_and_no_url_is_taken_from_a_header(issuer: StatusIssuer, clock: Clock, name: str) -> None:
-    own = JWK.generate("ES256", kid="mine")
-    value: Any = {"jwk": own.public().to_dict(), "x5c": ["AA"]}.get(name, "https://evil.example/jwks")
-    net = FakeNet(issuer)
+def with_header(issuer: StatusIssuer, own: JWK, **more: Any) -> str:
+    """A token of a stranger whose header brings what should convince."""
     payload = issuer.token(key=own).split(".")[1]
-    header = {"alg": "ES256", "typ": "at+jwt", "kid": "mine", name: value}
+    header = {"alg": "ES256", "typ": "at+jwt", "kid": own.kid, **more}
     encoded = base64url.encode(json.dumps(header).encode()) + b"." + payload.encode()
     assert own.signer is not None
-    token = (encoded + b"." + base64url.encode(own.signer(encoded))).decode()
+    return (encoded + b"." + base64url.encode(own.signer(encoded))).decode()
+
+
+@pytest.mark.rfc("8725", "3.10")
+@pytest.mark.threat("JWT-header-trust", off="admit.jose.jws:choose_key")
+def test_no_key_is_taken_from_a_header(issuer: StatusIssuer, clock: Clock) -> None:
+    own = JWK.generate("ES256", kid="mine")
+    with following(issuer, clock=clock) as verifier, pytest.raises(KeyNotFoundError):
+        verifier.verify(with_header(issuer, own, jwk=own.public().to_dict()))
+
+
+@pytest.mark.rfc("8725", "3.10")
+@pytest.mark.threat("JWT-header-trust")
+@pytest.mark.parametrize("name", ["jku", "x5u"])
+def test_no_url_is_taken_from_a_header(issuer: StatusIssuer, clock: Clock, name: str) -> None:
+    elsewhere = StatusIssuer("https://evil.example", clock=clock.walltime)
+    net = FakeNet(issuer, elsewhere)
+    own = JWK.generate("ES256", kid="mine")
+    elsewhere.key = own
     with following(issuer, clock=clock, net=net) as verifier, pytest.raises(KeyNotFoundError):
-        verifier.verify(token)
-    assert all(url.startswith(issuer.issuer) for url in net.dialled)
+        verifier.verify(with_header(issuer, own, **{name: "https://evil.example/jwks"}))
+    assert elsewhere.hits == []
 
 
 def backend_token(key: JWK, **changes: Any) -> str:
