@@ -105,9 +105,14 @@ def end(
     now: float,
 ) -> Steps[bool]:
     """End one session of this user's and all that hangs from it. False: not this user's, or over already."""
-    if not (yield store.OWNED(session_id=session_id, user_id=user_id)):
+    if not (yield from owned(session_id, user_id)):
         return False
     return (yield from _end_one(lists, session_id, user_id, event=event, reason=reason, info=info, now=now))
+
+
+def owned(session_id: str, user_id: str) -> Steps[bool]:
+    """Whether it is a live session of this user's: a public id is no permission."""
+    return bool((yield store.OWNED(session_id=session_id, user_id=user_id)))
 
 
 def end_all(

@@ -1,0 +1,36 @@
+"""Twins of the defences of sessions."""
+
+from typing import Any
+
+from admit.issuer.sessions import rules, store
+from admit.issuer.storage import Steps
+
+
+def _as_it_is(raw: bytes) -> bytes:
+    return raw
+
+
+def _the_planted_one() -> bytes:
+    return b"p" * rules.RAW_BYTES
+
+
+def _leave_it(*args: Any, **kwargs: Any) -> Steps[None]:
+    yield store.BY_HASH(id_hash=b"")
+
+
+def _yes(**kwargs: Any) -> bool:
+    return True
+
+
+def _anybodys(session_id: str, user_id: str) -> Steps[bool]:
+    yield store.OWNED(session_id=session_id, user_id=user_id)
+    return True
+
+
+TWINS: dict[str, Any] = {
+    "admit.issuer.sessions.rules:hash_id": _as_it_is,
+    "admit.issuer.sessions.rules:is_live": _yes,
+    "admit.issuer.sessions.driver:new_raw_id": _the_planted_one,
+    "admit.issuer.sessions.transactions:end_replaced": _leave_it,
+    "admit.issuer.sessions.transactions:owned": _anybodys,
+}
