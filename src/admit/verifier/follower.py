@@ -99,8 +99,14 @@ class Follower:
             if self._terms is not None and self._poll_ended is None:
                 self._poll_wait = Future()
             self._thread = threading.Thread(target=self._run, name="admit-follower", daemon=True)
-            self._thread.start()
-            self.started = True
+            try:
+                self._thread.start()
+            except (
+                RuntimeError
+            ):  # no thread to be had, as while the interpreter ends: nothing can be learnt now
+                self._thread = self._keys_wait = self._poll_wait = None
+            else:
+                self.started = True
 
     def close(self) -> None:
         """Stop the thread. What is held stays until it is too old."""
@@ -267,15 +273,17 @@ class Follower:
 
     def _ask(self) -> None:
         assert self._terms is not None
-        pause = self._terms.poll_every
-        self._poll_failed = True
+        pause, outcome = self._terms.poll_every, _Outcome.FAILED
+        with self._wake:
+            if self._poll_wait is None and not self._poll_failed:
+                self._poll_wait = Future()  # whoever finds the state stale meanwhile may wait for this
         try:
             outcome = self._ask_rounds()
-            self._poll_failed = outcome is _Outcome.FAILED
             if outcome is _Outcome.MOVING:
                 pause = min(pause, 0.5)
         finally:
             with self._wake:
+                self._poll_failed = outcome is _Outcome.FAILED
                 self._poll_ended = self._boottime()
                 self._poll_due = self._poll_ended + pause * self._jitter(0.9, 1.0)
                 waiting, self._poll_wait = self._poll_wait, None
@@ -284,6 +292,8 @@ class Follower:
 
     def _ask_rounds(self) -> _Outcome:
         """Up to three rounds: lists that changed between the head and their fetch are asked for again."""
+        if self.snapshot.keys is None:
+            return _Outcome.FAILED  # no head could be verified
         try:
             head_url = self._head_url()
         except AdmitError as error:

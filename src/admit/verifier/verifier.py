@@ -14,6 +14,9 @@ from admit.verifier.health import VerifierHealth
 from admit.verifier.sessions import SessionLookup, session_principal
 from admit.verifier.trust import TrustedIssuer
 
+# A cold start waits for keys, then for revocations; and the token may be the first of a new key.
+_TURNS = 3
+
 
 class _Base:
     """Construction and what needs no waiting."""
@@ -61,13 +64,10 @@ class _Base:
 
     async def verify_async(self, credential: str | Credential, *, now: float | None = None) -> Principal:
         """`verify` in an event loop, whichever of the two classes this is: for integrations."""
-        outcome = self.core.try_verify(credential, now=now)
-        for final in (False, False, True):  # keys, then revocations, then a new key
-            if not isinstance(outcome, Pending):
-                break
-            await wait_async(outcome)
-            outcome = self.core.try_verify(credential, now=now, final=final)
-        assert isinstance(outcome, Principal)
+        outcome, turns = self.core.try_verify(credential, now=now), _TURNS
+        while isinstance(outcome, Pending):
+            turns = turns - 1 if await wait_async(outcome) else 0
+            outcome = self.core.try_verify(credential, now=now, final=turns <= 0)
         return outcome
 
     async def verify_session(
@@ -98,13 +98,10 @@ class Verifier(_Base):
             UnavailableError: keys or revocations are missing or too old: 503.
             CredentialError: there is no bearer token.
         """
-        outcome = self.core.try_verify(credential, now=now)
-        for final in (False, False, True):  # keys, then revocations, then a new key
-            if not isinstance(outcome, Pending):
-                break
-            wait([outcome.done], timeout=outcome.timeout)
-            outcome = self.core.try_verify(credential, now=now, final=final)
-        assert isinstance(outcome, Principal)
+        outcome, turns = self.core.try_verify(credential, now=now), _TURNS
+        while isinstance(outcome, Pending):
+            turns = turns - 1 if wait([outcome.done], timeout=outcome.timeout).done else 0
+            outcome = self.core.try_verify(credential, now=now, final=turns <= 0)
         return outcome
 
 
@@ -122,8 +119,8 @@ class AsyncVerifier(_Base):
         return await self.verify_async(credential, now=now)
 
 
-async def wait_async(pending: Pending) -> None:
-    """Wait in the running loop. A waiter that is cancelled leaves the fetch to the others."""
+async def wait_async(pending: Pending) -> bool:
+    """Wait in the running loop; whether it came. A waiter that is cancelled leaves the fetch to the others."""
     loop = asyncio.get_running_loop()
     done = asyncio.Event()
     pending.done.add_done_callback(lambda _: _notify(loop, done))
@@ -131,7 +128,8 @@ async def wait_async(pending: Pending) -> None:
         async with asyncio.timeout(pending.timeout):
             await done.wait()
     except TimeoutError:
-        return
+        return False
+    return True
 
 
 def _notify(loop: asyncio.AbstractEventLoop, done: asyncio.Event) -> None:

@@ -41,6 +41,7 @@ from admit.jose import claims as jose_claims
 from admit.principal import CredentialKind
 from admit.tokens import status_list
 from admit.verifier import AsyncVerifier, Revocation, TrustedIssuer, Verifier
+from admit.verifier.core import Pending
 from admit.verifier.follower import Follower
 from tests.fixtures.status_issuer import AUDIENCE, NOW, Clock, FakeNet, StatusIssuer
 
@@ -663,3 +664,50 @@ def test_a_verifier_dials_by_the_guard_unless_told_otherwise() -> None:
     source = Verifier(trust).core.source(trust.issuer)
     assert isinstance(source, Follower)
     assert isinstance(source._fetcher, Fetcher)
+
+
+def test_an_issuer_that_hangs_costs_a_request_one_wait_and_no_more(
+    issuer: StatusIssuer, clock: Clock
+) -> None:
+    let_go = threading.Event()
+
+    class Hanging(FakeNet):
+        def get(self, url: str, headers: Any = None, **more: Any) -> Any:
+            let_go.wait(10)
+            return super().get(url, headers, **more)
+
+    with following(issuer, clock=clock, net=Hanging(issuer)) as verifier:
+        waits = []
+        outcome = verifier.core.try_verify(issuer.token())
+        while isinstance(outcome, Pending):
+            waits.append(outcome.timeout)
+            try:
+                outcome = verifier.core.try_verify(issuer.token(), final=True)
+            except KeysUnavailableError:
+                break
+        assert len(waits) == 1
+        assert waits[0] < 10
+        let_go.set()
+        assert verifier.verify(issuer.token()).subject == "u_alice"
+
+
+def test_who_finds_the_state_stale_may_wait_for_the_question_under_way(
+    issuer: StatusIssuer, clock: Clock
+) -> None:
+    under_way, let_go = threading.Event(), threading.Event()
+
+    class Slow(FakeNet):
+        def get(self, url: str, headers: Any = None, **more: Any) -> Any:
+            if "/status/head" in url and under_way.is_set():
+                let_go.wait(5)
+            return super().get(url, headers, **more)
+
+    with following(issuer, clock=clock, net=Slow(issuer)) as verifier:
+        token = issuer.token()
+        verifier.verify(token)
+        under_way.set()
+        clock.pass_time(60)
+        with ThreadPoolExecutor(4) as pool:
+            asked = [pool.submit(verifier.verify, token) for _ in range(4)]
+            let_go.set()
+            assert {one.result(10).subject for one in asked} == {"u_alice"}
