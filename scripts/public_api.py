@@ -45,7 +45,11 @@ def _signature(value: Any) -> str:
         text = str(inspect.signature(value))
     except (TypeError, ValueError):
         return ""
-    return re.sub(r" at 0x[0-9a-f]+", "", text)
+    text = re.sub(r" at 0x[0-9a-f]+", "", text)
+    # A set's items come in another order in each process.
+    return re.sub(
+        r"set\(\{([^{}]*)\}\)", lambda m: "set({" + ", ".join(sorted(m[1].split(", "))) + "})", text
+    )
 
 
 def _members(cls: type) -> Iterator[str]:
@@ -54,9 +58,15 @@ def _members(cls: type) -> Iterator[str]:
         return
     if dataclasses.is_dataclass(cls):
         yield from (
-            f"    {field.name}: {field.type}" for field in dataclasses.fields(cls) if field.name[0] != "_"
+            f"    {field.name}: {inspect.formatannotation(field.type)}"
+            for field in dataclasses.fields(cls)
+            if field.name[0] != "_"
         )
-    for name, raw in sorted(vars(cls).items()):
+    # What a class has from private bases is its own, to a user.
+    own = [base for base in cls.__mro__ if base is cls or base.__name__.startswith("_")]
+    for name, raw in sorted(
+        {key: value for base in reversed(own) for key, value in vars(base).items()}.items()
+    ):
         plain = getattr(raw, "__func__", raw)
         if name.startswith("_"):
             continue
