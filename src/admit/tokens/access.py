@@ -23,6 +23,7 @@ TYP = "at+jwt"
 LEEWAY = timedelta(seconds=30)
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_NO_NAMES: frozenset[str] = frozenset()
 _OWN = frozenset(
     {
         "iss", "sub", "aud", "client_id", "scope", "roles", "groups", "entitlements", "sid", "jti", "iat", "exp",
@@ -209,16 +210,16 @@ def read(payload: Mapping[str, Any]) -> AccessToken:
         exp=members.instant(payload, "exp"),
         jti=members.text(payload, "jti"),
         scope=scopes.read(payload),
-        roles=members.names(payload, "roles"),
-        groups=read_groups(payload),
-        entitlements=members.names(payload, "entitlements"),
+        roles=members.names(payload, "roles") if "roles" in has else _NO_NAMES,
+        groups=read_groups(payload) if "groups" in has or "_claim_names" in has else _NO_NAMES,
+        entitlements=members.names(payload, "entitlements") if "entitlements" in has else _NO_NAMES,
         session_id=members.optional_text(payload, "sid"),
         auth_time=members.instant(payload, "auth_time") if "auth_time" in has else None,
         acr=members.optional_text(payload, "acr"),
         amr=members.ordered_names(payload, "amr"),
-        status=read_status(payload),
-        actor=read_actor(payload),
-        confirmation=members.mapping(payload, "cnf"),
+        status=read_status(payload) if "status" in has else None,
+        actor=read_actor(payload) if "act" in has else None,
+        confirmation=members.mapping(payload, "cnf") if "cnf" in has else None,
         extra=_NOTHING if has <= _OWN else {name: payload[name] for name in has - _OWN},
         payload=payload,
     )
@@ -276,8 +277,12 @@ def read_actor(payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return MappingProxyType(dict(actor))
 
 
-def principal(token: AccessToken) -> Principal:
-    """Who a verified access token speaks for."""
+def principal(token: AccessToken, claims: Mapping[str, Any] | None = None) -> Principal:
+    """Who a verified access token speaks for. `claims` replaces the payload that the principal shows.
+
+    Raises:
+        IssuerError: nobody verified the token.
+    """
     if token.payload is None:
         # Only `verify` and `read` fill it, so a token that is still to be minted never becomes a principal.
         raise IssuerError(detail="the token was not verified")
@@ -297,5 +302,5 @@ def principal(token: AccessToken) -> Principal:
         amr=token.amr,
         expires_at=token.exp,
         credential=CredentialKind.TOKEN,
-        claims=MappingProxyType(token.payload) if token.payload.__class__ is dict else token.payload,
+        claims=MappingProxyType(token.payload) if claims is None else claims,
     )

@@ -174,21 +174,24 @@ class Core:
             )
             check_unbound(found.confirmation)
             status = status_of(found, trust)
-            principal = access.principal(found)
+            assert found.payload is not None
+            principal = access.principal(found, freeze(found.payload))
+            if found.actor is not None:
+                principal = replace(principal, actor=freeze(found.actor))
             if trust.policy.max_age_s is not None:
                 jose_claims.check_times({"exp": found.exp, "iat": found.iat}, trust.policy, wall)
             claims: Mapping[str, Any] = principal.claims
         else:
             claims = jose_claims.verify(unverified, view.tokens, trust.policy, wall)
             check_unbound(claims.get("cnf"))
-            principal = foreign.principal(claims)
+            principal = replace(foreign.principal(claims), claims=freeze(claims))
         leeway = trust.policy.leeway_s
         iat = claims.get("iat")
         expires = claims["exp"] + leeway
         if trust.policy.max_age_s is not None and iat is not None:
             expires = min(expires, iat + trust.policy.max_age_s + leeway)
         return Remembered(
-            principal=replace(principal, claims=freeze(principal.claims), actor=freeze(principal.actor)),
+            principal=principal,
             source=known.source,
             terms=trust.follows,
             keys=view.tokens,

@@ -78,7 +78,10 @@ class RememberedTokens:
 
 def freeze(value: Any) -> Any:
     """A JSON value that nobody can change: one request must not alter what the next one sees."""
-    if isinstance(value, Mapping):
+    kind = value.__class__
+    if kind is str or kind is int or kind is float or kind is bool or value is None:
+        return value
+    if kind is dict or isinstance(value, Mapping):
         return MappingProxyType({name: freeze(member) for name, member in value.items()})
     if isinstance(value, list | tuple):
         return tuple(freeze(member) for member in value)
