@@ -20,6 +20,7 @@ from admit.issuer.revocation.records import (
     StatusState,
 )
 from admit.issuer.revocation.service import StatusService
+from admit.issuer.revocation.sweep import Sweeper
 
 __all__ = [
     "ByClient",
@@ -35,5 +36,6 @@ __all__ = [
     "StatusRef",
     "StatusService",
     "StatusState",
+    "Sweeper",
     "follow",
 ]

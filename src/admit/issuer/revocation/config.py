@@ -17,10 +17,11 @@ class RevocationConfig:
     list_max_age: timedelta = timedelta(minutes=5)  # `ttl` of a list; after it the list is signed anew
     list_lifetime: timedelta = timedelta(hours=1)  # `exp` of a list, for verifiers that go by the draft alone
     change_log: timedelta = timedelta(hours=1)  # how long the order of ends is kept
+    node_kept: timedelta = timedelta(days=1)  # how long the row of a family that is over stays
     list_check: timedelta = timedelta(seconds=10)  # how often it is seen to that a spare list is there
 
     def __post_init__(self) -> None:
-        for name in ("poll", "list_max_age", "list_lifetime", "change_log", "list_check"):
+        for name in ("poll", "list_max_age", "list_lifetime", "change_log", "node_kept", "list_check"):
             if getattr(self, name) <= timedelta(0):
                 raise ConfigError(f"revocation.{name} must be positive")
         if self.poll > timedelta(seconds=5):

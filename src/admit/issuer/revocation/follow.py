@@ -50,4 +50,7 @@ async def follow(
             if failed % _LOUD_EVERY == 0:
                 log.warning("revocations could not be read: %s", type(error).__name__)
             failed += 1
+        except Exception:
+            # A mistake of ours must not end the job: the verifier would stay stale until somebody restarts it.
+            log.exception("the look at revocations failed")
         await pause(config.poll.total_seconds())

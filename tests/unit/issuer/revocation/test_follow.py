@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from admit.errors import ConfigError
-from admit.issuer.revocation import ByUser, RevocationConfig, StatusState, follow
+from admit.issuer.revocation import ByUser, RevocationConfig, StatusService, StatusState, follow
 from tests.fixtures.families import NOW, Process
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -70,6 +70,23 @@ async def test_while_the_database_is_gone_nothing_is_delivered_and_the_job_lives
     await stage.run(process.db.close(), None, None, process.db.open())
     assert [began for _, began in stage.delivered] == [100.0, pytest.approx(100.8)]
     assert caplog.text.count("could not be read") == 1
+
+
+async def test_a_mistake_of_ours_is_told_and_does_not_end_the_job(
+    process: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = Stage(process)
+    mistakes = [ZeroDivisionError()]
+
+    async def refresh() -> StatusState:
+        if mistakes:
+            raise mistakes.pop()
+        return await StatusService.refresh(process.service)
+
+    process.service.refresh = refresh  # type: ignore[method-assign]  # fails once
+    await stage.run(None)
+    assert len(stage.delivered) == 1
+    assert "ZeroDivisionError" in caplog.text
 
 
 async def test_the_spare_list_is_seen_to_now_and_then(process: Process) -> None:

@@ -1,12 +1,14 @@
 """Lists that leave, and the log that is let go."""
 
+from datetime import timedelta
+
 from sqlalchemy import func, select, update
 
-from admit.issuer.revocation import ByUser, store
+from admit.issuer.revocation import ByNode, ByUser, Sweeper, store
 from admit.issuer.storage import Statement, bound_once
 from tests.fixtures.families import LATER, NOW, Process
 
-INSERT = Statement(store.node.insert())
+NODES = Statement(select(store.node.c.idx).order_by(store.node.c.idx))
 COUNT = Statement(select(func.count().label("n")).select_from(store.status_change))
 AGE = Statement(update(store.status_batch).values(at=NOW - 7200))
 
@@ -91,3 +93,39 @@ async def test_the_bits_of_a_list_that_left_are_let_go(process: Process) -> None
     left = await process.db.one(COUNT())
     assert left is not None
     assert left["n"] == 2  # the marks of the lists that stay
+
+
+async def test_families_that_are_over_are_forgotten_and_live_ones_and_the_newest_row_stay(
+    process: Process,
+) -> None:
+    await process.user()
+    over, live = [await process.session() for _ in range(3)], await process.session()
+    for node in over:
+        await process.end(ByNode(node.id))
+    newest = await process.session()
+    await process.end(ByNode(newest.id))
+    assert await process.db.run(store.forget_nodes, after=0, before=NOW) == 0
+    assert await kept(process) == [*(node.idx for node in over), live.idx, newest.idx]
+    assert await process.db.run(store.forget_nodes, after=0, before=NOW + 1) == 0
+    assert await kept(process) == [live.idx, newest.idx]
+    assert (await process.session()).idx == newest.idx + 1
+    assert await process.is_published_as_ended(over[0])
+
+
+async def test_a_turn_of_the_sweeper_does_all_of_it_when_its_time_has_come(process: Process) -> None:
+    sweeper = Sweeper(process.db, longest_token=timedelta(minutes=10))
+    await process.user()
+    node = await process.session()
+    await process.end(ByNode(node.id))
+    await begun(process, 2)
+    await sweeper.turn(NOW + 599)
+    assert sorted((await process.head()).lists) == [0, 1, 2, 3]
+    await sweeper.turn(NOW + 601)
+    assert sorted((await process.head()).lists) == [2, 3]
+    assert node.idx in await kept(process)
+    await sweeper.turn(NOW + 86_401)
+    assert node.idx not in await kept(process)
+
+
+async def kept(process: Process) -> list[int]:
+    return [row["idx"] for row in await process.db.read(NODES())]

@@ -7,7 +7,7 @@ from admit.issuer.revocation.store.ends import end
 from admit.issuer.revocation.store.epoch import raise_epoch
 from admit.issuer.revocation.store.holders import add_holder, end_holder, restore_holder
 from admit.issuer.revocation.store.nodes import SELECT_NODE, lock_node, node_of, open_node
-from admit.issuer.revocation.store.sweep import drop_finished_lists, purge
+from admit.issuer.revocation.store.sweep import drop_finished_lists, forget_nodes, purge
 from admit.issuer.revocation.store.tables import (
     holder,
     node,
@@ -23,6 +23,7 @@ __all__ = [
     "drop_finished_lists",
     "end",
     "end_holder",
+    "forget_nodes",
     "holder",
     "lock_node",
     "node",

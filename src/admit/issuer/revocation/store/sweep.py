@@ -89,3 +89,33 @@ def purge(*, before: float) -> Steps[int]:
     batches = yield DELETE_BATCHES(before=before)
     changes = yield DELETE_CHANGES(before=before)
     return len(batches) + len(changes)
+
+
+_portion = (
+    select(node.c.idx).where(node.c.idx > bindparam("after")).order_by(node.c.idx).limit(_PORTION).subquery()
+)
+SELECT_PORTION: Final = Statement(
+    select(
+        func.max(_portion.c.idx).label("last"), select(func.max(node.c.idx)).scalar_subquery().label("top")
+    )
+)
+DELETE_NODES: Final = Statement(
+    delete(node).where(
+        node.c.idx > bindparam("after"),
+        node.c.idx <= bindparam("last"),
+        (node.c.expires_at < bindparam("before")) | (node.c.ended_at < bindparam("before")),
+    )
+)
+
+
+def forget_nodes(*, after: int, before: float) -> Steps[int]:
+    """Delete the nodes that were over at `before`, among some thousand after the index `after`.
+
+    Returns where to go on; 0 at the end of the table. The newest row stays, since it tells how far indices have come.
+    """
+    rows = yield SELECT_PORTION(after=after)
+    last, top = rows[0]["last"], rows[0]["top"]
+    if last is None:
+        return 0
+    yield DELETE_NODES(after=after, last=min(last, top - 1), before=before)
+    return 0 if last == top else int(last)
