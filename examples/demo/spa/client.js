@@ -174,10 +174,16 @@ export class Client {
         credentials: "include",
         headers: { "X-CSRF-Token": session.csrf_token },
       });
-      if (reply.ok) return "session";
+      if (reply.ok) return this.#over("session");
     }
     await this.giveBack();
-    return "grant";
+    return this.#over("grant");
+  }
+
+  // From here on a reload has nothing to come back to.
+  #over(what) {
+    sessionStorage.removeItem(KNOWN);
+    return what;
   }
 
   /** Give the refresh token back (RFC 7009): its whole family ends, the access token with it. */

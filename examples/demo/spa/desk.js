@@ -2,9 +2,9 @@
 
 import { ask } from "./carry.js";
 import { glyph, h } from "./dom.js";
-import { callsExplained, result } from "./result.js";
+import { callsExplained, result, sideBySide } from "./result.js";
 import { watch } from "./watch.js";
-import { sessionInWords, tokenInWords } from "./words.js";
+import { sessionInWords, tokenInWords, verdict } from "./words.js";
 
 const MODES = [
   ["session", "Session", "a number to look up"],
@@ -13,14 +13,16 @@ const MODES = [
 
 export class Desk {
   #mode = "session";
-  #answers = h("div", { class: "answers", "aria-live": "polite" });
+  #last = {};
+  #answers = h("div", { class: "answers" });
+  #status = h("p", { class: "unseen", role: "status" });
   #words = h("div");
 
   constructor(client, config, sessionBytes, arrival) {
     this.client = client;
     this.config = config;
     this.sessionBytes = sessionBytes;
-    this.element = h("div", { class: "desk" }, this.#arrived(arrival), this.#carried(), this.#answers, this.#words, this.#reload(), this.#leave());
+    this.element = h("div", { class: "desk" }, h("h1", { class: "unseen" }, "Your orders"), this.#arrived(arrival), this.#carried(), this.#status, this.#answers, this.#words, this.#reload(), this.#endings());
     this.#describe();
   }
 
@@ -89,10 +91,14 @@ export class Desk {
     }
     const answers = await Promise.all(this.config.apis.map((api) => ask(api + path, token, this.sessionBytes)));
     if (mode !== this.#mode) return;
-    this.#answers.replaceChildren(
+    if (answers[0].status === 200) this.#last[mode] = answers[0];
+    const shown = [
       h("div", { class: "pair" }, answers.map((answer, n) => result(mode, this.config.apis[n], this.client.issuer, answer))),
       callsExplained(mode),
-    );
+      sideBySide(this.#last),
+    ];
+    this.#answers.replaceChildren(...shown.filter(Boolean));
+    this.#status.textContent = answers.map((answer, n) => `${new URL(this.config.apis[n]).host}: ${verdict(answer).title}`).join(". ");
     this.#describe();
   }
 
@@ -126,15 +132,20 @@ export class Desk {
     );
   }
 
-  #leave() {
-    const place = h("div", { class: "leaving" });
-    const button = h("button", { class: "button quiet voiding", type: "button", onclick: () => this.#logOut(button, place) }, "Log out");
+  #endings() {
+    const place = h("div", { class: "place-of-watch" });
+    const logOut = h("button", { class: "button quiet voiding", type: "button", onclick: () => this.#logOut(logOut, place) }, "Log out");
+    const look = (event) => {
+      event.target.disabled = true;
+      const watching = watch(this.config.apis, this.client.held, this.sessionBytes, { loggedOut: false });
+      place.replaceChildren(watching.element);
+    };
     return h(
       "section",
-      { class: "leave", "aria-labelledby": "leave" },
-      h("h2", { id: "leave" }, "Log out, and watch"),
-      h("p", {}, "The issuer ends the session, and with it the refresh token, at once. The access token is already out in the world: to show what becomes of it, the page keeps it a moment longer and tries it each second."),
-      button,
+      { class: "card", "aria-labelledby": "endings" },
+      h("h2", { id: "endings" }, "End it, and watch"),
+      h("p", {}, "Log out: the issuer ends the session, and with it the refresh token, at once. The access token is already out in the world, so the page keeps it a moment longer and tries it each second. Or let somebody else end it: press ", h("em", {}, "Watch the token"), ", then end this session on the page of your account, or disable the user from a terminal."),
+      h("div", { class: "row" }, logOut, h("button", { class: "button quiet", type: "button", onclick: look }, "Watch the token")),
       place,
     );
   }
@@ -150,12 +161,14 @@ export class Desk {
       place.replaceChildren(h("p", { class: "alert", role: "alert" }, error.message));
       return;
     }
-    const watching = watch(this.config.apis, old, performance.now(), this.sessionBytes);
+    const watching = watch(this.config.apis, old, this.sessionBytes, { loggedOut: true });
     const session = h("p", { class: "verdict" }, glyph("session"), h("span", {}, "Session: asking"));
     const refresh = h("p", { class: "verdict" }, glyph("token"), h("span", {}, "Refresh token: asking"));
     const finish = h("button", { class: "button primary", type: "button", onclick: () => this.#finish() }, ended === "session" ? "Done" : "Sign out at the issuer too");
-    place.replaceChildren(h("div", { class: "verdicts" }, session, refresh), watching.element, finish);
-    place.scrollIntoView({ block: "nearest" });
+    const title = h("h1", { tabindex: "-1" }, "You are logged out");
+    document.getElementById("person").replaceChildren();
+    this.element.replaceChildren(title, h("div", { class: "verdicts" }, session, refresh), watching.element, finish);
+    title.focus();
 
     const cookie = await ask(`${this.config.api}/api/orders/mine`, null, this.sessionBytes);
     tell(session, "session", cookie.status === 401, cookie.status === 401 ? "Session: refused at once" : ended === "session" ? `Session: the API answers ${cookie.status}` : "Session: still there. It belongs to the issuer, and ends there");

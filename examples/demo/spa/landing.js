@@ -41,7 +41,7 @@ function kind(name, title, text) {
 
 export const refusal = (error) => REFUSALS[error] ?? "The sign-in did not work. Start again.";
 
-/** Back from the issuer's log-out: the cookie, if the browser still had one, opens nothing. */
+/** Back from the issuer's log-out: no cookie of this browser opens the API any more. */
 export async function afterLogout(config, sessionBytes) {
   const answer = await ask(`${config.apis[0]}/api/orders/mine`, null, sessionBytes);
   const dead = answer.status === 401;
@@ -49,6 +49,6 @@ export async function afterLogout(config, sessionBytes) {
     "p",
     { class: "verdict" },
     glyph("session", { isVoid: dead }),
-    dead ? "Session: over. The API was just asked with it, and refused." : `Session: the API was just asked, and answered ${answer.status}.`,
+    dead ? "Session: over. The API was just asked once more, and refused." : `Session: the API was just asked, and answered ${answer.status}.`,
   );
 }

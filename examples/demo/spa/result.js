@@ -3,6 +3,7 @@
 import { glyph, h } from "./dom.js";
 import { verdict } from "./words.js";
 
+const MOST_ROWS = 5;
 const CALLS = { "look-up": "look-up of the session", orders: "orders from the database" };
 
 function placeOf(api, issuer) {
@@ -22,31 +23,29 @@ function why(mode, place, answer) {
   return `The cookie belongs to ${place.own}. ${place.host} is another site, so the browser did not send it, and the API saw a stranger.${answer.status === 200 ? " That it let you in is wrong." : ""}`;
 }
 
-function calls(answer) {
-  if (answer.status === 0) return "none";
-  const named = answer.calls.map((call) => CALLS[call] ?? call);
-  return named.length ? `${named.length}: ${named.join(", ")}` : "0";
-}
+const named = (answer) => answer.calls.map((call) => CALLS[call] ?? call).join(", ");
 
-function table(body) {
+function table(body, address) {
   const rows = Array.isArray(body) ? body : body?.orders;
   if (!Array.isArray(rows)) return null;
   if (rows.length === 0) return h("p", { class: "muted" }, "No orders.");
   const columns = Object.keys(rows[0]).slice(0, 5);
+  const shown = rows.slice(0, MOST_ROWS);
   return h(
     "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": "Orders" },
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": `Orders from ${address}` },
     h(
       "table",
       {},
       h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name.replaceAll("_", " "))))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, columns.map((name) => h("td", {}, String(row[name] ?? "")))))),
+      h("tbody", {}, shown.map((row) => h("tr", {}, columns.map((name) => h("td", {}, String(row[name] ?? "")))))),
     ),
+    rows.length > shown.length && h("p", { class: "muted" }, `and ${rows.length - shown.length} more`),
   );
 }
 
-function fact(name, value) {
-  return h("div", {}, h("dt", {}, name), h("dd", {}, value));
+function fact(name, value, more = "") {
+  return h("div", {}, h("dt", {}, name), h("dd", {}, h("strong", {}, value), more && h("span", { class: "more" }, more)));
 }
 
 export function result(mode, api, issuer, answer) {
@@ -66,11 +65,51 @@ export function result(mode, api, issuer, answer) {
       "dl",
       { class: "meters" },
       fact("Carried", answer.carried === 0 ? "nothing" : `${answer.carried} bytes`),
-      fact("Calls made", calls(answer)),
+      fact("Calls made", String(answer.calls.length), named(answer)),
       fact("Time", `${Math.round(answer.took)} ms`),
     ),
-    table(answer.body),
+    table(answer.body, place.address),
     h("p", { class: "muted why" }, why(mode, place, answer)),
+  );
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function bar(share, mode) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("class", `bar ${mode}`);
+  svg.setAttribute("aria-hidden", "true");
+  const rect = document.createElementNS(SVG, "rect");
+  rect.setAttribute("width", `${Math.max(share * 100, 0.5)}%`);
+  rect.setAttribute("height", "100%");
+  rect.setAttribute("rx", "3");
+  svg.append(rect);
+  return svg;
+}
+
+const MEASURES = [
+  ["Bytes carried", (answer) => answer.carried],
+  ["Calls made", (answer) => answer.calls.length],
+];
+
+/** The last answer that let in, by session and by token; null until there is one of each. */
+export function sideBySide(last) {
+  if (!last.session || !last.token) return null;
+  return h(
+    "section",
+    { class: "card beside", "aria-labelledby": "beside" },
+    h("h2", { id: "beside" }, "Side by side"),
+    MEASURES.map(([name, value]) => {
+      const most = Math.max(value(last.session), value(last.token), 1);
+      return h(
+        "div",
+        { class: "measure" },
+        h("h3", {}, name),
+        ["session", "token"].map((mode) =>
+          h("div", { class: "bar-row" }, glyph(mode), h("span", { class: "bar-value" }, `${value(last[mode])}`), bar(value(last[mode]) / most, mode)),
+        ),
+      );
+    }),
   );
 }
 

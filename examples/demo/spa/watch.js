@@ -4,44 +4,48 @@ import { ask } from "./carry.js";
 import { glyph, h } from "./dom.js";
 
 const PROMISED = 30;
+const MOST_DOTS = 60;
+const verdicts = { 0: "does not answer", 200: "lets the token in", 503: "cannot tell, so lets nobody in" };
 
 class Lane {
   constructor(api) {
     this.api = api;
     this.refusedAfter = null;
-    this.status = null;
     this.dots = h("div", { class: "dots", "aria-hidden": "true" });
     this.words = h("p", { class: "lane-words", role: "status" }, "asking");
     this.sign = h("div", { class: "lane-sign" }, glyph("token"));
     this.element = h("div", { class: "lane" }, this.sign, h("div", { class: "lane-body" }, h("code", {}, new URL(api).host), this.words, this.dots));
   }
 
-  take(answer, seconds) {
-    this.status = answer.status;
+  take(answer, seconds, after) {
     const refused = answer.status === 401;
+    if (this.dots.childElementCount >= MOST_DOTS) this.dots.firstChild.remove();
     this.dots.append(h("span", { class: refused ? "dot refused" : answer.status === 200 ? "dot fine" : "dot odd" }));
     if (refused && this.refusedAfter === null) {
       this.refusedAfter = seconds;
       this.sign.replaceChildren(glyph("token", { isVoid: true }));
-      this.words.textContent = `refused ${seconds.toFixed(1)} s after the log-out`;
+      this.words.textContent = `refused ${seconds.toFixed(1)} s after ${after}`;
       this.words.className = "lane-words refused";
     } else if (!refused) {
-      this.words.textContent = answer.status === 200 ? "still lets the old token in" : `status ${answer.status}`;
+      this.words.textContent = verdicts[answer.status] ?? `answers ${answer.status}`;
     }
   }
 }
 
-/** Starts at once; `since` is when the issuer acknowledged the end (performance.now()). */
-export function watch(apis, token, since, sessionBytes) {
+/** Tries at once and then each second. With `loggedOut` the clock runs against what is promised; without, somebody
+ * else is about to end the token, and the page cannot know when. */
+export function watch(apis, token, sessionBytes, { loggedOut }) {
+  const since = performance.now();
   const lanes = apis.map((api) => new Lane(api));
   const count = h("p", { class: "count" }, h("strong", {}, "0"), " s");
   const bar = h("progress", { max: String(PROMISED), value: "0", "aria-label": `Seconds since the log-out, of ${PROMISED} promised` });
+  const clock = loggedOut && h("div", { class: "clock" }, count, bar);
   const element = h(
     "section",
     { class: "card watch", "aria-labelledby": "watch" },
-    h("h2", { id: "watch" }, "The old token, tried each second"),
+    h("h2", { id: "watch" }, loggedOut ? "The old token, tried each second" : "The token, tried each second"),
     h("p", { class: "muted" }, `Promised: refused by every API within ${PROMISED} seconds. Usually it takes a few. No API asks the issuer about a request; each keeps a list of what is void and renews it.`),
-    h("div", { class: "clock" }, count, bar),
+    clock,
     lanes.map((lane) => lane.element),
   );
   const gone = () => (performance.now() - since) / 1000;
@@ -50,7 +54,7 @@ export function watch(apis, token, since, sessionBytes) {
     await Promise.all(
       lanes
         .filter((lane) => lane.refusedAfter === null)
-        .map(async (lane) => lane.take(await ask(`${lane.api}/api/orders/mine`, token, sessionBytes), gone())),
+        .map(async (lane) => lane.take(await ask(`${lane.api}/api/orders/mine`, token, sessionBytes), gone(), loggedOut ? "the log-out" : "you began to watch")),
     );
     return lanes.every((lane) => lane.refusedAfter !== null);
   }

@@ -35,7 +35,7 @@ export function tokenInWords(token, rotations) {
     h("p", { class: "muted" }, "A token carries its own proof. The API reads it and asks nobody."),
     facts(lines(claims)),
     h("details", {}, h("summary", {}, "As it is sent"), h("pre", {}, JSON.stringify(claims, null, 2)), h("p", { class: "raw" }, token)),
-    h("p", { class: "muted" }, `Both tokens live in this page's memory. The refresh token was rotated ${times(rotations)}: each one works once.`),
+    h("p", { class: "muted" }, `Both tokens live in this page's memory. Each refresh token works once; rotated so far: ${rotations}.`),
   );
 }
 
@@ -49,13 +49,11 @@ export function sessionInWords(issuer, size) {
       ["Who made it", [code(issuer), ", at the sign-in. It keeps the record, and of the number only a hash."]],
       ["What it is", ["256 random bits in a cookie that this page cannot read (HttpOnly)"]],
       ["Where it goes", ["to every port of ", code(new URL(issuer).hostname), ", and to no other host. The browser decides, not this page."]],
-      ["Weight", [`${size} bytes a request`]],
+      ["Weight", [`${size} bytes a request, and whatever other cookies this host has`]],
       ["How it is made void", ["the record is marked ended. The next look-up sees it."]],
     ]),
   );
 }
-
-const times = (n) => (n === 0 ? "not yet" : n === 1 ? "once" : `${n} times`);
 
 /** What an answer of the API means. */
 export function verdict(answer) {
