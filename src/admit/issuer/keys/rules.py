@@ -19,6 +19,13 @@ class Make:
 
 
 @dataclass(frozen=True, slots=True)
+class Promote:
+    """Nothing signs, after a revocation: `kid` stands ready and is known already, so it takes over at once."""
+
+    kid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Activate:
     """`kid` signs from now on; `active` retires."""
 
@@ -40,13 +47,18 @@ class Forget:
     kid: str
 
 
-Action: TypeAlias = Make | Activate | Withdraw | Forget
+Action: TypeAlias = Make | Promote | Activate | Withdraw | Forget
 
 
-def missing(keys: Sequence[StoredKey], config: KeysConfig, now: float) -> list[Make]:
-    """The kinds of key that have none to sign with. The first is active at once: nobody holds an older set."""
+def missing(keys: Sequence[StoredKey], config: KeysConfig, now: float) -> list[Make | Promote]:
+    """What gives every kind a key to sign with. The first is active at once: nobody holds an older set."""
     active = {(key.purpose, key.alg) for key in keys if key.state is KeyState.ACTIVE}
-    return [Make(*kind, KeyState.ACTIVE, now) for kind in config.algorithms if kind not in active]
+    actions: list[Make | Promote] = []
+    for purpose, alg in config.algorithms:
+        if (purpose, alg) not in active:
+            ready = next_of(keys, purpose, alg)
+            actions.append(Promote(ready.kid) if ready else Make(purpose, alg, KeyState.ACTIVE, now))
+    return actions
 
 
 def due(keys: Sequence[StoredKey], config: KeysConfig, now: float) -> list[Action]:

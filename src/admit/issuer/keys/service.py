@@ -1,10 +1,11 @@
 """Signing keys of a node: one snapshot for requests, and the turns that a background job makes."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-from admit.errors import ConfigError, InvalidKeyError
+from admit.errors import ConfigError, ConflictError, InvalidKeyError
 from admit.issuer.keys import rules, store
 from admit.issuer.keys.config import KeysConfig
 from admit.issuer.keys.records import (
@@ -53,8 +54,8 @@ class SigningKeys:
         """
         async with self._turning:
             keys = (await self.refresh(now)).keys
-            for make in rules.missing(keys, self._config, now):
-                await self._make(make, now)
+            for action in rules.missing(keys, self._config, now):
+                await self._do(action, now)
             return await self.refresh(now)
 
     async def refresh(self, now: float) -> KeySnapshot:
@@ -120,10 +121,13 @@ class SigningKeys:
                 return False
             told = self._told(KeyEventKind.REVOKED, key, now, actor)
             revoked = await self._db.run(store.revoke, key=kid, told=told, now=now)
-            for make in rules.missing((await self.refresh(now)).keys, self._config, now):
-                await self._make(make, now, actor)
+            for action in rules.missing((await self.refresh(now)).keys, self._config, now):
+                await self._do(action, now, actor)
             await self.refresh(now)
             return revoked
+
+    def _stored(self, kid: str) -> StoredKey:
+        return next(key for key in self.snapshot.keys if key.kid == kid)
 
     def _check_kind(self, purpose: Purpose, alg: str) -> None:
         if (purpose, alg) not in self._config.algorithms:
@@ -134,14 +138,15 @@ class SigningKeys:
         match action:
             case rules.Make():
                 await self._make(action, now, actor)
+            case rules.Promote(kid):
+                told = self._told(KeyEventKind.ROTATED, self._stored(kid), now, actor)
+                with contextlib.suppress(ConflictError):  # another node was first
+                    await self._db.run(store.promote, new=kid, told=told, now=now)
             case rules.Activate(kid, active):
-                key = next(key for key in self.snapshot.keys if key.kid == kid)
                 until = rules.withdrawn_at(self._config, now)
-                told = self._told(KeyEventKind.ROTATED, key, now, actor)
-                try:
+                told = self._told(KeyEventKind.ROTATED, self._stored(kid), now, actor)
+                with contextlib.suppress(store.Overtaken):
                     await self._db.run(store.activate, new=kid, old=active, until=until, told=told, now=now)
-                except store.Overtaken:
-                    return
             case rules.Withdraw(kid):
                 await self._db.run(store.withdraw, key=kid, now=now)
             case rules.Forget(kid):

@@ -87,6 +87,12 @@ ACTIVATE = Statement(
     .values(state=KeyState.ACTIVE.value, activates_at=bindparam("now"))
     .returning(_k.kid)
 )
+PROMOTE = Statement(
+    update(signing_key)
+    .where(_k.kid == bindparam("new"), _is[KeyState.NEXT])
+    .values(state=KeyState.ACTIVE.value, activates_at=bindparam("now"))
+    .returning(_k.kid)
+)
 WITHDRAW = Statement(
     update(signing_key)
     .where(_k.kid == bindparam("key"), _is[KeyState.RETIRING], _k.expires_at <= bindparam("now"))
@@ -149,6 +155,14 @@ def activate(*, new: str, old: str, until: float, told: Bound | None, now: float
         raise Overtaken
     if told is not None:
         yield told
+
+
+def promote(*, new: str, told: Bound | None, now: float) -> Steps[bool]:
+    """`new` signs from `now` where nothing does; whether this made it so. A ConflictError: another key does."""
+    rows = yield PROMOTE(new=new, now=now)
+    if rows and told is not None:
+        yield told
+    return bool(rows)
 
 
 def withdraw(*, key: str, now: float) -> Steps[None]:

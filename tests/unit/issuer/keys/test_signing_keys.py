@@ -180,6 +180,29 @@ async def test_a_revoked_active_key_is_replaced_unpublished_and_named(keys: Sign
     assert not await keys.revoke("nobody", NOW + 6)
 
 
+async def test_a_key_that_stands_ready_takes_over_from_a_revoked_one(keys: SigningKeys) -> None:
+    stolen = keys.snapshot.signer("token", "ES256").kid
+    assert stolen is not None
+    ready = await keys.rotate("ES256", NOW + 10)
+    await keys.revoke(stolen, NOW + 20)
+    assert keys.snapshot.signer("token", "ES256").kid == ready.kid
+    assert kids(keys.snapshot, KeyState.NEXT) == []
+
+
+async def test_nodes_that_revoke_at_once_end_with_one_key_that_signs(
+    keys: SigningKeys, open_again: OpenAgain
+) -> None:
+    stolen = keys.snapshot.signer("token", "ES256").kid
+    assert stolen is not None
+    other = await open_again()
+    nodes = [keys, *(SigningKeys(other, ES_ONLY) for _ in range(5))]
+    revoked = await asyncio.gather(*(node.revoke(stolen, NOW + 5) for node in nodes))
+    assert sum(revoked) == 1
+    snapshot = await keys.refresh(NOW + 6)
+    assert len(kids(snapshot, KeyState.ACTIVE)) == 1
+    assert snapshot.revoked_kids == {stolen}
+
+
 async def test_a_revoked_key_is_named_as_long_as_verifiers_may_hold_it(keys: SigningKeys) -> None:
     stolen = keys.snapshot.signer("token", "ES256").kid
     assert stolen is not None

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, inspect, text
@@ -95,8 +94,7 @@ async def test_an_empty_database_is_at_head_after_migrating_and_stays_so(
     assert row["version_num"] == HEAD
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_opening_an_existing_database_loads_no_migration_tool(database_url: str, tmp_path: Path) -> None:
+def test_opening_an_existing_database_loads_no_migration_tool(tmp_path: Path) -> None:
     path = tmp_path / "second.db"
     program = f"""
 import asyncio, sys

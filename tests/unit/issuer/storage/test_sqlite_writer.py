@@ -113,10 +113,7 @@ async def test_a_reader_cannot_write(db: Database) -> None:
         await db.read(PUT(key="n1", value=""))
 
 
-def test_several_processes_count_without_losing_a_step(tmp_path: Path) -> None:
-    keys = tmp_path / "keys.json"
-    shared = f"sqlite:///{tmp_path}/shared.db"
-    Keyring.create(keys)
+def test_several_processes_count_without_losing_a_step(sqlite_url: str, key_file: Path) -> None:
     program = f"""
 import asyncio, sys
 from sqlalchemy import text
@@ -129,7 +126,7 @@ def step():
     rows = yield read()
     yield write(value=str(int(rows[0]["value"]) + 1))
 async def run():
-    db = Database.from_url({shared!r}, Keyring.load({str(keys)!r}))
+    db = Database.from_url({sqlite_url!r}, Keyring.load({str(key_file)!r}))
     await db.open()
     await asyncio.gather(*(db.run(step) for _ in range(50)))
     await db.close()
@@ -139,7 +136,7 @@ asyncio.run(run())
     assert [child.wait(60) for child in children] == [0, 0, 0]
 
     async def counted() -> str:
-        db = Database.from_url(shared, Keyring.load(keys))
+        db = Database.from_url(sqlite_url, Keyring.load(key_file))
         await db.open()
         rows = await db.read(Statement(text("SELECT value FROM meta WHERE key = 'n'"))())
         await db.close()
