@@ -48,7 +48,7 @@ from admit.issuer.grants.families import Families
 from admit.issuer.grants.interactions import Interactions
 from admit.issuer.keys import KeyEvent, KeyEventKind, SigningKeys
 from admit.issuer.oauth.services import Services
-from admit.issuer.revocation import Lists, StatusService, StatusState, follow
+from admit.issuer.revocation import Lists, StatusService, StatusState, Sweeper, follow
 from admit.issuer.sessions.driver import Sessions
 from admit.issuer.sessions.lookup import DirectLookup
 from admit.issuer.storage import Bound, Database, Keyring
@@ -224,6 +224,16 @@ class Issuer:
             ),
             asyncio.create_task(jobs.keep_keys(self.keys, clock=self._clock)),
             asyncio.create_task(jobs.sweep(self.services, self.settings.grants, clock=self._clock)),
+            asyncio.create_task(
+                jobs.sweep_families(
+                    Sweeper(
+                        self.db,
+                        longest_token=self.settings.keys.longest_token,
+                        config=self.settings.revocation,
+                    ),
+                    clock=self._clock,
+                )
+            ),
         ]  # fmt: skip
 
     async def stop(self) -> None:

@@ -9,6 +9,7 @@ from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.sweep import sweep as sweep_grants
 from admit.issuer.keys import SigningKeys
 from admit.issuer.oauth.services import Services
+from admit.issuer.revocation import Sweeper
 
 log = logging.getLogger("admit.issuer.jobs")
 
@@ -54,3 +55,8 @@ async def sweep(services: Services, grants: GrantsConfig, *, clock: Callable[[],
         await services.sessions.sweep(now)
 
     await repeat(work, every=SWEEP_EVERY, name="sweep")
+
+
+async def sweep_families(sweeper: Sweeper, *, clock: Callable[[], float]) -> None:
+    """Forget families that are over, and take lists out of use that hold no others."""
+    await repeat(lambda: sweeper.turn(clock()), every=SWEEP_EVERY, name="families")
