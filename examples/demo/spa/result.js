@@ -18,7 +18,7 @@ function why(mode, place, answer) {
       : "Another site, and it makes no difference: the page puts the token wherever it sends a request.";
   }
   if (place.shared) {
-    return `The cookie came along because this API shares the issuer's host, ${place.own}. Ports do not separate cookies. On a host of its own, as on the right, it would get none.`;
+    return `The cookie came along because this API shares the issuer's host, ${place.own}. Ports do not separate cookies. On a host of its own it would get none, like the other one here.`;
   }
   return `The cookie belongs to ${place.own}. ${place.host} is another site, so the browser did not send it, and the API saw a stranger.${answer.status === 200 ? " That it let you in is wrong." : ""}`;
 }
