@@ -73,6 +73,7 @@ TWINS: dict[str, Any] = {
     "admit.issuer.grants.rules:verify_pkce": _yes,
     "admit.issuer.grants.rules:well_formed_verifier": _yes,
     "admit.issuer.grants.rules:is_reuse": _no,
+    "admit.issuer.grants.rules:is_current": _yes,
     "admit.issuer.grants.rules:bound_to": _no_fault,
     "admit.issuer.grants.rules:over": _no_fault,
     "admit.issuer.grants.rules:belongs_to_client": _yes,

@@ -161,6 +161,11 @@ def over(stored: Family, *, now: float, idle: timedelta) -> Refusal | None:
     return None
 
 
+def is_current(generation: int, stored: Family) -> bool:
+    """Whether no successor was made yet: a generation rotates once."""
+    return generation == stored.generation
+
+
 def within_grace(stored: Family, *, now: float, grace: timedelta) -> bool:
     """Whether the last rotation is so near that its reply may have been lost; nodes' clocks may differ a little."""
     return abs(now - stored.rotated_at) < grace.total_seconds()
@@ -190,7 +195,7 @@ def judge_refresh(
         return Refuse(wrong)
     if presented.generation > stored.generation:
         return Refuse(Refusal.AHEAD)
-    if presented.generation == stored.generation:
+    if is_current(presented.generation, stored):
         return Rotate(stored.generation) if presented.rotates else Keep(stored.generation)
     if is_reuse(presented.generation, stored, now=now, grace=grace):
         return EndFamily(stored.id)

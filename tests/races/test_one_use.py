@@ -1,0 +1,117 @@
+"""What is good for one use has one winner, over two Database objects on both databases."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from admit.issuer.grants.config import GrantsConfig
+from admit.issuer.grants.records import Redeemed, Refreshed, Refusal, Refused
+from tests.fixtures.people import INFO, NOW, Parts
+from tests.fixtures.storage import OpenAgain
+
+PARALLEL = 50
+# SQLite has one writer, so that there the decision alone, made inside the transaction, keeps a second use out.
+SPEND_ONCE = ["admit.issuer.grants.codes:spend", "admit.issuer.grants.rules:unspent"]
+ROTATE_ONCE = ["admit.issuer.grants.families:rotate", "admit.issuer.grants.rules:is_current"]
+Rounds = Callable[..., range]
+
+
+@pytest.fixture
+async def nodes(open_again: OpenAgain) -> tuple[Parts, Parts]:
+    """Two nodes of one deployment."""
+    return await Parts.on(await open_again()), await Parts.on(await open_again())
+
+
+@pytest.mark.threat("INF-race", off=SPEND_ONCE)
+@pytest.mark.threat("O-1", off=SPEND_ONCE)
+async def test_of_fifty_uses_of_one_code_one_wins_and_its_family_is_ended_with_its_bit(
+    nodes: tuple[Parts, Parts], rounds: Rounds, rng: Random
+) -> None:
+    here = nodes[0]
+    count = 0
+    for count in rounds(test=5, soak=200):
+        code = await here.code(await here.sign_in(), offline=bool(count % 2))
+        order = [nodes[n % 2] for n in range(PARALLEL)]
+        rng.shuffle(order)
+        outcomes = await asyncio.gather(*(node.redeem(code, now=NOW + 1) for node in order))
+        won = [outcome for outcome in outcomes if isinstance(outcome, Redeemed)]
+        lost = Counter(outcome.reason for outcome in outcomes if isinstance(outcome, Refused))
+        assert len(won) == 1, lost
+        assert lost == {Refusal.REUSED: PARALLEL - 1}
+        for node in nodes:
+            assert await node.is_ended(won[0].family.id)
+            assert await node.refresh(won[0].refresh_token, now=NOW + 2) == Refused(Refusal.ENDED)
+    assert len(await here.rows("grant_family")) == count + 1
+
+
+@pytest.mark.threat("INF-race", off=ROTATE_ONCE)
+@pytest.mark.threat("O-1", off=ROTATE_ONCE)
+async def test_of_fifty_uses_of_one_refresh_token_one_rotates_and_all_get_its_successor(
+    nodes: tuple[Parts, Parts], rounds: Rounds, rng: Random
+) -> None:
+    here = nodes[0]
+    for _ in rounds(test=5, soak=200):
+        grant = await here.grant()
+        token = grant.refresh_token
+        order = [nodes[n % 2] for n in range(PARALLEL)]
+        rng.shuffle(order)
+        outcomes = await asyncio.gather(*(node.refresh(token, now=NOW + 1) for node in order))
+        assert all(isinstance(outcome, Refreshed) for outcome in outcomes), outcomes
+        successors = {outcome.refresh_token for outcome in outcomes}
+        assert len(successors) == 1
+        stored = await nodes[1].families.get(grant.family.id)
+        assert stored is not None
+        assert (stored.generation, stored.ended_at) == (1, None)
+        assert isinstance(await here.refresh(successors.pop(), now=NOW + 2), Refreshed)
+
+
+async def test_without_grace_fifty_uses_of_one_refresh_token_end_the_family(
+    open_again: OpenAgain, rounds: Rounds
+) -> None:
+    config = GrantsConfig(refresh_grace=timedelta(0))
+    nodes = [await Parts.on(await open_again(), grants=config) for _ in range(2)]
+    for _ in rounds(test=2, soak=50):
+        grant = await nodes[0].grant()
+        outcomes = await asyncio.gather(
+            *(nodes[n % 2].refresh(grant.refresh_token, now=NOW + 1) for n in range(PARALLEL))
+        )
+        assert sum(isinstance(outcome, Refreshed) for outcome in outcomes) <= 1
+        reasons = {outcome.reason for outcome in outcomes if isinstance(outcome, Refused)}
+        assert reasons <= {Refusal.REUSED, Refusal.ENDED}
+        assert await nodes[0].is_ended(grant.family.id)
+
+
+async def test_a_logout_that_races_with_codes_and_refreshes_leaves_nothing_alive(
+    nodes: tuple[Parts, Parts], rounds: Rounds, rng: Random
+) -> None:
+    here, there = nodes
+    for _ in rounds(test=5, soak=200):
+        new = await here.sign_in()
+        codes = [await here.code(new) for _ in range(8)]
+        grant = await here.grant(new)
+        work = [nodes[n % 2].redeem(code) for n, code in enumerate(codes)]
+        work += [nodes[n % 2].refresh(grant.refresh_token) for n in range(8)]
+        user_id = new.session.user.id
+        work.append(there.sessions.end(new.session.id, user_id=user_id, reason="logout", info=INFO, now=NOW))
+        rng.shuffle(work)
+        await asyncio.gather(*work)
+        assert await here.families.list(user_id, NOW) == []
+        for row in await here.rows("grant_family"):
+            if row["user_id"] == user_id:
+                assert await here.is_ended(row["node_id"])
+
+
+async def test_grants_made_at_once_keep_to_ten_of_a_session_and_client(
+    nodes: tuple[Parts, Parts], rounds: Rounds
+) -> None:
+    here = nodes[0]
+    for _ in rounds(test=2, soak=50):
+        new = await here.sign_in()
+        codes = [await here.code(new) for _ in range(20)]
+        outcomes = await asyncio.gather(*(nodes[n % 2].redeem(code) for n, code in enumerate(codes)))
+        assert all(isinstance(outcome, Redeemed) for outcome in outcomes)
+        assert len(await here.families.list(new.session.user.id, NOW)) == 10
