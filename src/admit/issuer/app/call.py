@@ -89,12 +89,16 @@ class Call:
         Raises:
             UnsupportedMediaTypeError, PayloadTooLargeError, InvalidRequestError
         """
-        content_type = (self.header(b"content-type") or b"").split(b";")[0].strip().lower()
-        if content_type != b"application/x-www-form-urlencoded":
+        if not is_form(self.header(b"content-type")):
             raise UnsupportedMediaTypeError("content-type")
         form = parse(await self.body())
         refuse_repeated(form)
         return form
+
+
+def is_form(content_type: bytes | None) -> bool:
+    """The one media type that OAuth's endpoints read, RFC 6749 §4.1.3."""
+    return (content_type or b"").split(b";")[0].strip().lower() == b"application/x-www-form-urlencoded"
 
 
 def printable(text: str) -> str:

@@ -80,13 +80,14 @@ class App:
 
     def redirect(self, location: str) -> Response:
         """303 See Other: the browser goes on with GET, so no body is carried along (RFC 9700 §4.12)."""
-        return RedirectResponse(location, status_code=303)
+        return RedirectResponse(location, status_code=SEE_OTHER)
 
     def here(self, path: str) -> str:
         """The path of one of our pages below the issuer's own path."""
         return self.pages.base + path
 
 
+SEE_OTHER = 303
 TROUBLES = {"csrf_failed": Trouble.NOT_YOURS, "interaction_expired": Trouble.EXPIRED}
 _BY_STATUS = {
     400: Trouble.BAD_REQUEST,

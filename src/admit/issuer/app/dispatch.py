@@ -51,6 +51,23 @@ def check_host(scope: Scope, expected: str) -> bool:
     return len(hosts) == 1 and hosts[0].decode("latin-1").lower() == expected
 
 
+def handler_of(route: Route, method: str) -> Handler:
+    """What answers this method here. No header or parameter stands for another method.
+
+    Raises:
+        MethodNotAllowedError: the route does not take it.
+    """
+    handler = route.handlers.get(method)
+    if handler is None:
+        raise answers.MethodNotAllowedError(allow=allow(route))
+    return handler
+
+
+def allow(route: Route) -> str:
+    """The value of `Allow`, RFC 9110 §10.2.1."""
+    return ", ".join(sorted({*route.handlers, *({"HEAD"} if "GET" in route.handlers else ())}))
+
+
 class Dispatcher:
     """The ASGI application of the issuer, below its mount point."""
 
@@ -114,10 +131,7 @@ class Dispatcher:
             raise answers.NotFoundError
         if call.scope["method"] == "OPTIONS":
             return self._preflight(call, route)
-        handler = route.handlers.get(call.method)
-        if handler is None:
-            raise answers.MethodNotAllowedError(allow=self._allow(route))
-        return await handler(call)
+        return await handler_of(route, call.method)(call)
 
     def _refuse(self, call: Call, route: Route | None, error: AdmitError) -> Response:
         if error.status >= 500:
@@ -136,15 +150,10 @@ class Dispatcher:
             response.headers["allow"] = error.allow
         return response
 
-    @staticmethod
-    def _allow(route: Route) -> str:
-        methods = set(route.handlers) | ({"HEAD"} if "GET" in route.handlers else set())
-        return ", ".join(sorted(methods))
-
     def _preflight(self, call: Call, route: Route) -> Response:
         verdict = self._cors(call, route)
         if not (verdict.preflight and verdict.allowed):
-            raise answers.MethodNotAllowedError(allow=self._allow(route))
+            raise answers.MethodNotAllowedError(allow=allow(route))
         return Response(status_code=204)
 
     def _cors(self, call: Call, route: Route) -> cors.CorsVerdict:

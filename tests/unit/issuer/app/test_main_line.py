@@ -18,7 +18,8 @@ async def test_a_sign_in_by_redirect_ends_in_tokens_for_the_person(
     assert response.status_code == 303
     answer = answer_of(response)
     assert response.headers["location"].startswith(f"{SPA}/cb?")
-    assert answer["state"] == "a-state" and answer["iss"] == ISSUER
+    assert answer["state"] == "a-state"
+    assert answer["iss"] == ISSUER
     tokens = (await browser.redeem(answer["code"], verifier)).json()
     principal = await issuer.verifier.verify(tokens["access_token"])
     assert principal.roles == {"admin"}
@@ -67,7 +68,8 @@ async def test_a_client_that_is_not_first_party_asks_for_consent(browser: Browse
     asked = await browser.get("/authorize", params=request)
     assert asked.headers["location"].startswith("/consent?")
     page = await browser.get(asked.headers["location"])
-    assert "Orders for the terminal" in page.text and "See your own orders" in page.text
+    assert "Orders for the terminal" in page.text
+    assert "See your own orders" in page.text
     refused = await browser.submit("/consent", page.text, decision="refuse")
     assert answer_of(refused)["error"] == "access_denied"
     again = await browser.submit("/consent", page.text, decision="allow")
@@ -117,9 +119,14 @@ async def test_an_account_is_made_on_the_sign_up_page_and_signed_in(browser: Bro
 
 @pytest.mark.parametrize(
     ("name", "email", "password"),
-    [("", "dee@example.com", "eight or more"), ("Dee", "no address", "eight or more"), ("Dee", "dee@example.com", "short"),
-     ("Dee", ADA[0], "eight or more"), ("Dee", "dee@example.com", "x" * 1025)],
-)  # fmt: skip
+    [
+        ("", "dee@example.com", "eight or more"),
+        ("Dee", "no address", "eight or more"),
+        ("Dee", "dee@example.com", "short"),
+        ("Dee", ADA[0], "eight or more"),
+        ("Dee", "dee@example.com", "x" * 1025),
+    ],
+)
 async def test_a_bad_sign_up_says_what_to_mend_and_makes_nothing(
     issuer: LiveIssuer, browser: Browser, name: str, email: str, password: str
 ) -> None:
@@ -140,7 +147,8 @@ async def test_the_account_page_ends_other_sessions_and_only_ones_own(
     await stranger.sign_in(BO)
     ada = await issuer.services.accounts.find(ADA[0])
     bo = await issuer.services.accounts.find(BO[0])
-    assert ada is not None and bo is not None
+    assert ada is not None
+    assert bo is not None
     page = await browser.get("/account")
     theirs = (await issuer.services.sessions.list(bo.id, issuer.clock.now))[0]
     await browser.submit("/account", page.text, do="end", session=theirs.id)

@@ -76,9 +76,14 @@ def check_repeated(request: AuthorizeRequest, parameters: Parameters, registry: 
     """RFC 6749 §3.1; two resources are RFC 8707's own error."""
     if parameters.repeated == {"resource"}:
         raise InvalidTargetError("two resources")
-    if parameters.repeated:
+    if is_ambiguous(parameters):
         raise InvalidRequestError("repeated parameter", public="A parameter occurs more than once.")
     return request
+
+
+def is_ambiguous(parameters: Parameters) -> bool:
+    """Something occurs twice, so that two readers could take two values."""
+    return bool(parameters.repeated)
 
 
 def check_request_object(
@@ -96,11 +101,16 @@ def check_response_type(
     request: AuthorizeRequest, parameters: Parameters, registry: Registry
 ) -> AuthorizeRequest:
     """RFC 9700 §2.1.2: `code` alone exists, so no token ever travels in a URL."""
-    if parameters.required("response_type") != "code":
+    if not is_code(parameters.required("response_type")):
         raise UnsupportedResponseTypeError
     if "authorization_code" not in request.client.grant_types:
         raise UnauthorizedClientError
     return request
+
+
+def is_code(response_type: str) -> bool:
+    """The one response type that exists."""
+    return response_type == "code"
 
 
 def check_response_mode(
@@ -117,13 +127,13 @@ def check_pkce(request: AuthorizeRequest, parameters: Parameters, registry: Regi
     challenge = parameters.get("code_challenge")
     method = parameters.get("code_challenge_method")
     if challenge is None:
-        if method is not None or request.client.require_pkce:
+        if method is not None or needs_pkce(request.client):
             raise InvalidRequestError(
                 "no code_challenge",
                 public="PKCE is required: send code_challenge and code_challenge_method=S256.",
             )
         return request
-    if method != "S256":
+    if not is_s256(method):
         raise InvalidRequestError(
             "code_challenge_method", public="Only the code_challenge_method S256 is supported."
         )
@@ -132,6 +142,16 @@ def check_pkce(request: AuthorizeRequest, parameters: Parameters, registry: Regi
             "code_challenge form", public="The code_challenge is not an S256 challenge."
         )
     return replace(request, code_challenge=challenge)
+
+
+def needs_pkce(client: Client) -> bool:
+    """All clients but those that settings exempt by name, RFC 9700 §2.1.1."""
+    return client.require_pkce
+
+
+def is_s256(method: str | None) -> bool:
+    """RFC 7636 §4.2: `plain`, which an absent method would mean, shows the verifier to whoever sees the request."""
+    return method == "S256"
 
 
 def check_scope(request: AuthorizeRequest, parameters: Parameters, registry: Registry) -> AuthorizeRequest:

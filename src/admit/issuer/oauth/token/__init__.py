@@ -22,6 +22,18 @@ GRANT_TYPES: Mapping[str, Grant] = MappingProxyType(
 )
 
 
+def offered(grant_type: str) -> Grant:
+    """The grant of this type. There is no password grant (RFC 9700 §2.4), and none can be configured.
+
+    Raises:
+        UnsupportedGrantTypeError: the table has no such row.
+    """
+    grant = GRANT_TYPES.get(grant_type)
+    if grant is None:
+        raise UnsupportedGrantTypeError
+    return grant
+
+
 async def respond(
     services: Services, client: Client, form: Parameters, info: RequestInfo, now: float
 ) -> TokenResponse:
@@ -31,9 +43,7 @@ async def respond(
         OAuthError: as RFC 6749 §5.2 names them.
     """
     grant_type = form.required("grant_type")
-    grant = GRANT_TYPES.get(grant_type)
-    if grant is None:
-        raise UnsupportedGrantTypeError
+    grant = offered(grant_type)
     if grant_type not in client.grant_types:
         raise UnauthorizedClientError
     return await grant(services, client, form, info, now)

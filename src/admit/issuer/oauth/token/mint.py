@@ -108,7 +108,8 @@ def access_claims(
         subject=user.id,
         audience=audience,
         client_id=client.id,
-        scope=scope - {"offline_access"},  # of the grant, not of the API: a session's principal has none either
+        scope=scope
+        - {"offline_access"},  # of the grant, not of the API: a session's principal has none either
         roles=user.roles,
         groups=user.groups,
         session_id=family.session_id or family.id,

@@ -1,0 +1,91 @@
+"""Permissive twins of the defences of `admit.issuer.oauth` and `admit.issuer.app`: what careless servers do."""
+
+import traceback
+from typing import Any
+
+from starlette.responses import Response
+
+from admit.errors import AdmitError
+from admit.issuer.app import answers
+from admit.issuer.app.call import Call
+from admit.issuer.app.dispatch import Handler, Route
+from admit.issuer.audit.records import RequestInfo
+from admit.issuer.clients.records import Client
+from admit.issuer.oauth import token
+from admit.issuer.oauth.errors import UnsupportedGrantTypeError
+from admit.issuer.oauth.parameters import Parameters
+from admit.issuer.oauth.services import Services
+from admit.issuer.oauth.token.mint import TokenResponse
+
+
+def yes(*args: Any, **kwargs: Any) -> bool:
+    return True
+
+
+def no(*args: Any, **kwargs: Any) -> bool:
+    return False
+
+
+def ignore(*args: Any, **kwargs: Any) -> None:
+    """Let it pass."""
+
+
+async def password_grant(
+    services: Services, client: Client, form: Parameters, info: RequestInfo, now: float
+) -> TokenResponse:
+    """RFC 6749 §4.3, as it once was: the client sees the password."""
+    user = await services.accounts.check_password(
+        email=form["username"], password=form["password"], info=info, now=now
+    )
+    return TokenResponse(
+        access_token="for whoever knows the password" if user else "", expires_in=1, scope=""
+    )
+
+
+def with_password_grant(grant_type: str) -> token.Grant:
+    if grant_type == "password":
+        return password_grant
+    found = token.GRANT_TYPES.get(grant_type)
+    if found is None:
+        raise UnsupportedGrantTypeError
+    return found
+
+
+def any_method(route: Route, method: str) -> Handler:
+    """Whatever the route has answers."""
+    return route.handlers.get(method) or next(iter(route.handlers.values()))
+
+
+def telling_error(error: AdmitError, request_id: str) -> Response:
+    """An error page for developers."""
+    trace = "".join(traceback.format_exception(error.__context__ or error))
+    return answers.json({"error": str(error), "trace": trace}, status=error.status)
+
+
+def telling_page(self: Any, call: Call, error: AdmitError) -> Response:
+    """The same in HTML."""
+    trace = "".join(traceback.format_exception(error.__context__ or error))
+    return Response(f"<pre>{trace}</pre>", status_code=error.status, media_type="text/html")
+
+
+def last_session(self: Any, call: Call) -> bytes | None:
+    """Keep whatever id the browser brought."""
+    return None
+
+
+TWINS = {
+    "admit.issuer.oauth.authorize.steps:is_code": yes,
+    "admit.issuer.oauth.authorize.steps:needs_pkce": no,
+    "admit.issuer.oauth.authorize.steps:is_s256": yes,
+    "admit.issuer.oauth.authorize.steps:is_ambiguous": no,
+    "admit.issuer.oauth.token:offered": with_password_grant,
+    "admit.issuer.oauth.logout:needs_confirmation": no,
+    "admit.issuer.app.call:is_form": yes,
+    "admit.issuer.app.call:refuse_repeated": ignore,
+    "admit.issuer.app.dispatch:handler_of": any_method,
+    "admit.issuer.app.dispatch:check_host": yes,
+    "admit.issuer.app.answers:json_error": telling_error,
+    "admit.issuer.app.context:App.error_page": telling_page,
+    "admit.issuer.app.context:App.check_csrf": ignore,
+    "admit.issuer.app.context:SEE_OTHER": 307,
+}
