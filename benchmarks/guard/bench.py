@@ -24,7 +24,7 @@ from benchmarks.guard.floor import Floor
 
 ISSUER, API = "https://id.example.com", "https://api.example.com"
 SECRET = bytes(range(32))
-BATCH = 30
+BATCH = 10
 GOAL = 40.0
 
 
@@ -117,7 +117,7 @@ async def call(app: FastAPI, authorization: bytes) -> int:
 
 
 async def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 800
     authorization = b"Bearer " + token().encode()
     apps = variants()
     times: dict[str, list[float]] = {name: [] for name in apps}
