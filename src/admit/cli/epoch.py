@@ -23,7 +23,8 @@ def raise_(settings: Settings, as_json: bool) -> None:
     """Raise the epoch after a restore, or a failover that may have lost writes.
 
     Verifiers that saw more than the database now holds answer 503 until this is done. All that was issued after the
-    state that was restored is refused from then on; nothing that was revoked comes back.
+    state that was restored is refused from then on. Who signed out or was disabled after that state was saved, and had
+    signed in before, is unknown to it: disable or sign them out again.
     """
 
     async def work(issuer: Issuer) -> int:
