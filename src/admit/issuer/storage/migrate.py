@@ -1,37 +1,35 @@
 """Bring a database to the schema that this version knows. Alembic is loaded here and nowhere else.
 
-Both databases roll DDL back, so a migration that fails changes nothing.
+Both databases roll DDL back, so a migration that fails changes nothing. On PostgreSQL a migration is rendered to SQL
+and run by asyncpg: one that moves data says so in SQL, and no second driver has to be installed.
 """
 
 import asyncio
 import threading
+from io import StringIO
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from alembic.config import Config
 from alembic.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool
 
-from admit.errors import ConfigError, StorageUnavailableError
+from admit.errors import ConfigError
 from admit.issuer.storage.schema import HEAD, VERSION_TABLE
 
-_ONE_AT_A_TIME: Final = threading.Lock()
+if TYPE_CHECKING:
+    import asyncpg
+
+_ONE_AT_A_TIME: Final = threading.Lock()  # Alembic keeps the migration under way in a global
 _LOCK: Final = 0x41646D74  # any number that all our nodes share
 
 
 def upgrade_sqlite(path: Path, current: str | None) -> None:
-    """Migrate one SQLite file in one transaction. `current` is only for the message."""
-    # Alembic keeps the migration under way in a global.
-    with _ONE_AT_A_TIME:
-        _upgrade_file(path, current)
-
-
-def _upgrade_file(path: Path, current: str | None) -> None:
+    """Migrate one SQLite file in one transaction. `current` is only for the message. Raises ConfigError."""
     from admit.issuer.storage.sqlite_file import connect
 
     engine = create_engine("sqlite://", creator=lambda: connect(path, 30.0), poolclass=NullPool)
@@ -39,7 +37,7 @@ def _upgrade_file(path: Path, current: str | None) -> None:
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
         with engine.begin() as connection:
-            _upgrade(connection)
+            _upgrade({"connection": connection})
     except CommandError:
         raise ConfigError(f"database {path} has a schema that this Admit does not know ({current})") from None
     finally:
@@ -53,52 +51,69 @@ async def migrate(url: str) -> None:
         ConfigError: a schema that this version does not know, or no such database.
         StorageUnavailableError: not reached.
     """
-    await asyncio.to_thread(_migrate_in_thread, url)
-
-
-def _migrate_in_thread(url: str) -> None:
-    with _ONE_AT_A_TIME:
-        asyncio.run(_migrate(url))
-
-
-async def _migrate(url: str) -> None:
     import asyncpg
-    from sqlalchemy.ext.asyncio import create_async_engine
 
     from admit.issuer.storage.postgres import translated
 
-    engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url, timeout=10), poolclass=NullPool
-    )
     try:
-        async with engine.begin() as connection:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-            await connection.run_sync(_upgrade)
-    except CommandError:
-        raise ConfigError("the PostgreSQL database has a schema that this Admit does not know") from None
-    except ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", None) != "42P07":
-            raise
+        connection = await asyncpg.connect(url, timeout=10)
+        try:
+            async with connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+                script = await asyncio.to_thread(_script, await _version(connection))
+                if script.strip():
+                    await connection.execute(script)
+        finally:
+            await connection.close(timeout=10)
+    except asyncpg.DuplicateTableError:
         raise ConfigError(
             "the PostgreSQL database holds tables with the names of Admit's, and no version of them: "
             "give Admit a database of its own, or restore the backup; nothing was changed"
         ) from None
-    except DBAPIError as error:
-        raise StorageUnavailableError(f"PostgreSQL: {getattr(error.orig, 'sqlstate', None)}") from None
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise translated(error) from None
-    finally:
-        await engine.dispose()
 
 
-def _upgrade(connection: Connection) -> None:
+async def _version(connection: "asyncpg.Connection") -> str | None:
+    if await connection.fetchval("SELECT to_regclass($1)", VERSION_TABLE) is None:
+        return None
+    rows = await connection.fetch(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608  # a constant
+    if len(rows) != 1:
+        raise ConfigError(
+            "the PostgreSQL database is half-migrated: restore the backup made before; nothing was changed"
+        )
+    return str(rows[0]["version_num"])
+
+
+def _script(current: str | None) -> str:
+    """The SQL that leads from `current` (None: nothing yet) to HEAD. Raises ConfigError when there is no way."""
+    text = StringIO()
+    try:
+        _upgrade(
+            {"dialect_name": "postgresql", "output_buffer": text, "transactional_ddl": False},
+            as_sql=True,
+            starting_rev=current,
+        )
+    except CommandError:
+        raise ConfigError(
+            f"the PostgreSQL database has a schema that this Admit does not know ({current})"
+        ) from None
+    return text.getvalue()
+
+
+def _upgrade(target: dict[str, Any], **environment_options: Any) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     script = ScriptDirectory.from_config(config)
 
-    def steps(current: object, context: MigrationContext) -> object:
-        return script._upgrade_revs(HEAD, current)  # type: ignore[arg-type]
+    def steps(current: Any, context: MigrationContext) -> Any:
+        return script._upgrade_revs(HEAD, current)
 
-    with EnvironmentContext(config, script, fn=steps, destination_rev=HEAD) as environment:
-        environment.configure(connection=connection, version_table=VERSION_TABLE, transactional_ddl=True)
+    with (
+        _ONE_AT_A_TIME,
+        EnvironmentContext(
+            config, script, fn=steps, destination_rev=HEAD, **environment_options
+        ) as environment,
+    ):
+        environment.configure(**{"version_table": VERSION_TABLE, "transactional_ddl": True, **target})
         environment.run_migrations()
