@@ -30,6 +30,10 @@ def ignore(*args: Any, **kwargs: Any) -> None:
     """Let it pass."""
 
 
+async def ignore_async(*args: Any, **kwargs: Any) -> None:
+    """Count nothing."""
+
+
 async def password_grant(
     services: Services, client: Client, form: Parameters, info: RequestInfo, now: float
 ) -> TokenResponse:
@@ -58,19 +62,14 @@ def any_method(route: Route, method: str) -> Handler:
 
 def telling_error(error: AdmitError, request_id: str) -> Response:
     """An error page for developers."""
-    trace = "".join(traceback.format_exception(error.__context__ or error))
+    trace = traceback.format_exc()  # of the fault that is being handled
     return answers.json({"error": str(error), "trace": trace}, status=error.status)
 
 
 def telling_page(self: Any, call: Call, error: AdmitError) -> Response:
     """The same in HTML."""
-    trace = "".join(traceback.format_exception(error.__context__ or error))
+    trace = traceback.format_exc()  # of the fault that is being handled
     return Response(f"<pre>{trace}</pre>", status_code=error.status, media_type="text/html")
-
-
-def last_session(self: Any, call: Call) -> bytes | None:
-    """Keep whatever id the browser brought."""
-    return None
 
 
 TWINS = {
@@ -80,6 +79,7 @@ TWINS = {
     "admit.issuer.oauth.authorize.steps:is_ambiguous": no,
     "admit.issuer.oauth.token:offered": with_password_grant,
     "admit.issuer.oauth.logout:needs_confirmation": no,
+    "admit.issuer.oauth.token.authorization_code:count_wrong_code": ignore_async,
     "admit.issuer.app.call:is_form": yes,
     "admit.issuer.app.call:refuse_repeated": ignore,
     "admit.issuer.app.dispatch:handler_of": any_method,
