@@ -98,7 +98,7 @@ def _out(threat: Threat) -> Iterator[None]:
         twins.check(target)
     paths = [str(HOOK), str(ROOT), os.environ.get("PYTHONPATH", "")]
     with pytest.MonkeyPatch.context() as patch, twins.taken_out(threat.off):
-        patch.setenv("ADMIT_TEST_DEFENCES_OFF", ",".join(threat.all_off))
+        patch.setenv("TEST_DEFENCES_OFF", ",".join(threat.all_off))
         patch.setenv("PYTHONPATH", os.pathsep.join(path for path in paths if path))
         yield
 

@@ -4,7 +4,6 @@
 failure with ADMIT_SEED. Tests marked `soak` run in that tier only, those marked `slow` in all but quick.
 """
 
-import os
 import random
 import secrets
 from collections.abc import Callable
@@ -12,7 +11,9 @@ from collections.abc import Callable
 import hypothesis
 import pytest
 
-TIER = os.environ.get("ADMIT_TIER", "test")
+from tests.plugins.environment import given
+
+TIER = given("ADMIT_TIER") or "test"
 _EXAMPLES = {"quick": 20, "test": 60, "soak": 5000}
 _NEEDS_TIME = {"browser", "page", "postgres_server", "postgres_dsn", "postgres_template", "postgres_factory"}
 
@@ -56,7 +57,7 @@ def _left_out(item: pytest.Item) -> bool:
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> random.Random:
     """A seeded generator; the seed is printed with a failure."""
-    seed = int(os.environ.get("ADMIT_SEED") or secrets.randbits(32))
+    seed = int(given("ADMIT_SEED") or secrets.randbits(32))
     print(f"ADMIT_SEED={seed} {request.node.nodeid}")
     return random.Random(seed)
 

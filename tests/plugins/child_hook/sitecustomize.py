@@ -10,7 +10,7 @@ import sys
 import traceback
 
 _STAYS = contextlib.ExitStack()  # never closed: the defences stay out for the child's whole life
-_NAMES = [name for name in os.environ.get("ADMIT_TEST_DEFENCES_OFF", "").split(",") if name]
+_NAMES = [name for name in os.environ.get("TEST_DEFENCES_OFF", "").split(",") if name]
 
 if _NAMES:
     try:
