@@ -45,6 +45,7 @@ def main() -> None:
     forgetting.verify(token)
     entry = remembering.core.remembered.get(digest(token))
     assert entry is not None
+    assert entry.terms is not None
     held = entry.source.snapshot.held
     boot = remembering.core.boottime()
     secret = bytes(range(32))
@@ -64,7 +65,7 @@ def main() -> None:
         "floor: sha-256 and a dict": (lambda: plain[hashlib.sha256(token.encode()).digest()], 20_000),
         "remembered token": (partial(remembering.verify, credential), 20_000),
         "  of it: revocation": (
-            partial(freshness.check_status, held, entry.kid, 0, 7, NOW, NOW, boot, trust.revocation),
+            partial(freshness.check_status, held, entry.kid, 0, 7, NOW, NOW, boot, entry.terms),
             50_000,
         ),
         "HS256, not remembered": (partial(backend.verify, hs256), 2_000),

@@ -178,11 +178,10 @@ def test_a_revoked_key_stays_revoked() -> None:
 
 def test_a_young_token_needs_no_list_yet() -> None:
     held = held_with(ONE, at=100.0)  # the issuer's clock said 1,000 then
-    at_200 = {"boot": 200.0, "wall": 1_100.0}
-    assert current(held, **at_200, iat=1_075.0)
-    assert not current(held, **at_200, iat=1_074.0)
-    assert not current(held, **at_200, iat=None)
-    assert current(held, **at_200, iat=1_100.0, n=77)
+    assert current(held, boot=200.0, wall=1_100.0, iat=1_075.0)
+    assert not current(held, boot=200.0, wall=1_100.0, iat=1_074.0)
+    assert not current(held, boot=200.0, wall=1_100.0, iat=None)
+    assert current(held, boot=200.0, wall=1_100.0, iat=1_100.0, n=77)
 
 
 def test_a_young_token_in_an_ended_family_is_refused_all_the_same() -> None:

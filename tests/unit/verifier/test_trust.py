@@ -88,4 +88,5 @@ def test_a_verifier_needs_an_issuer_and_each_once() -> None:
 
 def test_a_verifier_knows_its_audiences_and_issuers() -> None:
     verifier = Verifier(TrustedIssuer(ISS, audience=["a", "b"]))
-    assert (verifier.audiences, verifier.issuers) == ({"a", "b"}, {ISS})
+    assert verifier.audiences == {"a", "b"}
+    assert verifier.issuers == {ISS}
