@@ -65,8 +65,6 @@ def start() -> list[subprocess.Popen[bytes]]:
         [sys.executable, str(HERE / "spa_server.py"), str(state.FOLDER / "spa.json")],
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ADMIT_")}
-    if os.environ.get("ADMIT_TEST_DEFENCES_OFF"):
-        environment["ADMIT_TEST_DEFENCES_OFF"] = os.environ["ADMIT_TEST_DEFENCES_OFF"]
     return [
         subprocess.Popen(
             command,
