@@ -57,6 +57,11 @@ def main() -> int:
     return 0 if stopping else trouble("a part of the demo ended by itself; its own words stand above")
 
 
+def environment() -> dict[str, str]:
+    """What the programs see: none of our own `ADMIT_` names, which they would take for settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ADMIT_")}
+
+
 def start() -> list[subprocess.Popen[bytes]]:
     """The three processes, in a group of their own: Ctrl-C reaches only this one, which ends them in order."""
     commands = (
@@ -64,14 +69,13 @@ def start() -> list[subprocess.Popen[bytes]]:
         [sys.executable, str(HERE / "orders_api.py"), str(state.FOLDER / "api.json")],
         [sys.executable, str(HERE / "spa_server.py"), str(state.FOLDER / "spa.json")],
     )
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ADMIT_")}
     return [
         subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            env=environment,
+            env=environment(),
         )
         for command in commands
     ]
@@ -129,7 +133,12 @@ def add_users(demo: state.Demo) -> bool:
             for role in roles:
                 command += ["--role", role]
             added = subprocess.run(
-                command, input=demo.secrets[email] + "\n", capture_output=True, text=True, check=False
+                command,
+                input=demo.secrets[email] + "\n",
+                capture_output=True,
+                text=True,
+                check=False,
+                env=environment(),
             )
             if added.returncode != 0:
                 print(added.stderr.strip(), file=sys.stderr)
