@@ -1,6 +1,7 @@
 """Tables and SQL of accounts."""
 
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, cast
 
 from sqlalchemy import (
     Column,
@@ -81,20 +82,40 @@ def _set(text: str | None) -> frozenset[str]:
 
 
 def user_of(row: Row) -> User:
-    """The user in a row that has USER_COLUMNS."""
+    """The user in a row that begins with USER_COLUMNS."""
+    return user_from(tuple(cast(Iterable[Any], row))[: len(USER_COLUMNS)])
+
+
+def user_from(values: Sequence[Any]) -> User:
+    """The user that values in the order of USER_COLUMNS make. By place: a session is read often, and a
+    row finds a name by comparing it with all of them."""
+    (
+        id,
+        email,
+        shown,
+        name,
+        roles,
+        groups,
+        locale,
+        created_at,
+        updated_at,
+        disabled_at,
+        version,
+        verified_at,
+    ) = values
     return User(
-        id=row["user_id"],
-        email=row["user_email"],
-        email_shown=row["user_email_shown"],
-        name=row["user_name"],
-        roles=_set(row["user_roles"]),
-        groups=_set(row["user_groups"]),
-        locale=row["user_locale"],
-        created_at=row["user_created_at"],
-        updated_at=row["user_updated_at"],
-        disabled_at=row["user_disabled_at"],
-        credential_version=row["user_credential_version"],
-        email_verified_at=row["user_email_verified_at"],
+        id=id,
+        email=email,
+        email_shown=shown,
+        name=name,
+        roles=_set(roles),
+        groups=_set(groups),
+        locale=locale,
+        created_at=created_at,
+        updated_at=updated_at,
+        disabled_at=disabled_at,
+        credential_version=version,
+        email_verified_at=verified_at,
     )
 
 

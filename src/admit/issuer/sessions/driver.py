@@ -97,10 +97,9 @@ class Sessions:
         rows = await self._db.read(store.FIND(id_hash=id_hash))
         if not rows:
             return None
-        row = rows[0]
-        session = store.session_of(row, self.config)
+        session, ended_at = store.session_of(rows[0], self.config)
         if not rules.is_live(
-            ended_at=row["ended_at"],
+            ended_at=ended_at,
             disabled_at=session.user.disabled_at,
             expires_at=session.expires_at,
             now=now,

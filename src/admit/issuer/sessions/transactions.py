@@ -57,7 +57,7 @@ def start(
         detail={"acr": acr},
     )
     rows = yield store.FIND(id_hash=id_hash)
-    return store.session_of(rows[0], config)
+    return store.session_of(rows[0], config)[0]
 
 
 def end_replaced(lists: Lists, id_hash: bytes, *, info: RequestInfo, now: float) -> Steps[None]:
@@ -91,7 +91,7 @@ def renew(
         AuditEvent.LOGIN_SUCCEEDED, info=info, now=now, user_id=user_id, session_id=session_id, detail=detail
     )
     rows = yield store.FIND(id_hash=new_hash)
-    return store.session_of(rows[0], config)
+    return store.session_of(rows[0], config)[0]
 
 
 def end(
