@@ -12,7 +12,7 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 class CredentialKind(Enum):
     """How the principal was carried."""
 
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105  # a word, no secret
     SESSION = "session"
 
 
