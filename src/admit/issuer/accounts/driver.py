@@ -26,6 +26,12 @@ def may_sign_in(user: User) -> bool:
     return not user.is_disabled
 
 
+def check_user_id(user_id: str) -> None:
+    """Raises: UserNotFoundError for what cannot be an id."""
+    if not rules.is_user_id(user_id):
+        raise UserNotFoundError
+
+
 class Accounts:
     """People's accounts in Admit's own tables. Methods that change something leave an audit record in the same
     transaction.
@@ -131,7 +137,9 @@ class Accounts:
             return None  # nobody's, whoever is meant: as quick for all
         identifier = rules.canonical_identifier(email[: 4 * rules.EMAIL_MAX_CHARS])
         await self._count_try(identifier, info, now)
-        rows = await self._db.read(store.LOGIN_BY_EMAIL(email=identifier))
+        # What is no address is nobody's, and may hold what a database does not take.
+        known = rules.is_email(identifier)
+        rows = await self._db.read(store.LOGIN_BY_EMAIL(email=identifier)) if known else ()
         user = store.user_of(rows[0]) if rows else None
         stored: str | None = rows[0]["password_hash"] if rows else None
         match = await self._hasher.verify(stored, octets)
@@ -176,7 +184,7 @@ class Accounts:
 
     async def get(self, user_id: str) -> User | None:
         """The user with this id, disabled or not."""
-        row = await self._db.one(store.USER_BY_ID(user_id=user_id))
+        row = await self._db.one(store.USER_BY_ID(user_id=user_id)) if rules.is_user_id(user_id) else None
         return None if row is None else store.user_of(row)
 
     async def list(self, *, limit: int = 100, after: str = "") -> list[User]:
@@ -212,6 +220,7 @@ class Accounts:
         self, user_id: str, label: Label, name: str, *, give: bool, info: RequestInfo, now: float
     ) -> bool:
         rules.check_label(name)
+        check_user_id(user_id)
         changed = await self._db.run(
             transactions.change_label, user_id, label, name, give=give, info=info, now=now
         )
@@ -225,6 +234,7 @@ class Accounts:
         Raises:
             PasswordError, UserNotFoundError, TooBusyError.
         """
+        check_user_id(user_id)
         hashed = await self._hasher.hash(rules.check_new_password(password))
         ended = await self._db.run(
             transactions.set_password, self._lists, user_id, hashed, info=info, now=now
@@ -239,6 +249,7 @@ class Accounts:
         Raises:
             UserNotFoundError.
         """
+        check_user_id(user_id)
         ended = await self._db.run(transactions.disable, self._lists, user_id, info=info, now=now)
         if ended is None:
             raise UserNotFoundError
@@ -246,5 +257,6 @@ class Accounts:
 
     async def enable(self, user_id: str, *, info: RequestInfo, now: float) -> None:
         """Let the user sign in again. Raises: UserNotFoundError."""
+        check_user_id(user_id)
         if not await self._db.run(transactions.enable, user_id, info=info, now=now):
             raise UserNotFoundError

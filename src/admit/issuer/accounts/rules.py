@@ -22,6 +22,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _EMAIL = re.compile(rf"(?=.{{1,64}}@){_LOCAL}@(?:{_LABEL}\.)+{_LABEL}", re.ASCII)
 _LABEL_WORD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9:._/@-]*[A-Za-z0-9])?", re.ASCII)
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}", re.ASCII)
+_USER_ID = re.compile(r"u_[A-Za-z0-9_-]{1,64}", re.ASCII)
 _BLANKS = " \t\r\n\u00a0\u3000"
 
 
@@ -43,9 +44,14 @@ def canonical_email(text: str) -> str:
     if len(text) > 4 * EMAIL_MAX_CHARS:
         raise EmailError("email too long")
     email = canonical_identifier(text)
-    if len(email) > EMAIL_MAX_CHARS or not _EMAIL.fullmatch(email):
+    if not is_email(email):
         raise EmailError("email is not local@domain in ASCII")
     return email
+
+
+def is_email(canonical: str) -> bool:
+    """Whether a canonical identifier is an address that we take."""
+    return len(canonical) <= EMAIL_MAX_CHARS and _EMAIL.fullmatch(canonical) is not None
 
 
 def shown_email(text: str) -> str:
@@ -60,6 +66,11 @@ def _is_unprintable(char: str) -> bool:
     return category in ("Cc", "Cs", "Co", "Cn", "Zl", "Zp") or (
         category == "Cf" and char not in "\u200c\u200d"
     )
+
+
+def is_user_id(text: str) -> bool:
+    """Whether this can be a user's id; anything else is not worth asking the database about."""
+    return _USER_ID.fullmatch(text) is not None
 
 
 def clean_name(text: str) -> str:

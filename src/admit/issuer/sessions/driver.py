@@ -148,6 +148,8 @@ class Sessions:
         event: AuditEvent = AuditEvent.SESSION_ENDED,
     ) -> bool:
         """End a session of this user's by its public id, and every grant under it. False: not this user's, or over."""
+        if not rules.is_public_id(session_id):
+            return False
         return await self._db.run(
             transactions.end, self._lists, session_id, user_id, event=event, reason=reason, info=info, now=now
         )

@@ -1,9 +1,16 @@
 """When a session is live. Pure."""
 
 import hashlib
+import re
 from datetime import timedelta
 
 RAW_BYTES = 32
+_PUBLIC_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+
+
+def is_public_id(text: str) -> bool:
+    """Whether this can be a session's public id; anything else is not worth asking the database about."""
+    return _PUBLIC_ID.fullmatch(text) is not None
 
 
 def hash_id(raw: bytes) -> bytes:

@@ -213,6 +213,17 @@ async def test_roles_and_groups_come_and_go(accounts: Accounts) -> None:
     assert not await accounts.any_with_role("buyer")
 
 
+@pytest.mark.parametrize(
+    "odd", ["\0", "a\0b@example.com", "\ud800@example.com", "u_\0", "'; DROP TABLE x; --"]
+)
+async def test_what_a_database_does_not_take_is_nobody(accounts: Accounts, odd: str) -> None:
+    assert await check(accounts, odd) is None
+    assert await accounts.find(odd) is None
+    assert await accounts.get(odd) is None
+    with pytest.raises(UserNotFoundError):
+        await accounts.disable(odd, info=INFO, now=NOW)
+
+
 async def test_changes_of_a_user_that_is_not_there_are_refused(accounts: Accounts) -> None:
     for change in (
         accounts.disable("u_nobody", info=INFO, now=NOW),

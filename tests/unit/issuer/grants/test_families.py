@@ -90,6 +90,9 @@ async def test_a_user_lists_and_ends_grants_one_by_one(parts: Parts) -> None:
         return await parts.families.end(family_id, user_id=by, reason="ended by user", info=INFO, now=NOW + 2)
 
     assert not await end(one.family.id, stranger.session.user.id)
+    for nothing in ("", "\0", "\ud800", "x" * 10_000):
+        assert not await end(nothing, user_id)
+        assert await parts.families.get(nothing) is None
     assert await end(one.family.id, user_id)
     assert not await end(one.family.id, user_id)
     assert await parts.is_ended(one.family.id)

@@ -191,7 +191,8 @@ async def test_users_list_and_end_their_own_sessions_and_no_others(parts: Parts)
         )
 
     assert not await end(stranger.session.id)
-    assert not await end("nothing")
+    for nothing in ("", "nothing", "\0", "\ud800", "x" * 10_000):
+        assert not await end(nothing)
     assert await end(laptop.session.id)
     assert not await end(laptop.session.id)
     assert [entry.id for entry in await parts.sessions.list(user.id, NOW + 61)] == [phone.session.id]
