@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.fixtures.storage",
     "tests.fixtures.browser",
     "tests.fixtures.issuer",
+    "tests.fixtures.processes",
 ]
 
 
