@@ -156,8 +156,8 @@ def test_a_form_under_way_is_not_sent_twice(page: "Page", site: str) -> None:
     assert page.locator("form").evaluate(twice) == [True, False]
 
 
-def test_without_script_the_forms_work_and_nothing_dead_is_shown(browser: "Browser", site: str) -> None:
-    context = browser.new_context(java_script_enabled=False)
+def test_without_script_the_forms_work_and_nothing_dead_is_shown(chromium: "Browser", site: str) -> None:
+    context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site}/view/sign_in?lang=en")
     assert page.get_by_role("button").count() == 1

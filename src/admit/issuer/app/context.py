@@ -1,6 +1,7 @@
 """What every endpoint is given: the composed parts of one issuer."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
@@ -85,6 +86,13 @@ class App:
     def here(self, path: str) -> str:
         """The path of one of our pages below the issuer's own path."""
         return self.pages.base + path
+
+    def there(self, call: Call, path: str, **query: str) -> str:
+        """A page of ours to go on to, in the language that the address of this one chose, if it chose any."""
+        chosen = call.query.get("ui_locales")
+        if chosen is not None:
+            query["ui_locales"] = chosen
+        return self.here(path) + (f"?{urlencode(query)}" if query else "")
 
 
 SEE_OTHER = 303

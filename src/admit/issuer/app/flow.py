@@ -5,7 +5,6 @@
 """
 
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -13,6 +12,7 @@ from admit.errors import OAuthError
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.pages.views import ClientCard
+from admit.issuer.clients.rules import loopback_parts
 from admit.issuer.grants.records import Authorization, Interaction
 from admit.issuer.oauth.authorize import respond, steps
 from admit.issuer.oauth.authorize.decide import Consent, Issue, Login, Progress, Refuse, SignedIn, decide
@@ -105,12 +105,12 @@ async def _to_page(
     app: App, call: Call, request: AuthorizeRequest, transaction: Transaction | None, path: str
 ) -> Response:
     if transaction is not None:
-        return app.redirect(f"{app.here(path)}?i={quote(transaction.handle)}")
+        return app.redirect(app.there(call, path, i=transaction.handle))
     binding, fresh = app.cookies.ensure_pre_session(call)
     handle = await app.services.interactions.begin(
         client_id=request.client.id, request=dict(request.parameters), binding=binding, now=call.now
     )
-    response = app.redirect(f"{app.here(path)}?i={quote(handle)}")
+    response = app.redirect(f"{app.here(path)}?i={handle}")
     if fresh:
         app.cookies.set_pre_session(response, binding)
     return response
@@ -145,4 +145,6 @@ async def _issue(
 
 def card(request: AuthorizeRequest) -> ClientCard:
     """The client as the pages show it. All clients come from settings so far, so an operator vouches for each."""
-    return ClientCard(name=request.client.name, host=respond.host(request.target.redirect_uri), verified=True)
+    here = loopback_parts(request.target.redirect_uri) is not None
+    shown = None if here else respond.host(request.target.redirect_uri)
+    return ClientCard(name=request.client.name, host=shown, verified=True)

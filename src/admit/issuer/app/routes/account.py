@@ -7,6 +7,7 @@ from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.pages.views import AccountView, Notice, SessionItem, SignedOutView
+from admit.issuer.audit import AuditEvent
 from admit.issuer.oauth.errors import InvalidRequestError
 from admit.issuer.sessions.records import Session
 
@@ -17,7 +18,7 @@ def routes(app: App) -> list[Route]:
     async def get(call: Call) -> Response:
         found = await app.session(call)
         if found is None:
-            return app.redirect(app.here("/login"))
+            return app.redirect(app.there(call, "/login"))
         done = {"ended": Notice.SESSION_ENDED, "others": Notice.OTHERS_ENDED}.get(call.query.get("done", ""))
         return app.page(call, await view(call, *found, done))
 
@@ -45,7 +46,7 @@ def routes(app: App) -> list[Route]:
         form = await call.form()
         found = await app.session(call)
         if found is None:
-            return app.redirect(app.here("/login"))
+            return app.redirect(app.there(call, "/login"))
         raw, session = found
         app.check_csrf(call, raw, form.get("csrf"))
         user_id, sessions = session.user.id, app.services.sessions
@@ -58,16 +59,23 @@ def routes(app: App) -> list[Route]:
                     info=call.info,
                     now=call.now,
                 )
-                return app.redirect(app.here("/account?done=ended"))
+                return app.redirect(app.there(call, "/account", done="ended"))
             case "end_others":
                 for entry in await sessions.list(user_id, call.now):
                     if entry.id != session.id:
                         await sessions.end(
                             entry.id, user_id=user_id, reason="ended by user", info=call.info, now=call.now
                         )
-                return app.redirect(app.here("/account?done=others"))
+                return app.redirect(app.there(call, "/account", done="others"))
             case "sign_out":
-                await sessions.end(session.id, user_id=user_id, reason="logout", info=call.info, now=call.now)
+                await sessions.end(
+                    session.id,
+                    user_id=user_id,
+                    reason="logout",
+                    event=AuditEvent.LOGOUT,
+                    info=call.info,
+                    now=call.now,
+                )
                 response = app.page(call, SignedOutView())
                 app.cookies.clear_session(response)
                 return response
@@ -75,7 +83,7 @@ def routes(app: App) -> list[Route]:
                 raise InvalidRequestError("do")
 
     async def home(call: Call) -> Response:
-        return app.redirect(app.here("/account"))
+        return app.redirect(app.there(call, "/account"))
 
     return [
         Route(path="/account", handlers={"GET": get, "POST": post}, face=Face.PAGE),

@@ -13,6 +13,7 @@ from admit.issuer.app import answers
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
+from admit.issuer.audit import AuditEvent
 
 
 def routes(app: App, first_party_origins: frozenset[str]) -> list[Route]:
@@ -40,7 +41,12 @@ def routes(app: App, first_party_origins: frozenset[str]) -> list[Route]:
         raw, session = found
         csrf.check(call.headers, "DELETE", origins=first_party_origins, raw_id=raw)
         await app.services.sessions.end(
-            session.id, user_id=session.user.id, reason="logout", info=call.info, now=call.now
+            session.id,
+            user_id=session.user.id,
+            reason="logout",
+            event=AuditEvent.LOGOUT,
+            info=call.info,
+            now=call.now,
         )
         response = Response(status_code=204)
         app.cookies.clear_session(response)

@@ -22,7 +22,7 @@ def routes(app: App, grants: GrantsConfig) -> list[Route]:
         transaction = await flow.resume(app, call, call.query.required("i"))
         found = await app.session(call)
         if transaction is None or found is None:
-            return app.redirect(f"{app.here('/login')}?i={call.query.required('i')}")
+            return app.redirect(app.there(call, "/login", i=call.query.required("i")))
         raw, session = found
         request = transaction.request
         shown = ConsentView(

@@ -24,7 +24,7 @@ def routes(app: App) -> list[Route]:
     async def get(call: Call) -> Response:
         transaction = await flow.resume(app, call, call.query.get("i"))
         if transaction is None and await app.session(call) is not None:
-            return app.redirect(app.here("/account"))
+            return app.redirect(app.there(call, "/account"))
         return show(app, call, transaction, view(app, call, transaction))
 
     async def post(call: Call) -> Response:
@@ -71,7 +71,7 @@ async def begin_session(app: App, call: Call, user: User, transaction: flow.Tran
         replace=app.cookies.session(call),
     )
     if transaction is None:
-        response = app.redirect(app.here("/account"))
+        response = app.redirect(app.there(call, "/account"))
     else:
         await app.services.interactions.note_session(
             transaction.handle, transaction.binding, new.session.id, call.now

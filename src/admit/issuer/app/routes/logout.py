@@ -11,6 +11,7 @@ from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.flow import ExpiredInteractionError
 from admit.issuer.app.pages.views import ClientCard, LogoutView, SignedOutView
 from admit.issuer.app.routes.authorize import encoded
+from admit.issuer.audit import AuditEvent
 from admit.issuer.clients.records import Client
 from admit.issuer.clients.rules import RESERVED_CLIENT_ID
 from admit.issuer.oauth import logout
@@ -74,7 +75,12 @@ def routes(app: App) -> list[Route]:
 
     async def end(call: Call, session: Session, request: LogoutRequest) -> Response:
         await app.services.sessions.end(
-            session.id, user_id=session.user.id, reason="logout", info=call.info, now=call.now
+            session.id,
+            user_id=session.user.id,
+            reason="logout",
+            event=AuditEvent.LOGOUT,
+            info=call.info,
+            now=call.now,
         )
         return await done(call, request)
 
