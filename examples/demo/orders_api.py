@@ -21,7 +21,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from admit import Principal, TrustedIssuer, Verifier
+from admit import Principal, Revocation, TrustedIssuer, Verifier
 from admit.integrations.fastapi import Guard
 from admit.verifier import Found, RemoteLookup, SessionLookup
 
@@ -100,12 +100,15 @@ class TellCalls:
 
 def build(config: dict[str, Any]) -> FastAPI:
     """The application: one verifier, one guard, three routes."""
-    verifier = Verifier(TrustedIssuer(config["issuer"], audience=config["resource"]))
+    # A revoked token is refused within 30 s, which is enforced, and usually within the 5 s between two questions.
+    revocation = Revocation(poll=timedelta(seconds=config["poll"]))
+    verifier = Verifier(TrustedIssuer(config["issuer"], audience=config["resource"], revocation=revocation))
     # Kept for no time at all, so that the page shows each look-up; without this line one is kept for 30 s.
     lookup = RemoteLookup(config["issuer"], config["resource"], config["secret"], cache=timedelta(0))
     guard = Guard(verifier, sessions=CountedLookup(lookup), origins={config["spa"]})
     orders = Orders(config["database"])
     app = FastAPI(title="Orders")
+    guard.document(app)
 
     @app.get("/api/orders/mine")
     async def mine(who: Annotated[Principal, guard("orders:own")]) -> list[dict[str, Any]]:

@@ -4,9 +4,10 @@ python examples/demo/run.py            start
 python examples/demo/run.py --reset    forget users, sessions and keys
 """
 
+import contextlib
+import errno
 import json
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -25,25 +26,40 @@ START_WITHIN = 30.0
 STOP_WITHIN = 4.0
 
 
+class NotAddedError(Exception):
+    """The two users could not be added."""
+
+
 def main() -> int:
-    """Start everything, say where it is, wait, end everything."""
-    if "--reset" in sys.argv[1:]:
-        return reset()
+    """What was asked for, by whoever is alone in the folder."""
     try:
         ports = state.Ports.from_environment()
     except ValueError:
         return trouble("ADMIT_DEMO_PORTS wants three different ports from 1024 up, such as 9410,9411,9412")
+    try:
+        with state.alone():
+            return reset() if "--reset" in sys.argv[1:] else run(ports)
+    except state.RunningError:
+        return trouble("the demo runs already, in another terminal; end it there first, with Ctrl-C")
+
+
+def run(ports: state.Ports) -> int:
+    """Start everything, say where it is, wait, end everything."""
     for port in (ports.issuer, ports.spa, ports.api):
         if taken(port):
             return trouble(f"port {port} is in use. Choose others: ADMIT_DEMO_PORTS=9410,9411,9412 make demo")
     stopping: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, frame: stopping.append(number))
-    signal.signal(signal.SIGTERM, lambda number, frame: stopping.append(number))
-    demo, first = state.load(ports)
-    if first and not add_users(demo):
-        shutil.rmtree(state.FOLDER, ignore_errors=True)
-        return 1
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: stopping.append(number))
     began = time.monotonic()
+    demo, first = state.load(ports)
+    if first:
+        try:
+            add_users(demo, stopping)
+        except NotAddedError as error:
+            state.forget()
+            return 0 if stopping else trouble(str(error))
+        state.keep(demo)
     children = start()
     try:
         if not await_ready(demo, children, stopping):
@@ -120,9 +136,9 @@ def answers(address: str) -> bool:
     return bool(body.get("ready", True))
 
 
-def add_users(demo: state.Demo) -> bool:
+def add_users(demo: state.Demo, stopping: list[int]) -> None:
     """Two users and a few orders, by the same command that anybody would use."""
-    with sqlite3.connect(state.FOLDER / "orders.db") as orders:
+    with contextlib.closing(sqlite3.connect(state.FOLDER / "orders.db")) as orders, orders:
         orders.execute(
             "CREATE TABLE IF NOT EXISTS orders"
             " (id INTEGER PRIMARY KEY, issuer TEXT, subject TEXT, customer TEXT, item TEXT, placed_at REAL)"
@@ -138,11 +154,11 @@ def add_users(demo: state.Demo) -> bool:
                 capture_output=True,
                 text=True,
                 check=False,
+                start_new_session=True,
                 env=environment(),
             )
-            if added.returncode != 0:
-                print(added.stderr.strip(), file=sys.stderr)
-                return False
+            if added.returncode != 0 or stopping:
+                raise NotAddedError(added.stderr.strip().removeprefix("admit: ") or "no user could be added")
             subject = json.loads(added.stdout)["id"]
             for item in ("Two tickets, row F", "A programme")[: 2 if name == "Bo" else 1]:
                 orders.execute(
@@ -150,12 +166,14 @@ def add_users(demo: state.Demo) -> bool:
                     (demo.issuer, subject, name, item, time.time()),
                 )
     (state.FOLDER / "orders.db").chmod(0o600)
-    return True
 
 
 def tell(demo: state.Demo, seconds: float) -> None:
-    """Where everything is, and who can sign in."""
-    admin, other = (email for email, _, _ in state.USERS)
+    """Where everything is, who can sign in, and what to try."""
+    (admin, _, _), (other, _, _) = state.USERS
+    native = f"{shown(HERE.parent / 'native' / 'native.py')}"
+    if demo.ports != state.Ports():
+        native += f" --issuer {demo.issuer} --api {demo.api}"
     print(
         f"""
   {demo.issuer}    the issuer: accounts, sign-in, tokens
@@ -166,27 +184,41 @@ def tell(demo: state.Demo, seconds: float) -> None:
   {admin:<18} {demo.secrets[admin]}    admin of the orders
   {other:<18} {demo.secrets[other]}
 
-  Up in {seconds:.1f} s. Ctrl-C ends it; what it keeps is in .demo/ (make demo-reset forgets it).
+  Signed in? Try, in another terminal here:
+    {shown(ADMIT)} user disable {other} --config {shown(state.FOLDER / "admit.toml")}
+    {shown(sys.executable)} {native}
+
+  Up in {seconds:.1f} s. Ctrl-C ends it. It keeps its data in {shown(state.FOLDER)}; make demo-reset forgets it.
 """,
         flush=True,
     )
 
 
+def shown(path: str | Path) -> str:
+    """A path as short as it can be typed here."""
+    with contextlib.suppress(ValueError):
+        return str(Path(path).relative_to(Path.cwd()))
+    return str(path)
+
+
 def taken(port: int) -> bool:
-    """Whether somebody listens on this port already."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Whether somebody listens on this port already, on either of the addresses that `localhost` may mean."""
+    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return True
     return False
 
 
 def reset() -> int:
     """Forget what the demo keeps."""
-    existed = state.FOLDER.exists()
-    shutil.rmtree(state.FOLDER, ignore_errors=True)
+    existed = (state.FOLDER / "admit.toml").exists()
+    state.forget()
+    state.leave()
     print("The demo starts afresh next time." if existed else "There was nothing to forget.")
     return 0
 

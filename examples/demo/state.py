@@ -1,14 +1,25 @@
-"""What the demo keeps in `.demo/`: passwords and secrets made at its first start, settings written at each."""
+"""What the demo keeps in `.demo/`: passwords and secrets made at its first start, settings written at each.
 
+From the environment: `ADMIT_DEMO_PORTS` and `ADMIT_DEMO_FOLDER` put it elsewhere; `ADMIT_DEMO_POLL` is how often, in
+seconds, the API asks for the list of what is void (5 unless said otherwise).
+"""
+
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import secrets
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parents[2] / ".demo"
+FOLDER = Path(os.environ.get("ADMIT_DEMO_FOLDER") or Path(__file__).resolve().parents[2] / ".demo").absolute()
+KEPT = ("secrets.json", "admit.toml", "api.json", "spa.json", "orders.db", "orders.db-wal", "orders.db-shm")
+RUNNING = "running"
+KEPT_FOLDERS = ("issuer", "embedded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +74,57 @@ USERS = (
 
 def load(ports: Ports) -> tuple[Demo, bool]:
     """The demo of this folder, and whether this is its first start."""
-    FOLDER.mkdir(mode=0o700, exist_ok=True)
     path = FOLDER / "secrets.json"
     first = not path.exists()
     if first:
+        forget()  # what a first start left that did not come to its end
         kept = {email: secrets.token_urlsafe(9) for email, _, _ in USERS}
         kept["api"] = secrets.token_urlsafe(32)
-        write(path, kept)
-    demo = Demo(ports, json.loads(path.read_text("utf-8")))
+    else:
+        kept = json.loads(path.read_text("utf-8"))
+    demo = Demo(ports, kept)
     write_settings(demo)
     return demo, first
+
+
+class RunningError(Exception):
+    """Another process runs the demo of this folder."""
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Hold the folder for this process, which the system undoes when it ends in whatever way.
+
+    Raises:
+        RunningError: another one holds it.
+    """
+    FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open(FOLDER / RUNNING, "w", encoding="utf-8") as mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunningError from error
+        yield
+
+
+def keep(demo: Demo) -> None:
+    """Write the secrets down: from now on the demo has had its first start."""
+    write(FOLDER / "secrets.json", demo.secrets)
+
+
+def forget() -> None:
+    """Take away what the demo made, and nothing else that may lie there."""
+    for name in KEPT:
+        (FOLDER / name).unlink(missing_ok=True)
+    for name in KEPT_FOLDERS:
+        shutil.rmtree(FOLDER / name, ignore_errors=True)
+
+
+def leave() -> None:
+    """Take the folder away too, when nothing else lies there."""
+    (FOLDER / RUNNING).unlink(missing_ok=True)
+    if not any(FOLDER.iterdir()):
+        FOLDER.rmdir()
 
 
 def write(path: Path, value: Any) -> None:
@@ -135,6 +187,7 @@ default_resource = "{demo.api}"
             "secret": demo.secrets["api"],
             "spa": demo.spa,
             "database": str(FOLDER / "orders.db"),
+            "poll": float(os.environ.get("ADMIT_DEMO_POLL") or 5),
         },
     )
     page = {
