@@ -58,10 +58,7 @@ class App:
     def lang(self, call: Call, ui_locales: str | None = None) -> str:
         """The language of a page for this call: what the transaction or the address asks, then the browser."""
         if ui_locales is None:
-            try:
-                ui_locales = call.query.get("ui_locales")
-            except InvalidRequestError:
-                ui_locales = None
+            ui_locales = chosen_locales(call)
         accepted = next((value for name, value in call.headers if name == b"accept-language"), b"")
         return language.choose(ui_locales, accepted.decode("latin-1"))
 
@@ -89,10 +86,18 @@ class App:
 
     def there(self, call: Call, path: str, **query: str) -> str:
         """A page of ours to go on to, in the language that the address of this one chose, if it chose any."""
-        chosen = call.query.get("ui_locales")
+        chosen = chosen_locales(call)
         if chosen is not None:
             query["ui_locales"] = chosen
         return self.here(path) + (f"?{urlencode(query)}" if query else "")
+
+
+def chosen_locales(call: Call) -> str | None:
+    """`ui_locales` of the address; a query that does not decode chooses nothing, so that errors have pages too."""
+    try:
+        return call.query.get("ui_locales")
+    except InvalidRequestError:
+        return None
 
 
 SEE_OTHER = 303

@@ -61,11 +61,9 @@ def routes(app: App) -> list[Route]:
                 )
                 return app.redirect(app.there(call, "/account", done="ended"))
             case "end_others":
-                for entry in await sessions.list(user_id, call.now):
-                    if entry.id != session.id:
-                        await sessions.end(
-                            entry.id, user_id=user_id, reason="ended by user", info=call.info, now=call.now
-                        )
+                await sessions.end_all(
+                    user_id, keep=session.id, reason="ended by user", info=call.info, now=call.now
+                )
                 return app.redirect(app.there(call, "/account", done="others"))
             case "sign_out":
                 await sessions.end(

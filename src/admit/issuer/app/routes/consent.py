@@ -5,7 +5,7 @@ from starlette.responses import Response
 from admit.credentials import csrf
 from admit.issuer.app import flow
 from admit.issuer.app.call import Call
-from admit.issuer.app.context import App
+from admit.issuer.app.context import App, chosen_locales
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.pages.views import ConsentView, ScopeItem
 from admit.issuer.clients import rules as clients
@@ -40,7 +40,7 @@ def routes(app: App, grants: GrantsConfig) -> list[Route]:
         )
         return app.page(
             call, shown, form_target=request.target.redirect_uri,
-            ui_locales=call.query.get("ui_locales") or request.ui_locales,
+            ui_locales=chosen_locales(call) or request.ui_locales,
         )  # fmt: skip
 
     async def post(call: Call) -> Response:

@@ -9,7 +9,7 @@ from admit.errors import CsrfError, ThrottledError, TooBusyError
 from admit.issuer.accounts.records import User
 from admit.issuer.app import flow
 from admit.issuer.app.call import Call
-from admit.issuer.app.context import App
+from admit.issuer.app.context import App, chosen_locales
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.pages.views import Problem, SignInView, SignUpView
 from admit.issuer.oauth.authorize.request import Prompt
@@ -113,7 +113,7 @@ def show(
         replace(form, csrf=csrf.token(raw)),
         status=status,
         form_target=request.target.redirect_uri if request is not None else None,
-        ui_locales=call.query.get("ui_locales") or (request.ui_locales if request is not None else None),
+        ui_locales=chosen_locales(call) or (request.ui_locales if request is not None else None),
     )
     if fresh:
         app.cookies.set_pre_session(response, raw)
