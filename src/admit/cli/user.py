@@ -13,7 +13,7 @@ from admit.issuer.accounts.errors import UserNotFoundError
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import RequestInfo
 
-CLI = RequestInfo(user_agent="admit command line")
+CLI = RequestInfo(user_agent="admit command line", actor="command line")
 
 
 @click.group()

@@ -168,6 +168,8 @@ class Accounts:
             transactions.count_try,
             ((account, config.tries_per_account), (net, config.tries_per_network)),
             window=config.tries_window,
+            email=identifier if rules.is_email(identifier) else None,
+            info=info,
             now=now,
         )
         if not verdict.allowed:

@@ -7,6 +7,7 @@ from enum import Enum
 from admit.issuer.accounts import store
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
+from admit.issuer.audit.records import NOBODY
 from admit.issuer.audit.rules import Detail
 from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
@@ -57,7 +58,14 @@ def insert_user(user: User, password_hash: str, *, event: AuditEvent, info: Requ
     return True
 
 
-def count_try(budgets: Sequence[tuple[str, int]], *, window: timedelta, now: float) -> Steps[Verdict]:
+def count_try(
+    budgets: Sequence[tuple[str, int]],
+    *,
+    window: timedelta,
+    email: str | None = None,
+    info: RequestInfo = NOBODY,
+    now: float,
+) -> Steps[Verdict]:
     """Count a password try on each budget, before anything is hashed; the strictest verdict.
 
     The account stands first, always: two tries never wait for each other crosswise. Once it is refused, the network is
@@ -67,7 +75,26 @@ def count_try(budgets: Sequence[tuple[str, int]], *, window: timedelta, now: flo
     for name, limit in budgets:
         if verdict.allowed:
             verdict = yield from take(bucket=name, limit=limit, window=window, now=now)
+            if not verdict.allowed:
+                yield from tell_throttled(name, window=window, email=email, info=info, now=now)
     return verdict
+
+
+def tell_throttled(
+    budget: str, *, window: timedelta, email: str | None, info: RequestInfo, now: float
+) -> Steps[None]:
+    """The record that a budget is spent: one a window, so that a flood is told and does not fill the trail."""
+    if not (yield from take(bucket=f"told-{budget}", limit=1, window=window, now=now)).allowed:
+        return
+    rows = (yield store.LOGIN_BY_EMAIL(email=email)) if email is not None else ()
+    yield record(
+        AuditEvent.THROTTLED,
+        outcome=Outcome.REFUSED,
+        info=info,
+        now=now,
+        user_id=rows[0]["user_id"] if rows else None,
+        detail={"reason": budget.partition(":")[0]},
+    )
 
 
 def forgive_try(budgets: Sequence[str]) -> Steps[None]:

@@ -14,6 +14,7 @@ from admit.issuer.app.context import App
 from admit.issuer.app.pages.views import ClientCard
 from admit.issuer.clients.rules import loopback_parts
 from admit.issuer.grants.records import Authorization, Interaction
+from admit.issuer.oauth import refusals
 from admit.issuer.oauth.authorize import respond, steps
 from admit.issuer.oauth.authorize.decide import Consent, Issue, Login, Progress, Refuse, SignedIn, decide
 from admit.issuer.oauth.authorize.request import AuthorizeRequest
@@ -76,6 +77,8 @@ async def proceed(
     signed_in = SignedIn(session.id, session.auth_time) if session is not None else None
     match decide(request, signed_in, progress, now=call.now):
         case Refuse(error):
+            if session is not None:  # of somebody; that nobody is signed in is no news of anybody
+                await refusals.of_person(app.services, request, session, error, info=call.info, now=call.now)
             return refuse(app, request, error)
         case Login():
             return await _to_page(app, call, request, transaction, "/login")
@@ -86,7 +89,7 @@ async def proceed(
                 session is None
             ):  # pragma: no cover  # decide() never issues for nobody; this tells the type checker
                 raise UntrustedTargetError("nobody is signed in")
-            return await _issue(app, call, request, session, transaction)
+            return await _issue(app, call, request, session, transaction, consented=consented)
 
 
 def refuse(app: App, request: AuthorizeRequest, error: OAuthError) -> Response:
@@ -94,9 +97,17 @@ def refuse(app: App, request: AuthorizeRequest, error: OAuthError) -> Response:
     return app.redirect(respond.error_location(request.target, error, issuer=app.issuer))
 
 
-async def deny(app: App, call: Call, transaction: Transaction) -> Response:
+async def deny(app: App, call: Call, transaction: Transaction, session: Session) -> Response:
     """The person said no: the transaction is over and the client is told."""
-    if await app.services.interactions.finish(transaction.handle, transaction.binding, call.now) is None:
+    refused = await app.services.interactions.refuse(
+        transaction.handle,
+        transaction.binding,
+        user_id=session.user.id,
+        session_id=session.id,
+        info=call.info,
+        now=call.now,
+    )
+    if refused is None:
         raise ExpiredInteractionError("finished already")
     return refuse(app, transaction.request, AccessDeniedError())
 
@@ -117,7 +128,13 @@ async def _to_page(
 
 
 async def _issue(
-    app: App, call: Call, request: AuthorizeRequest, session: Session, transaction: Transaction | None
+    app: App,
+    call: Call,
+    request: AuthorizeRequest,
+    session: Session,
+    transaction: Transaction | None,
+    *,
+    consented: bool,
 ) -> Response:
     code = await app.services.codes.issue(
         Authorization(
@@ -137,6 +154,7 @@ async def _issue(
         info=call.info,
         now=call.now,
         interaction=(transaction.handle, transaction.binding) if transaction is not None else None,
+        consented=consented,
     )
     if code is None:
         raise ExpiredInteractionError("finished already")

@@ -47,11 +47,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequestInfo:
-    """From where a request came, as far as is known. Any of it may be the caller's invention but `request_id`."""
+    """From where a request came, as far as is known. Any of it may be the caller's invention but `request_id`.
+
+    `actor` is who acts where that is not the user that a record is about: an administrator, the command line.
+    """
 
     ip: str | None = None
     request_id: str | None = None
     user_agent: str | None = None
+    actor: str | None = None
 
 
 NOBODY = RequestInfo()

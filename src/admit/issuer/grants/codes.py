@@ -62,6 +62,7 @@ def issue(
     code_hash: bytes,
     expires_at: float,
     interaction: tuple[str, bytes] | None,
+    consented: bool,
     info: RequestInfo,
     now: float,
 ) -> Steps[bool]:
@@ -71,6 +72,9 @@ def issue(
     yield store.INSERT(
         code_hash=code_hash, created_at=now, expires_at=expires_at, **store.parameters(authorization)
     )
+    if consented:
+        detail: dict[str, Detail] = {"scope": " ".join(sorted(authorization.scope))}
+        yield _note(AuditEvent.CONSENT_GIVEN, authorization, detail, info=info, now=now)
     yield _note(AuditEvent.CODE_ISSUED, authorization, {}, info=info, now=now)
     return True
 
@@ -106,7 +110,7 @@ def redeem(
         stored = yield from load(code_hash)
         decision = rules.judge_code(presented, stored, now=now)
         if isinstance(decision, rules.Spend | rules.Burn):
-            return Refused(Refusal.REUSED)
+            decision = rules.Refuse(Refusal.REUSED)
     if stored is None:
         return Refused(Refusal.UNKNOWN)
     match decision:
@@ -177,9 +181,11 @@ class Codes:
         info: RequestInfo,
         now: float,
         interaction: tuple[str, bytes] | None = None,
+        consented: bool = False,
     ) -> str | None:
         """A code for what a person allowed. With `interaction`, a handle and its browser's secret, that one is finished
-        in the same transaction, and None comes back when it was not open.
+        in the same transaction, and None comes back when it was not open. `consented`: the person was asked and said
+        yes just now, which is told too.
         """
         code = new_code()
         issued = await self._db.run(
@@ -188,6 +194,7 @@ class Codes:
             code_hash=hash_code(code),
             expires_at=now + self._config.code_lifetime.total_seconds(),
             interaction=interaction,
+            consented=consented,
             info=info,
             now=now,
         )

@@ -2,9 +2,11 @@
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from datetime import timedelta
 
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
+from admit.issuer.audit.rules import Detail
 from admit.issuer.grants import refresh_token, rules
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.keys import RefreshKeys
@@ -171,13 +173,13 @@ def refresh(
                 keys, config, token, stored, client_id=client_id, rotates=rotates, jkt=jkt, now=now
             )
             if isinstance(decision, rules.Rotate):
-                return Refused(Refusal.REUSED)
+                decision = rules.Refuse(Refusal.REUSED)
     if stored is None:
         return Refused(Refusal.UNKNOWN)
     match decision:
         case rules.Refuse(reason):
-            if reason is Refusal.AHEAD:
-                yield _note(AuditEvent.REFRESH_AHEAD, stored, Outcome.REFUSED, info=info, now=now)
+            if reason is not Refusal.FORGED:  # garbage that names a family is no news of that family
+                yield _refused(stored, reason, client_id=client_id, info=info, now=now)
             return Refused(reason)
         case rules.EndFamily(family, reason):
             yield from revocation.end(lists, ByNode(family), reason="refresh token reused", now=now)
@@ -186,12 +188,30 @@ def refresh(
         case rules.Keep() if not rotates:
             yield store.NOTE_USE(family=stored.id, before=now - NOTED_EVERY, now=now)
     if (yield from revocation.lock_node(stored.id, now)) is None:
+        yield _refused(stored, Refusal.ENDED, client_id=client_id, info=info, now=now)
         return Refused(Refusal.ENDED)
     yield _note(AuditEvent.TOKEN_REFRESHED, stored, Outcome.DONE, info=info, now=now)
     return Refreshed(family=stored, refresh_token=keys.write(stored, stored.generation))
 
 
-def _note(event: AuditEvent, family: Family, outcome: Outcome, *, info: RequestInfo, now: float) -> Bound:
+def _refused(family: Family, reason: Refusal, *, client_id: str, info: RequestInfo, now: float) -> Bound:
+    """The record of a genuine token that was worth nothing."""
+    event = AuditEvent.REFRESH_AHEAD if reason is Refusal.AHEAD else AuditEvent.TOKEN_REFUSED
+    more: dict[str, Detail] = {"reason": reason.value}
+    if client_id != family.client_id:
+        more["presented_by"] = client_id
+    return _note(event, family, Outcome.REFUSED, more, info=info, now=now)
+
+
+def _note(
+    event: AuditEvent,
+    family: Family,
+    outcome: Outcome,
+    more: Mapping[str, Detail] | None = None,
+    *,
+    info: RequestInfo,
+    now: float,
+) -> Bound:
     return record(
         event,
         outcome=outcome,
@@ -200,7 +220,7 @@ def _note(event: AuditEvent, family: Family, outcome: Outcome, *, info: RequestI
         user_id=family.user_id,
         client_id=family.client_id,
         session_id=family.session_id,
-        detail={"grant": family.id, "generation": family.generation},
+        detail={"grant": family.id, "generation": family.generation, **(more or {})},
     )
 
 

@@ -10,10 +10,11 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.records import Interaction
 from admit.issuer.grants.store import interactions as store
-from admit.issuer.storage import Bound, Database, bound_once
+from admit.issuer.storage import Bound, Database, Steps, bound_once
 
 MIN_BINDING_BYTES = 16
 
@@ -37,6 +38,26 @@ def hash_binding(binding: bytes) -> bytes:
 def finish(handle: str, binding: bytes, now: float) -> Bound:
     """The statement that ends an interaction once: a row comes back to one caller only."""
     return store.FINISH(of_id=hash_handle(handle), of_browser=hash_binding(binding), now=now)
+
+
+def refuse(
+    handle: str, binding: bytes, user_id: str, session_id: str, *, info: RequestInfo, now: float
+) -> Steps[Interaction | None]:
+    """The end of an interaction by a no, and the record of it. None: it was not open."""
+    rows = yield finish(handle, binding, now)
+    if not rows:
+        return None
+    refused = store.interaction_of(rows[0])
+    yield record(
+        AuditEvent.CONSENT_REFUSED,
+        outcome=Outcome.REFUSED,
+        info=info,
+        now=now,
+        user_id=user_id,
+        client_id=refused.client_id,
+        session_id=session_id,
+    )
+    return refused
 
 
 class Interactions:
@@ -86,3 +107,9 @@ class Interactions:
         """End it; the interaction for the first who asks, None for all others."""
         rows = await self._db.run(bound_once, finish(handle, binding, now))
         return store.interaction_of(rows[0]) if rows else None
+
+    async def refuse(
+        self, handle: str, binding: bytes, *, user_id: str, session_id: str, info: RequestInfo, now: float
+    ) -> Interaction | None:
+        """The person said no: end it, once, and tell the audit. None: it was not open."""
+        return await self._db.run(refuse, handle, binding, user_id, session_id, info=info, now=now)

@@ -52,7 +52,7 @@ def routes(app: App, grants: GrantsConfig) -> list[Route]:
         if transaction is None or found is None or decision not in ("allow", "refuse"):
             raise InvalidRequestError("decision")
         if decision == "refuse":
-            return await flow.deny(app, call, transaction)
+            return await flow.deny(app, call, transaction, found[1])
         return await flow.proceed(
             app, call, transaction.request, found[1], transaction=transaction, consented=True
         )

@@ -6,7 +6,7 @@ from admit.credentials.cors import CorsPolicy
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
-from admit.issuer.oauth import client_auth, revoke
+from admit.issuer.oauth import client_auth, refusals, revoke
 
 
 def routes(app: App) -> list[Route]:
@@ -15,7 +15,7 @@ def routes(app: App) -> list[Route]:
     async def post(call: Call) -> Response:
         form = await call.form()
         presented = client_auth.Presented(call.header(b"authorization"), form)
-        client = client_auth.authenticate(presented, app.services.registry)
+        client = await refusals.authenticated(app.services, presented, info=call.info, now=call.now)
         await revoke.revoke(app.services, client, form, call.info, call.now)
         return Response(status_code=200)
 

@@ -7,7 +7,7 @@ from admit.issuer.app import answers
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
-from admit.issuer.oauth import client_auth, token
+from admit.issuer.oauth import client_auth, refusals, token
 from admit.issuer.oauth.errors import InvalidRequestError
 
 
@@ -19,7 +19,7 @@ def routes(app: App) -> list[Route]:
             raise InvalidRequestError("query", public="Send the parameters in the body.")
         form = await call.form()
         presented = client_auth.Presented(call.header(b"authorization"), form)
-        client = client_auth.authenticate(presented, app.services.registry)
+        client = await refusals.authenticated(app.services, presented, info=call.info, now=call.now)
         response = await token.respond(app.services, client, form, call.info, call.now)
         return answers.json(response.members())
 

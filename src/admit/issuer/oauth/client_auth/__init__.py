@@ -5,6 +5,7 @@ or in the body, whichever of the two they registered (contracts §7).
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -53,3 +54,12 @@ def authenticate(presented: Presented, registry: Registry) -> Client:
     if basic and presented.form.get("client_id", client.id) != client.id:
         raise InvalidClientError("client_id differs from the authenticated client")
     return client
+
+
+def claimed(presented: Presented, registry: Registry) -> Client | None:
+    """The registered client in whose name an unproven request came: for the audit, good for nothing else."""
+    client_id = presented.form.get("client_id")
+    if presented.authorization is not None:
+        with suppress(InvalidClientError):
+            client_id, _ = client_secret.parse_basic(presented.authorization)
+    return registry.client(client_id) if client_id is not None else None

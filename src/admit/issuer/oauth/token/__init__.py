@@ -3,9 +3,15 @@
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
-from admit.issuer.audit.records import RequestInfo
+from admit.issuer.audit.records import AuditEvent, RequestInfo
 from admit.issuer.clients.records import Client
-from admit.issuer.oauth.errors import UnauthorizedClientError, UnsupportedGrantTypeError
+from admit.issuer.oauth import refusals
+from admit.issuer.oauth.errors import (
+    InvalidScopeError,
+    InvalidTargetError,
+    UnauthorizedClientError,
+    UnsupportedGrantTypeError,
+)
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.oauth.services import Services
 from admit.issuer.oauth.token.authorization_code import redeem
@@ -44,6 +50,12 @@ async def respond(
     """
     grant_type = form.required("grant_type")
     grant = offered(grant_type)
-    if grant_type not in client.grant_types:
-        raise UnauthorizedClientError
-    return await grant(services, client, form, info, now)
+    try:
+        if grant_type not in client.grant_types:
+            raise UnauthorizedClientError
+        return await grant(services, client, form, info, now)
+    except (UnauthorizedClientError, InvalidScopeError, InvalidTargetError) as error:
+        await refusals.of_client(
+            services, AuditEvent.TOKEN_REFUSED, client.id, error.code, info=info, now=now
+        )
+        raise

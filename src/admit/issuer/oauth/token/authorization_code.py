@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from admit.issuer.audit.records import RequestInfo
+from admit.issuer.audit.records import AuditEvent, RequestInfo
 from admit.issuer.clients.records import Client
-from admit.issuer.grants.records import PresentedCode, Refused
+from admit.issuer.grants.records import PresentedCode, Refusal, Refused
+from admit.issuer.oauth import refusals
 from admit.issuer.oauth.errors import InvalidGrantError, TooManyRequestsError
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.oauth.services import Services
@@ -36,6 +37,10 @@ async def redeem(
         now=now,
     )
     if isinstance(redeemed, Refused):
+        if redeemed.reason is Refusal.UNKNOWN:  # what is known was told in the transaction that knew it
+            await refusals.of_client(
+                services, AuditEvent.TOKEN_REFUSED, client.id, redeemed.reason.value, info=info, now=now
+            )
         await count_wrong_code(services, client, info, now)
         raise InvalidGrantError(redeemed.reason.value)
     user = await services.accounts.get(redeemed.authorization.user_id)
@@ -65,4 +70,5 @@ async def count_wrong_code(services: Services, client: Client, info: RequestInfo
         now=now,
     )
     if not verdict.allowed:
+        await refusals.of_client(services, AuditEvent.THROTTLED, client.id, "wrong codes", info=info, now=now)
         raise TooManyRequestsError("wrong codes", retry_after=verdict.retry_after.total_seconds())

@@ -1,9 +1,10 @@
 """The refresh token grant, RFC 6749 §6, RFC 9700 §4.14."""
 
-from admit.issuer.audit.records import RequestInfo
+from admit.issuer.audit.records import AuditEvent, RequestInfo
 from admit.issuer.clients.records import Client
 from admit.issuer.grants import refresh_token as token_format
-from admit.issuer.grants.records import Refused
+from admit.issuer.grants.records import Refusal, Refused
+from admit.issuer.oauth import refusals
 from admit.issuer.oauth.errors import InvalidGrantError, InvalidScopeError, InvalidTargetError
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.oauth.services import Services
@@ -28,6 +29,10 @@ async def refresh(
         token, client_id=client.id, rotates=client.public, info=info, now=now
     )
     if isinstance(refreshed, Refused):
+        if refreshed.reason in (Refusal.UNKNOWN, Refusal.FORGED):  # nobody's token: no transaction told it
+            await refusals.of_client(
+                services, AuditEvent.TOKEN_REFUSED, client.id, refreshed.reason.value, info=info, now=now
+            )
         raise InvalidGrantError(refreshed.reason.value)
     family = refreshed.family
     user = await services.accounts.get(family.user_id) if family.user_id is not None else None
