@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import click
 import uvicorn
 
+from admit.cli.http import BoundedProtocol
 from admit.cli.logs import configure
 from admit.cli.output import USAGE, done, fail
 from admit.cli.settings import settings_options
@@ -44,6 +45,9 @@ def migrate(settings: Settings) -> None:
     SQLite does so by itself at each start. PostgreSQL waits for this command, so that you choose the moment; nodes
     refuse to start until it has run.
     """
+    if settings.database_url.startswith("sqlite:"):
+        done("SQLite is migrated at each start; there is nothing to do.", then="admit serve")
+        return
     asyncio.run(migrate_database(settings.database_url))
     done("The schema is up to date.", then="admit serve")
 
@@ -69,6 +73,8 @@ def run(issuer: Issuer, settings: Settings) -> None:
     sock = bind(*settings.address)
     config = uvicorn.Config(
         issuer.asgi,
+        http=BoundedProtocol,
+        ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -1,7 +1,6 @@
 """`admit token inspect`: what a token says, in words. Reads; believes nothing."""
 
 import json
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import Any
 
 import click
 
-from admit.cli.output import REFUSED, USAGE, colour, fail, json_option, show_json, told_errors
-from admit.errors import AdmitError, TokenError
+from admit.cli.output import REFUSED, USAGE, colour, fail, json_option, read_text, show_json, told_errors
+from admit.errors import AdmitError, InvalidKeyError, TokenError
 from admit.jose import JWKSet, jws
 from admit.jose.claims import ClaimPolicy, verify
 from admit.jose.waive import Waive
@@ -74,7 +73,7 @@ def inspect(
         try:
             parsed = jws.parse(text)
             claims = json.loads(parsed.payload_bytes)
-        except (TokenError, ValueError) as error:
+        except (TokenError, ValueError, RecursionError) as error:
             fail(f"not a compact JWS: {getattr(error, 'detail', '') or 'the payload is not JSON'}", REFUSED)
         if not isinstance(claims, dict):
             fail("not a JWT: the payload is not a JSON object", REFUSED)
@@ -96,7 +95,7 @@ def inspect(
 
 def read(token: str | None) -> str:
     """The token from the argument or from standard input."""
-    text = token if token is not None else sys.stdin.read(65_536)
+    text = token if token is not None else read_text(65_536)
     text = text.strip().removeprefix("Bearer ").strip()
     if not text:
         fail("no token: give it as argument or on standard input", USAGE)
@@ -107,7 +106,10 @@ def judge(text: str, jwks: Path | None, issuer: str | None, audience: str | None
     """Why it would be refused; "" when it is good; None when there was nothing to verify with."""
     if jwks is None:
         return None
-    keys = JWKSet.load_foreign(jwks.read_bytes())
+    try:
+        keys = JWKSet.load_foreign(jwks.read_bytes())
+    except (OSError, InvalidKeyError) as error:
+        fail(f"{jwks} is no key set: {getattr(error, 'detail', '') or 'it cannot be read'}", USAGE)
     policy = ClaimPolicy(
         issuer=issuer if issuer is not None else Waive.ISSUER,
         audience=audience if audience is not None else Waive.AUDIENCE,
@@ -152,7 +154,7 @@ def heading(text: str) -> None:
 def line(name: str, value: str, meaning: str) -> None:
     """A member, its value, and what it means."""
     note = f"  ({meaning})" if meaning else ""
-    click.echo(f"  {name:<10} {value}" + (click.style(note, dim=True) if colour() else note))
+    click.echo(f"  {shown(name):<10} {value}" + (click.style(note, dim=True) if colour() else note))
 
 
 def mark(word: str, tint: str) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from admit.cli.output import USAGE, done, fail, json_option, show_json, show_table
+from admit.cli.output import USAGE, done, fail, json_option, read_text, show_json, show_table
 from admit.cli.settings import settings_options, with_issuer
 from admit.issuer import Issuer, Settings
 from admit.issuer.accounts.errors import UserNotFoundError
@@ -59,19 +59,23 @@ def add(
 @click.option(
     "--limit", default=100, show_default=True, type=click.IntRange(1, 10_000), help="At most so many."
 )
+@click.option("--after", default="", metavar="EMAIL", help="Go on after this account.")
 @json_option
 @settings_options
-def list_users(settings: Settings, limit: int, as_json: bool) -> None:
-    """List accounts, oldest first."""
+def list_users(settings: Settings, limit: int, after: str, as_json: bool) -> None:
+    """List accounts, in the order of their email addresses."""
 
     async def work(issuer: Issuer) -> list[User]:
-        return await issuer.services.accounts.list(limit=limit)
+        return await issuer.services.accounts.list(limit=limit, after=after.casefold())
 
     users = with_issuer(settings, work)
     if as_json:
         show_json([as_dict(one) for one in users])
     elif not users:
-        done("No accounts yet.", then="admit user add EMAIL --name NAME")
+        if after:
+            done("No more accounts.")
+        else:
+            done("No accounts yet.", then="admit user add EMAIL --name NAME")
     else:
         show_table(
             ("EMAIL", "NAME", "ROLES", "STATE", "ID"),
@@ -80,6 +84,8 @@ def list_users(settings: Settings, limit: int, as_json: bool) -> None:
                 for one in users
             ],
         )
+    if len(users) == limit:
+        click.echo(f"  next: admit user list --after {users[-1].email}", err=True)
 
 
 @user.command()
@@ -137,7 +143,7 @@ async def one(issuer: Issuer, name: str) -> User:
 def read_password(from_stdin: bool) -> str:
     """The password: a line of standard input, or typed twice unseen."""
     if from_stdin:
-        line = sys.stdin.readline()
+        line = read_text(65_536, line=True)
         if not line:
             fail("no password on standard input", USAGE)
         return line.removesuffix("\n").removesuffix("\r")
