@@ -19,11 +19,13 @@ from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.keys.config import KeysConfig
 from admit.issuer.oauth.config import OAuthConfig
 from admit.issuer.revocation.config import RevocationConfig
+from admit.issuer.revocation.service import STATUS_ALG
 from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.storage import StorageConfig
 
 FILE = "admit.toml"
 PREFIX = "ADMIT_"
+_WANTED = "issuer: want https://host[:port][/path] without slash at the end, query or fragment"
 _NOT_SETTINGS = frozenset({"ADMIT_KEYS", "ADMIT_CONFIG"})
 
 
@@ -65,6 +67,9 @@ class Settings:
         check_issuer(self.issuer, dev=self.dev)
         if max(self.oauth.access_token_ttl, self.oauth.id_token_ttl) > self.keys.longest_token:
             raise ConfigError("keys.longest_token must not be shorter than the tokens' lives")
+        needed = {("status", STATUS_ALG), ("token", "ES256"), ("token", "RS256")}
+        if not needed <= set(self.keys.algorithms):
+            raise ConfigError("keys.algorithms needs token ES256, token RS256 and status ES256")
         if self.listen:
             split_listen(self.listen)
 
@@ -170,17 +175,18 @@ def check_issuer(issuer: str, *, dev: bool) -> None:
     Raises:
         ConfigError: another form; plain http without `dev`, or elsewhere than loopback.
     """
-    parts = urlsplit(issuer)
-    if (
-        not parts.hostname
-        or parts.query
-        or parts.fragment
-        or parts.username is not None
-        or issuer.endswith("/")
-    ):
-        raise ConfigError(
-            "issuer: want https://host[:port][/path] without slash at the end, query or fragment"
-        )
+    try:
+        parts = urlsplit(issuer)
+        port = parts.port
+    except ValueError:  # a port that is none, brackets that do not close
+        raise ConfigError(_WANTED) from None
+    if not parts.hostname or "?" in issuer or "#" in issuer or "@" in parts.netloc or issuer.endswith("/"):
+        raise ConfigError(_WANTED)
+    if port == 0 or parts.netloc.endswith(":"):
+        raise ConfigError(_WANTED)
+    if port == {"http": 80, "https": 443}.get(parts.scheme):
+        # Browsers leave it out of Host and Origin, so nothing would ever match.
+        raise ConfigError("issuer: leave out the port that its scheme has anyway")
     if parts.netloc != parts.netloc.lower() or not issuer.isascii():
         raise ConfigError("issuer: write the host in lower-case ASCII")
     if parts.scheme == "http":

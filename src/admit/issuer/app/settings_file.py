@@ -42,12 +42,22 @@ def convert(kind: Any, value: Any, *, where: str) -> Any:
     arguments = typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         return _first_that_fits(arguments, value, where=where)
+    if origin is typing.Literal:
+        if value not in arguments:
+            raise ConfigError(f"{where}: want one of {', '.join(map(str, arguments))}")
+        return value
     if origin in (tuple, frozenset):
         if not isinstance(value, list):
             raise ConfigError(f"{where}: want a list")
+        if origin is tuple and arguments[-1] is not Ellipsis:
+            if len(value) != len(arguments):
+                raise ConfigError(f"{where}: want a list of {len(arguments)}")
+            return tuple(
+                convert(kind, item, where=where) for kind, item in zip(arguments, value, strict=True)
+            )
         items = [convert(arguments[0], item, where=where) for item in value]
         return tuple(items) if origin is tuple else frozenset(items)
-    if origin is not None and issubclass(origin, Mapping):
+    if isinstance(origin, type) and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where}: want a table")
         return MappingProxyType({k: convert(arguments[1], v, where=f"{where}.{k}") for k, v in value.items()})

@@ -8,16 +8,18 @@ from collections.abc import Collection, Iterable
 from urllib.parse import urlsplit
 
 from admit.errors import ConfigError
-from admit.issuer.clients.records import Client, Resource
+from admit.issuer.clients.records import Client, Profile, Resource
+from admit.tokens import scope as scope_names
 
 RESERVED_CLIENT_ID = "admit"  # the `client_id` of a session's principal, contracts of the verifier
 USER_ID_PREFIX = "u_"  # every user's `sub` begins so, hence no client id may, RFC 9700 §4.15
 EVERYBODY = "*"
+SIGNING_ALGS = ("ES256", "RS256")  # what tokens are signed with, here and in the keys' defaults
+GRANT_TYPES = frozenset({"authorization_code", "refresh_token"})
 PERSON_SCOPES = frozenset({"openid", "profile", "email", "address", "phone"})
 OIDC_SCOPES = PERSON_SCOPES | {"offline_access"}
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~-]{0,126}[A-Za-z0-9])?", re.ASCII)
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+", re.ASCII)  # RFC 6749 §3.3
 _URI_CHARS = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+", re.ASCII)  # RFC 3986 §2
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\])(?::([1-9][0-9]{0,4}))?(/[^#]*)?", re.ASCII)
 _LOCALHOST = re.compile(r"http://localhost:[1-9][0-9]{0,4}(?:/[^#]*)?", re.ASCII)
@@ -33,11 +35,6 @@ def is_client_id(text: str) -> bool:
         and not text.lower().startswith(USER_ID_PREFIX)
         and text.lower() != RESERVED_CLIENT_ID
     )
-
-
-def is_scope(text: str) -> bool:
-    """A scope-token of RFC 6749 §3.3."""
-    return bool(_SCOPE_TOKEN.fullmatch(text))
 
 
 # Redirect URIs
@@ -189,6 +186,14 @@ def check_client(client: Client, *, dev: bool) -> None:
     for uri in client.post_logout_redirect_uris:
         if not is_registrable_redirect_uri(uri, native=client.is_native, dev=dev):
             raise ConfigError(f"{where}: post_logout_redirect_uris wants https URIs without fragment")
+    unknown = client.grant_types - GRANT_TYPES
+    if unknown or not client.grant_types:
+        raise ConfigError(f"{where}: grant_types wants some of {', '.join(sorted(GRANT_TYPES))}")
+    if client.id_token_alg not in SIGNING_ALGS:
+        raise ConfigError(f"{where}: id_token_alg wants one of {', '.join(SIGNING_ALGS)}")
+    if client.profile is Profile.FAPI2:
+        # Taking the name without holding what it promises would be worse than refusing it.
+        raise ConfigError(f"{where}: profile fapi2 is not there yet; use oauth21 or oidc")
     if "authorization_code" in client.grant_types and not client.redirect_uris:
         raise ConfigError(f"{where}: authorization_code needs redirect_uris")
     if not client.require_pkce and (
@@ -197,7 +202,7 @@ def check_client(client: Client, *, dev: bool) -> None:
         raise ConfigError(
             f"{where}: require_pkce = false is for confidential clients with https redirect URIs only"
         )
-    if not all(is_scope(scope) for scope in client.scopes):
+    if not all(map(scope_names.is_name, client.scopes)):
         raise ConfigError(f"{where}: a scope has a character that RFC 6749 §3.3 does not allow")
     if client.default_resource is not None and client.default_resource not in client.resources:
         raise ConfigError(f"{where}: default_resource is not among its resources")
@@ -210,8 +215,10 @@ def check_resource(resource: Resource, *, dev: bool) -> None:
     if "#" in uri or not (is_plain_https(uri) or loopback_http or re.fullmatch(r"urn:[\x21-\x7e]+", uri)):
         raise ConfigError("resource.id wants an absolute https or urn URI without fragment")
     where = f"resource {uri}"
-    if not all(is_scope(scope) for scope in resource.scopes):
+    if not all(map(scope_names.is_name, resource.scopes)):
         raise ConfigError(f"{where}: a scope has a character that RFC 6749 §3.3 does not allow")
+    if resource.alg not in SIGNING_ALGS:
+        raise ConfigError(f"{where}: alg wants one of {', '.join(SIGNING_ALGS)}")
     if OIDC_SCOPES & resource.scopes.keys():
         raise ConfigError(f"{where}: the scopes of OpenID Connect are no resource's scopes")
     for role, scopes in resource.roles.items():

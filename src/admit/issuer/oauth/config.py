@@ -21,8 +21,8 @@ class OAuthConfig:
 
     def __post_init__(self) -> None:
         if not timedelta(seconds=10) <= self.access_token_ttl <= timedelta(minutes=10):
-            raise ConfigError("access_token_ttl must be from 10 s to 10 min")
+            raise ConfigError("oauth.access_token_ttl must be from 10 s to 10 min")
         if not timedelta(seconds=10) <= self.id_token_ttl <= timedelta(hours=1):
-            raise ConfigError("id_token_ttl must be from 10 s to 1 h")
+            raise ConfigError("oauth.id_token_ttl must be from 10 s to 1 h")
         if self.wrong_codes_per_minute < 1:
-            raise ConfigError("wrong_codes_per_minute must be at least 1")
+            raise ConfigError("oauth.wrong_codes_per_minute must be at least 1")

@@ -1,5 +1,7 @@
 """The two metadata documents (RFC 8414, OpenID Connect Discovery) and `/jwks` (RFC 7517): bytes made beforehand."""
 
+from datetime import timedelta
+
 import msgspec
 from starlette.responses import Response
 
@@ -13,15 +15,17 @@ from admit.issuer.oauth import metadata
 PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
 
 
-def routes(app: App) -> list[Route]:
-    """Public, for everybody's scripts."""
+def routes(app: App, *, jwks_max_age: timedelta) -> list[Route]:
+    """Public, for everybody's scripts. Keys are published long enough before use for caches of `jwks_max_age`."""
+    jwks_caching = {"cache-control": f"public, max-age={int(jwks_max_age.total_seconds())}"}
     document = msgspec.json.encode(metadata.document(app.services.registry))
 
     async def well_known(call: Call) -> Response:
         return Response(document, media_type=answers.JSON)
 
     async def jwks(call: Call) -> Response:
-        return Response(app.services.keys.snapshot.jwks_bytes, media_type="application/jwk-set+json")
+        keys = app.services.keys.snapshot.jwks_bytes
+        return Response(keys, media_type="application/jwk-set+json", headers=jwks_caching)
 
     rows = [
         Route(path=path, handlers={"GET": well_known}, face=Face.JSON, cors=CorsPolicy.EVERYBODY)
