@@ -133,7 +133,7 @@ class Issuer:
             *userinfo.routes(app),
             *logout.routes(app),
             *account.routes(app),
-            *metadata.routes(app),
+            *metadata.routes(app, jwks_max_age=self.settings.keys.jwks_max_age),
             *session_lookup.routes(app, self.sessions),
             *api_session.routes(app, self.first_party_origins),
             *status.routes(app),
@@ -223,7 +223,9 @@ class Issuer:
                 )
             ),
             asyncio.create_task(jobs.keep_keys(self.keys, clock=self._clock)),
-            asyncio.create_task(jobs.sweep(self.services, self.settings.grants, clock=self._clock)),
+            asyncio.create_task(jobs.sweep(
+                    self.services, self.settings.grants, self.settings.accounts, clock=self._clock
+                )),
             asyncio.create_task(
                 jobs.sweep_families(
                     Sweeper(

@@ -3,28 +3,40 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 from admit.errors import AdmitError
+from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.sweep import sweep as sweep_grants
 from admit.issuer.keys import SigningKeys
+from admit.issuer.oauth.refusals import WINDOW as REFUSALS_WINDOW
 from admit.issuer.oauth.services import Services
 from admit.issuer.revocation import Sweeper
+from admit.issuer.sessions.driver import SWEEP_AT_ONCE
+from admit.issuer.throttle import forget_old
 
 log = logging.getLogger("admit.issuer.jobs")
 
 KEYS_EVERY = 5.0
 TURN_EVERY = 3_600.0
 SWEEP_EVERY = 300.0
+TOLD_EVERY = 60.0
+SWEEPS_IN_ONE_TURN = 50
 
 
 async def repeat(work: Callable[[], Awaitable[object]], *, every: float, name: str) -> None:
     """Until cancelled: work, then pause `every` seconds. What fails is told and tried again at the next turn."""
+    loop = asyncio.get_running_loop()
+    told: float | None = None
     while True:
         try:
             await work()
+            told = None
         except AdmitError as error:
-            log.warning("job failed", extra={"job": name, "code": error.code})
+            if told is None or loop.time() - told >= TOLD_EVERY:
+                log.warning("job failed", extra={"job": name, "code": error.code})
+                told = loop.time()
         except Exception:
             log.exception("job failed", extra={"job": name})
         await asyncio.sleep(every)
@@ -46,15 +58,21 @@ async def keep_keys(keys: SigningKeys, *, clock: Callable[[], float]) -> None:
     await repeat(work, every=KEYS_EVERY, name="keys")
 
 
-async def sweep(services: Services, grants: GrantsConfig, *, clock: Callable[[], float]) -> None:
-    """Forget codes, interactions and sessions that are over."""
+async def sweep(
+    services: Services, grants: GrantsConfig, accounts: AccountsConfig, *, clock: Callable[[], float]
+) -> None:
+    """Forget codes, interactions, sessions and counted tries that are over."""
+    await repeat(lambda: sweep_once(services, grants, accounts, clock()), every=SWEEP_EVERY, name="sweep")
 
-    async def work() -> None:
-        now = clock()
-        await sweep_grants(services.db, now, grants)
-        await services.sessions.sweep(now)
 
-    await repeat(work, every=SWEEP_EVERY, name="sweep")
+async def sweep_once(services: Services, grants: GrantsConfig, accounts: AccountsConfig, now: float) -> None:
+    """One turn of it. Strangers make rows of all these, so that none may stay for good."""
+    await sweep_grants(services.db, now, grants)
+    for _ in range(SWEEPS_IN_ONE_TURN):
+        if await services.sessions.sweep(now) < SWEEP_AT_ONCE:
+            break
+    longest: timedelta = max(accounts.tries_window, accounts.signups_window, REFUSALS_WINDOW)
+    await services.db.run(forget_old, before=now - longest.total_seconds())
 
 
 async def sweep_families(sweeper: Sweeper, *, clock: Callable[[], float]) -> None:
