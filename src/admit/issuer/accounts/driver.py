@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Collection
 
-from admit.errors import ThrottledError
+from admit.errors import ThrottledError, TooBusyError
 from admit.issuer.accounts import rules, store, transactions
 from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.accounts.errors import EmailError, EmailTakenError, UserNotFoundError
@@ -142,7 +142,11 @@ class Accounts:
         rows = await self._db.read(store.LOGIN_BY_EMAIL(email=identifier)) if known else ()
         user = store.user_of(rows[0]) if rows else None
         stored: str | None = rows[0]["password_hash"] if rows else None
-        match = await self._hasher.verify(stored, octets)
+        try:
+            match = await self._hasher.verify(stored, octets)
+        except TooBusyError:
+            await self._db.run(transactions.forgive_try, self._buckets(identifier, info))
+            raise  # nothing was guessed: who comes back as told must not be shut out for it
         if user is None or match is Match.NO or not may_sign_in(user):
             reason = "unknown" if user is None else "wrong password" if match is Match.NO else "disabled"
             await self._db.run(

@@ -62,10 +62,15 @@ def compute(password: bytes) -> str:
 
 
 class PasswordHasher:
-    """`threads` hashes at a time, `queue` more may wait; beyond, TooBusyError (503 with Retry-After) at once."""
+    """`threads` hashes at a time, `queue` more may wait; beyond, TooBusyError (503 with Retry-After) at once.
+
+    After `close` the next use begins anew, so that an application may be started twice in one process.
+    """
 
     def __init__(self, *, threads: int = 2, queue: int = 64) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="admit-argon2")
+        self._threads = threads
+        self._pool: ThreadPoolExecutor | None = None
+        self._opening = threading.Lock()
         self._places = threading.BoundedSemaphore(threads + queue)
 
     def take_place(self) -> bool:
@@ -78,10 +83,16 @@ class PasswordHasher:
     async def _run(self, work: Callable[[], T]) -> T:
         if not self.take_place():
             raise TooBusyError("password hashing queue is full")
-        future = self._pool.submit(work)
+        future = self._submit(work)
         # Given back when the work is over or was never begun, not when the caller stops waiting for it.
         future.add_done_callback(self._give_place)
         return await asyncio.wrap_future(future)
+
+    def _submit(self, work: Callable[[], T]) -> "Future[T]":
+        with self._opening:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="admit-argon2")
+            return self._pool.submit(work)
 
     async def hash(self, password: bytes) -> str:
         """The encoded hash to store.
@@ -105,4 +116,7 @@ class PasswordHasher:
 
     def close(self) -> None:
         """Let those that run end, forget those that wait."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        with self._opening:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
