@@ -5,8 +5,10 @@ from typing import Any, ClassVar
 import msgspec
 from starlette.responses import Response
 
+from admit.credentials import challenge
 from admit.errors import AdmitError
-from admit.issuer.oauth.errors import InvalidClientError, InvalidTokenError
+from admit.issuer.oauth.errors import InvalidClientError
+from admit.verifier import policy
 
 JSON = "application/json"
 
@@ -49,6 +51,6 @@ def json_error(error: AdmitError, request_id: str) -> Response:
     response = json(body, status=error.status)
     if isinstance(error, InvalidClientError):
         response.headers["www-authenticate"] = 'Basic realm="admit"'  # RFC 6749 §5.2
-    elif isinstance(error, InvalidTokenError):
-        response.headers["www-authenticate"] = 'Bearer realm="admit", error="invalid_token"'
+    elif policy.needs_challenge(error):
+        response.headers["www-authenticate"] = challenge.www_authenticate(error, realm="admit")
     return response

@@ -1,6 +1,6 @@
 """The authorization server's errors: one class for each registered "error" value.
 
-RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8707 §2, OpenID Connect Core §3.1.2.6. `public` is the only text that
+RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2, OpenID Connect Core §3.1.2.6. `public` is the only text that
 leaves; it quotes no input.
 """
 
@@ -110,26 +110,6 @@ class RequestUriNotSupportedError(OAuthError):
 
     code: ClassVar[str] = "request_uri_not_supported"
     public: ClassVar[str] = "Request URIs are not supported."
-
-
-class TooManyRequestsError(OAuthError):
-    """Too many wrong guesses from one place; `retry_after` is in seconds, RFC 6585 §4."""
-
-    code: ClassVar[str] = "slow_down"
-    status: ClassVar[int] = 429
-    public: ClassVar[str] = "Too many attempts. Wait a little."
-
-    def __init__(self, detail: str = "", *, retry_after: float = 60) -> None:
-        super().__init__(detail)
-        self.retry_after = max(1, int(retry_after))
-
-
-class InvalidTokenError(OAuthError):
-    """The bearer token at one of the issuer's own endpoints is not acceptable, RFC 6750 §3.1."""
-
-    code: ClassVar[str] = "invalid_token"
-    status: ClassVar[int] = 401
-    public: ClassVar[str] = "The access token is not valid."
 
 
 class PayloadTooLargeError(OAuthError):

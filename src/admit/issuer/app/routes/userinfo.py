@@ -5,11 +5,11 @@ from starlette.responses import Response
 from admit import credentials
 from admit.credentials import BearerCredential
 from admit.credentials.cors import CorsPolicy
+from admit.errors import MissingCredentialError
 from admit.issuer.app import answers
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
-from admit.issuer.oauth.errors import InvalidTokenError
 from admit.issuer.oauth.userinfo import userinfo
 
 
@@ -21,7 +21,7 @@ def routes(app: App) -> list[Route]:
         url = call.scope["path"] + "?" + call.scope.get("query_string", b"").decode("latin-1")
         found = credentials.read(call.headers, call.method, url, form=body)
         if not isinstance(found, BearerCredential):
-            raise InvalidTokenError("no bearer token")
+            raise MissingCredentialError("no bearer token")
         return answers.json(await userinfo(app.services, found.token, call.now))
 
     return [

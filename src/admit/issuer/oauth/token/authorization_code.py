@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 
+from admit.errors import ThrottledError
 from admit.issuer.audit.records import AuditEvent, RequestInfo
 from admit.issuer.clients.records import Client
 from admit.issuer.grants.records import PresentedCode, Refusal, Refused
 from admit.issuer.oauth import refusals
-from admit.issuer.oauth.errors import InvalidGrantError, TooManyRequestsError
+from admit.issuer.oauth.errors import InvalidGrantError
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.oauth.services import Services
 from admit.issuer.oauth.token import mint
@@ -23,7 +24,7 @@ async def redeem(
 
     Raises:
         InvalidGrantError: unknown, expired, spent, another client's or redirect URI's, or a wrong `code_verifier`.
-        TooManyRequestsError: the client has sent too many wrong codes from this network.
+        ThrottledError: the client has sent too many wrong codes from this network.
     """
     redeemed = await services.codes.redeem(
         form.required("code"),
@@ -71,4 +72,4 @@ async def count_wrong_code(services: Services, client: Client, info: RequestInfo
     )
     if not verdict.allowed:
         await refusals.of_client(services, AuditEvent.THROTTLED, client.id, "wrong codes", info=info, now=now)
-        raise TooManyRequestsError("wrong codes", retry_after=verdict.retry_after.total_seconds())
+        raise ThrottledError("wrong codes", retry_after=verdict.retry_after.total_seconds())
