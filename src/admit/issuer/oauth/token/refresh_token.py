@@ -24,7 +24,7 @@ async def refresh(
     """
     token = form.required("refresh_token")
     if "scope" in form or "resource" in form:
-        await check_first(services, form, token)
+        await check_first(services, client, form, token)
     refreshed = await services.families.refresh(
         token, client_id=client.id, rotates=client.public, info=info, now=now
     )
@@ -53,11 +53,14 @@ async def refresh(
     )
 
 
-async def check_first(services: Services, form: Parameters, token: str) -> None:
-    """Refuse a scope or resource that was not granted before anything is rotated, so that a mistake costs no token."""
+async def check_first(services: Services, client: Client, form: Parameters, token: str) -> None:
+    """Refuse a scope or resource that was not granted before anything is rotated, so that a mistake costs no token.
+
+    Of another client's family nothing is told: its token is `invalid_grant`, whatever was asked.
+    """
     presented = token_format.parse(token)
     family = await services.families.get(presented.family) if presented is not None else None
-    if family is None:
+    if family is None or family.client_id != client.id:
         return
     narrowed(form.get("scope"), family.scope)
     if form.get("resource", family.audience) != family.audience:
