@@ -8,9 +8,7 @@ import re
 from collections.abc import Sequence
 
 from admit.errors import MalformedTokenError, MissingCredentialError
-
-MAX_TOKEN = 16_384
-"""Octets; a larger token is refused unread."""
+from admit.jose.jws import MAX_TOKEN as MAX_TOKEN
 
 _B64TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
 

@@ -12,7 +12,6 @@ from admit.errors import CsrfError
 from admit.jose import base64url
 
 HEADER = b"x-csrf-token"
-FIELD = "csrf_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing, RFC 9110 §9.2.1, and that no route may let change anything."""
 

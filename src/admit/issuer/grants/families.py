@@ -16,6 +16,7 @@ from admit.issuer.grants.store import families as store
 from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByNode, NodeKind
+from admit.issuer.revocation.rules import is_public_id
 from admit.issuer.storage import Bound, Database, Steps
 
 SALT_BYTES = 16
@@ -305,7 +306,7 @@ class Families:
 
     async def get(self, family_id: str) -> Family | None:
         """A family by its id, ended or not."""
-        row = await self._db.one(store.FIND(family=family_id)) if rules.is_public_id(family_id) else None
+        row = await self._db.one(store.FIND(family=family_id)) if is_public_id(family_id) else None
         return None if row is None else store.family_of(row)
 
     async def list(self, user_id: str, now: float) -> list[Family]:
@@ -315,6 +316,6 @@ class Families:
 
     async def end(self, family_id: str, *, user_id: str, reason: str, info: RequestInfo, now: float) -> bool:
         """End a grant of this user's. False: not this user's, or over."""
-        if not rules.is_public_id(family_id):
+        if not is_public_id(family_id):
             return False
         return await self._db.run(end, self._lists, family_id, user_id, reason=reason, info=info, now=now)

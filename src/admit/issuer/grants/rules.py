@@ -12,12 +12,6 @@ from admit.issuer.grants.records import Family, PresentedCode, PresentedRefresh,
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}", re.ASCII)
-_PUBLIC_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-
-
-def is_public_id(text: str) -> bool:
-    """Whether this can be a family's id; anything else is not worth asking the database about."""
-    return _PUBLIC_ID.fullmatch(text) is not None
 
 
 # PKCE

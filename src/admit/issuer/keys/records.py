@@ -3,15 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from admit.errors import KeysUnavailableError
 from admit.jose import JWK, JWKSet
 
 Purpose: TypeAlias = Literal["token", "status"]
-
-STATUS_PREFIX: Final = "status-"
-"""A status key's `kid` begins so; it signs heads and lists, never a token."""
 
 
 class KeyState(StrEnum):

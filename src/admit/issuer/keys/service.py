@@ -9,7 +9,6 @@ from admit.errors import ConfigError, ConflictError, InvalidKeyError
 from admit.issuer.keys import rules, store
 from admit.issuer.keys.config import KeysConfig
 from admit.issuer.keys.records import (
-    STATUS_PREFIX,
     KeyEvent,
     KeyEventKind,
     KeySnapshot,
@@ -20,6 +19,7 @@ from admit.issuer.keys.records import (
 )
 from admit.issuer.storage import Bound, Database, Keyring, SealError
 from admit.jose import JWK, JWKSet, json
+from admit.tokens.kinds import STATUS_KID
 
 SEALED_AS = "signing-key"
 
@@ -209,7 +209,7 @@ class SigningKeys:
 def generate(purpose: Purpose, alg: str) -> JWK:
     """A new signing key; its `kid` is the thumbprint (RFC 7638), for a status key behind `status-`."""
     bare = JWK.generate(alg)
-    kid = f"{STATUS_PREFIX}{bare.kid}" if purpose == "status" else bare.kid
+    kid = f"{STATUS_KID}{bare.kid}" if purpose == "status" else bare.kid
     return JWK.load({**bare.to_dict(private=True), "kid": kid, "use": "sig"})
 
 

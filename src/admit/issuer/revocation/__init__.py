@@ -16,7 +16,6 @@ from admit.issuer.revocation.records import (
     ListBits,
     Node,
     NodeKind,
-    StatusRef,
     StatusState,
 )
 from admit.issuer.revocation.service import StatusService
@@ -33,7 +32,6 @@ __all__ = [
     "Node",
     "NodeKind",
     "RevocationConfig",
-    "StatusRef",
     "StatusService",
     "StatusState",
     "Sweeper",

@@ -2,10 +2,10 @@
 
 from secrets import token_bytes
 
+from admit.credentials.lookup import StatusRef
 from admit.errors import UnavailableError
 from admit.issuer.revocation import rules
 from admit.issuer.revocation.permutation import SEED_BYTES, Permutation
-from admit.issuer.revocation.records import StatusRef
 from admit.issuer.revocation.store.lists import SELECT_LISTS, SELECT_SEEDS, SELECT_TOP, add_list, add_lists
 from admit.issuer.storage import Database, Keyring, Steps
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
+from admit.credentials.lookup import StatusRef
+
 
 class NodeKind(Enum):
     """What a node stands for. A session, an offline and a machine grant have no parent."""
@@ -37,14 +39,6 @@ class Node:
     client_id: str | None
     created_at: float
     expires_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class StatusRef:
-    """Where a family's bit stands: the list's number and the position in it."""
-
-    list: int
-    position: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What revocation decides without looking anything up: where a node may hang, what a change means, what comes next."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -7,6 +8,8 @@ from types import MappingProxyType
 
 from admit.issuer.revocation.records import ListBits, NodeKind, StatusState
 from admit.tokens import status_list
+
+_PUBLIC_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 LIST_BITS = 20
 LOW_MASK = status_list.ENTRIES - 1
@@ -16,6 +19,11 @@ LISTS_CHANGED = -status_list.ENTRIES - 1
 
 EPOCH_JUMP = 64
 """How many lists an epoch raise leaves out: as many may have been begun since the backup that was restored."""
+
+
+def is_public_id(text: str) -> bool:
+    """Whether this can be a node's `id`; anything else is not worth asking the database about."""
+    return _PUBLIC_ID.fullmatch(text) is not None
 
 
 def list_of(idx: int) -> int:

@@ -8,6 +8,7 @@ from admit.errors import SessionError, UnavailableError
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import AuditEvent, RequestInfo
 from admit.issuer.revocation.lists import Lists
+from admit.issuer.revocation.rules import is_public_id
 from admit.issuer.sessions import rules, store, transactions
 from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.sessions.records import NewSession, Session, SessionEntry
@@ -46,7 +47,7 @@ class Sessions:
         """Begin a session under a new id. `replace` is the raw id the browser came with: that session is ended.
 
         Raises:
-            SessionError: the user was disabled meanwhile.
+            SessionError: the user was disabled, or the password changed, meanwhile.
         """
         raw = new_raw_id()
         session = await self._db.run(
@@ -148,7 +149,7 @@ class Sessions:
         event: AuditEvent = AuditEvent.SESSION_ENDED,
     ) -> bool:
         """End a session of this user's by its public id, and every grant under it. False: not this user's, or over."""
-        if not rules.is_public_id(session_id):
+        if not is_public_id(session_id):
             return False
         return await self._db.run(
             transactions.end, self._lists, session_id, user_id, event=event, reason=reason, info=info, now=now

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from admit.credentials.lookup import Found, StatusRef
+from admit.credentials.lookup import Found
 from admit.issuer.accounts.rules import standard_claims
 from admit.issuer.clients.registry import Registry
 from admit.issuer.clients.rules import RESERVED_CLIENT_ID, allowed_scopes
@@ -79,10 +79,9 @@ class DirectLookup:
         if made is not None and made[0] is session:
             return made[1]
         scopes = allowed_scopes(self._registry.resource(audience), session.user.roles)
-        ref = self._lists.ref(session.idx)
         found = Found(
             principal=principal_of(session, issuer=self._registry.issuer, audience=audience, scopes=scopes),
-            status=StatusRef(ref.list, ref.position),
+            status=self._lists.ref(session.idx),
             expires_at=session.expires_at,
         )
         if len(self._made) >= REMEMBERED:

@@ -1,16 +1,9 @@
 """When a session is live. Pure."""
 
 import hashlib
-import re
 from datetime import timedelta
 
 RAW_BYTES = 32
-_PUBLIC_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-
-
-def is_public_id(text: str) -> bool:
-    """Whether this can be a session's public id; anything else is not worth asking the database about."""
-    return _PUBLIC_ID.fullmatch(text) is not None
 
 
 def hash_id(raw: bytes) -> bytes:
@@ -26,6 +19,13 @@ def expires_at(*, last_seen_at: float, absolute_expires_at: float, idle: timedel
 def is_live(*, ended_at: float | None, disabled_at: float | None, expires_at: float, now: float) -> bool:
     """A session lets in while nobody ended it, its user is not disabled, and neither clock has run out."""
     return ended_at is None and disabled_at is None and now < expires_at
+
+
+def same_credentials(*, checked: int, current: int) -> bool:
+    """Whether the credentials that were checked are still the user's: a hash may have waited in a queue while the
+    password was changed, and the sessions that the old one had opened were ended. Both are credential versions.
+    """
+    return checked == current
 
 
 def wants_touch(*, last_seen_at: float, now: float, every: timedelta) -> bool:

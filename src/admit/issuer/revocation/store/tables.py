@@ -78,7 +78,7 @@ status_batch: Final = Table(
 )
 
 # What each transaction set. The bits of a list are made from these rows, so they are kept while it is in use.
-# A negative `position` is a mark: see `rules.Mark`.
+# A negative `position` is a mark: see `rules.mark_from` and `rules.LISTS_CHANGED`.
 status_change: Final = Table(
     "status_change",
     metadata,
