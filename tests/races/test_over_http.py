@@ -232,7 +232,8 @@ async def test_what_was_ended_and_rotated_stays_so_over_restarts_and_kills(
         assert spent.status_code == 200
         assert (await visitor.log_out(tokens["id_token"])).status_code == 200
         node = two.nodes[number % 2]
-        node.stop(rng.choice((signal.SIGTERM, signal.SIGKILL)))
+        how = rng.choice((signal.SIGTERM, signal.SIGKILL))
+        assert node.stop(how) == (0 if how is signal.SIGTERM else -how)
         node.start()
         visitor.cookies.update(kept)
         for there in two.nodes:

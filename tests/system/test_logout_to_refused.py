@@ -72,7 +72,8 @@ def write_results(kept: Measured) -> None:
         "",
         f"Two issuer processes and two API processes on one PostgreSQL; verifier defaults: asked every {POLL:.0f} s, "
         f"bound {BOUND:.0f} s.",
-        "Logged out at one issuer process, revocations asked of the other. Counted from the answer to the log-out.",
+        "Logged out at one issuer process, revocations asked of the other. Counted from the answer to the log-out, at "
+        "each API.",
         "",
         "| measured | times | median | worst |",
         "|---|---|---|---|",

@@ -6,12 +6,12 @@ from importlib.metadata import version
 import click
 
 _COMMANDS = {
-    "serve": ("admit.cli.serve", "serve"),
-    "migrate": ("admit.cli.serve", "migrate"),
-    "user": ("admit.cli.user", "user"),
-    "key": ("admit.cli.key", "key"),
-    "epoch": ("admit.cli.epoch", "epoch"),
-    "token": ("admit.cli.token", "token"),
+    "serve": ("admit.cli.serve", "Serve the issuer: sign-in pages, OAuth 2.1 and OpenID Connect."),
+    "migrate": ("admit.cli.serve", "Bring the database's schema to this version."),
+    "user": ("admit.cli.user", "Accounts: add, list, disable, enable."),
+    "key": ("admit.cli.key", "Signing keys: list, rotate, revoke."),
+    "epoch": ("admit.cli.epoch", "The epoch of revocations: verifiers trust it to go forward only."),
+    "token": ("admit.cli.token", "Look at tokens."),
 }
 _NEEDS_SERVER = frozenset({"serve", "migrate", "user", "key", "epoch"})
 
@@ -25,9 +25,9 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module, name = _COMMANDS[cmd_name]
+        module, _ = _COMMANDS[cmd_name]
         try:
-            command: click.Command = getattr(import_module(module), name)
+            command: click.Command = getattr(import_module(module), cmd_name)
         except ModuleNotFoundError as error:
             if cmd_name not in _NEEDS_SERVER or (error.name or "").startswith("admit"):
                 raise
@@ -35,6 +35,11 @@ class Commands(click.Group):
                 f"`admit {cmd_name}` needs the server parts: pip install 'admit[server]'"
             ) from None
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands from the table above: help loads no command, and works without the server parts."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, told) for name, (_, told) in _COMMANDS.items()])
 
 
 @click.group(

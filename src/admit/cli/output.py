@@ -17,8 +17,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 def show_json(value: Any) -> None:
-    """One JSON document, indented, in UTF-8."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False))
+    """One JSON document, indented, in UTF-8. What a terminal could take for a command is escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False)
+    click.echo(
+        "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
+    )
 
 
 def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -40,6 +43,15 @@ def fail(line: str, code: int) -> NoReturn:
     """What is wrong and how to mend it, on standard error; ends with `code`."""
     click.echo(click.style("admit: ", fg="red") + line if colour(sys.stderr) else f"admit: {line}", err=True)
     raise SystemExit(code)
+
+
+def read_text(limit: int = -1, *, line: bool = False) -> str:
+    """Standard input, at most `limit` octets or one line of it; UTF-8 whatever the locale says."""
+    stream = sys.stdin.buffer
+    try:
+        return (stream.readline(limit) if line else stream.read(limit)).decode("utf-8")
+    except UnicodeDecodeError:
+        fail("standard input is not UTF-8 text", USAGE)
 
 
 def colour(stream: Any = None) -> bool:
