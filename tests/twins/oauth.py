@@ -12,6 +12,7 @@ from admit.issuer.app.dispatch import Handler, Route
 from admit.issuer.audit.records import RequestInfo
 from admit.issuer.clients.records import Client
 from admit.issuer.oauth import token
+from admit.issuer.oauth.authorize.request import AuthorizeRequest
 from admit.issuer.oauth.errors import UnsupportedGrantTypeError
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.oauth.services import Services
@@ -72,7 +73,25 @@ def telling_page(self: Any, call: Call, error: AdmitError) -> Response:
     return Response(f"<pre>{trace}</pre>", status_code=error.status, media_type="text/html")
 
 
+def as_asked(asked: str | None, granted: frozenset[str]) -> frozenset[str]:
+    """Whatever a refresh asks for."""
+    return granted if asked is None else frozenset(asked.split(" "))
+
+
+def whatever_came(parameters: Parameters) -> dict[str, str]:
+    """All of it."""
+    return dict(parameters)
+
+
+def all_that_was_asked(app: Any, request: AuthorizeRequest, session: Any) -> frozenset[str]:
+    """Also what the page did not show."""
+    return request.scope
+
+
 TWINS = {
+    "admit.issuer.oauth.authorize.steps:understood": whatever_came,
+    "admit.issuer.app.flow:shown_scope": all_that_was_asked,
+    "admit.issuer.oauth.token.refresh_token:narrowed": as_asked,
     "admit.issuer.oauth.authorize.steps:is_code": yes,
     "admit.issuer.oauth.authorize.steps:needs_pkce": no,
     "admit.issuer.oauth.authorize.steps:is_s256": yes,
