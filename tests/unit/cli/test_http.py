@@ -41,13 +41,12 @@ async def port() -> AsyncIterator[int]:
         port=0,
         timeout_graceful_shutdown=1,
     )
+    config.load()
     server = uvicorn.Server(config)
-    serving = asyncio.ensure_future(server._serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
     yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    await serving
+    await server.shutdown()
 
 
 async def answer(port: int, *parts: bytes, until_closed: bool = False) -> bytes:
@@ -115,13 +114,3 @@ async def test_a_request_that_does_not_come_to_its_end_is_given_up(
     finally:
         writer.close()
     assert time.monotonic() - began < 2
-
-
-async def test_a_slow_answer_is_waited_for(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "READ_WITHIN", 0.1)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for _ in range(3):
-        writer.write(START + b"\r\n")
-        assert (await reader.read(1_000)).startswith(b"HTTP/1.1 200")
-        await asyncio.sleep(0.15)
-    writer.close()
