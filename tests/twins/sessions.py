@@ -30,6 +30,7 @@ def _anybodys(session_id: str, user_id: str) -> Steps[bool]:
 TWINS: dict[str, Any] = {
     "admit.issuer.sessions.rules:hash_id": _as_it_is,
     "admit.issuer.sessions.rules:is_live": _yes,
+    "admit.issuer.sessions.rules:same_credentials": _yes,
     "admit.issuer.sessions.driver:new_raw_id": _the_planted_one,
     "admit.issuer.sessions.transactions:end_replaced": _leave_it,
     "admit.issuer.sessions.transactions:owned": _anybodys,

@@ -12,7 +12,7 @@ from admit.errors import OAuthError
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.pages.views import ClientCard
-from admit.issuer.clients.rules import loopback_parts
+from admit.issuer.clients.rules import grantable_scopes, loopback_parts
 from admit.issuer.grants.records import Authorization, Interaction
 from admit.issuer.oauth import refusals
 from admit.issuer.oauth.authorize import respond, steps
@@ -142,7 +142,7 @@ async def _issue(
             user_id=session.user.id,
             session_id=session.id,
             redirect_uri=request.target.redirect_uri,
-            scope=request.scope,
+            scope=shown_scope(app, request, session) if consented else request.scope,
             audience=request.audience,
             code_challenge=request.code_challenge,
             nonce=request.nonce,
@@ -159,6 +159,14 @@ async def _issue(
     if code is None:
         raise ExpiredInteractionError("finished already")
     return app.redirect(respond.code_location(request.target, code, issuer=app.issuer))
+
+
+def shown_scope(app: App, request: AuthorizeRequest, session: Session) -> frozenset[str]:
+    """What the consent page names: of the scopes asked for, those that this user may have now. A yes is to no more:
+    a role that the user is given later gives this client nothing that nobody was asked about.
+    """
+    resource = app.services.registry.resource(request.audience)
+    return request.scope & grantable_scopes(request.client, resource, session.user.roles)
 
 
 def card(request: AuthorizeRequest) -> ClientCard:

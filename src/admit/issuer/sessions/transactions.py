@@ -1,12 +1,13 @@
 """The transactions of sessions: each writes its audit record along with what it tells."""
 
+from admit.errors import SessionError
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import AuditEvent, RequestInfo, record
 from admit.issuer.audit.rules import Detail, cut
 from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByNode, NodeKind
-from admit.issuer.sessions import store
+from admit.issuer.sessions import rules, store
 from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.sessions.records import Session
 from admit.issuer.storage import Steps
@@ -25,7 +26,11 @@ def start(
     info: RequestInfo,
     now: float,
 ) -> Steps[Session | None]:
-    """A new session, and the end of the one that the browser had before. None: the user was disabled meanwhile."""
+    """A new session, and the end of the one that the browser had before. None: the user was disabled meanwhile.
+
+    Raises:
+        SessionError: the password was changed meanwhile; nothing is begun.
+    """
     absolute = now + config.absolute.total_seconds()
     opened = yield from revocation.open_node(
         kind=NodeKind.SESSION, parent_id=None, user_id=user.id, client_id=None, expires_at=absolute, now=now
@@ -57,7 +62,11 @@ def start(
         detail={"acr": acr},
     )
     rows = yield store.FIND(id_hash=id_hash)
-    return store.session_of(rows[0], config)[0]
+    session = store.session_of(rows[0], config)[0]
+    # The user's holder is shared since the node was opened: a new password is either seen here, or ends this session.
+    if not rules.same_credentials(checked=user.credential_version, current=session.user.credential_version):
+        raise SessionError("the password was changed while signing in")
+    return session
 
 
 def end_replaced(lists: Lists, id_hash: bytes, *, info: RequestInfo, now: float) -> Steps[None]:

@@ -60,6 +60,17 @@ async def test_signing_in_ends_the_session_that_the_browser_came_with(parts: Par
     assert await parts.is_ended(grant.family.id)
 
 
+@pytest.mark.threat("SES-6", off="admit.issuer.sessions.rules:same_credentials")
+async def test_a_password_that_was_changed_while_it_was_checked_begins_no_session(parts: Parts) -> None:
+    user = await parts.user()
+    await parts.sign_in(user)
+    before = await parts.rows("session")
+    checked_before_the_change = replace(user, credential_version=user.credential_version - 1)
+    with pytest.raises(SessionError):
+        await parts.sign_in(checked_before_the_change)
+    assert await parts.rows("session") == before
+
+
 @pytest.mark.threat("SES-1", off="admit.issuer.sessions.driver:new_raw_id")
 async def test_an_id_that_the_server_did_not_make_is_never_taken(parts: Parts) -> None:
     planted = b"p" * 32

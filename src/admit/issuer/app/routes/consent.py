@@ -8,7 +8,6 @@ from admit.issuer.app.call import Call
 from admit.issuer.app.context import App, chosen_locales
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.pages.views import ConsentView, ScopeItem
-from admit.issuer.clients import rules as clients
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.oauth.authorize.request import AuthorizeRequest
 from admit.issuer.oauth.errors import InvalidRequestError
@@ -63,6 +62,6 @@ def routes(app: App, grants: GrantsConfig) -> list[Route]:
 def scope_items(app: App, request: AuthorizeRequest, session: Session) -> tuple[ScopeItem, ...]:
     """What will be granted: of the scopes asked for, those that this user may have, each with its resource's words."""
     resource = app.services.registry.resource(request.audience)
-    granted = request.scope & clients.grantable_scopes(request.client, resource, session.user.roles)
     texts = resource.scopes if resource is not None else {}
-    return tuple(ScopeItem(name=name, text=texts.get(name)) for name in sorted(granted))
+    shown = flow.shown_scope(app, request, session)
+    return tuple(ScopeItem(name=name, text=texts.get(name)) for name in sorted(shown))

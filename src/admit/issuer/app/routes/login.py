@@ -5,7 +5,7 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from admit.credentials import csrf
-from admit.errors import CsrfError, ThrottledError, TooBusyError
+from admit.errors import CsrfError, SessionError, ThrottledError, TooBusyError
 from admit.issuer.accounts.records import User
 from admit.issuer.app import flow
 from admit.issuer.app.call import Call
@@ -54,7 +54,10 @@ def routes(app: App) -> list[Route]:
             return show(app, call, transaction, busy, status=503, retry_after=error.retry_after)
         if user is None:
             return show(app, call, transaction, replace(shown, problem=Problem.WRONG_LOGIN))
-        return await begin_session(app, call, user, transaction)
+        try:
+            return await begin_session(app, call, user, transaction)
+        except SessionError:  # disabled, or another password was set, since this one was checked
+            return show(app, call, transaction, replace(shown, problem=Problem.WRONG_LOGIN))
 
     return [Route(path="/login", handlers={"GET": get, "POST": post}, face=Face.PAGE)]
 

@@ -214,6 +214,17 @@ def keep_echoes(request: AuthorizeRequest, parameters: Parameters, registry: Reg
     )
 
 
+UNDERSTOOD = (
+    "client_id", "redirect_uri", "state", "response_type", "response_mode", "code_challenge", "code_challenge_method",
+    "scope", "resource", "prompt", "max_age", "nonce", "login_hint", "ui_locales",
+)  # fmt: skip
+
+
+def understood(parameters: Parameters) -> dict[str, str]:
+    """What a step reads. The rest is ignored (RFC 6749 §3.1) and not kept: anybody may begin a request that waits."""
+    return {name: parameters[name] for name in UNDERSTOOD if name in parameters}
+
+
 Step = Callable[[AuthorizeRequest, Parameters, Registry], AuthorizeRequest]
 
 STEPS: tuple[Step, ...] = (
@@ -238,7 +249,7 @@ def judge(parameters: Parameters, registry: Registry) -> AuthorizeRequest:
         RedirectableError: the error goes to the proven target.
     """
     target = prove_target(parameters, registry)
-    request = AuthorizeRequest(target=target, parameters=dict(parameters))
+    request = AuthorizeRequest(target=target, parameters=understood(parameters))
     try:
         for step in STEPS:
             request = step(request, parameters, registry)
