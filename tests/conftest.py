@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.fixtures.browser",
     "tests.fixtures.issuer",
     "tests.fixtures.processes",
+    "tests.fixtures.demo",
 ]
 
 

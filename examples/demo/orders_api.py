@@ -2,7 +2,7 @@
 
 It lets the same principal in by bearer token (checked here, nobody is asked) and by session cookie (the issuer is
 asked). Each answer tells in `X-Demo-Calls` which calls really left this process for it, and in `X-Demo-Carried` how
-many octets of credential the request carried.
+many octets of credential the request carried; other cookies of this host are not counted.
 
     python examples/demo/orders_api.py .demo/api.json
 """
@@ -22,6 +22,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from admit import Principal, Revocation, TrustedIssuer, Verifier
+from admit.credentials.cookies import session_cookie_name
 from admit.integrations.fastapi import Guard
 from admit.verifier import Found, RemoteLookup, SessionLookup
 
@@ -57,11 +58,12 @@ class Orders:
         return self._rows("", ())
 
     def place(self, who: Principal, item: str) -> None:
+        # A session's principal has a name, an access token only an id: then the name of an earlier order stands.
         CALLS.get().append("orders")
-        name = str(who.claims.get("name", who.subject))
         self._db.execute(
-            "INSERT INTO orders (issuer, subject, customer, item, placed_at) VALUES (?, ?, ?, ?, ?)",
-            (who.issuer, who.subject, name, item, time.time()),
+            "INSERT INTO orders (issuer, subject, customer, item, placed_at) VALUES (?1, ?2,"
+            " coalesce(?3, (SELECT customer FROM orders WHERE issuer = ?1 AND subject = ?2 LIMIT 1), ?2), ?4, ?5)",
+            (who.issuer, who.subject, who.claims.get("name"), item, time.time()),
         )
 
     def _rows(self, where: str, values: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -75,8 +77,9 @@ class Orders:
 class TellCalls:
     """Adds what the page shows to each answer."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, cookie: str) -> None:
         self._app = app
+        self._cookie = cookie.encode() + b"="
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -84,7 +87,7 @@ class TellCalls:
             return
         calls: list[str] = []
         CALLS.set(calls)
-        carried = sum(len(value) for name, value in scope["headers"] if name in (b"authorization", b"cookie"))
+        carried = sum(map(self._credential, scope["headers"]))
 
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -96,6 +99,14 @@ class TellCalls:
             await send(message)
 
         await self._app(scope, receive, tell)
+
+    def _credential(self, header: tuple[bytes, bytes]) -> int:
+        """How many octets of this header say who asks."""
+        name, value = header
+        if name == b"authorization":
+            return len(value)
+        pairs = value.split(b"; ") if name == b"cookie" else []
+        return sum(len(pair) for pair in pairs if pair.startswith(self._cookie))
 
 
 def build(config: dict[str, Any]) -> FastAPI:
@@ -129,7 +140,7 @@ def build(config: dict[str, Any]) -> FastAPI:
     async def health() -> dict[str, bool]:
         return {"ready": verifier.ready()}
 
-    app.add_middleware(TellCalls)
+    app.add_middleware(TellCalls, cookie=session_cookie_name(config["issuer"], dev=True))
     app.add_middleware(
         CORSMiddleware,
         allow_origins=[config["spa"]],

@@ -49,7 +49,7 @@ export function sessionInWords(issuer, size) {
       ["Who made it", [code(issuer), ", at the sign-in. It keeps the record, and of the number only a hash."]],
       ["What it is", ["256 random bits in a cookie that this page cannot read (HttpOnly)"]],
       ["Where it goes", ["to every port of ", code(new URL(issuer).hostname), ", and to no other host. The browser decides, not this page."]],
-      ["Weight", [`${size} bytes a request, and whatever other cookies this host has`]],
+      ["Weight", [`${size} bytes a request, beside whatever other cookies this host has`]],
       ["How it is made void", ["the record is marked ended. The next look-up sees it."]],
     ]),
   );

@@ -1,0 +1,132 @@
+"""`make demo` from the terminal: up in seconds, down at once, nothing left behind, and its troubles in one line."""
+
+import os
+import signal
+import socket
+import stat
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.demo import ADA, BO, Demo
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Demo]:
+    """A demo that has not been started."""
+    made = Demo(tmp_path)
+    yield made
+    if made.process is not None:
+        made.stop()
+
+
+def runs(pid: int) -> bool:
+    """Whether there is such a process, not counting one that only waits to be noticed."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text("ascii")
+    except FileNotFoundError:
+        return False
+
+
+def test_it_comes_up_tells_where_and_who_and_ctrl_c_ends_all_of_it_within_5_seconds(own: Demo) -> None:
+    first = own.start()
+    said, passwords, children = own.log, own.secrets, own.children()
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    assert lines[0].startswith(own.issuer)
+    for expected in (own.spa, own.api, own.other_site, passwords[ADA], passwords[BO]):
+        assert expected in said
+    assert len(children) == 3
+    began = time.monotonic()
+    assert own.stop(signal.SIGINT) == 0
+    assert time.monotonic() - began < 5
+    assert [pid for pid in children if runs(pid)] == []
+    assert own.log == said, "it ends without a word"
+
+    second = own.start()
+    assert own.secrets == passwords
+    listed = own.admit("user", "list", "--json").stdout
+    assert ADA in listed
+    assert BO in listed
+    assert "Traceback" not in own.log
+    print(f"first start {first:.1f} s, second start {second:.1f} s")
+    assert second < 10
+
+    beside = own.run()
+    assert beside.returncode == 1
+    assert beside.stderr.count("\n") == 1
+    assert "runs already" in beside.stderr
+    assert "runs already" in own.run("--reset").stderr, "no data is taken from under a running demo"
+    children = own.children()
+    assert own.stop(signal.SIGHUP) == 0, "a closed terminal ends it in good order too"
+    assert [pid for pid in children if runs(pid)] == []
+
+    private = [own.state, *own.state.rglob("*")]
+    assert {path.name for path in private if stat.S_IMODE(path.stat().st_mode) & 0o077} <= {"running"}
+    assert stat.S_IMODE((own.state / "secrets.json").stat().st_mode) == 0o600
+
+    other = own.state / "notes.txt"
+    other.write_text("not the demo's")
+    reset = own.run("--reset")
+    assert (reset.returncode, reset.stderr) == (0, "")
+    assert list(own.state.iterdir()) == [other], "what the demo did not make stays"
+    other.unlink()
+    assert own.run("--reset").stdout == "There was nothing to forget.\n"
+    assert not own.state.exists()
+
+
+def test_a_first_start_that_was_interrupted_leaves_nothing_and_the_next_one_works(own: Demo) -> None:
+    process = own.spawn()
+    until = time.monotonic() + 20
+    while not (own.state / "orders.db").exists():
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert own.stop(signal.SIGINT) == 0
+    assert own.log == ""
+    own.start()
+    with urllib.request.urlopen(f"{own.spa}/config.json", timeout=5) as reply:
+        assert reply.status == 200
+    assert own.admit("user", "list", "--json").stdout.count("@example.com") == 2
+    # A part that dies is told, takes the others along, and is a failure.
+    issuer, *rest = own.children()
+    os.kill(issuer, signal.SIGKILL)
+    assert process is not own.process
+    assert own.process is not None
+    assert own.process.wait(10) == 1
+    assert own.log.splitlines()[-1].startswith("admit: a part of the demo ended by itself")
+    assert [pid for pid in rest if runs(pid)] == []
+    own.process = None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_port_in_use_is_one_line_that_says_what_to_do(own: Demo, host: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as taken:
+        try:
+            taken.bind((host, 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        taken.listen()
+        port = taken.getsockname()[1]
+        own.ports = (own.ports[0], port, own.ports[2])
+        told = own.run()
+    assert told.returncode == 1
+    assert told.stdout == ""
+    (line,) = told.stderr.splitlines()
+    assert f"port {port} is in use" in line
+    assert "ADMIT_DEMO_PORTS=" in line
+
+
+@pytest.mark.parametrize("ports", ["", "8410", "1,2,3", "9410,9410,9411", "a,b,c", "9410,9411,99999"])
+def test_ports_that_cannot_be_are_one_line(own: Demo, ports: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Demo, "environment", lambda demo: {**os.environ, "ADMIT_DEMO_PORTS": ports or "x"})
+    told = own.run()
+    assert told.returncode == 1
+    assert told.stderr.splitlines() == [
+        "admit: ADMIT_DEMO_PORTS wants three different ports from 1024 up, such as 9410,9411,9412"
+    ]
