@@ -15,7 +15,6 @@ from admit.cli.logs import configure
 from admit.cli.output import USAGE, done, fail
 from admit.cli.settings import settings_options
 from admit.issuer import Issuer, Settings
-from admit.issuer.storage.migrate import migrate as migrate_database
 
 
 @click.command()
@@ -48,6 +47,8 @@ def migrate(settings: Settings) -> None:
     if settings.database_url.startswith("sqlite:"):
         done("SQLite is migrated at each start; there is nothing to do.", then="admit serve")
         return
+    from admit.issuer.storage.migrate import migrate as migrate_database  # Alembic is not for every start
+
     asyncio.run(migrate_database(settings.database_url))
     done("The schema is up to date.", then="admit serve")
 

@@ -1,0 +1,1 @@
+"""What benchmarks share: programs under load, the load, and figures."""

@@ -1,0 +1,72 @@
+"""Memory of the issuer's process under mixed load, apart from that of password hashes.
+
+A hash takes 19 MiB while it runs, and `hash_threads` of them run at a time; the C library may keep such a block for the
+next hash. So the issuer's own memory is measured twice: before anybody has signed in, when there is no such block, and
+with more browsers signing in than hashes may run, when what is resident is the issuer's and that of `hash_threads`
+hashes, which is taken off.
+"""
+
+import asyncio
+
+from admit.issuer import AccountsConfig
+from admit.issuer.accounts.passwords import ARGON2
+from benchmarks.harness import figures
+from benchmarks.harness.load import Load
+from benchmarks.harness.programs import Program
+from benchmarks.issuer import furnished
+from benchmarks.issuer.furnished import Furnished
+
+GOAL = 90.0
+EVERY = 0.02
+HASHES = AccountsConfig().hash_threads * ARGON2.memory_cost / 1024
+
+
+async def measure(made: Furnished, seconds: float) -> str:
+    """The table: at rest, under look-ups and refreshes, with sign-ins as well."""
+    with made.serve() as program:
+        program.until_ready("/health/ready", host=made.host)
+        everybody = len(made.sessions)
+        calm = Load(
+            program.port,
+            [furnished.lookups(made, everybody) for _ in range(8)]
+            + [furnished.checks(made, everybody, "/api/session") for _ in range(4)]
+            + [furnished.refreshes(made, number) for number in range(8)]
+            + [furnished.strangers(made)],
+        )
+        signing_in = Load(program.port, [furnished.sign_ins(made) for _ in range(8)])
+        rows = [row_of("just started", program.memory(), 0, 0)]
+        rows.append(await sampled("look-ups, session checks, refreshes", program, seconds, calm))
+        rows.append(await sampled("the same with sign-ins", program, 2 * seconds, calm, signing_in))
+    heads = ("memory", "requests", "sign-ins", "most MiB", "hashes", "beside hashes", "goal")
+    return figures.table(heads, rows)
+
+
+async def sampled(
+    name: str, program: Program, seconds: float, calm: Load, signing_in: Load | None = None
+) -> tuple[str, ...]:
+    """One phase, sampled all along."""
+    samples: list[float] = []
+
+    async def sample() -> None:
+        while True:
+            samples.append(program.memory())
+            await asyncio.sleep(EVERY)
+
+    sampling = asyncio.create_task(sample())
+    runs = [load.run(seconds=seconds) for load in (calm, signing_in) if load is not None]
+    answers = await asyncio.gather(*runs)
+    sampling.cancel()
+    return row_of(name, max(samples), answers[0], answers[1] // 2 if len(answers) > 1 else 0)
+
+
+def row_of(name: str, most: float, requests: int, signed_in: int) -> tuple[str, ...]:
+    hashes = HASHES if signed_in else 0.0
+    return (
+        name,
+        f"{requests:,}",
+        f"{signed_in:,}",
+        f"{most:.0f}",
+        f"{hashes:.0f}",
+        f"{most - hashes:.0f}",
+        f"≤ {GOAL:.0f} MiB: {figures.verdict(met=most - hashes <= GOAL)}",
+    )
