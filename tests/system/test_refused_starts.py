@@ -35,7 +35,7 @@ def serve(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         port = free_port()
         good: dict[str, Any] = {
             "issuer": f"http://localhost:{port}", "dev": True, "listen": f"127.0.0.1:{port}",
-            "database": database, "keys_file": str(key_file), "data": str(tmp_path),
+            "database": database, "keys.file": str(key_file), "data": str(tmp_path),
         }  # fmt: skip
         path = tmp_path / "admit.toml"
         path.write_text(settings_toml(**{**good, **settings}))
@@ -78,7 +78,7 @@ def test_a_key_file_that_others_may_read_is_told(tmp_path: Path, serve: Callable
     url = furnished_sqlite_url(tmp_path)
     write_key_file(tmp_path).rename(tmp_path / "open.json")
     (tmp_path / "open.json").chmod(0o644)
-    check_one_line(serve(url, keys_file=str(tmp_path / "open.json")), "open.json", "chmod 600")
+    check_one_line(serve(url, **{"keys.file": str(tmp_path / "open.json")}), "open.json", "chmod 600")
 
 
 def test_a_half_migrated_schema_is_told_and_left_as_it_is(serve: Callable[..., Any], tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def config(tmp_path: Path) -> Path:
     path.write_text(
         settings_toml(
             issuer="http://localhost:8410", dev=True, database=furnished_sqlite_url(tmp_path),
-            keys_file=str(write_key_file(tmp_path)), data=str(tmp_path),
+            data=str(tmp_path), **{"keys.file": str(write_key_file(tmp_path))},
         )
     )  # fmt: skip
     return path

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp
 
+from admit.errors import ConfigError
 from admit.issuer.accounts.driver import Accounts
 from admit.issuer.accounts.passwords import PasswordHasher
 from admit.issuer.app import jobs
@@ -282,9 +283,15 @@ def load_keyring(settings: Settings) -> Keyring:
     Raises:
         ConfigError: unreadable, of wrong form, or open to others.
     """
-    if settings.keys_file.lstrip().startswith("{"):
-        return Keyring.from_env(settings.keys_file)
-    settings.keys_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if settings.keys.file.lstrip().startswith("{"):
+        return Keyring.from_env(settings.keys.file)
+    folder = settings.keys_path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(
+            f"the folder {folder} cannot be made ({error.strerror}): set data or keys.file"
+        ) from None
     return Keyring.ensure(settings.keys_path)
 
 

@@ -35,8 +35,6 @@ class Settings:
 
     issuer: the issuer identifier, an https URL without query (RFC 8414 §2); http only on loopback with `dev`.
     database: `sqlite:///path` or `postgresql://…`. Empty: SQLite in `data`.
-    keys_file: the key file that seals what is secret in the database, or its JSON itself (from `ADMIT_KEYS`).
-        Empty: `keys.json` in `data`.
     data: the folder for what has no place of its own. Empty: the user's data folder.
     listen: `host:port` that `admit serve` listens on. Empty: the issuer's own port on loopback.
     dev: development on loopback http: cookies without `Secure`, http redirect URIs on localhost.
@@ -47,7 +45,6 @@ class Settings:
 
     issuer: str
     database: str = field(default="", repr=False)
-    keys_file: str = field(default="", repr=False)
     data: str = ""
     listen: str = ""
     dev: bool = False
@@ -98,7 +95,7 @@ class Settings:
     @property
     def keys_path(self) -> Path:
         """The key file's path."""
-        return Path(self.keys_file) if self.keys_file else self.data_folder / "keys.json"
+        return Path(self.keys.file) if self.keys.file else self.data_folder / "keys.json"
 
     @property
     def address(self) -> tuple[str, int]:
@@ -128,9 +125,10 @@ class Settings:
         raw = read_file(path if path is not None else env.get("ADMIT_CONFIG"))
         for name, value in env.items():
             if name.startswith(PREFIX) and name not in _NOT_SETTINGS:
-                put_environment(raw, name.removeprefix(PREFIX).lower().split("__"), value)
+                names = name.removeprefix(PREFIX).lower().split("__")
+                put(raw, names, read_environment(value), told_as=name)
         if "ADMIT_KEYS" in env:
-            raw["keys_file"] = env["ADMIT_KEYS"]
+            put(raw, ["keys", "file"], env["ADMIT_KEYS"], told_as="ADMIT_KEYS")
         for name, value in (flags or {}).items():
             if value is not None:
                 raw[name] = value
@@ -158,15 +156,21 @@ def read_file(path: str | os.PathLike[str] | None) -> dict[str, Any]:
         raise ConfigError(f"settings file {target} is not TOML: {error}") from None
 
 
-def put_environment(raw: dict[str, Any], names: list[str], value: str) -> None:
-    """One environment value at its place; numbers and true/false are read as such."""
+def put(raw: dict[str, Any], names: list[str], value: Any, *, told_as: str) -> None:
+    """A value at its place among the file's. Raises ConfigError where a table's name stands for something else."""
     *tables, last = names
     for table in tables:
         raw = raw.setdefault(table, {})
         if not isinstance(raw, dict):
-            raise ConfigError(f"{PREFIX}{'__'.join(names).upper()}: there is no such setting")
-    simple = {"true": True, "false": False}
-    raw[last] = simple.get(value, int(value) if value.isascii() and value.isdigit() else value)
+            raise ConfigError(f"{told_as}: there is no such setting")
+    raw[last] = value
+
+
+def read_environment(text: str) -> str | int | bool:
+    """A value of the environment: whole numbers, true and false are read as such."""
+    if text in ("true", "false"):
+        return text == "true"
+    return int(text) if text.isascii() and text.isdigit() else text
 
 
 def check_issuer(issuer: str, *, dev: bool) -> None:

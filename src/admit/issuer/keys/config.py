@@ -1,6 +1,6 @@
 """When keys change. Durations are timedelta."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -13,8 +13,13 @@ MIN_AHEAD: Final = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeysConfig:
-    """Raises ConfigError where a token could outlive its published key, or meet a verifier without that key."""
+    """Raises ConfigError where a token could outlive its published key, or meet a verifier without that key.
 
+    `file` is the key file that seals what is secret in the database, or its JSON itself (from `ADMIT_KEYS`). Empty:
+    `keys.json` in the issuer's data folder.
+    """
+
+    file: str = field(default="", repr=False)
     rotate_every: timedelta = timedelta(days=90)
     publish_ahead: timedelta = timedelta(hours=24)  # a key is in /jwks this long before it signs
     jwks_max_age: timedelta = timedelta(minutes=5)  # Cache-Control of /jwks
