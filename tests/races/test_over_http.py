@@ -37,11 +37,12 @@ PARALLEL = 50
 # SQLite has one writer, so that there the decision alone, made inside the transaction, keeps a second use out.
 SPEND_ONCE = ["admit.issuer.grants.codes:spend", "admit.issuer.grants.rules:unspent"]
 ROTATE_ONCE = ["admit.issuer.grants.families:rotate", "admit.issuer.grants.rules:is_current"]
+REMEMBER = "admit.issuer.revocation.service:bits_of"
 # On SQLite transactions come one after another, so that there the look at the parent alone keeps what is late out.
 END_ALL = ["admit.issuer.revocation.store.nodes:lock_node", "admit.issuer.revocation.store.ends:end_trees"]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module")
 def two(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("races")
     if request.param == "sqlite":
@@ -123,7 +124,11 @@ async def assert_ended(visitor: Visitor, two: Deployment, access_token: str) -> 
 
 
 @pytest.mark.rfc("6749", "4.1.2")
-@pytest.mark.threat("O-1", off_system=SPEND_ONCE)
+@pytest.mark.parametrize(
+    "two",
+    ["sqlite", pytest.param("postgresql", marks=pytest.mark.threat("O-1", off_system=SPEND_ONCE))],
+    indirect=True,
+)
 @pytest.mark.threat("INF-race")
 async def test_of_fifty_uses_of_one_code_one_wins_and_its_family_is_ended_with_its_bit(
     two: Deployment, visitor: Visitor, rounds: Rounds, rng: Random
@@ -141,7 +146,11 @@ async def test_of_fifty_uses_of_one_code_one_wins_and_its_family_is_ended_with_i
     assert (await visitor.get("/userinfo", headers=bearer(bystander))).status_code == 200
 
 
-@pytest.mark.threat("INF-race", off_system=ROTATE_ONCE)
+@pytest.mark.parametrize(
+    "two",
+    ["sqlite", pytest.param("postgresql", marks=pytest.mark.threat("INF-race", off_system=ROTATE_ONCE))],
+    indirect=True,
+)
 @pytest.mark.threat("O-1")
 async def test_of_fifty_uses_of_one_refresh_token_one_rotates_and_all_get_its_successor(
     two: Deployment, visitor: Visitor, rounds: Rounds, rng: Random
@@ -176,6 +185,7 @@ async def disable(third: Issuer, user_id: str, wait: float) -> None:
     await third.services.accounts.disable(user_id, info=RequestInfo(), now=time.time())
 
 
+@pytest.mark.parametrize("two", ["sqlite", "postgresql"], indirect=True)
 @pytest.mark.threat("INF-race", off_system=END_ALL)
 @pytest.mark.threat("SES-6")
 async def test_an_end_that_races_with_fifty_issues_under_it_leaves_nothing_alive(
@@ -218,7 +228,11 @@ async def test_an_end_that_races_with_fifty_issues_under_it_leaves_nothing_alive
     assert set(seen) <= {(200, ""), (400, "invalid_grant")}
 
 
-@pytest.mark.threat("O-3", off_system="admit.issuer.revocation.service:bits_of")
+@pytest.mark.parametrize(
+    "two",
+    [pytest.param("sqlite", marks=pytest.mark.threat("O-3", off_system=REMEMBER)), "postgresql"],
+    indirect=True,
+)
 async def test_what_was_ended_and_rotated_stays_so_over_restarts_and_kills(
     two: Deployment, visitor: Visitor, rounds: Rounds, rng: Random
 ) -> None:

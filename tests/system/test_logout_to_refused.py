@@ -165,7 +165,7 @@ async def test_logged_out_at_one_node_refused_by_both_apis_within_the_poll(
                 assert (await other.ask(api, token=others["access_token"])).status_code == 200
 
 
-@pytest.mark.threat("O-3", off_system="admit.verifier.freshness:check_current")
+@pytest.mark.threat("O-4", off_system="admit.verifier.freshness:check_current")
 async def test_a_log_out_that_apis_cannot_learn_of_is_refused_at_the_bound(
     two: Deployment, measured: Measured, rounds: Rounds
 ) -> None:

@@ -61,6 +61,7 @@ async def healed(visitor: Visitor) -> None:
 
 
 @pytest.mark.threat("INF-errors")
+@pytest.mark.threat("O-4")
 async def test_without_the_database_503_with_retry_after_and_it_heals(
     server: PostgresServer, alone: Deployment
 ) -> None:

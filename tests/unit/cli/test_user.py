@@ -51,7 +51,7 @@ def test_json_of_an_added_user_has_no_password_and_no_hash(admit: Admit) -> None
     assert "argon2" not in done.output
 
 
-@pytest.mark.threat("PWD-2")
+@pytest.mark.threat("O-2")
 def test_a_password_is_never_taken_as_an_argument(admit: Admit) -> None:
     for option in ("--password", "-p"):
         done = admit("user", "add", "cy@example.com", "--name", "Cy", option, GOOD)
