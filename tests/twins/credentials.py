@@ -1,8 +1,11 @@
 """Permissive twins of the defences of `admit.credentials`: how careless programs read the same headers."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
+from admit.credentials.cookies import SameSite
+from admit.credentials import cookies
 from admit.jose import base64url
 
 
@@ -31,6 +34,11 @@ def unquoted(content: bytes) -> bytes:
     return base64url.decode(content.strip(b'"'))
 
 
+def bare(name: str, same_site: cookies.SameSite) -> list[str]:
+    """A name and a value are enough."""
+    return []
+
+
 def any_size(octets: int) -> None:
     """Read on, however much there is."""
 
@@ -48,12 +56,27 @@ def every_origin(origin: str, origins: Collection[str]) -> bool:
     return True
 
 
+def bare_cookie(
+    name: str,
+    value: str,
+    *,
+    max_age: timedelta | None = None,
+    path: str = "/",
+    domain: str | None = None,
+    same_site: SameSite = SameSite.LAX,
+) -> str:
+    """A cookie for every script, over every wire."""
+    return f"{name}={value}"
+
+
 TWINS: dict[str, Callable[..., Any]] = {
     "admit.credentials.authorization:check_syntax": split_on_any_blank,
     "admit.credentials.authorization:check_single": last_header,
+    "admit.credentials.cookies:set_cookie": bare_cookie,
     "admit.credentials.cookies:trimmed": python_strip,
     "admit.credentials.cookies:only": last_cookie,
     "admit.credentials.cookies:decode_session_id": unquoted,
+    "admit.credentials.cookies:protections": bare,
     "admit.credentials.cookies:check_header_size": any_size,
     "admit.credentials.csrf:check_origin": any_origin,
     "admit.credentials.csrf:check_token": any_token,
