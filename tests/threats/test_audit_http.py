@@ -181,7 +181,7 @@ async def test_a_wrong_client_secret_is_told_and_a_guesser_cannot_fill_the_trail
     async with told(issuer, "client.refused") as found:
         assert (await browser.post("/token", data=form, auth=("web", "wrong"))).status_code == 401
     assert (found[0]["client_id"], found[0]["user_id"]) == ("web", None)
-    async with told(issuer, *["client.refused"] * 19):
+    async with told(issuer, *["client.refused"] * 19, "throttled"):
         for _ in range(25):
             await browser.post("/token", data={**form, "client_id": "web", "client_secret": "wrong"})
     async with told(issuer):

@@ -1,13 +1,25 @@
-"""What a yes covers, what a waiting request may hold, and a password that changes under a sign-in, over HTTP."""
+"""What a yes covers, what a waiting request may hold, passwords changed under a sign-in, guessed secrets: over HTTP."""
 
 import json
+from collections import Counter
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import RequestInfo
-from tests.fixtures.issuer import ADA, BO, Browser, LiveIssuer, pkce, request_of
+from tests.fixtures.issuer import (
+    ADA,
+    API,
+    API_SECRET,
+    BO,
+    WEB_SECRET,
+    Browser,
+    LiveIssuer,
+    pkce,
+    request_of,
+)
 from tests.threats.whole import rows, user_id_of
 
 pytestmark = pytest.mark.anyio
@@ -68,3 +80,30 @@ async def test_a_password_changed_during_a_sign_in_is_a_wrong_one(
     assert (late.status_code, "location" in late.headers) == (400, False)
     assert (await browser.get("/account")).headers["location"] == "/login"
     assert await rows(issuer, "session") == []
+
+
+@pytest.mark.threat("6819-4.3.5", off="admit.issuer.oauth.refusals:count_wrong_secret")
+async def test_guessing_a_clients_secret_is_throttled_and_its_owner_is_not(issuer: LiveIssuer) -> None:
+    guesser, owner = issuer.browser("192.0.2.1"), issuer.browser("192.0.2.2")
+    form = {"grant_type": "refresh_token", "refresh_token": "none"}
+    wrong = [await guesser.post("/token", data=form, auth=("web", f"guess {turn}")) for turn in range(30)]
+    assert Counter(answer.status_code for answer in wrong) == {401: 20, 429: 10}
+    assert int(wrong[-1].headers["retry-after"]) > 0
+    for right in (owner, guesser):
+        answer = await right.post("/token", data=form, auth=("web", WEB_SECRET))
+        assert answer.json()["error"] == "invalid_grant", "who has the secret is never shut out"
+    issuer.clock.advance(61)
+    assert (await guesser.post("/token", data=form, auth=("web", "guess"))).status_code == 401
+
+
+@pytest.mark.threat("6819-4.3.5", off="admit.issuer.oauth.refusals:count_wrong_secret")
+async def test_guessing_a_resources_secret_is_throttled_and_the_resource_is_not(issuer: LiveIssuer) -> None:
+    guesser, name = issuer.browser("192.0.2.1"), quote(API, safe="")
+    body = {"id_hash": "A" * 43}
+    wrong = [
+        await guesser.post("/session/lookup", json=body, auth=(name, f"guess {turn}")) for turn in range(25)
+    ]
+    assert Counter(answer.status_code for answer in wrong) == {401: 20, 429: 5}
+    assert (await guesser.post("/session/lookup", json=body, auth=(name, API_SECRET))).status_code == 404
+    strangers = [await guesser.post("/session/lookup", json=body, auth=("nobody", "x")) for _ in range(25)]
+    assert {answer.status_code for answer in strangers} == {401}

@@ -12,7 +12,8 @@ class OAuthConfig:
 
     access_token_ttl: life of an access token; at most 10 minutes (default 5).
     id_token_ttl: life of an ID token (default 5 minutes).
-    wrong_codes_per_minute: wrong codes that one client may send from one network before 429 (default 20).
+    wrong_codes_per_minute: wrong codes, and wrong secrets, that may come in one client's name from one network
+        before 429 (default 20).
     """
 
     access_token_ttl: timedelta = timedelta(minutes=5)

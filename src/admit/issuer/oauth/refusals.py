@@ -6,7 +6,7 @@ minute are told each by itself; after that the first throttled try tells, and th
 
 from datetime import timedelta
 
-from admit.errors import OAuthError
+from admit.errors import OAuthError, ThrottledError
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.clients.records import Client
 from admit.issuer.oauth import client_auth
@@ -48,18 +48,39 @@ async def of_client(
 async def authenticated(
     services: Services, presented: client_auth.Presented, *, info: RequestInfo, now: float
 ) -> Client:
-    """`client_auth.authenticate`, with a refusal in a registered client's name told.
+    """`client_auth.authenticate`, with a refusal in a registered client's name counted and told.
 
     Raises:
         InvalidRequestError, InvalidClientError: as that does.
+        ThrottledError: too many wrong ones in this client's name from this network.
     """
     try:
         return client_auth.authenticate(presented, services.registry)
     except InvalidClientError as error:
         client = client_auth.claimed(presented, services.registry)
         if client is not None:
+            await count_wrong_secret(services, client.id, info=info, now=now)
             await of_client(services, AuditEvent.CLIENT_REFUSED, client.id, error.code, info=info, now=now)
         raise
+
+
+async def count_wrong_secret(services: Services, claimed: str, *, info: RequestInfo, now: float) -> None:
+    """Counted by the client (or resource) named and by network, and only when it was wrong: whoever has the secret is
+    never shut out. What has 256 random bits is not guessed; the bound is against load, and against a weak one.
+
+    Raises:
+        ThrottledError: more than `wrong_codes_per_minute`.
+    """
+    verdict = await services.db.run(
+        take,
+        bucket=bucket("secret", claimed, network(info.ip)),
+        limit=services.config.wrong_codes_per_minute,
+        window=WINDOW,
+        now=now,
+    )
+    if not verdict.allowed:
+        await of_client(services, AuditEvent.THROTTLED, claimed, "wrong secrets", info=info, now=now)
+        raise ThrottledError("wrong secrets", retry_after=verdict.retry_after.total_seconds())
 
 
 async def of_person(

@@ -1,5 +1,7 @@
 """`/session/lookup`: who a session cookie speaks for, asked by an API that shares the issuer's host (contracts §4)."""
 
+from contextlib import suppress
+
 from starlette.responses import Response
 
 from admit.credentials import lookup
@@ -11,6 +13,7 @@ from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.clients import rules as clients
 from admit.issuer.clients.records import Resource
 from admit.issuer.clients.registry import Registry
+from admit.issuer.oauth import refusals
 from admit.issuer.oauth.client_auth.client_secret import parse_basic
 from admit.issuer.oauth.errors import InvalidClientError, InvalidRequestError, UnsupportedMediaTypeError
 from admit.issuer.sessions.lookup import DirectLookup
@@ -21,8 +24,19 @@ from admit.jose import json as strict_json
 def routes(app: App, sessions: DirectLookup) -> list[Route]:
     """POST only, for resources that have a secret."""
 
+    async def authenticated(call: Call) -> Resource:
+        authorization, registry = call.header(b"authorization"), app.services.registry
+        try:
+            return authenticate(authorization, registry)
+        except InvalidClientError:
+            with suppress(InvalidClientError):
+                claimed = registry.resource(parse_basic(authorization)[0])
+                if claimed is not None:
+                    await refusals.count_wrong_secret(app.services, claimed.id, info=call.info, now=call.now)
+            raise
+
     async def post(call: Call) -> Response:
-        resource = authenticate(call.header(b"authorization"), app.services.registry)
+        resource = await authenticated(call)
         found = await sessions.find(await read_id_hash(call), resource.id, call.now)
         if found is None:
             return answers.plain_error(404, "session_not_found", "No live session has this id.")
