@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 from admit.credentials.cookies import SameSite
-from admit.credentials import cookies
 from admit.jose import base64url
 
 
@@ -32,11 +31,6 @@ def last_cookie(found: Iterable[bytes]) -> bytes | None:
 def unquoted(content: bytes) -> bytes:
     """RFC 2109 quotes taken off."""
     return base64url.decode(content.strip(b'"'))
-
-
-def bare(name: str, same_site: cookies.SameSite) -> list[str]:
-    """A name and a value are enough."""
-    return []
 
 
 def any_size(octets: int) -> None:
@@ -76,7 +70,6 @@ TWINS: dict[str, Callable[..., Any]] = {
     "admit.credentials.cookies:trimmed": python_strip,
     "admit.credentials.cookies:only": last_cookie,
     "admit.credentials.cookies:decode_session_id": unquoted,
-    "admit.credentials.cookies:protections": bare,
     "admit.credentials.cookies:check_header_size": any_size,
     "admit.credentials.csrf:check_origin": any_origin,
     "admit.credentials.csrf:check_token": any_token,
