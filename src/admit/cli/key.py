@@ -1,5 +1,6 @@
 """`admit key list|rotate|revoke`."""
 
+import re
 import time
 from datetime import UTC, datetime
 
@@ -11,6 +12,7 @@ from admit.issuer import Issuer, Settings
 from admit.issuer.keys import Purpose, StoredKey
 
 ACTOR = "command line"
+_HYPHEN_KID = re.compile(r"-[A-Za-z0-9_-]{42}", re.ASCII)  # a thumbprint, RFC 7638
 
 
 @click.group()
@@ -69,7 +71,17 @@ def rotate(settings: Settings, alg: str, purpose: str, as_json: bool) -> None:
         )
 
 
-@key.command()
+class TakesKid(click.Command):
+    """One in 64 kids begins with a hyphen: it is a kid all the same, and no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click's own, with such a kid set apart."""
+        kids = [one for one in args if _HYPHEN_KID.fullmatch(one)]
+        others = [one for one in args if not _HYPHEN_KID.fullmatch(one)]
+        return super().parse_args(ctx, [*others, "--", *kids] if kids and "--" not in args else args)
+
+
+@key.command(cls=TakesKid)
 @click.argument("kid")
 @json_option
 @settings_options

@@ -87,3 +87,12 @@ def test_a_key_that_is_not_there_is_exit_code_3(admit: Admit) -> None:
     assert done.exit_code == 3
     assert done.stderr == "admit: there is no such key, or it is revoked already. See: admit key list\n"
     assert listed(admit) == before
+
+
+def test_a_kid_that_begins_with_a_hyphen_is_no_option(admit: Admit) -> None:
+    for kid in ("-" + "h" * 42, "--" + "x" * 41):
+        for arguments in ((kid,), (kid, "--json"), ("--json", kid), ("--", kid)):
+            done = admit("key", "revoke", *arguments)
+            assert done.exit_code == 3, done.output
+            assert "no such key" in done.stderr
+    assert admit("key", "revoke", "--colour").exit_code == 2
