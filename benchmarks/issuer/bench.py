@@ -24,12 +24,12 @@ HOW = f"""\
 The issuer is `admit serve` on SQLite with {SESSIONS:,} live sessions of 20 people. The floor is
 benchmarks/issuer/floor.py: Starlette and the same SQLite read (rotation: one UPDATE, flushed, and one ES256 signature)
 on uvicorn, uvloop and httptools, without any of an issuer's checks. Both run on one core, take turns, and are asked
-from another core over {cost.CONNECTIONS} connections. Ratios are medians of the rounds' ratios; noise is the middle half of
-the floor's rounds.
+from another core over {cost.CONNECTIONS} connections. Ratios are medians of the rounds' ratios; noise is the
+middle half of the floor's rounds.
 
-Starts have byte code, as an installed package has. Password hashes are taken off the memory: {memory.HASHES:.0f} MiB while
-people sign in, which is Argon2's 19 MiB for each hash that may run at a time. Before anybody signs in there is nothing
-to take off."""
+Starts have byte code, as an installed package has. Password hashes are taken off the memory: {memory.HASHES:.0f} MiB
+while people sign in, which is Argon2's 19 MiB for each hash that may run at a time. Before anybody signs in there is
+nothing to take off. Development tools add some MiB: structlog loads rich where it is installed."""
 
 
 def main() -> None:

@@ -4,6 +4,9 @@ A hash takes 19 MiB while it runs, and `hash_threads` of them run at a time; the
 next hash. So the issuer's own memory is measured twice: before anybody has signed in, when there is no such block, and
 with more browsers signing in than hashes may run, when what is resident is the issuer's and that of `hash_threads`
 hashes, which is taken off.
+
+One of the connections is refused all the time, so that logs are at work as well. structlog also loads rich where it is
+installed, as it is among the development tools here: some MiB that an issuer elsewhere need not have.
 """
 
 import asyncio

@@ -13,6 +13,7 @@ from admit.errors import LookupUnavailableError, MalformedTokenError
 from admit.jose import json
 from admit.principal import ByReference, CredentialKind, Principal
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 MAX_SIZE = 262_144
 """Octets of an answer; a thousand groups have a tenth of it."""
 
@@ -116,6 +117,9 @@ def principal_from_dict(members: Mapping[str, Any]) -> Principal:
 
 def _plain(value: Any) -> Any:
     """Read-only views as plain containers, all the way down."""
+    # A hot path: most values are texts and numbers; asking whether one is a Mapping takes longer than all else here.
+    if value.__class__ in _SCALARS:
+        return value
     if isinstance(value, Mapping):
         return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 from starlette.responses import Response
 
@@ -15,6 +16,18 @@ from admit.errors import CredentialError
 from admit.issuer.app.call import Call
 
 PRE_SESSION_LIFE = timedelta(hours=2)
+
+
+# A hot path: every session check asks for the name, and making it costs more than reading the cookie.
+@lru_cache(maxsize=16)
+def _session_name(issuer: str, dev: bool) -> str:
+    return cookies.session_cookie_name(issuer, "same_host", dev=dev)
+
+
+@lru_cache(maxsize=16)
+def _pre_session_name(issuer: str, dev: bool) -> str:
+    digits = hashlib.sha256(issuer.encode()).hexdigest()[:6]
+    return f"admit-dev-pre-{digits}" if dev else f"__Host-admit-pre-{digits}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +41,12 @@ class BrowserCookies:
     @property
     def session_name(self) -> str:
         """The session cookie's name, which the verifier derives from the issuer as well."""
-        return cookies.session_cookie_name(self.issuer, "same_host", dev=self.dev)
+        return _session_name(self.issuer, self.dev)
 
     @property
     def pre_session_name(self) -> str:
         """The pre-session cookie's name."""
-        digits = hashlib.sha256(self.issuer.encode()).hexdigest()[:6]
-        return f"admit-dev-pre-{digits}" if self.dev else f"__Host-admit-pre-{digits}"
+        return _pre_session_name(self.issuer, self.dev)
 
     def session(self, call: Call) -> bytes | None:
         """The raw session id that the browser sent; None for none, a doubled or a malformed one."""

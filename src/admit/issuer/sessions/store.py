@@ -27,7 +27,7 @@ from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.sessions.records import Session, SessionEntry
 from admit.issuer.storage import Row, Statement, metadata
 
-REMEMBERED: Final = 2048  # sessions, about 2 kB each
+REMEMBERED: Final = 1024  # sessions; with their principals about 5 kB each
 
 session: Final = Table(
     "session",
