@@ -70,19 +70,29 @@ async def at_once(
     rng: Random,
     forms: list[dict[str, str]],
     amid: Callable[[], Coroutine[Any, Any, object]] | None = None,
+    late_ones_wait: bool = False,
 ) -> list[httpx2.Response]:
-    """All these requests to the token endpoint at the same time, in turn at both nodes, in any order; `amid` them."""
+    """All these requests to the token endpoint at the same time, in turn at both nodes, in any order; `amid` them.
+
+    `late_ones_wait`: what comes after `amid` in that order is sent once it was answered.
+    """
     posts = [
         visitor.post(node.address + "/token", data=form)
         for node, form in zip(cycle(two.nodes), forms, strict=False)
     ]
     rng.shuffle(posts)
-    if amid is None:
-        return list(await asyncio.gather(*posts))
-    place = rng.randrange(len(posts))
-    early, _, late = await asyncio.gather(
-        asyncio.gather(*posts[:place]), amid(), asyncio.gather(*posts[place:])
-    )
+    place = rng.randrange(len(posts) // 4, len(posts) * 3 // 4)
+
+    async def rest() -> list[httpx2.Response]:
+        ended = asyncio.create_task(amid()) if amid is not None else None
+        if ended is not None and late_ones_wait:
+            await ended
+        answers = await asyncio.gather(*posts[place:])
+        if ended is not None:
+            await ended
+        return list(answers)
+
+    early, late = await asyncio.gather(asyncio.gather(*posts[:place]), rest())
     return [*early, *late]
 
 
@@ -204,14 +214,15 @@ async def test_an_end_that_races_with_fifty_issues_under_it_leaves_nothing_alive
             ender.cookies.update(visitor.cookies)
 
             by_disabling, id_token, node = number % 2 == 1, grants[0]["id_token"], rng.choice(two.nodes)
-            # In turn among the first, where most is refused, and among the last, where most is ended.
-            wait = 0.0 if number % 4 in (0, 3) else rng.uniform(0, 0.15)
+            # In turn with half of the issues after the answer to it, and with all of them around it.
+            late_ones_wait = number % 4 in (0, 3)
+            wait = rng.uniform(0, 0.05 if late_ones_wait else 0.15)
             end = (
                 partial(disable, third, bo, wait)
                 if by_disabling
                 else partial(log_out, ender.at(node), id_token, wait)
             )
-            answers = await at_once(visitor, two, rng, forms, amid=end)
+            answers = await at_once(visitor, two, rng, forms, end, late_ones_wait)
             seen += told(answers)
             handed_out = grants + [answer.json() for answer in answers if answer.status_code == 200]
             for one in handed_out:
