@@ -3,7 +3,7 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 from urllib.parse import quote_plus
@@ -35,7 +35,12 @@ class SessionLookup(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeptFound(Found):
-    """A look-up that was made a moment ago: good only as long as the session's bit says so, freshly."""
+    """A look-up that was made a moment ago: good only as long as the session's bit says so, freshly.
+
+    `lookup` is who kept it and can ask anew, also where the application put something of its own around it.
+    """
+
+    lookup: "RemoteLookup" = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,7 @@ class RemoteLookup:
         kept = self._kept.get(key)
         if kept is not None:
             if self._boottime() < kept.until and now < kept.found.expires_at:
-                return KeptFound(kept.found.principal, kept.found.status, kept.found.expires_at)
+                return KeptFound(kept.found.principal, kept.found.status, kept.found.expires_at, self)
             self._kept.pop(key, None)
         return await self.ask(id_hash, audience)
 
@@ -175,13 +180,13 @@ async def session_principal(
     """
     wall = core.wall() if now is None else now
     found = await sessions.find(id_hash, audience, wall)
-    if isinstance(found, KeptFound) and isinstance(sessions, RemoteLookup):
+    if isinstance(found, KeptFound):
         try:
             core.check_session(found.principal, found.status, cached=True)
         except StaleRevocationError:
-            found = await sessions.ask(id_hash, audience)
+            found = await found.lookup.ask(id_hash, audience)
         except SessionError:
-            sessions.forget(id_hash, audience)
+            found.lookup.forget(id_hash, audience)
             raise
         else:
             return found.principal

@@ -175,6 +175,28 @@ async def test_a_kept_session_is_asked_for_anew_when_its_bit_is_stale() -> None:
         assert at.lookups == asked + 1
 
 
+class Counted:
+    """An application's own wrapper around a look-up."""
+
+    def __init__(self, inner: RemoteLookup) -> None:
+        self.inner = inner
+
+    async def find(self, id_hash: bytes, audience: str, now: float) -> Found | None:
+        return await self.inner.find(id_hash, audience, now)
+
+
+async def test_a_kept_session_is_held_to_its_bit_behind_a_wrapper_too() -> None:
+    async with scene(cache=timedelta(seconds=30)) as at:
+        wrapped = Counted(at.lookup)
+        await at.verifier.verify_session(wrapped, ID, AUDIENCE)
+        before = at.lookups
+        at.issuer.sessions.clear()
+        at.clock.pass_time(29)  # kept still, but nothing is known of its bit
+        with pytest.raises(SessionError):
+            await at.verifier.verify_session(wrapped, ID, AUDIENCE)
+        assert at.lookups == before + 1, "asked anew"
+
+
 @pytest.mark.threat("O-4", off="admit.verifier.freshness:check_current")
 async def test_stale_and_the_look_up_down_is_503() -> None:
     async with scene() as at:
