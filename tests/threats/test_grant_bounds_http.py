@@ -1,4 +1,4 @@
-"""What a yes covers, what a waiting request may hold, passwords changed under a sign-in, guessed secrets: over HTTP."""
+"""What a yes covers, what a waiting request may hold, guessed secrets, and forms of other sites, over HTTP."""
 
 import json
 from collections import Counter
@@ -107,3 +107,32 @@ async def test_guessing_a_resources_secret_is_throttled_and_the_resource_is_not(
     assert (await guesser.post("/session/lookup", json=body, auth=(name, API_SECRET))).status_code == 404
     strangers = [await guesser.post("/session/lookup", json=body, auth=("nobody", "x")) for _ in range(25)]
     assert {answer.status_code for answer in strangers} == {401}
+
+
+CROSS_SITE = {"origin": "https://evil.example", "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+
+
+@pytest.mark.threat("WEB-csrf", off="admit.issuer.app.routes.logout:may_clear")
+async def test_another_sites_form_takes_no_session_cookie_away(issuer: LiveIssuer, browser: Browser) -> None:
+    await browser.sign_in()
+    cookieless = issuer.browser()  # what another site's form brings of Lax cookies: nothing
+    for form in ({"csrf": "x"}, {"csrf": "x", "i": "y"}, {"state": "x"}):
+        answer = await cookieless.post("/logout", data=form, headers=CROSS_SITE)
+        assert "set-cookie" not in answer.headers
+    assert "set-cookie" not in (await cookieless.get("/logout", headers=CROSS_SITE)).headers
+    page = await browser.get("/logout")
+    assert "Max-Age=0" in (await browser.submit("/logout", page.text)).headers["set-cookie"]
+
+
+@pytest.mark.threat("WEB-csrf", off="admit.issuer.app.context:App.check_origin")
+@pytest.mark.parametrize("path", ["/login", "/signup"])
+async def test_another_sites_form_replaces_no_cookie_of_a_sign_in_under_way(
+    browser: Browser, path: str
+) -> None:
+    answer = await browser.post(path, data={"csrf": "x", "email": ADA[0]}, headers=CROSS_SITE)
+    assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
+    assert ADA[0] not in answer.text
+    stale = await browser.post(path, data={"csrf": "x"}, headers={"origin": Browser.origin})
+    assert (stale.status_code, "set-cookie" in stale.headers) == (403, True), (
+        "our own old form can be sent anew"
+    )

@@ -108,5 +108,7 @@ TWINS = {
     "admit.issuer.app.answers:json_error": telling_error,
     "admit.issuer.app.context:App.error_page": telling_page,
     "admit.issuer.app.context:App.check_csrf": ignore,
+    "admit.issuer.app.context:App.check_origin": ignore,
+    "admit.issuer.app.routes.logout:may_clear": yes,
     "admit.issuer.app.context:SEE_OTHER": 307,
 }

@@ -38,6 +38,20 @@ class App:
         found = await self.services.sessions.find(hash_id(raw), call.now) if raw is not None else None
         return (raw, found) if raw is not None and found is not None else None
 
+    def check_origin(self, call: Call) -> None:
+        """A form was sent by a page of ours, as far as the browser tells. For forms without a session, whose answer
+        may set a cookie: another site's must not replace the one that a sign-in under way is bound to.
+
+        Raises:
+            CsrfError: another site's page sent it.
+        """
+        csrf.check_origin(call.headers, self._own_origins)
+
+    @property
+    def _own_origins(self) -> frozenset[str]:
+        origin = origin_of(self.issuer)
+        return frozenset((origin,) if origin else ())
+
     def check_csrf(self, call: Call, raw_id: bytes | None, field: str | None) -> None:
         """A form came from a page of ours that this very browser was shown, contracts §4.
 
@@ -46,11 +60,10 @@ class App:
         """
         if raw_id is None:
             raise CsrfError("no cookie to hold the form to")
-        origin = origin_of(self.issuer)
         csrf.check(
             call.headers,
             "POST",
-            origins=frozenset((origin,) if origin else ()),
+            origins=self._own_origins,
             raw_id=raw_id,
             field=field or "",
         )

@@ -29,6 +29,7 @@ def routes(app: App) -> list[Route]:
 
     async def post(call: Call) -> Response:
         form = await call.form()
+        app.check_origin(call)
         pre_session = app.cookies.pre_session(call)
         transaction = await flow.resume(app, call, form.get("i")) if pre_session is not None else None
         email, password = form.get("email", ""), form.get("password", "")

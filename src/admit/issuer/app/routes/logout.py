@@ -94,7 +94,8 @@ def routes(app: App) -> list[Route]:
                 return_url=return_location(request) if request.return_uri is not None else None,
             )
             response = app.page(call, shown)
-        app.cookies.clear_session(response)
+        if may_clear(app.cookies.session(call)):
+            app.cookies.clear_session(response)
         return response
 
     return [
@@ -103,6 +104,13 @@ def routes(app: App) -> list[Route]:
             exempt="an ID token of the session speaks for the person; without one a page with a CSRF token asks",
         )
     ]  # fmt: skip
+
+
+def may_clear(sent: bytes | None) -> bool:
+    """Only a cookie that came along is taken back. Another site's form brings no Lax cookie, and the answer to it may
+    still set one: it would log people out without having asked them.
+    """
+    return sent is not None
 
 
 def return_location(request: LogoutRequest) -> str:

@@ -24,6 +24,7 @@ def routes(app: App) -> list[Route]:
 
     async def post(call: Call) -> Response:
         form = await call.form()
+        app.check_origin(call)
         pre_session = app.cookies.pre_session(call)
         transaction = await flow.resume(app, call, form.get("i")) if pre_session is not None else None
         name, email, password = form.get("name", ""), form.get("email", ""), form.get("password", "")
