@@ -19,12 +19,3 @@ def parse_duration(text: str, *, name: str) -> timedelta:
     if match is None:
         raise ConfigError(f"{name}: write a duration as 90s, 15m, 8h or 30d")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
-
-
-def show_duration(value: timedelta) -> str:
-    """The shortest spelling that `parse_duration` reads back."""
-    milliseconds = value // timedelta(milliseconds=1)
-    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)):
-        if milliseconds and milliseconds % size == 0:
-            return f"{milliseconds // size}{unit}"
-    return f"{milliseconds}ms"

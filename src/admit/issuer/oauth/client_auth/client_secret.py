@@ -12,7 +12,7 @@ from admit.issuer.oauth.parameters import Parameters
 
 
 def basic(authorization: bytes | None, registry: Registry) -> Client:
-    """RFC 7617 §2: id and secret are form-encoded before they are joined by a colon."""
+    """Basic, RFC 7617 §2, with id and secret form-encoded before they are joined by a colon (RFC 6749 §2.3.1)."""
     client_id, secret = parse_basic(authorization)
     return _verified(client_id, secret, registry)
 
