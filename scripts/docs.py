@@ -82,6 +82,12 @@ class _Spelt(ast.NodeTransformer):
         value = self.constants.get(node.id, node)
         return value if isinstance(value, ast.Constant | ast.List | ast.Tuple) else node
 
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        self.generic_visit(node)
+        parts = [part.value if isinstance(part, ast.FormattedValue) else part for part in node.values]
+        texts = [part.value for part in parts if isinstance(part, ast.Constant)]
+        return ast.Constant("".join(map(str, texts))) if len(texts) == len(parts) else node
+
 
 def _strings(node: ast.expr | None) -> tuple[str, ...]:
     """The strings of an `off` argument, a string or a list of them."""
