@@ -48,6 +48,7 @@ guard = Guard(issuer.verifier, sessions=issuer.sessions, audience=f"{HOME}/api",
 
 app = FastAPI(lifespan=issuer.lifespan)
 app.router.routes += issuer.well_known_routes
+guard.document(app)
 
 
 @app.get("/api/me")

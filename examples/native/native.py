@@ -81,6 +81,8 @@ def sign_in(metadata: dict[str, Any], api: str, *, print_url: bool) -> dict[str,
         address = f"{metadata['authorization_endpoint']}?{query}"
         if print_url or not webbrowser.open(address):
             say(f"open {address}")
+        else:
+            say("sign in, in the browser that just opened")
         answer = wait_for_answer(server)
     # RFC 9207: the answer names who gave it. Another issuer's answer must not reach this one's token endpoint.
     if answer.get("state") != state or answer.get("iss") != metadata["issuer"]:
@@ -170,6 +172,8 @@ def say(line: str) -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
     except NoSignInError as error:
         sys.exit(f"not signed in: {error}")
     except urllib.error.HTTPError as error:

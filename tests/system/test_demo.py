@@ -171,7 +171,7 @@ def test_no_script_finds_a_token_or_the_session_after_sign_in_rotation_and_reloa
         assert '"databases": []' in dump
 
 
-@pytest.mark.threat("SES-5", off_system="admit.issuer.sessions.rules:is_live")
+@pytest.mark.threat("SES-5")
 def test_log_out_ends_session_and_refresh_token_at_once_and_the_access_token_within_poll_plus_1_second(
     app: SampleApp, demo: Demo
 ) -> None:

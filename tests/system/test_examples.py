@@ -1,0 +1,191 @@
+"""The examples do what they say: a native app, and an issuer inside one's own application."""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from email.message import Message
+from queue import Empty, Queue
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from tests.fixtures.demo import BO, PICTURES, POLL, ROOT, Demo
+from tests.fixtures.processes import free_port
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.slow
+NATIVE: Final = ROOT / "examples" / "native" / "native.py"
+EMBEDDED: Final = ROOT / "examples" / "embedded_fastapi" / "app.py"
+
+
+class Native:
+    """The native example under way; `line()` is what it says next."""
+
+    def __init__(self, demo: Demo) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(NATIVE), "--print-url", "--issuer", demo.issuer, "--api", demo.api],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._lines: Queue[str] = Queue()
+        assert self.process.stdout is not None
+        threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True).start()
+
+    def _read(self, stdout: Iterator[str]) -> None:
+        for line in stdout:
+            self._lines.put(line.rstrip("\n"))
+
+    def line(self, within: float = 20) -> str:
+        try:
+            return self._lines.get(timeout=within)
+        except Empty:
+            raise AssertionError("the native example says nothing") from None
+
+    def end(self) -> tuple[int, str]:
+        """Exit code, and what stands on standard error."""
+        with self.process as process:
+            assert process.stderr is not None
+            return process.wait(20), process.stderr.read()
+
+
+@pytest.fixture
+def native(demo: Demo) -> Iterator[Native]:
+    """The example, waiting for its answer."""
+    made = Native(demo)
+    yield made
+    if made.process.poll() is None:
+        made.process.kill()
+        made.process.wait()
+
+
+def open_consent(page: "Page", demo: Demo, native: Native) -> None:
+    said = native.line()
+    assert said.startswith("open http")
+    page.goto(said.removeprefix("open "))
+    page.get_by_label("Email").fill(BO)
+    page.get_by_label("Password", exact=True).fill(demo.secrets[BO])
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Let Orders for the terminal in?").wait_for()
+
+
+def test_the_native_example_signs_in_calls_refreshes_logs_out_and_is_refused(
+    page: "Page", demo: Demo, native: Native
+) -> None:
+    open_consent(page, demo, native)
+    page.screenshot(path=PICTURES / "native-consent.png", full_page=True)
+    shown = page.inner_text("main")
+    for words in ("See and place your own orders", "Keep you signed in while you are away", "on this device"):
+        assert words in shown
+    page.get_by_role("button", name="Let it in").click()
+    page.get_by_text("Go back to the terminal").wait_for()
+    assert native.line() == "signed in; the access token lives 300 s"
+    assert native.line() == "GET /api/orders/mine → 200"
+    assert native.line().startswith("refreshed")
+    assert native.line() == "GET /api/orders/mine → 200"
+    assert native.line().startswith("logged out")
+    last = native.line()
+    found = re.fullmatch(r"GET /api/orders/mine → 401, ([0-9.]+) s after logging out", last)
+    assert found, last
+    assert float(found[1]) <= POLL + 1
+    assert native.end() == (0, "")
+
+
+def test_the_native_example_takes_no_for_an_answer(page: "Page", demo: Demo, native: Native) -> None:
+    open_consent(page, demo, native)
+    page.get_by_role("button", name="Refuse").click()
+    page.get_by_text("Go back to the terminal").wait_for()
+    assert native.end() == (1, "not signed in: access_denied\n")
+
+
+def test_the_native_example_says_so_when_nobody_is_there() -> None:
+    address = f"http://localhost:{free_port()}"
+    done = subprocess.run(
+        [sys.executable, str(NATIVE), "--print-url", "--issuer", address],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == ["nobody answers there: is `make demo` running?"]
+
+
+def ask(address: str) -> tuple[int, Message, Any]:
+    """Status, headers and JSON of a GET."""
+    try:
+        with urllib.request.urlopen(address, timeout=5) as reply:
+            return reply.status, reply.headers, json.load(reply)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, refused.headers, json.load(refused)
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The application with an issuer in it, started as its docstring says."""
+    tmp_path = tmp_path_factory.mktemp("embedded")
+    port = free_port()
+    home = f"http://localhost:{port}"
+    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(EMBEDDED.parent), "app:app"]
+    with open(tmp_path / "embedded.log", "wb") as log:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)],
+            env={**os.environ, "EMBEDDED_HOME": home, "EMBEDDED_DATA": str(tmp_path / "data")},
+            stdout=log,
+            stderr=log,
+        )
+    until = time.monotonic() + 30
+    while True:
+        with contextlib.suppress(OSError):
+            if ask(f"{home}/auth/health/ready")[0] == 200:
+                break
+        assert process.poll() is None, (tmp_path / "embedded.log").read_text("utf-8")
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    yield home
+    process.terminate()
+    process.wait(10)
+
+
+def test_the_embedded_example_signs_up_and_its_api_knows_the_session(page: "Page", embedded: str) -> None:
+    assert len(EMBEDDED.read_text("utf-8").splitlines()) <= 60
+    page.goto(f"{embedded}/api/me")
+    assert json.loads(page.inner_text("body"))["error"] == "unauthorized"
+    page.goto(f"{embedded}/auth/signup")
+    page.get_by_label("Your name").fill("Eve")
+    page.get_by_label("Email").fill("eve@example.com")
+    page.get_by_label("Password", exact=True).fill("three words here")
+    page.get_by_role("button", name="Make account").click()
+    page.wait_for_url(f"{embedded}/auth/account**")
+    page.screenshot(path=PICTURES / "embedded-account.png", full_page=True)
+    answer = page.goto(f"{embedded}/api/me")
+    assert answer is not None
+    assert answer.status == 200
+    assert answer.json()["by"] == "session"
+    assert "Eve" not in page.content()
+
+
+def test_the_embedded_example_refuses_strangers_and_tells_where_everything_is(embedded: str) -> None:
+    status, headers, _ = ask(f"{embedded}/api/me")
+    assert status == 401
+    assert headers["www-authenticate"].startswith("Bearer")
+    for path in ("/.well-known/oauth-authorization-server/auth", "/auth/.well-known/openid-configuration"):
+        assert ask(embedded + path)[2]["issuer"] == f"{embedded}/auth"
+
+
+def test_the_apis_document_what_they_refuse(demo: Demo, embedded: str) -> None:
+    for address, path in ((demo.api, "/api/orders"), (embedded, "/api/me")):
+        operation = ask(f"{address}/openapi.json")[2]["paths"][path]["get"]
+        assert {"401", "403"} <= operation["responses"].keys(), address
+        assert operation["security"]
