@@ -171,3 +171,29 @@ async def test_a_disabled_user_is_out_everywhere(issuer: LiveIssuer, browser: Br
     await issuer.follow_once()
     with pytest.raises(RevokedError):
         await issuer.verifier.verify(tokens["access_token"])
+
+
+async def test_signing_in_again_renews_the_cookie_and_signs_no_application_out(
+    issuer: LiveIssuer, browser: Browser
+) -> None:
+    first = await browser.tokens(ADA)
+    cookie = browser.cookies.get(issuer.app.cookies.session_name)
+    issuer.clock.advance(120)
+    _, challenge = pkce()
+    asked = await browser.sign_in(ADA, **request_of("spa"), code_challenge=challenge, prompt="login")
+    assert "code" in answer_of(asked)
+    assert browser.cookies.get(issuer.app.cookies.session_name) != cookie
+    assert (await browser.refresh(first["refresh_token"])).status_code == 200
+    ada = await issuer.services.accounts.find(ADA[0])
+    assert ada is not None
+    assert len(await issuer.services.sessions.list(ada.id, issuer.clock.now)) == 1
+
+
+async def test_signing_in_as_another_ends_the_session_that_was_there(
+    issuer: LiveIssuer, browser: Browser
+) -> None:
+    first = await browser.tokens(ADA)
+    _, challenge = pkce()
+    await browser.sign_in(BO, **request_of("spa"), code_challenge=challenge, prompt="login")
+    assert (await browser.refresh(first["refresh_token"])).json()["error"] == "invalid_grant"
+    assert BO[2] in (await browser.get("/account")).text

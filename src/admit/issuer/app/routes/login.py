@@ -13,6 +13,7 @@ from admit.issuer.app.context import App, chosen_locales
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.pages.views import Problem, SignInView, SignUpView
 from admit.issuer.oauth.authorize.request import Prompt
+from admit.issuer.sessions.records import NewSession
 
 ACR_PASSWORD = "urn:admit:acr:1fa"  # noqa: S105  # the name of a class of sign-ins, no password
 AMR_PASSWORD = ("pwd",)
@@ -64,16 +65,8 @@ def routes(app: App) -> list[Route]:
 
 
 async def begin_session(app: App, call: Call, user: User, transaction: flow.Transaction | None) -> Response:
-    """A new session under a new id (whatever id the browser brought is ended), and on with the transaction."""
-    new = await app.services.sessions.start(
-        user,
-        auth_time=float(int(call.now)),  # whole seconds, as tokens tell it: both must say the same
-        acr=ACR_PASSWORD,
-        amr=AMR_PASSWORD,
-        info=call.info,
-        now=call.now,
-        replace=app.cookies.session(call),
-    )
+    """A session under a new id, and on with the transaction."""
+    new = await session_for(app, call, user)
     if transaction is None:
         response = app.redirect(app.there(call, "/account"))
     else:
@@ -84,6 +77,34 @@ async def begin_session(app: App, call: Call, user: User, transaction: flow.Tran
         response = await flow.proceed(app, call, transaction.request, new.session, transaction=noted)
     app.cookies.set_session(response, new.raw)
     return response
+
+
+async def session_for(app: App, call: Call, user: User) -> NewSession:
+    """The person's own live session under a new id, so that signing in again for one application signs no other out;
+    else a new session, and whatever other session the browser brought is ended.
+
+    Raises:
+        SessionError: the account was disabled, or got another password, since this one was checked.
+    """
+    # Whole seconds, as tokens tell it: both must say the same.
+    signed_in_at = float(int(call.now))
+    raw, sessions = app.cookies.session(call), app.services.sessions
+    if raw is not None:
+        try:
+            return await sessions.renew(
+                raw, user_id=user.id, acr=ACR_PASSWORD, amr=AMR_PASSWORD, info=call.info, now=signed_in_at
+            )
+        except SessionError:
+            pass  # over, or somebody else's
+    return await sessions.start(
+        user,
+        auth_time=signed_in_at,
+        acr=ACR_PASSWORD,
+        amr=AMR_PASSWORD,
+        info=call.info,
+        now=call.now,
+        replace=raw,
+    )
 
 
 def view(app: App, call: Call, transaction: flow.Transaction | None) -> SignInView:
