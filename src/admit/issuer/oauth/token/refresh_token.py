@@ -70,8 +70,10 @@ async def check_first(services: Services, client: Client, form: Parameters, toke
 def narrowed(asked: str | None, granted: frozenset[str]) -> frozenset[str]:
     """RFC 6749 §6: at most what was granted; all of it where nothing is asked.
 
-    Scopes dropped at the grant are dropped again, since clients in the field repeat what they first asked: only a
-    scope that nobody granted is an error, `offline_access` excepted.
+    `offline_access` is passed over: clients in the field repeat what they first asked, and it may have been dropped.
+
+    Raises:
+        InvalidScopeError: a scope that was not granted.
     """
     if asked is None:
         return granted
