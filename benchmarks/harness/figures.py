@@ -1,5 +1,6 @@
 """Figures: medians of ratios that were taken side by side, what the machine's own noise was, tables in Markdown."""
 
+import os
 import platform
 import statistics
 import time
@@ -30,6 +31,7 @@ class Noise:
     """A fixed piece of work, timed again and again: how much the machine's own speed moved."""
 
     def __init__(self) -> None:
+        self._before = f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores before"
         self._taken: list[float] = []
 
     def sample(self) -> None:
@@ -41,7 +43,7 @@ class Noise:
 
     def __str__(self) -> str:
         least, most = min(self._taken), max(self._taken)
-        return f"machine: a fixed loop took {least * 1e3:.1f} to {most * 1e3:.1f} ms of CPU ({most / least:.2f} ×)"
+        return f"machine: a fixed loop took {least * 1e3:.1f} to {most * 1e3:.1f} ms of CPU ({most / least:.2f} ×); {self._before}"
 
 
 def heading(title: str, packages: Sequence[str]) -> str:

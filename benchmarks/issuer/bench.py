@@ -41,7 +41,7 @@ def main() -> None:
         folder = Path(name) / "issuer"
         folder.mkdir()
         made = runner(
-            furnished.furnish(folder, free_port(), people=20, sessions=SESSIONS, grants=cost.CONNECTIONS)
+            furnished.furnish(folder, free_port(), people=20, sessions=SESSIONS, grants=memory.GRANTS.stop)
         )
         other = cost.floor_of(made, Path(name) / "floor")
         parts = [figures.heading("The issuer's speed and size", PACKAGES)]

@@ -62,6 +62,13 @@ def jobs(made: Furnished, other: Furnished) -> list[Job]:
             4_000,
         ),
         Job(
+            f"POST /session/lookup, {everybody:,} in use; floor: GET, two columns of one row",
+            lambda _: furnished.lookups(made, everybody),
+            lambda _: furnished.checks(other, everybody, "/bare"),
+            4_000,
+            goal=None,
+        ),
+        Job(
             "POST /token, refresh rotated, ES256",
             lambda number: furnished.refreshes(made, number),
             lambda number: furnished.refreshes(other, number),

@@ -47,6 +47,14 @@ class Floor:
         raw = base64.urlsafe_b64decode(request.cookies[self.cookie] + "=")
         return self.find(hashlib.sha256(raw).digest())
 
+    async def bare(self, request: Request) -> Response:
+        """The leanest read: two columns of one row, no other table."""
+        raw = base64.urlsafe_b64decode(request.cookies[self.cookie] + "=")
+        row = self.db.execute(
+            "SELECT user_id, last_seen_at FROM session WHERE id_hash = ?", (hashlib.sha256(raw).digest(),)
+        ).fetchone()
+        return JSONResponse(dict(row)) if row is not None else Response(status_code=404)
+
     async def lookup(self, request: Request) -> Response:
         return self.find(base64.urlsafe_b64decode((await request.json())["id_hash"] + "="))
 
@@ -76,6 +84,7 @@ def main() -> None:
         routes=[
             Route("/ready", lambda request: JSONResponse({"status": "ready"})),
             Route("/session", floor.session),
+            Route("/bare", floor.bare),
             Route("/session/lookup", floor.lookup, methods=["POST"]),
             Route("/token", floor.token, methods=["POST"]),
         ]
