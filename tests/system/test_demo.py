@@ -191,8 +191,12 @@ def test_log_out_ends_session_and_refresh_token_at_once_and_the_access_token_wit
     kept = app.page.context.browser
     assert kept is not None
     thief = kept.new_context()
-    thief.add_cookies(cookies)
-    held = {"grant_type": "refresh_token", "client_id": "demo-spa", "refresh_token": tokens["refresh_token"]}
+    thief.add_cookies([{"name": one["name"], "value": one["value"], "url": demo.issuer} for one in cookies])
+    held: dict[str, str | float | bool] = {
+        "grant_type": "refresh_token",
+        "client_id": "demo-spa",
+        "refresh_token": tokens["refresh_token"],
+    }
     assert thief.request.get(f"{demo.api}/api/orders/mine").status == 401
     assert thief.request.post(f"{demo.issuer}/token", form=held).json()["error"] == "invalid_grant"
     opened = thief.new_page()

@@ -97,7 +97,7 @@ def test_without_script_people_sign_in_let_apps_in_end_sessions_and_sign_out(
     assert page.title() == "Arrived"
     answer = elsewhere.taken.pop()
     assert answer["iss"] == demo.issuer
-    held = {
+    held: dict[str, str | float | bool] = {
         "grant_type": "authorization_code",
         "client_id": "demo-native",
         "redirect_uri": f"{elsewhere.address}/callback",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import click
 
 from admit.errors import AdmitError, ConfigError, UnavailableError
 
+_SETTINGS = "admit.settings"
 REFUSED, USAGE, MISSING, UNAVAILABLE = 1, 2, 3, 4
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -36,7 +38,22 @@ def done(line: str, *, then: str | None = None) -> None:
     """What was done, and the next command that helps."""
     click.echo(line)
     if then is not None:
+        then += _settings_given()
         click.echo(click.style(f"  next: {then}", dim=True) if colour() else f"  next: {then}", err=True)
+
+
+def note_settings(*, config: str | None, database: str | None, dev: bool) -> None:
+    """Remember which settings this command was given, so that the next one is told with the same."""
+    given = ["--config", config] if config is not None else []
+    if database is not None and database.startswith("sqlite:"):  # others hold a password
+        given += ["--database", database]
+    click.get_current_context().meta[_SETTINGS] = given + (["--dev"] if dev else [])
+
+
+def _settings_given() -> str:
+    context = click.get_current_context(silent=True)
+    given = context.meta.get(_SETTINGS, []) if context is not None else []
+    return f" {shlex.join(given)}" if given else ""
 
 
 def fail(line: str, code: int) -> NoReturn:

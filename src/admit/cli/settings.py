@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from admit.cli.output import told_errors
+from admit.cli.output import note_settings, told_errors
 from admit.issuer import Issuer, Settings
 
 T = TypeVar("T")
@@ -33,6 +33,7 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
         flags: dict[str, Any] = {"database": database, "dev": dev or None}
         for name in ("listen", "issuer"):
             flags[name] = kwargs.pop(name, None)
+        note_settings(config=config, database=database, dev=dev)
         with told_errors():
             return command(*args, settings=Settings.load(config, flags=flags), **kwargs)
 

@@ -2,10 +2,14 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import Result
+
+from admit.cli import output
 
 Admit = Callable[..., Result]
 GOOD = "correct horse battery"
@@ -135,3 +139,28 @@ def test_a_user_that_is_not_there_is_exit_code_3(admit: Admit, command: str, who
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
     assert all(one["state"] == "active" for one in listed(admit).values())
+
+
+def test_the_next_command_is_told_with_the_settings_of_this_one_but_never_with_a_password(
+    admit: Admit, config: Path
+) -> None:
+    named = config.with_name("other settings.toml")
+    config.rename(named)
+    done = admit("user", "disable", "bo@example.com", "--config", str(named), "--dev")
+    assert done.stderr == f"  next: admit user enable bo@example.com --config '{named}' --dev\n"
+    astray = admit("user", "list")
+    assert astray.exit_code == 2
+    assert "--config" in astray.stderr
+    assert len(astray.stderr.splitlines()) == 1
+
+
+def test_a_database_that_may_hold_a_password_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(click, "echo", lambda line, **_: said.append(line))
+    with click.Context(click.Command("x")):
+        output.note_settings(config=None, database="postgresql://ada:secret@localhost/admit", dev=False)
+        output.done("Done.", then="admit user list")
+        output.note_settings(config=None, database="sqlite:///a b.db", dev=False)
+        output.done("Done.", then="admit user list")
+    assert said[1] == "  next: admit user list"
+    assert said[3] == "  next: admit user list --database 'sqlite:///a b.db'"

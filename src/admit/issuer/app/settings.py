@@ -134,7 +134,10 @@ class Settings:
                 raw[name] = value
         if "issuer" not in raw:
             if not raw.get("dev"):
-                raise ConfigError("issuer: set the URL that people reach this issuer by, or start with --dev")
+                raise ConfigError(
+                    "issuer: set the URL that people reach this issuer by, name the file that has it with --config, "
+                    "or start with --dev"
+                )
             raw["issuer"] = "http://localhost:8410"
         settings: Settings = settings_file.build(cls, raw)
         return settings
