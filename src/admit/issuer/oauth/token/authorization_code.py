@@ -38,11 +38,13 @@ async def redeem(
         now=now,
     )
     if isinstance(redeemed, Refused):
-        if redeemed.reason is Refusal.UNKNOWN:  # what is known was told in the transaction that knew it
+        if redeemed.reason is Refusal.UNKNOWN:
+            # A guess: counted and told here. What was a code of ours is burnt or spent, so nobody has many of them,
+            # and was told in the transaction that knew it.
+            await count_wrong_code(services, client, info, now)
             await refusals.of_client(
                 services, AuditEvent.TOKEN_REFUSED, client.id, redeemed.reason.value, info=info, now=now
             )
-        await count_wrong_code(services, client, info, now)
         raise InvalidGrantError(redeemed.reason.value)
     user = await services.accounts.get(redeemed.authorization.user_id)
     if user is None or user.is_disabled:
