@@ -16,8 +16,9 @@ USER_ID_PREFIX = "u_"  # every user's `sub` begins so, hence no client id may, R
 EVERYBODY = "*"
 SIGNING_ALGS = ("ES256", "RS256")  # what tokens are signed with, here and in the keys' defaults
 GRANT_TYPES = frozenset({"authorization_code", "refresh_token"})
-PERSON_SCOPES = frozenset({"openid", "profile", "email", "address", "phone"})
+PERSON_SCOPES = frozenset({"openid", "profile", "email"})  # those that some claim of an account answers
 OIDC_SCOPES = PERSON_SCOPES | {"offline_access"}
+RESERVED_SCOPES = OIDC_SCOPES | {"address", "phone"}  # OpenID Connect Core §5.4; no resource may have one
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~-]{0,126}[A-Za-z0-9])?", re.ASCII)
 _URI_CHARS = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+", re.ASCII)  # RFC 3986 §2
@@ -219,7 +220,7 @@ def check_resource(resource: Resource, *, dev: bool) -> None:
         raise ConfigError(f"{where}: a scope has a character that RFC 6749 §3.3 does not allow")
     if resource.alg not in SIGNING_ALGS:
         raise ConfigError(f"{where}: alg wants one of {', '.join(SIGNING_ALGS)}")
-    if OIDC_SCOPES & resource.scopes.keys():
+    if RESERVED_SCOPES & resource.scopes.keys():
         raise ConfigError(f"{where}: the scopes of OpenID Connect are no resource's scopes")
     for role, scopes in resource.roles.items():
         if not scopes <= resource.scopes.keys():
