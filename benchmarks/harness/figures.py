@@ -43,7 +43,8 @@ class Noise:
 
     def __str__(self) -> str:
         least, most = min(self._taken), max(self._taken)
-        return f"machine: a fixed loop took {least * 1e3:.1f} to {most * 1e3:.1f} ms of CPU ({most / least:.2f} ×); {self._before}"
+        moved = f"took {least * 1e3:.1f} to {most * 1e3:.1f} ms of CPU ({most / least:.2f} ×)"
+        return f"machine: a fixed loop {moved}; {self._before}"
 
 
 def heading(title: str, packages: Sequence[str]) -> str:

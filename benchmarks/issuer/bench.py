@@ -6,6 +6,7 @@ working. An idle machine with two cores or more gives figures; a busy one gives 
 
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -46,13 +47,14 @@ def main() -> None:
         other = cost.floor_of(made, Path(name) / "floor")
         parts = [figures.heading("The issuer's speed and size", PACKAGES)]
         print(parts[0], flush=True)
-        for part in (
+        measured: tuple[Callable[[], str], ...] = (
             lambda: HOW,
             lambda: start.measure(made, other, rounds),
             lambda: runner(memory.measure(made, min(10.0, float(rounds)))),
             lambda: runner(cost.measure(made, other, rounds, noise)),
             lambda: f"{rounds} rounds; {noise}.",
-        ):
+        )
+        for part in measured:
             parts.append(part())
             print(f"\n{parts[-1]}", flush=True)
     if save:

@@ -79,7 +79,8 @@ class Floor:
 
 def main() -> None:
     port, database, find, cookie = sys.argv[1:]
-    floor = Floor(database, *json.loads(Path(find).read_text("utf-8")), cookie)
+    sql, fixed = json.loads(Path(find).read_text("utf-8"))
+    floor = Floor(database, sql, fixed, cookie)
     app = Starlette(
         routes=[
             Route("/ready", lambda request: JSONResponse({"status": "ready"})),
