@@ -148,24 +148,33 @@ def add_users(demo: state.Demo, stopping: list[int]) -> None:
             command += ["--config", str(state.FOLDER / "admit.toml")]
             for role in roles:
                 command += ["--role", role]
-            added = subprocess.run(
-                command,
-                input=demo.secrets[email] + "\n",
-                capture_output=True,
-                text=True,
-                check=False,
-                start_new_session=True,
-                env=environment(),
-            )
-            if added.returncode != 0 or stopping:
-                raise NotAddedError(added.stderr.strip().removeprefix("admit: ") or "no user could be added")
-            subject = json.loads(added.stdout)["id"]
+            code, told, why = add_user(command, demo.secrets[email], stopping)
+            if code != 0 or stopping:
+                raise NotAddedError(why.strip().removeprefix("admit: ") or "no user could be added")
+            subject = json.loads(told)["id"]
             for item in ("Two tickets, row F", "A programme")[: 2 if name == "Bo" else 1]:
                 orders.execute(
                     "INSERT INTO orders (issuer, subject, customer, item, placed_at) VALUES (?, ?, ?, ?, ?)",
                     (demo.issuer, subject, name, item, time.time()),
                 )
     (state.FOLDER / "orders.db").chmod(0o600)
+
+
+def add_user(command: list[str], password: str, stopping: list[int]) -> tuple[int, str, str]:
+    """Exit code and both outputs of one `admit user add`, which is given up when the demo is to stop."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True, env=environment()
+    ) as adding:
+        to_say: str | None = password + "\n"
+        while True:
+            try:
+                told, why = adding.communicate(to_say, timeout=0.1)
+                return adding.returncode, told, why
+            except subprocess.TimeoutExpired:
+                to_say = None
+                if stopping:
+                    adding.kill()
 
 
 def tell(demo: state.Demo, seconds: float) -> None:
