@@ -22,9 +22,9 @@ quick: venv ## the tests that need no server and no browser, in under 30 seconds
 
 test: venv ## every kind of test, then every defence taken out once; under 6 minutes
 	@ADMIT_TIER=test $(PYTEST) --durations=10
-	@$(MAKE) --no-print-directory defences-off
+	@$(PYTEST) --defences-off --one-case --ignore=tests/system
 
-defences-off: venv ## each threat's test must fail without its defence; lists the rows seen failing
+defences-off: venv ## every case of each threat's test must fail without its defence; lists the rows seen failing
 	@$(PYTEST) --defences-off
 
 coverage: venv ## branch coverage of every test, with the lines that none reaches
@@ -40,6 +40,7 @@ format: venv ## mend what can be mended: imports, layout
 
 soak: venv ## the long rounds, fuzz minutes and fault runs
 	@ADMIT_TIER=soak $(PYTEST) -rA --durations=10
+	@$(PYTEST) --defences-off
 
 bench: venv ## every benchmark, as ratios to its floor program
 	@scripts/bench

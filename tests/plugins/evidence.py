@@ -69,6 +69,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the threat tests, each with its defence taken out, and require each to fail",
     )
+    parser.addoption(
+        "--one-case",
+        action="store_true",
+        help="with --defences-off: of a parametrised test the first case only",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -87,8 +92,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         threats(item)
     if config.getoption("--defences-off"):
         chosen = [item for item in items if any(threat.all_off for threat in threats(item))]
+        if config.getoption("--one-case"):
+            chosen = first_cases(chosen)
         config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
         items[:] = chosen
+
+
+def first_cases(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Of each test function the case that comes first."""
+    firsts: dict[str, pytest.Item] = {}
+    for item in items:
+        firsts.setdefault(item.nodeid.partition("[")[0], item)
+    return list(firsts.values())
 
 
 @contextlib.contextmanager
