@@ -4,7 +4,7 @@ RFC 6749 §3.1, §3.2: a parameter must not occur twice; one without a value cou
 control characters are refused, since no OAuth parameter has a use for them and logs and headers suffer from them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from urllib.parse import parse_qsl
 
@@ -27,7 +27,7 @@ class Parameters(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         return self._values[name]
 
-    def __iter__(self):  # type: ignore[no-untyped-def]  # the Mapping protocol's own signature
+    def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
     def __len__(self) -> int:
