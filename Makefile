@@ -18,7 +18,7 @@ demo-reset: venv ## forget the demo's users, sessions and keys
 	@$(PY) examples/demo/run.py --reset
 
 quick: venv ## the tests that need no server and no browser, in under 30 seconds
-	@ADMIT_TIER=quick $(PYTEST)
+	@ADMIT_TIER=quick $(PYTEST) tests/unit tests/contract
 
 test: venv ## every kind of test, then every defence taken out once; under 6 minutes
 	@ADMIT_TIER=test $(PYTEST) --durations=10

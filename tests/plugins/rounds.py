@@ -7,15 +7,26 @@ failure with ADMIT_SEED. Tests marked `soak` run in that tier only, those marked
 import random
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 
 import hypothesis
 import pytest
 
 from tests.plugins.environment import given
 
+SYSTEM = Path(__file__).resolve().parents[1] / "system"
 TIER = given("ADMIT_TIER") or "test"
 _EXAMPLES = {"quick": 20, "test": 60, "soak": 5000}
-_NEEDS_TIME = {"browser", "page", "postgres_server", "postgres_dsn", "postgres_template", "postgres_factory"}
+_NEEDS_TIME = {
+    "issuer",
+    "furnished_sqlite",
+    "chromium",
+    "page",
+    "postgres_server",
+    "postgres_dsn",
+    "postgres_template",
+    "postgres_factory",
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,7 +59,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _left_out(item: pytest.Item) -> bool:
     if item.get_closest_marker("soak"):
         return TIER != "soak"
-    needs_time = not _NEEDS_TIME.isdisjoint(getattr(item, "fixturenames", ()))
+    needs_time = item.path.is_relative_to(SYSTEM) or not _NEEDS_TIME.isdisjoint(
+        getattr(item, "fixturenames", ())
+    )
     # A fixture of two databases asks for the server by the name of its parameter, out of our sight.
     needs_time = needs_time or "postgresql" in getattr(getattr(item, "callspec", None), "params", {}).values()
     return TIER == "quick" and (needs_time or item.get_closest_marker("slow") is not None)

@@ -11,7 +11,7 @@ import uvicorn
 from admit.cli import http
 from admit.cli.http import MAX_HEAD, MAX_HEADERS, BoundedProtocol
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 START = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 

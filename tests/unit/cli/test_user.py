@@ -11,6 +11,8 @@ from click.testing import Result
 
 from admit.cli import output
 
+pytestmark = pytest.mark.slow
+
 Admit = Callable[..., Result]
 GOOD = "correct horse battery"
 

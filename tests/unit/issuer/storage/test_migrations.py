@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, inspect, text
@@ -17,6 +18,8 @@ import admit.issuer
 from admit.issuer.storage import Database, metadata
 from admit.issuer.storage.migrate import migrate
 from admit.issuer.storage.schema import HEAD, TABLES, VERSION_TABLE
+
+pytestmark = pytest.mark.slow
 
 
 def load_stores() -> None:

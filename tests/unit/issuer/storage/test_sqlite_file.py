@@ -17,6 +17,8 @@ from admit.errors import ConfigError, StorageUnavailableError
 from admit.issuer.storage import Database, Keyring, Statement, StorageConfig
 from admit.issuer.storage.schema import VERSION_TABLE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def path(sqlite_url: str) -> Path:

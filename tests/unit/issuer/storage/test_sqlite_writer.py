@@ -14,6 +14,8 @@ from sqlalchemy import text
 from admit.errors import StorageUnavailableError
 from admit.issuer.storage import Database, Keyring, Statement, Steps, StorageConfig, bound_once
 
+pytestmark = pytest.mark.slow
+
 sqlite_only = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 PUT = Statement(text("INSERT INTO meta VALUES (:key, :value)"))
