@@ -84,12 +84,9 @@ async def proceed(
             return await _to_page(app, call, request, transaction, "/login")
         case Consent():
             return await _to_page(app, call, request, transaction, "/consent")
-        case Issue():
-            if (
-                session is None
-            ):  # pragma: no cover  # decide() never issues for nobody; this tells the type checker
-                raise UntrustedTargetError("nobody is signed in")
+        case Issue() if session is not None:
             return await _issue(app, call, request, session, transaction, consented=consented)
+    raise UntrustedTargetError("nothing is issued for nobody")
 
 
 def refuse(app: App, request: AuthorizeRequest, error: OAuthError) -> Response:

@@ -18,9 +18,9 @@ class AuditEvent(StrEnum):
     CODE_ISSUED = "code.issued"
     CODE_REUSED = "code.reused"
     TOKEN_ISSUED = "token.issued"  # noqa: S105  # the name of an event
-    TOKEN_REFRESHED = "token.refreshed"  # noqa: S105
-    TOKEN_REFUSED = "token.refused"  # noqa: S105
-    TOKEN_REVOKED = "token.revoked"  # noqa: S105
+    TOKEN_REFRESHED = "token.refreshed"  # noqa: S105  # as above
+    TOKEN_REFUSED = "token.refused"  # noqa: S105  # as above
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105  # as above
     REFRESH_REUSED = "refresh.reused"
     REFRESH_AHEAD = "refresh.ahead"  # a generation above the stored one: the database went back in time
     GRANT_ENDED = "grant.ended"

@@ -3,10 +3,8 @@
 from admit.issuer.keys.config import KeysConfig
 from admit.issuer.keys.records import KeyEvent, KeyEventKind, KeySnapshot, KeyState, Purpose, StoredKey
 from admit.issuer.keys.service import SigningKeys
-from admit.issuer.keys.store import SELECT_REVOKED_KIDS
 
 __all__ = [
-    "SELECT_REVOKED_KIDS",
     "KeyEvent",
     "KeyEventKind",
     "KeySnapshot",

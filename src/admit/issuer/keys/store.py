@@ -54,7 +54,6 @@ _k = signing_key.c
 _is = {state: _k.state == state.value for state in KeyState}
 
 SELECT_KEYS = Statement(select(signing_key).order_by(_k.created_at, _k.kid))
-SELECT_REVOKED_KIDS = Statement(select(_k.kid).where(_k.revoked_at.is_not(None)).order_by(_k.kid))
 INSERT_KEY = Statement(
     insert_or_ignore(signing_key)
     .values(

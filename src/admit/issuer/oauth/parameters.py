@@ -6,13 +6,14 @@ control characters are refused, since no OAuth parameter has a use for them and 
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from admit.issuer.oauth.errors import InvalidRequestError
 
 MAX_BODY = 65_536
 MAX_PARAMETERS = 100
 MAX_VALUE = 8_192
+MAX_QUERY = 8_000
 
 
 class Parameters(Mapping[str, str]):
@@ -80,6 +81,18 @@ def refuse_repeated(parameters: Parameters) -> None:
     """RFC 6749 §3.1, §3.2: request parameters must not be included more than once."""
     if parameters.repeated:
         raise InvalidRequestError("repeated parameter", public="A parameter occurs more than once.")
+
+
+def as_query(parameters: Parameters) -> str:
+    """The parameters as a query string.
+
+    Raises:
+        InvalidRequestError: longer than a URL can be relied on to carry.
+    """
+    query = urlencode(dict(parameters))
+    if len(query) > MAX_QUERY:
+        raise InvalidRequestError("too long for a query")
+    return query
 
 
 def _has_control(text: str) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from admit.errors import ConfigError, KeysUnavailableError
 from admit.issuer.keys import KeyEvent, KeyEventKind, KeysConfig, KeySnapshot, KeyState, SigningKeys
-from admit.issuer.keys.store import SELECT_KEYS, SELECT_REVOKED_KIDS
+from admit.issuer.keys.store import SELECT_KEYS
 from admit.issuer.storage import Bound, Database, Keyring, Statement, bound_once
 from tests.fixtures.storage import OpenAgain
 
@@ -174,7 +174,7 @@ async def test_a_revoked_active_key_is_replaced_unpublished_and_named(keys: Sign
     assert snapshot.signer("token", "ES256").kid != stolen
     assert stolen not in published(snapshot) | snapshot.known_kids
     assert snapshot.revoked_kids == {stolen}
-    rows = await keys._db.read(SELECT_REVOKED_KIDS())
+    rows = [row for row in await keys._db.read(SELECT_KEYS()) if row["revoked_at"] is not None]
     assert [row["kid"] for row in rows] == [stolen]
     assert not await keys.revoke(stolen, NOW + 6)
     assert not await keys.revoke("nobody", NOW + 6)

@@ -121,8 +121,14 @@ async def test_a_pool_without_a_free_connection_is_unavailable_not_a_hang(
     db = Database.from_url(database_url, keyring, config)
     await db.open()
     hold = Statement(text("SELECT pg_sleep(1)"))
-    holding = asyncio.ensure_future(db.run(bound_once, hold()))
-    await asyncio.sleep(0.05)
+    begun = asyncio.Event()
+
+    def hold_it() -> Steps[None]:
+        begun.set()
+        yield hold()
+
+    holding = asyncio.ensure_future(db.run(hold_it))
+    await begun.wait()
     with pytest.raises(StorageUnavailableError):
         await db.run(bound_once, PUT(key="n", value=""))
     await holding

@@ -1,7 +1,5 @@
 """`/authorize`: the authorization endpoint, RFC 6749 §3.1, OpenID Connect Core §3.1.2."""
 
-from urllib.parse import urlencode
-
 from starlette.responses import Response
 
 from admit.issuer.app import flow
@@ -10,8 +8,8 @@ from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.pages.views import ErrorView, Trouble
 from admit.issuer.oauth.authorize import respond, steps
-from admit.issuer.oauth.errors import InvalidRequestError, UntrustedTargetError
-from admit.issuer.oauth.parameters import Parameters
+from admit.issuer.oauth.errors import UntrustedTargetError
+from admit.issuer.oauth.parameters import as_query
 
 
 def routes(app: App) -> list[Route]:
@@ -30,7 +28,7 @@ def routes(app: App) -> list[Route]:
 
     async def post(call: Call) -> Response:
         # A form posted from another site brings no Lax cookie. As a GET of the same request it does.
-        return app.redirect(f"{app.here('/authorize')}?{encoded(await call.form())}")
+        return app.redirect(f"{app.here('/authorize')}?{as_query(await call.form())}")
 
     return [
         Route(
@@ -38,11 +36,3 @@ def routes(app: App) -> list[Route]:
             exempt="comes from other sites by its nature; changes nothing before a page of ours is answered",
         )
     ]  # fmt: skip
-
-
-def encoded(form: Parameters) -> str:
-    """The form's parameters as a query, if a URL can hold them."""
-    query = urlencode(dict(form))
-    if len(query) > 8_000:
-        raise InvalidRequestError("too long for a query")
-    return query

@@ -10,14 +10,13 @@ from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.flow import ExpiredInteractionError
 from admit.issuer.app.pages.views import ClientCard, LogoutView, SignedOutView
-from admit.issuer.app.routes.authorize import encoded
 from admit.issuer.audit import AuditEvent
 from admit.issuer.clients.records import Client
 from admit.issuer.clients.rules import RESERVED_CLIENT_ID
 from admit.issuer.oauth import logout
 from admit.issuer.oauth.authorize.respond import host
 from admit.issuer.oauth.logout import LogoutRequest
-from admit.issuer.oauth.parameters import Parameters
+from admit.issuer.oauth.parameters import Parameters, as_query
 from admit.issuer.sessions.records import Session
 
 
@@ -62,7 +61,7 @@ def routes(app: App) -> list[Route]:
         form = await call.form()
         if "csrf" not in form:
             # From a client's page, perhaps on another site, whose POST brings no cookie. As a GET it does.
-            return app.redirect(f"{app.here('/logout')}?{encoded(form)}")
+            return app.redirect(f"{app.here('/logout')}?{as_query(form)}")
         found = await app.session(call)
         if found is None:
             return await done(call, judged(Parameters({}), call.now))
