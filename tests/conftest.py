@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.fixtures.postgres",
     "tests.fixtures.storage",
     "tests.fixtures.browser",
+    "tests.fixtures.node",
     "tests.fixtures.issuer",
     "tests.fixtures.processes",
     "tests.fixtures.demo",

@@ -1,5 +1,6 @@
 """The locks hold what pyproject.toml asks for, with a hash for each file and no address."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -58,3 +59,16 @@ def test_what_users_install_is_what_is_tested() -> None:
     for name in ("run", "server"):
         for package, versions in _locked(name).items():
             assert versions == dev[package], f"{package} differs between {name} and dev; run: make lock"
+
+
+def test_the_node_packages_of_the_interop_tests_are_locked_exactly_with_hashes_and_no_registry() -> None:
+    place = ROOT / "tests/interop/node"
+    wanted = json.loads((place / "package.json").read_text("utf-8"))["dependencies"]
+    packages = json.loads((place / "package-lock.json").read_text("utf-8"))["packages"]
+    assert packages[""]["dependencies"] == wanted
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in wanted.values())
+    assert all(packages[f"node_modules/{name}"]["version"] == version for name, version in wanted.items())
+    for name, package in packages.items():
+        assert name == "" or package["integrity"].startswith("sha512-"), name
+        assert "resolved" not in package, f"{name}: an address stands in the lock"
+        assert "hasInstallScript" not in package, f"{name}: it would run a script"
