@@ -38,8 +38,7 @@ def _hold_nothing(start: EndStart, now: float) -> Steps[None]:
 
 
 def _one_round(start: EndStart, reason: str, now: float) -> Steps[list[int]]:
-    key = next(getattr(start, name) for name in ("id", "user_id", "client_id") if hasattr(start, name))
-    rows = yield ends.END_BY[type(start)](start=key, reason=reason, now=now)
+    rows = yield ends.END_BY[type(start)](**ends.root_of(start), reason=reason, now=now)
     return [row["idx"] for row in rows]
 
 

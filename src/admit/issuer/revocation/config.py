@@ -19,6 +19,8 @@ class RevocationConfig:
     change_log: timedelta = timedelta(hours=1)  # how long the order of ends is kept
     node_kept: timedelta = timedelta(days=1)  # how long the row of a family that is over stays
     list_check: timedelta = timedelta(seconds=10)  # how often it is seen to that a spare list is there
+    # What the verifiers of this deployment are set to. They keep the bound; pages and commands only tell it.
+    max_staleness: timedelta = timedelta(seconds=30)
 
     def __post_init__(self) -> None:
         for name in ("poll", "list_max_age", "list_lifetime", "change_log", "node_kept", "list_check"):
@@ -28,5 +30,7 @@ class RevocationConfig:
             raise ConfigError(
                 "revocation.poll must be at most 5s: the in-process verifier is as fresh as this"
             )
+        if not timedelta(seconds=1) <= self.max_staleness <= timedelta(minutes=15):
+            raise ConfigError("revocation.max_staleness must be from 1s to 15m, as it is for verifiers")
         if self.list_lifetime < 2 * self.list_max_age:
             raise ConfigError("revocation.list_lifetime must be at least twice revocation.list_max_age")

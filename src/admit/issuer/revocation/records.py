@@ -63,7 +63,15 @@ class ByClient:
     client_id: str
 
 
-EndStart: TypeAlias = ByNode | ByUser | ByClient
+@dataclass(frozen=True, slots=True)
+class ByUserSessions:
+    """End every session of a user but the node `keep`, and all that hangs from them. Offline grants live on."""
+
+    user_id: str
+    keep: str | None = None
+
+
+EndStart: TypeAlias = ByNode | ByUser | ByUserSessions | ByClient
 
 
 class ListBits(NamedTuple):

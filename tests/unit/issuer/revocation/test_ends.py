@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from admit.errors import ConflictError
-from admit.issuer.revocation import ByClient, ByNode, ByUser, Node, NodeKind, store
+from admit.issuer.revocation import ByClient, ByNode, ByUser, ByUserSessions, Node, NodeKind, store
 from admit.issuer.storage import Database, Steps
 from tests.fixtures.families import ISSUER, NOW, Process
 
@@ -49,6 +49,23 @@ async def test_ending_by_user_ends_all_of_the_users_families(process: Process) -
     assert await process.end(ByUser("u_alice")) == 4
     assert await live(process, alice) == set()
     assert await live(process, bob) == set(bob)
+    assert await process.open(user_id="u_alice") is not None
+
+
+async def test_ending_a_users_sessions_leaves_offline_grants_and_the_one_that_is_kept(
+    process: Process,
+) -> None:
+    alice, bob = await family(process, "u_alice"), await family(process, "u_bob")
+    here = await process.session("u_alice")
+    under = await process.grant(here)
+    assert await process.end(ByUserSessions("u_alice", keep=here.id)) == 3
+    assert await live(process, alice | {"here": here, "under": under}) == {"offline", "here", "under"}
+    epoch, seq = (await process.head()).place
+    assert await process.end(ByUserSessions("u_alice")) == 2
+    assert (await process.head()).place == (epoch, seq + 1)
+    assert await live(process, alice | {"here": here, "under": under}) == {"offline"}
+    assert await live(process, bob) == set(bob)
+    assert await process.end(ByUserSessions("u_alice")) == 0
     assert await process.open(user_id="u_alice") is not None
 
 

@@ -1,11 +1,19 @@
-"""Ending families: one routine, three starting sets."""
+"""Ending families: one routine, four starting sets."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import ColumnElement, bindparam, or_, select, update
 
-from admit.issuer.revocation.records import ByClient, ByNode, ByUser, EndStart, HolderKind
+from admit.issuer.revocation.records import (
+    ByClient,
+    ByNode,
+    ByUser,
+    ByUserSessions,
+    EndStart,
+    HolderKind,
+    NodeKind,
+)
 from admit.issuer.revocation.store.holders import ADD_HOLDER, END_HOLDER, LOCK_HOLDER
 from admit.issuer.revocation.store.lists import INSERT_CHANGE
 from admit.issuer.revocation.store.tables import node
@@ -41,6 +49,12 @@ _OPEN = or_(node.c.ended_at.is_(None), node.c.ended_at >= bindparam("now"))
 END_BY: Final[Mapping[type[EndStart], Statement]] = {
     ByNode: _end_tree(node.c.id == bindparam("start")),
     ByUser: _end_tree((node.c.user_id == bindparam("start")) & _OPEN),
+    ByUserSessions: _end_tree(
+        (node.c.user_id == bindparam("start"))
+        & (node.c.kind == NodeKind.SESSION.value)
+        & (node.c.id != bindparam("keep"))
+        & _OPEN
+    ),
     ByClient: _end_tree((node.c.client_id == bindparam("start")) & _OPEN),
 }
 
@@ -70,6 +84,8 @@ def hold_start(start: EndStart, now: float) -> Steps[None]:
             if disable:
                 yield END_HOLDER(holder_kind=kind, holder_id=user_id, now=now)
             yield LOCK_HOLDER(holder_kind=kind, holder_id=user_id)
+        case ByUserSessions(user_id):
+            yield LOCK_HOLDER(holder_kind=HolderKind.USER.value, holder_id=user_id)
         case ByClient(client_id):
             kind = HolderKind.CLIENT.value
             yield ADD_HOLDER(holder_kind=kind, holder_id=client_id, now=now)
@@ -85,16 +101,23 @@ def end_trees(start: EndStart, reason: str, now: float) -> Steps[list[int]]:
     it ends, but misses what they have made; the next round finds that. A round that finds nothing is the
     proof: every parent is ended and locked by now, so nothing can have come after.
     """
-    key = (
-        start.id
-        if isinstance(start, ByNode)
-        else start.user_id
-        if isinstance(start, ByUser)
-        else start.client_id
-    )
+    root = root_of(start)
     ended: list[int] = []
     while True:
-        rows = yield END_BY[type(start)](start=key, reason=reason, now=now)
+        rows = yield END_BY[type(start)](**root, reason=reason, now=now)
         if not rows:
             return ended
         ended.extend(row["idx"] for row in rows)
+
+
+def root_of(start: EndStart) -> dict[str, str]:
+    """What the statement of this starting set is told of it."""
+    match start:
+        case ByNode(id):
+            return {"start": id}
+        case ByUser(user_id):
+            return {"start": user_id}
+        case ByUserSessions(user_id, keep):
+            return {"start": user_id, "keep": keep or ""}  # no node has an empty id
+        case ByClient(client_id):
+            return {"start": client_id}
