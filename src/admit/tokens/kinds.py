@@ -61,9 +61,23 @@ STATUS_HEAD = Kind(
     refuse=_ACCESS_ONLY | (_IDENTITY_ONLY - {"nonce"}) | _OTHER_ONLY | {"status_list", "sub", "aud"},
     status_key=True,
 )
+_PROOF_ONLY = frozenset({"htm", "htu", "ath"})
+LOGOUT = Kind(
+    "logout token",
+    "logout+jwt",
+    require=frozenset({"iss", "aud", "iat", "jti", "events"}),
+    refuse=_IDENTITY_ONLY | _ACCESS_ONLY | _STATUS_ONLY | _PROOF_ONLY | {"sub_id", "toe", "txn"},
+)
+SECURITY_EVENT = Kind(
+    "security event token",
+    "secevent+jwt",
+    require=frozenset({"iss", "aud", "iat", "jti", "events", "sub_id"}),
+    # SSF §4.1: neither `sub` nor `exp`, so that no other kind of token is ever taken for one, nor one for another.
+    refuse=_IDENTITY_ONLY | _ACCESS_ONLY | _STATUS_ONLY | _PROOF_ONLY | {"sub", "exp", "sid"},
+)
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
-    {kind.name: kind for kind in (ACCESS, IDENTITY, STATUS_LIST, STATUS_HEAD)}
+    {kind.name: kind for kind in (ACCESS, IDENTITY, STATUS_LIST, STATUS_HEAD, LOGOUT, SECURITY_EVENT)}
 )
 
 

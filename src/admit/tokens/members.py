@@ -28,6 +28,14 @@ def optional_text(claims: Mapping[str, Any], name: str) -> str | None:
     return text(claims, name) if name in claims else None
 
 
+def short_text(claims: Mapping[str, Any], name: str, limit: int) -> str:
+    """A string that is not empty and has at most `limit` characters: one that is kept must not fill the memory."""
+    value = text(claims, name)
+    if len(value) > limit:
+        raise ClaimError(name, f"{name} is too long")
+    return value
+
+
 def instant(claims: Mapping[str, Any], name: str) -> float:
     """A NumericDate, RFC 7519 §2: seconds since the epoch, finite, not negative."""
     value = claims.get(name)

@@ -9,7 +9,7 @@ import pytest
 
 from admit.errors import AdmitError, TokenTypeError
 from admit.jose import JWK, JWKSet, Waive, json, jws
-from admit.tokens import access, identity, kinds, status_head, status_list
+from admit.tokens import access, identity, kinds, logout, security_event, status_head, status_list
 
 ISSUER = "https://id.example.com"
 # The worst case: one name is both the client's id and the resource, so audiences tell nothing apart.
@@ -27,6 +27,9 @@ IDENTITY = identity.IdToken(
     issuer=ISSUER, subject="u_alice", audience=AUDIENCE, iat=NOW, exp=NOW + 300, nonce=NONCE
 )
 HEAD = status_head.Head(issuer=ISSUER, nonce=NONCE, iat=NOW, epoch=1, seq=1, lists={})
+LOGOUT = logout.LogoutToken(
+    issuer=ISSUER, audience=AUDIENCE, iat=NOW, jti="j", subject="u_alice", session_id="s"
+)
 LIST = status_list.encode(
     ISSUER,
     0,
@@ -44,10 +47,22 @@ KINDS: Mapping[str, tuple[str | None, Claims]] = {
     "identity": ("JWT", identity.claims(IDENTITY)),
     "list": ("statuslist+jwt", jws.peek_unverified_claims(LIST)),
     "head": ("admit-status-head+jwt", jws.peek_unverified_claims(status_head.sign(HEAD, STATUS_KEY))),
+    "logout": ("logout+jwt", logout.claims(LOGOUT)),
+    "event": (
+        "secevent+jwt",
+        {
+            "iss": ISSUER,
+            "aud": AUDIENCE,
+            "iat": NOW,
+            "jti": "j",
+            "sub_id": {"format": "iss_sub", "iss": ISSUER, "sub": "u_alice"},
+            "events": {security_event.SESSION_REVOKED: {}},
+        },
+    ),
     # Minted by parts still to come, or by others; each must be refused by every consumer there is.
-    "logout": (
-        "logout+jwt",
-        {**COMMON, "sid": "s", "events": {"http://schemas.openid.net/event/backchannel-logout": {}}},
+    "both": (  # a logout and a security event in one
+        "secevent+jwt",
+        {**COMMON, "sub_id": {"format": "opaque", "id": "u_alice"}, "events": {logout.EVENT: {}}},
     ),
     "proof": ("dpop+jwt", {**COMMON, "htm": "GET", "htu": "https://app.example.com/", "nonce": NONCE}),
     "assertion": ("client-authentication+jwt", {**COMMON, "client_id": AUDIENCE, "events": {}}),
@@ -78,6 +93,16 @@ CONSUMERS: Mapping[str, tuple[str | None, JWK, Callable[[str, JWKSet], object]]]
             text, keys, issuer=ISSUER, audience=Waive.AUDIENCE, now=NOW, expired_ok=Waive.EXPIRY
         ),
     ),
+    "logout": (
+        "logout+jwt",
+        TOKEN_KEY,
+        lambda text, keys: logout.verify(text, keys, issuer=ISSUER, audience=AUDIENCE, now=NOW),
+    ),
+    "event": (
+        "secevent+jwt",
+        TOKEN_KEY,
+        lambda text, keys: security_event.verify(text, keys, issuer=ISSUER, audience=AUDIENCE, now=NOW),
+    ),
     "list": ("statuslist+jwt", STATUS_KEY, _list_consumer),
     "head": (
         "admit-status-head+jwt",
@@ -89,6 +114,8 @@ DIAGONAL = {
     ("access", "access"),
     ("identity", "identity"),
     ("identity", "hint"),
+    ("logout", "logout"),
+    ("event", "event"),
     ("list", "list"),
     ("head", "head"),
 }
@@ -125,9 +152,9 @@ def test_with_its_own_typ_only_the_diagonal_passes() -> None:
 
 
 @pytest.mark.rfc("8725", "3.11")
-def test_without_typ_only_the_id_token_passes() -> None:
+def test_without_typ_only_id_and_logout_tokens_pass_each_at_its_own() -> None:
     found = passing(lambda kind, consumer: (None, CONSUMERS[consumer][1]))
-    assert found == {("identity", "identity"), ("identity", "hint")}
+    assert found == {("identity", "identity"), ("identity", "hint"), ("logout", "logout")}
 
 
 @pytest.mark.rfc("8725", "3.12")
