@@ -1,7 +1,9 @@
 """Ledger: the key decides, and only keys worth the name decide (RFC 8725 §3.1, §3.2, §3.5, §3.8, §3.10)."""
 
 import json
+import secrets
 import socket
+from math import prod
 from typing import Any
 
 import pytest
@@ -119,7 +121,9 @@ def test_another_algorithm_of_the_same_key_is_refused() -> None:
 
 @pytest.mark.rfc("8725", "3.2")
 @pytest.mark.rfc("7518", "3.3")
-@pytest.mark.threat("JWT-alg-weak", off=["admit.jose.material:check_rsa_size", "admit.jose.jwk:check_suits"])
+@pytest.mark.threat(
+    "JWT-alg-weak", off=["admit.jose.material.rsa:check_rsa_size", "admit.jose.jwk:check_suits"]
+)
 def test_an_rsa_key_of_1024_bits_is_refused() -> None:
     weak = rsa.generate_private_key(65537, 1024)
     text = weak.private_bytes(
@@ -127,6 +131,23 @@ def test_an_rsa_key_of_1024_bits_is_refused() -> None:
     )
     with pytest.raises(InvalidKeyError):
         JWK.load(text, alg="RS256")
+
+
+@pytest.mark.threat("JWT-alg-weak", off="admit.jose.material.rsa:check_rsa_origin")
+def test_an_rsa_key_of_the_broken_generator_is_refused() -> None:
+    primorial = prod(p for p in range(2, 168) if all(p % q for q in range(2, p)))
+    p, q = (primorial * secrets.randbits(810) + pow(65537, secrets.randbits(64), primorial) for _ in range(2))
+    n = p * q | 1
+    while n.bit_length() < 2048:
+        n *= 65537
+    members = {"kty": "RSA", "alg": "RS256", "n": encoded(n), "e": "AQAB"}
+    with pytest.raises(InvalidKeyError):
+        JWK.load(members)
+    assert JWK.load(public("RS256").to_dict())
+
+
+def encoded(number: int) -> str:
+    return base64url.encode(number.to_bytes((number.bit_length() + 7) // 8, "big")).decode()
 
 
 @pytest.mark.threat("JWT-alg-weak")
@@ -140,6 +161,12 @@ def test_an_algorithm_of_the_past_has_no_row(alg: str) -> None:
 def test_an_ed25519_key_of_small_order_is_refused() -> None:
     with pytest.raises(InvalidKeyError):
         JWK.load({"kty": "OKP", "crv": "Ed25519", "x": base64url.encode(b"\x01" + bytes(31)).decode()})
+
+
+@pytest.mark.threat("JWT-alg-weak", off="admit.jose.small_order:check_ed448_point")
+def test_an_ed448_key_of_small_order_is_refused() -> None:
+    with pytest.raises(InvalidKeyError):
+        JWK.load({"kty": "OKP", "crv": "Ed448", "x": base64url.encode(b"\x01" + bytes(56)).decode()})
 
 
 @pytest.mark.threat("JWT-alg-weak", off="admit.jose.jwk:check_purpose")

@@ -1,4 +1,5 @@
-"""The signature algorithms as rows of a table, RFC 7518 §3, RFC 8037 §3.1, RFC 9864 §2.2.
+"""The signature algorithms as rows of a table, RFC 7518 §3, RFC 8037 §3.1, RFC 8812 §3.2, RFC 9864 §2.2,
+RFC 9964 §4.
 
 A row says which keys it takes and prepares, once for each key, the two functions that do the work. Code
 elsewhere knows no algorithm by name; to offer one more is to add a row. `none` has no row.
@@ -15,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from admit.jose.material.ec import CURVES
+
 Sign: TypeAlias = Callable[[bytes], bytes]
 Verify: TypeAlias = Callable[[bytes, bytes], None]
 """Takes signature and data; raises InvalidSignature or ValueError."""
@@ -24,9 +27,10 @@ Verify: TypeAlias = Callable[[bytes, bytes], None]
 class JwsAlg:
     """One value of `alg`, RFC 7518 §3.1.
 
-    `curves` is empty where the key type has none; `min_bits` is the smallest key taken. `signature_size` is
-    in octets, 0 where the key's size decides. `signer` and `verifier` take the key material of the
-    `cryptography` package (octets for `oct`) and prepare everything that does not depend on the message.
+    `curves` (for AKP the parameter set) is empty where the key type has none; `min_bits` is the smallest key
+    taken. `signature_size` is in octets, 0 where the key's size decides. `signer` and `verifier` take the key
+    material of the `cryptography` package (octets for `oct`) and prepare everything that does not depend on
+    the message.
     """
 
     name: str
@@ -65,9 +69,8 @@ def _hmac(name: str, algorithm: hashes.HashAlgorithm) -> JwsAlg:
     return JwsAlg(name, "oct", frozenset(), size * 8, size, signer, verifier)
 
 
-def _rsa_pkcs1(name: str, algorithm: hashes.HashAlgorithm) -> JwsAlg:
-    """RFC 7518 §3.3."""
-    scheme = padding.PKCS1v15()
+def _rsa(name: str, algorithm: hashes.HashAlgorithm, scheme: padding.AsymmetricPadding) -> JwsAlg:
+    """RFC 7518 §3.3, §3.5."""
 
     def signer(private: Any) -> Sign:
         def sign(data: bytes) -> bytes:
@@ -85,8 +88,14 @@ def _rsa_pkcs1(name: str, algorithm: hashes.HashAlgorithm) -> JwsAlg:
     return JwsAlg(name, "RSA", frozenset(), 2048, 0, signer, verifier)
 
 
-def _ecdsa(name: str, curve: str, order: int, algorithm: hashes.HashAlgorithm) -> JwsAlg:
+def _rsa_pss(name: str, algorithm: hashes.HashAlgorithm) -> JwsAlg:
+    """RFC 7518 §3.5: MGF1 with the same hash, and a salt of exactly the hash's length."""
+    return _rsa(name, algorithm, padding.PSS(padding.MGF1(algorithm), algorithm.digest_size))
+
+
+def _ecdsa(name: str, curve: str, algorithm: hashes.HashAlgorithm) -> JwsAlg:
     """RFC 7518 §3.4: r and s side by side, each as long as the order; never the DER form."""
+    order = CURVES[curve].group_order
     size = (order.bit_length() + 7) // 8
     scheme = ec.ECDSA(algorithm)
 
@@ -118,8 +127,8 @@ def read_ecdsa(signature: bytes, size: int, order: int) -> tuple[int, int]:
     return r, s
 
 
-def _eddsa(name: str, curves: frozenset[str], signature_size: int) -> JwsAlg:
-    """RFC 8037 §3.1; under the curve's own name, RFC 9864 §2.2."""
+def _raw(name: str, kty: str, curves: frozenset[str], signature_size: int) -> JwsAlg:
+    """Keys that hash by themselves, RFC 8037 §3.1, RFC 9964 §4."""
 
     def signer(private: Any) -> Sign:
         sign: Sign = private.sign
@@ -129,22 +138,34 @@ def _eddsa(name: str, curves: frozenset[str], signature_size: int) -> JwsAlg:
         verify: Verify = public.verify
         return verify
 
-    return JwsAlg(name, "OKP", curves, 0, signature_size, signer, verifier)
+    return JwsAlg(name, kty, curves, 0, signature_size, signer, verifier)
 
-
-_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 JWS_ALGS: Mapping[str, JwsAlg] = MappingProxyType(
     {
         row.name: row
         for row in (
             _hmac("HS256", hashes.SHA256()),
-            _rsa_pkcs1("RS256", hashes.SHA256()),
-            _ecdsa("ES256", "P-256", _P256_ORDER, hashes.SHA256()),
+            _hmac("HS384", hashes.SHA384()),
+            _hmac("HS512", hashes.SHA512()),
+            _rsa("RS256", hashes.SHA256(), padding.PKCS1v15()),
+            _rsa("RS384", hashes.SHA384(), padding.PKCS1v15()),
+            _rsa("RS512", hashes.SHA512(), padding.PKCS1v15()),
+            _rsa_pss("PS256", hashes.SHA256()),
+            _rsa_pss("PS384", hashes.SHA384()),
+            _rsa_pss("PS512", hashes.SHA512()),
+            _ecdsa("ES256", "P-256", hashes.SHA256()),
+            _ecdsa("ES384", "P-384", hashes.SHA384()),
+            _ecdsa("ES512", "P-521", hashes.SHA512()),
+            _ecdsa("ES256K", "secp256k1", hashes.SHA256()),
             # A key that names a curve and no algorithm gets the first row of its curve: what
             # most issuers write today.
-            _eddsa("EdDSA", frozenset({"Ed25519"}), 64),
-            _eddsa("Ed25519", frozenset({"Ed25519"}), 64),
+            _raw("EdDSA", "OKP", frozenset({"Ed25519", "Ed448"}), 0),
+            _raw("Ed25519", "OKP", frozenset({"Ed25519"}), 64),
+            _raw("Ed448", "OKP", frozenset({"Ed448"}), 114),
+            _raw("ML-DSA-44", "AKP", frozenset({"ML-DSA-44"}), 2420),
+            _raw("ML-DSA-65", "AKP", frozenset({"ML-DSA-65"}), 3309),
+            _raw("ML-DSA-87", "AKP", frozenset({"ML-DSA-87"}), 4627),
         )
     }
 )

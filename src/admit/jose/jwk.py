@@ -1,18 +1,16 @@
 """A key with exactly one algorithm, RFC 7517. The key decides how a token is checked; a token never does."""
 
-from collections.abc import Callable, Mapping
-from os import urandom
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NoReturn, final
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
 
 from admit.errors import InvalidKeyError, MalformedTokenError
 from admit.jose import base64url, json, material, pem
 from admit.jose.algorithms import JWS_ALGS, JwsAlg, Sign, Verify
-from admit.jose.material import KeyMaterial
+from admit.jose.material import KeyMaterial, octet
 
 MAX_KID = 128
 """Characters of a `kid`; it is a dictionary key and nothing else."""
@@ -20,17 +18,8 @@ _MAX_KEY_SIZE = 65_536
 _OPERATIONS = frozenset(
     {"sign", "verify", "encrypt", "decrypt", "wrapKey", "unwrapKey", "deriveKey", "deriveBits"}
 )
-_RSA_BITS = 2048
+_SIGNATURE_SIZES = {"Ed25519": 64, "Ed448": 114}  # of the one algorithm that takes both curves
 _PUBLIC_OPERATION = {"sign": "verify", "verify": "verify"}
-
-_GENERATE: Mapping[str, Callable[[JwsAlg], KeyMaterial]] = MappingProxyType(
-    {
-        "oct": lambda row: material.of_secret(urandom(row.min_bits // 8)),
-        "RSA": lambda _: material.of_rsa(rsa.generate_private_key(65537, _RSA_BITS)),
-        "EC": lambda _: material.of_ec(ec.generate_private_key(ec.SECP256R1())),
-        "OKP": lambda _: material.of_ed25519(ed25519.Ed25519PrivateKey.generate()),
-    }
-)
 
 
 @final
@@ -96,7 +85,7 @@ class JWK:
         put(self, "use", use)
         put(self, "key_ops", key_ops)
         put(self, "is_private", private is not None)
-        put(self, "signature_size", row.signature_size or (key_material.bits + 7) // 8)
+        put(self, "signature_size", _signature_size(key_material, row))
         put(self, "signer", row.signer(private) if can_sign else None)
         put(self, "verifier", row.verifier(key_material.public) if can_verify else None)
         put(self, "headers", {})
@@ -105,13 +94,13 @@ class JWK:
     def generate(cls, alg: str, *, kid: str | None = None) -> "JWK":
         """A new key from the system's random source. RSA keys have 2048 bits, HMAC keys the hash's length.
 
-        `kid` defaults to the thumbprint, RFC 7638 §1.
+        `kid` defaults to the thumbprint, RFC 7638 §1. `EdDSA` makes an Ed25519 key.
 
         Raises:
             InvalidKeyError: `alg` is not one of `JWS_ALGS`.
         """
         row = _row(alg)
-        fresh = _GENERATE[row.kty](row)
+        fresh = material.KEY_TYPES[row.kty].generate(min(row.curves, default=None), row.min_bits)
         return cls(fresh, row, kid=_thumbprint(fresh) if kid is None else kid)
 
     @classmethod
@@ -126,7 +115,7 @@ class JWK:
         """
         if not isinstance(raw, bytes):
             raise InvalidKeyError("a secret is bytes")
-        return cls(material.of_secret(raw), _row(alg), kid=kid)
+        return cls(octet.of_secret(raw), _row(alg), kid=kid)
 
     @classmethod
     def load(
@@ -293,6 +282,10 @@ def check_certificate(members: Mapping[str, Any], found: KeyMaterial) -> None:
         raise InvalidKeyError("x5c cannot be read") from None
     if not same:
         raise InvalidKeyError("x5c certifies another key")
+
+
+def _signature_size(found: KeyMaterial, row: JwsAlg) -> int:
+    return row.signature_size or _SIGNATURE_SIZES.get(found.crv or "", (found.bits + 7) // 8)
 
 
 def _row(alg: str) -> JwsAlg:

@@ -102,6 +102,15 @@ class JWKSet:
         found._fill(_without_rivals(taken.values()), private_seen=private_seen)
         return found
 
+    def only(self, algs: frozenset[str]) -> "JWKSet":
+        """The keys of these algorithms; the very same set where that is all of them."""
+        kept = tuple(key for key in self._keys if key.alg in algs)
+        if len(kept) == len(self._keys):
+            return self
+        narrowed = JWKSet.__new__(JWKSet)
+        narrowed._fill(kept, private_seen=self.private_seen)
+        return narrowed
+
     def find(self, kid: str | None, alg: str) -> JWK:
         """The one key of that `kid` and `alg`; without a `kid`, the only key of that `alg`.
 

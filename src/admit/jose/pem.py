@@ -1,7 +1,10 @@
 """PEM texts to key material, RFC 7468: one unencrypted block, a public key or a private key."""
 
+from collections.abc import Callable
+from typing import Any
+
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from admit.errors import InvalidKeyError
@@ -9,11 +12,21 @@ from admit.jose import material
 
 BEGIN = b"-----BEGIN "
 
-_READERS = (
-    ((rsa.RSAPublicKey, rsa.RSAPrivateKey), material.of_rsa),
-    ((ec.EllipticCurvePublicKey, ec.EllipticCurvePrivateKey), material.of_ec),
-    ((ed25519.Ed25519PublicKey, ed25519.Ed25519PrivateKey), material.of_ed25519),
-)
+_READERS: tuple[tuple[tuple[type, ...], Callable[[Any], material.KeyMaterial]], ...] = (
+    ((rsa.RSAPublicKey, rsa.RSAPrivateKey), material.rsa.of_rsa),
+    ((ec.EllipticCurvePublicKey, ec.EllipticCurvePrivateKey), material.ec.of_ec),
+    (
+        (
+            ed25519.Ed25519PublicKey, ed25519.Ed25519PrivateKey,
+            ed448.Ed448PublicKey, ed448.Ed448PrivateKey,
+        ),
+        material.okp.of_okp,
+    ),
+    (
+        tuple(kind for one in material.akp.SETS.values() for kind in (one.public, one.private)),
+        material.akp.of_akp,
+    ),
+)  # fmt: skip
 
 
 def read_pem(text: bytes) -> material.KeyMaterial:

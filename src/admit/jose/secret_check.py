@@ -3,6 +3,8 @@
 No check can prove randomness. These refuse what people really paste there, and pass every generated key.
 """
 
+from collections.abc import Mapping
+
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
@@ -21,6 +23,7 @@ _PLACEHOLDERS = (
     b"a-string-secret-at-least",
 )
 _MIN_DISTINCT = 8
+_POINTS: Mapping[int, ec.EllipticCurve] = {65: ec.SECP256R1(), 97: ec.SECP384R1(), 133: ec.SECP521R1()}
 
 
 def check_secret(secret: bytes) -> None:
@@ -44,7 +47,7 @@ def check_no_public_key(secret: bytes) -> None:
         raise InvalidKeyError("the secret is a JWK")
     if _is_der(secret) or _is_der(_unarmoured(text)):
         raise InvalidKeyError("the secret is a DER key")
-    if len(secret) == 65 and secret[0] == 4 and _is_point(secret):
+    if _is_point(secret):
         raise InvalidKeyError("the secret is a public point")
 
 
@@ -95,8 +98,12 @@ def _load_private(raw: bytes) -> object:
 
 
 def _is_point(raw: bytes) -> bool:
+    """An uncompressed point of a curve that keys stand on."""
+    curve = _POINTS.get(len(raw))
+    if curve is None or raw[0] != 4:
+        return False
     try:
-        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw)
+        ec.EllipticCurvePublicKey.from_encoded_point(curve, raw)
     except ValueError:
         return False
     return True

@@ -9,7 +9,14 @@ NOW = 1_800_000_000.0
 ISS = "https://id.example.com"
 API = "https://api.example.com"
 LIFETIME = timedelta(minutes=5)
-KEYS = {alg: JWK.generate(alg) for alg in JWS_ALGS}
+_RSA = JWK.generate("RS256").to_dict(private=True)
+
+
+def _key(alg: str) -> JWK:
+    return JWK.load(_RSA | {"alg": alg}) if JWS_ALGS[alg].kty == "RSA" else JWK.generate(alg)
+
+
+KEYS = {alg: _key(alg) for alg in JWS_ALGS}
 
 
 def verifying(alg: str) -> JWK:

@@ -273,6 +273,60 @@ def test_every_generated_ed25519_point_is_taken() -> None:
         assert JWK.load(public.to_dict()) == public
 
 
+@pytest.mark.rfc("8032", "5.2.3")
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        "01" + "00" * 56,
+        "00" * 57,
+        "00" * 56 + "80",
+        "fe" + "ff" * 27 + "fe" + "ff" * 27 + "00",
+        "ff" * 28 + "fe" + "ff" * 27 + "00",
+        "ff" * 57,
+        "02" + "00" * 56,
+        "05" + "00" * 55 + "01",
+    ],
+)
+def test_an_ed448_point_of_small_order_or_off_the_curve_is_refused(encoded: str) -> None:
+    with pytest.raises(InvalidKeyError):
+        JWK.load({"kty": "OKP", "crv": "Ed448", "x": b64(bytes.fromhex(encoded))})
+
+
+def test_every_generated_ed448_point_is_taken() -> None:
+    for _ in range(10):
+        public = JWK.generate("Ed448").public()
+        assert JWK.load(public.to_dict()) == public
+
+
+@pytest.mark.rfc("9964", "3")
+def test_an_ml_dsa_key_is_its_algorithm_and_its_seed() -> None:
+    key = KEYS["ML-DSA-65"]
+    members = key.to_dict(private=True)
+    assert members["kty"] == "AKP"
+    assert len(members["priv"]) == 43  # 32 octets
+    for spoilt in (
+        {name: value for name, value in members.items() if name != "alg"},
+        members | {"alg": "ML-DSA-44"},
+        members | {"alg": "ES256"},
+        members | {"pub": JWK.generate("ML-DSA-65").to_dict()["pub"]},
+    ):
+        with pytest.raises(InvalidKeyError):
+            JWK.load(spoilt)
+
+
+@pytest.mark.parametrize("alg", [alg for alg in JWS_ALGS if JWS_ALGS[alg].kty not in ("oct",)])
+def test_pem_keys_of_every_type_are_read(alg: str) -> None:
+    key = KEYS[alg]
+    text = key._material.private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    assert JWK.load(text, alg=alg, kid=key.kid) == key
+    public = key._material.public.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    assert JWK.load(public, alg=alg, kid=key.kid) == key.public()
+
+
 @pytest.mark.rfc("7517", "4.7")
 def test_a_certificate_must_hold_the_key() -> None:
     private = KEYS["ES256"]._material.private
@@ -298,7 +352,7 @@ def test_anything_else_is_no_key(data: object) -> None:
 
 
 def test_key_types_without_a_row_are_refused() -> None:
-    for private in (ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 1024)):
+    for private in (ec.generate_private_key(ec.BrainpoolP256R1()), rsa.generate_private_key(65537, 1024)):
         text = private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )

@@ -18,6 +18,7 @@ def read(name: str) -> Any:
 
 RFC7515 = read("rfc7515/examples.json")
 COOKBOOK = [*sorted((VECTORS / "rfc7520/jws").glob("*.json")), VECTORS / "rfc8037/jws.json"]
+REPEATABLE = [path for path in COOKBOOK if "pss" not in path.stem and "ecdsa" not in path.stem]
 
 
 def spoilt(token: str) -> str:
@@ -57,7 +58,11 @@ def test_cookbook_signatures_verify_and_spoilt_ones_do_not(path: Path) -> None:
 
 
 @pytest.mark.rfc("7520", "4")
-@pytest.mark.parametrize("path", COOKBOOK, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [path for path in COOKBOOK if "pss" not in path.stem and "ecdsa" not in path.stem],
+    ids=lambda path: path.stem,
+)
 def test_cookbook_signatures_are_made_again_octet_for_octet(path: Path) -> None:
     example = json.loads(path.read_text("utf-8"))
     key = JWK.load(example["input"]["key"], alg=example["input"]["alg"])

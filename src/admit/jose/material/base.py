@@ -1,0 +1,77 @@
+"""What every key type is read with: the members of a JWK as octets and numbers, RFC 7518 §2, §6."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from admit.errors import InvalidKeyError, MalformedTokenError
+from admit.jose import base64url
+
+MAX_NUMBER = 8192 // 8
+"""Octets of the largest number in a key, an RSA modulus."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMaterial:
+    """A checked key. `public` and `private` are objects of the `cryptography` package, octets for `oct`.
+
+    `crv` is the curve, and for AKP the parameter set, which is its algorithm (RFC 9964 §3).
+    """
+
+    kty: str
+    crv: str | None
+    bits: int
+    public: Any = field(repr=False)
+    private: Any = field(repr=False)
+    public_members: Mapping[str, str] = field(repr=False)
+    private_members: Mapping[str, str] = field(repr=False)
+
+    @property
+    def thumbprint_members(self) -> Mapping[str, str]:
+        """The members that RFC 7638 §3.2 hashes: all that make the public key, or the secret."""
+        return self.private_members if self.kty == "oct" else self.public_members
+
+
+@dataclass(frozen=True, slots=True)
+class KeyType:
+    """One value of `kty`, RFC 7517 §4.1: its members, how they are read, and how a key for a row is made.
+
+    `generate` takes the curve or parameter set, None where there is none, and a size in bits.
+    """
+
+    public_members: frozenset[str]
+    private_members: frozenset[str]
+    read: Callable[[Mapping[str, Any]], KeyMaterial]
+    generate: Callable[[str | None, int], KeyMaterial]
+
+
+def octets(members: Mapping[str, Any], name: str, size: int | None = None) -> bytes:
+    """A base64url member, of exactly `size` octets where that is given, RFC 7518 §6.2.1.2."""
+    value = members.get(name)
+    if not isinstance(value, str):
+        raise InvalidKeyError(f"{name} is missing or not a string")
+    try:
+        raw = base64url.decode(value.encode("ascii"))
+    except (UnicodeEncodeError, MalformedTokenError):
+        raise InvalidKeyError(f"{name} is not base64url") from None
+    if size is not None and len(raw) != size:
+        raise InvalidKeyError(f"{name} has the wrong length")
+    return raw
+
+
+def unsigned(members: Mapping[str, Any], name: str) -> int:
+    """A Base64urlUInt member in its shortest form, RFC 7518 §2."""
+    raw = octets(members, name)
+    if not raw or raw[0] == 0 or len(raw) > MAX_NUMBER:
+        raise InvalidKeyError(f"{name} is not in its shortest form")
+    return int.from_bytes(raw, "big")
+
+
+def text(raw: bytes) -> str:
+    """Octets as a member."""
+    return base64url.encode(raw).decode("ascii")
+
+
+def number(value: int) -> str:
+    """A number as a member, in its shortest form."""
+    return text(value.to_bytes((value.bit_length() + 7) // 8, "big"))

@@ -1,0 +1,100 @@
+"""RSA keys, RFC 7518 §6.3."""
+
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from admit.errors import InvalidKeyError
+from admit.jose.material.base import MAX_NUMBER, KeyMaterial, KeyType, number, unsigned
+
+MIN_BITS = 2048
+# Verification time grows with the square of the size; a published key may not make it arbitrarily slow.
+MAX_BITS = 8 * MAX_NUMBER
+MAX_EXPONENT_BITS = 64
+
+
+def _read(members: Mapping[str, Any]) -> KeyMaterial:
+    if "oth" in members:
+        raise InvalidKeyError("RSA keys of more than two primes are not supported")
+    n, e = unsigned(members, "n"), unsigned(members, "e")
+    check_rsa_size(n, e)
+    numbers = rsa.RSAPublicNumbers(e, n)
+    parts = [name for name in ("p", "q", "dp", "dq", "qi") if name in members]
+    if "d" not in members:
+        if parts:
+            raise InvalidKeyError("d is missing")
+        return of_rsa(numbers.public_key())
+    d = unsigned(members, "d")
+    if parts and len(parts) != 5:
+        raise InvalidKeyError("p, q, dp, dq and qi belong together")
+    if parts:
+        p, q, dp, dq, qi = (unsigned(members, name) for name in ("p", "q", "dp", "dq", "qi"))
+    else:
+        p, q = rsa.rsa_recover_prime_factors(n, e, d)
+        dp, dq, qi = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
+    return of_rsa(rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, numbers).private_key())
+
+
+def check_rsa_size(n: int, e: int) -> None:
+    """Refuse moduli below 2048 bits, RFC 7518 §3.3, and exponents that sign nothing."""
+    if not MIN_BITS <= n.bit_length() <= MAX_BITS:
+        raise InvalidKeyError("RSA keys have 2048 to 8192 bits")
+    if n % 2 == 0 or e % 2 == 0 or e < 3 or e.bit_length() > MAX_EXPONENT_BITS:
+        raise InvalidKeyError("the RSA modulus or exponent cannot be right")
+
+
+def check_rsa_origin(n: int) -> None:
+    """Refuse moduli of the generator whose primes are powers of 65537 modulo a primorial (CVE-2017-15361).
+
+    Such a modulus is a power of 65537 modulo each small prime; another one is with a chance of about 2^-28.
+    """
+    if all(n % prime in powers for prime, powers in _roca_marks()):
+        raise InvalidKeyError("the RSA key was made by a generator that can be broken")
+
+
+@cache
+def _roca_marks() -> tuple[tuple[int, frozenset[int]], ...]:
+    primes = [p for p in range(3, 168) if all(p % q for q in range(2, int(p**0.5) + 1))]
+    marks = []
+    for prime in primes:
+        powers, power = {1}, 65537 % prime
+        while power not in powers:
+            powers.add(power)
+            power = power * 65537 % prime
+        if len(powers) < prime - 1:  # where 65537 reaches everything, the prime tells nothing
+            marks.append((prime, frozenset(powers)))
+    return tuple(marks)
+
+
+def of_rsa(key: Any) -> KeyMaterial:
+    """An RSA key object, RFC 7518 §6.3."""
+    private = key if isinstance(key, rsa.RSAPrivateKey) else None
+    public = key.public_key() if private else key
+    numbers = public.public_numbers()
+    check_rsa_size(numbers.n, numbers.e)
+    check_rsa_origin(numbers.n)
+    members = {"e": number(numbers.e), "kty": "RSA", "n": number(numbers.n)}
+    secret: dict[str, str] = {}
+    if private:
+        own = private.private_numbers()
+        secret = {
+            "d": number(own.d),
+            "p": number(own.p),
+            "q": number(own.q),
+            "dp": number(own.dmp1),
+            "dq": number(own.dmq1),
+            "qi": number(own.iqmp),
+        }
+    return KeyMaterial(
+        "RSA", None, public.key_size, public, private, MappingProxyType(members), MappingProxyType(secret)
+    )
+
+
+def _generate(_: str | None, bits: int) -> KeyMaterial:
+    return of_rsa(rsa.generate_private_key(65537, bits))
+
+
+ROW = KeyType(frozenset({"n", "e"}), frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"}), _read, _generate)
