@@ -24,6 +24,7 @@ class AuditEvent(StrEnum):
     REFRESH_REUSED = "refresh.reused"
     REFRESH_AHEAD = "refresh.ahead"  # a generation above the stored one: the database went back in time
     GRANT_ENDED = "grant.ended"
+    CLIENT_GRANTS_ENDED = "client.grants_ended"  # all of them, whoever gave them
     CLIENT_REFUSED = "client.refused"
     CLIENT_ADDED = "client.added"
     CLIENT_REMOVED = "client.removed"

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.audit.rules import Detail
-from admit.issuer.grants import refresh_token, rules
+from admit.issuer.grants import ends, refresh_token, rules
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.keys import RefreshKeys
 from admit.issuer.grants.records import Authorization, Family, PresentedRefresh, Refreshed, Refusal, Refused
@@ -33,8 +33,7 @@ def open_family(
     """
     offline = authorization.offline
     yield store.ONE_AT_A_TIME(key=_lock_key(authorization))
-    # An offline grant does not hang from its session, but a code is worth nothing after logout all the same.
-    if offline and not (yield revocation.SELECT_NODE(node_id=authorization.session_id, now=now)):
+    if offline and not (yield from _may_outlive(authorization, now)):
         return None
     opened = yield from revocation.open_node(
         kind=NodeKind.OFFLINE if offline else NodeKind.ONLINE,
@@ -86,6 +85,17 @@ def open_family(
     )
     yield from _end_surplus(lists, config, authorization, now=now)
     return family
+
+
+def _may_outlive(authorization: Authorization, now: float) -> Steps[bool]:
+    """An offline grant does not hang from its session, but a code is worth nothing after logout all the same.
+
+    The user is held before the session is looked at: an end of all that the user has is either seen here, or sees the
+    grant. Looked at first, the session would still seem alive while such an end waits for its COMMIT.
+    """
+    if not (yield from revocation.share_user(authorization.user_id)):
+        return False
+    return bool((yield revocation.SELECT_NODE(node_id=authorization.session_id, now=now)))
 
 
 def _lock_key(authorization: Authorization) -> int:
@@ -238,25 +248,6 @@ def revoke(
     return True
 
 
-def end(
-    lists: Lists, family: str, user_id: str, *, reason: str, info: RequestInfo, now: float
-) -> Steps[bool]:
-    """End one grant of this user's. False: not this user's, or over already."""
-    rows = yield store.OWNED(family=family, user_id=user_id)
-    if not rows or not (yield from revocation.end(lists, ByNode(family), reason=reason, now=now)):
-        return False
-    yield record(
-        AuditEvent.GRANT_ENDED,
-        info=info,
-        now=now,
-        user_id=user_id,
-        client_id=rows[0]["client_id"],
-        session_id=rows[0]["session_id"],
-        detail={"reason": reason, "grant": family},
-    )
-    return True
-
-
 class Families:
     """Grants and their refresh tokens. No token is stored, nor its hash."""
 
@@ -309,6 +300,11 @@ class Families:
         row = await self._db.one(store.FIND(family=family_id)) if is_public_id(family_id) else None
         return None if row is None else store.family_of(row)
 
+    async def of_client(self, client_id: str, now: float, *, limit: int = LIST_AT_MOST) -> list[Family]:
+        """The live grants of a client, the newest first."""
+        rows = await self._db.read(store.OF_CLIENT(client_id=client_id, now=now, count=limit))
+        return [store.family_of(row) for row in rows]
+
     async def list(self, user_id: str, now: float) -> list[Family]:
         """The live grants of a user, the newest first."""
         rows = await self._db.read(store.OF_USER(user_id=user_id, now=now, count=LIST_AT_MOST))
@@ -318,4 +314,28 @@ class Families:
         """End a grant of this user's. False: not this user's, or over."""
         if not is_public_id(family_id):
             return False
-        return await self._db.run(end, self._lists, family_id, user_id, reason=reason, info=info, now=now)
+        return await self._db.run(
+            ends.end, self._lists, family_id, user_id, reason=reason, info=info, now=now
+        )
+
+    async def end_whosever(self, family_id: str, *, reason: str, info: RequestInfo, now: float) -> bool:
+        """End a grant whoever's it is. For operators: `info.actor` says who. False: none, or over."""
+        if not is_public_id(family_id):
+            return False
+        return await self._db.run(
+            ends.end_whosever, self._lists, family_id, reason=reason, info=info, now=now
+        )
+
+    async def end_of_user_and_client(
+        self, user_id: str, client_id: str, *, reason: str, info: RequestInfo, now: float
+    ) -> int:
+        """End every grant that this user gave this client; how many."""
+        return await self._db.run(
+            ends.end_of_user_and_client, self._lists, user_id, client_id, reason=reason, info=info, now=now
+        )
+
+    async def end_of_client(self, client_id: str, *, reason: str, info: RequestInfo, now: float) -> int:
+        """End every grant of a client and what came from them; how many. The client may be granted new ones."""
+        return await self._db.run(
+            ends.end_of_client, self._lists, client_id, reason=reason, info=info, now=now
+        )

@@ -11,7 +11,7 @@ from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.rules import is_public_id
 from admit.issuer.sessions import rules, store, transactions
 from admit.issuer.sessions.config import SessionConfig
-from admit.issuer.sessions.records import NewSession, Session, SessionEntry
+from admit.issuer.sessions.records import Ended, NewSession, Session, SessionEntry
 from admit.issuer.storage import Database, bound_once
 
 SWEEP_AT_ONCE = 200
@@ -155,16 +155,37 @@ class Sessions:
             transactions.end, self._lists, session_id, user_id, event=event, reason=reason, info=info, now=now
         )
 
+    async def end_whosever(self, session_id: str, *, reason: str, info: RequestInfo, now: float) -> bool:
+        """End a session whoever's it is. For operators: `info.actor` says who. False: no such session, or over."""
+        if not is_public_id(session_id):
+            return False
+        return await self._db.run(
+            transactions.end_whosever, self._lists, session_id, reason=reason, info=info, now=now
+        )
+
     async def end_all(
         self, user_id: str, *, reason: str, info: RequestInfo, now: float, keep: str | None = None
-    ) -> int:
-        """End every session of this user's but the one with the public id `keep`; how many ended."""
+    ) -> Ended:
+        """End every session of this user's but the one with the public id `keep`. Offline grants live on."""
         return await self._db.run(
             transactions.end_all,
             self._lists,
             user_id,
-            self.config,
+            offline=False,
             keep=keep,
+            reason=reason,
+            info=info,
+            now=now,
+        )
+
+    async def end_everything(self, user_id: str, *, reason: str, info: RequestInfo, now: float) -> Ended:
+        """End every session and every grant of this user's, those included that outlive sessions."""
+        return await self._db.run(
+            transactions.end_all,
+            self._lists,
+            user_id,
+            offline=True,
+            keep=None,
             reason=reason,
             info=info,
             now=now,

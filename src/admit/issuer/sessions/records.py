@@ -43,3 +43,17 @@ class SessionEntry:
     expires_at: float
     user_agent: str | None
     ip: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How much was ended at once. `grants` are those that would have outlived the sessions; what hangs from a session
+    ends with it and is not counted.
+    """
+
+    sessions: int = 0
+    grants: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.sessions + self.grants

@@ -111,6 +111,24 @@ OWNED: Final = Statement(
         node.c.ended_at.is_(None),
     )
 )
+OWNER: Final = Statement(
+    select(session.c.user_id)
+    .select_from(_JOINED)
+    .where(session.c.node_id == bindparam("session_id"), node.c.ended_at.is_(None))
+)
+# What a user has that hangs from nothing else: sessions, and the grants that outlive them. Locked in the order in
+# which ends lock, so that of two ends one tells what was ended.
+ROOTS: Final = Statement(
+    select(node.c.id, node.c.kind, node.c.client_id)
+    .where(
+        node.c.user_id == bindparam("user_id"),
+        node.c.parent_id.is_(None),
+        node.c.ended_at.is_(None),
+        node.c.expires_at > bindparam("now", type_=Double),
+    )
+    .order_by(node.c.idx)
+    .with_for_update(key_share=True)
+)
 # Locked, so that a session that is used at this moment is either seen as used or not found idle.
 IDLE: Final = Statement(
     select(session.c.node_id, session.c.user_id)

@@ -6,10 +6,10 @@ from admit.issuer.audit import AuditEvent, RequestInfo, record
 from admit.issuer.audit.rules import Detail, cut
 from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
-from admit.issuer.revocation.records import ByNode, NodeKind
+from admit.issuer.revocation.records import ByNode, ByUser, ByUserSessions, EndStart, NodeKind
 from admit.issuer.sessions import rules, store
 from admit.issuer.sessions.config import SessionConfig
-from admit.issuer.sessions.records import Session
+from admit.issuer.sessions.records import Ended, Session
 from admit.issuer.storage import Steps
 
 
@@ -124,23 +124,47 @@ def owned(session_id: str, user_id: str) -> Steps[bool]:
     return bool((yield store.OWNED(session_id=session_id, user_id=user_id)))
 
 
+def end_whosever(lists: Lists, session_id: str, *, reason: str, info: RequestInfo, now: float) -> Steps[bool]:
+    """End a session whoever's it is: for operators. False: no such session, or over already."""
+    rows = yield store.OWNER(session_id=session_id)
+    if not rows:
+        return False
+    return (yield from _end_one(lists, session_id, rows[0]["user_id"], reason=reason, info=info, now=now))
+
+
 def end_all(
     lists: Lists,
     user_id: str,
-    config: SessionConfig,
     *,
+    offline: bool,
     keep: str | None,
     reason: str,
     info: RequestInfo,
     now: float,
-) -> Steps[int]:
-    """End every session of this user's but `keep`; how many."""
-    idle_before = now - config.idle.total_seconds()
-    count = 0
-    for row in (yield store.OF_USER(user_id=user_id, now=now, idle_before=idle_before, count=10_000)):
-        if row["node_id"] != keep:
-            count += yield from _end_one(lists, row["node_id"], user_id, reason=reason, info=info, now=now)
-    return count
+) -> Steps[Ended]:
+    """End every session of this user's but `keep`; with `offline` also the grants that would outlive them."""
+    start: EndStart = ByUser(user_id) if offline else ByUserSessions(user_id, keep)
+    # Held first, so that nothing is begun between what is told and what is ended.
+    yield from revocation.hold_start(start, now)
+    roots = yield store.ROOTS(user_id=user_id, now=now)
+    sessions = [row for row in roots if row["kind"] == NodeKind.SESSION.value and row["id"] != keep]
+    grants = [row for row in roots if row["kind"] != NodeKind.SESSION.value] if offline else []
+    yield from revocation.end(lists, start, reason=reason, now=now)
+    detail: dict[str, Detail] = {"reason": reason}
+    for row in sessions:
+        yield record(
+            AuditEvent.SESSION_ENDED, info=info, now=now, user_id=user_id, session_id=row["id"], detail=detail
+        )
+    for row in grants:
+        yield record(
+            AuditEvent.GRANT_ENDED,
+            info=info,
+            now=now,
+            user_id=user_id,
+            client_id=row["client_id"],
+            detail={**detail, "grant": row["id"]},
+        )
+    return Ended(sessions=len(sessions), grants=len(grants))
 
 
 def end_idle(lists: Lists, config: SessionConfig, *, now: float, count: int) -> Steps[int]:

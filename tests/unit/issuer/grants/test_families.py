@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 
 from admit.errors import ConfigError
+from admit.issuer.audit import RequestInfo
 from admit.issuer.grants import refresh_token
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.families import Families
-from admit.issuer.grants.records import Refreshed, Refusal, Refused
+from admit.issuer.grants.records import Redeemed, Refreshed, Refusal, Refused
 from admit.issuer.grants.sweep import sweep
 from admit.issuer.storage import Database, Keyring
 from tests.fixtures.people import CLIENT, INFO, NOW, Parts
@@ -99,6 +100,69 @@ async def test_a_user_lists_and_ends_grants_one_by_one(parts: Parts) -> None:
     assert [family.id for family in await parts.families.list(user_id, NOW + 2)] == [two.family.id]
     assert await parts.refresh(one.refresh_token, now=NOW + 3) == Refused(Refusal.ENDED)
     assert isinstance(await parts.refresh(two.refresh_token, now=NOW + 3), Refreshed)
+
+
+async def test_all_that_a_user_gave_a_client_ends_and_no_code_on_its_way_is_worth_anything(
+    parts: Parts,
+) -> None:
+    new = await parts.sign_in()
+    user_id = new.session.user.id
+    grants = [await parts.grant(new), await parts.grant(new, offline=True)]
+    elsewhere = await parts.grant(new, client_id="other")
+    stranger = await parts.grant()
+    code, others_code = await parts.code(new), await parts.code(new, client_id="other")
+    ended = await parts.families.end_of_user_and_client(user_id, CLIENT, reason="x", info=INFO, now=NOW + 1)
+    assert ended == 2
+    assert [await parts.is_ended(grant.family.id) for grant in grants] == [True, True]
+    assert not await parts.is_ended(elsewhere.family.id)
+    assert not await parts.is_ended(stranger.family.id)
+    assert await parts.redeem(code, now=NOW + 1) == Refused(Refusal.EXPIRED)
+    assert isinstance(await parts.redeem(others_code, now=NOW + 1, client_id="other"), Redeemed)
+    assert (await parts.events()).count("grant.ended") == 2
+    again = await parts.families.end_of_user_and_client(user_id, CLIENT, reason="x", info=INFO, now=NOW + 1)
+    assert again == 0
+    assert isinstance(await parts.redeem(await parts.code(new, now=NOW + 2), now=NOW + 2), Redeemed)
+
+
+async def test_all_of_a_client_ends_whoever_gave_it_and_it_may_be_granted_more(parts: Parts) -> None:
+    ada, bo = await parts.sign_in(), await parts.sign_in()
+    grants = [await parts.grant(ada), await parts.grant(bo), await parts.grant(bo, offline=True)]
+    other = await parts.grant(ada, client_id="other")
+    code = await parts.code(ada)
+    listed = await parts.families.of_client(CLIENT, NOW)
+    assert {family.id for family in listed} == {grant.family.id for grant in grants}
+    assert len(await parts.families.of_client(CLIENT, NOW, limit=2)) == 2
+    info = RequestInfo(actor="command line")
+    assert await parts.families.end_of_client(CLIENT, reason="x", info=info, now=NOW + 1) == 3
+    assert [await parts.is_ended(grant.family.id) for grant in grants] == [True] * 3
+    assert not await parts.is_ended(other.family.id)
+    assert await parts.redeem(code, now=NOW + 1) == Refused(Refusal.EXPIRED)
+    (told,) = [row for row in await parts.rows("audit") if row["event"] == "client.grants_ended"]
+    assert (told["client_id"], told["user_id"], told["actor"]) == (CLIENT, None, "command line")
+    assert await parts.families.of_client(CLIENT, NOW + 1) == []
+    assert isinstance(await parts.redeem(await parts.code(ada, now=NOW + 2), now=NOW + 2), Redeemed)
+
+
+async def test_an_operator_ends_a_grant_whoever_gave_it(parts: Parts) -> None:
+    new = await parts.sign_in()
+    grant = await parts.grant(new)
+    info = RequestInfo(actor="command line")
+
+    async def end(family_id: str) -> bool:
+        return await parts.families.end_whosever(family_id, reason="x", info=info, now=NOW)
+
+    for nothing in ("", "nothing", "\0", "x" * 10_000, new.session.id):
+        assert not await end(nothing)
+    assert await end(grant.family.id)
+    assert not await end(grant.family.id)
+    assert await parts.is_ended(grant.family.id)
+    assert await parts.sessions.list(new.session.user.id, NOW)
+    (told,) = [row for row in await parts.rows("audit") if row["event"] == "grant.ended"]
+    assert (told["user_id"], told["client_id"], told["actor"]) == (
+        new.session.user.id,
+        CLIENT,
+        "command line",
+    )
 
 
 @pytest.mark.threat("6819-4.5.2", off="admit.issuer.grants.refresh_token:compute_mac")

@@ -8,10 +8,10 @@ import pytest
 from admit.errors import SessionError, StorageUnavailableError
 from admit.issuer.audit import AuditEvent, RequestInfo
 from admit.issuer.grants.records import Refreshed, Refusal, Refused
-from admit.issuer.sessions.records import Session
+from admit.issuer.sessions.records import Ended, Session
 from admit.issuer.sessions.rules import hash_id
 from admit.issuer.storage import Database
-from tests.fixtures.people import INFO, NOW, Parts
+from tests.fixtures.people import CLIENT, INFO, NOW, Parts
 
 HOUR, DAY = 3600.0, 86_400.0
 
@@ -218,10 +218,50 @@ async def test_all_but_the_one_in_use_can_be_ended(parts: Parts) -> None:
     ended = await parts.sessions.end_all(
         user.id, reason="signed out elsewhere", info=INFO, now=NOW, keep=kept.session.id
     )
-    assert ended == 3
+    assert ended == Ended(sessions=3)
     assert [entry.id for entry in await parts.sessions.list(user.id, NOW)] == [kept.session.id]
     assert await parts.is_ended(grant.family.id)
-    assert await parts.sessions.end_all(user.id, reason="x", info=INFO, now=NOW) == 1
+    assert await parts.sessions.end_all(user.id, reason="x", info=INFO, now=NOW) == Ended(sessions=1)
+    assert await parts.sessions.end_all(user.id, reason="x", info=INFO, now=NOW) == Ended()
+    told = [row["session_id"] for row in await parts.rows("audit") if row["event"] == "session.ended"]
+    assert sorted(told) == sorted(one.session.id for one in (kept, *others)), "each end is told once"
+
+
+async def test_everything_of_a_user_can_be_ended_and_nothing_of_others(parts: Parts) -> None:
+    user = await parts.user()
+    here, there = await parts.sign_in(user), await parts.sign_in(user)
+    online, offline = await parts.grant(here), await parts.grant(there, offline=True)
+    stranger = await parts.grant(offline=True)
+    assert await parts.sessions.end_all(user.id, reason="x", info=INFO, now=NOW) == Ended(sessions=2)
+    assert await parts.is_ended(online.family.id)
+    assert not await parts.is_ended(offline.family.id)
+    again = await parts.sign_in(user)
+    ended = await parts.sessions.end_everything(user.id, reason="x", info=INFO, now=NOW)
+    assert ended == Ended(sessions=1, grants=1)
+    assert await find(parts, again.raw) is None
+    assert await parts.is_ended(offline.family.id)
+    assert not await parts.is_ended(stranger.family.id)
+    (told,) = [row for row in await parts.rows("audit") if row["event"] == "grant.ended"]
+    assert (told["user_id"], told["client_id"]) == (user.id, CLIENT)
+    assert await parts.sign_in(user), "and the user may sign in again"
+
+
+async def test_an_operator_ends_a_session_whoever_it_belongs_to(parts: Parts) -> None:
+    new = await parts.sign_in()
+    info = RequestInfo(actor="command line")
+
+    async def end(session_id: str) -> bool:
+        return await parts.sessions.end_whosever(session_id, reason="stolen", info=info, now=NOW)
+
+    grant = await parts.grant(new)
+    for nothing in ("", "nothing", "\0", "x" * 10_000, grant.family.id):
+        assert not await end(nothing)
+    assert await end(new.session.id)
+    assert not await end(new.session.id)
+    assert await find(parts, new.raw) is None
+    assert await parts.is_ended(grant.family.id)
+    (told,) = [row for row in await parts.rows("audit") if row["event"] == "session.ended"]
+    assert (told["user_id"], told["actor"]) == (new.session.user.id, "command line")
 
 
 async def test_each_event_has_one_record(parts: Parts) -> None:

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Double,
     LargeBinary,
     SmallInteger,
@@ -69,6 +70,20 @@ SET_GRANT: Final = Statement(
     .where(authorization_code.c.code_hash == bindparam("of_code"))
     .values(grant_id=bindparam("family"))
 )
+
+
+def _void(*which: ColumnElement[bool]) -> Statement:
+    code = authorization_code.c
+    return Statement(
+        update(authorization_code)
+        .where(*which, code.spent_at.is_(None), code.expires_at > bindparam("now", type_=Double))
+        .values(expires_at=bindparam("now", type_=Double))
+    )
+
+
+_OF_CLIENT: Final = authorization_code.c.client_id == bindparam("of_client")
+VOID_OF_CLIENT: Final = _void(_OF_CLIENT)
+VOID_OF_USER_AND_CLIENT: Final = _void(_OF_CLIENT, authorization_code.c.user_id == bindparam("of_user"))
 FORGET: Final = Statement(
     delete(authorization_code).where(authorization_code.c.created_at < bindparam("before"))
 )

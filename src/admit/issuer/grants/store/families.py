@@ -59,6 +59,22 @@ OF_USER: Final = Statement(
     .order_by(grant_family.c.created_at.desc())
     .limit(bindparam("count"))
 )
+OF_CLIENT: Final = Statement(
+    _FAMILIES.where(grant_family.c.client_id == bindparam("client_id"), *_ALIVE)
+    .order_by(grant_family.c.created_at.desc())
+    .limit(bindparam("count"))
+)
+OF_USER_AND_CLIENT: Final = Statement(
+    select(grant_family.c.node_id, grant_family.c.session_id)
+    .select_from(_JOINED)
+    .where(
+        grant_family.c.user_id == bindparam("user_id"),
+        grant_family.c.client_id == bindparam("client_id"),
+        node.c.ended_at.is_(None),
+    )
+    .order_by(node.c.idx)
+    .with_for_update(of=node, key_share=True)
+)
 OWNED: Final = Statement(
     select(grant_family.c.client_id, grant_family.c.session_id)
     .select_from(_JOINED)

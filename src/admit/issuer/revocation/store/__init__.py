@@ -3,9 +3,9 @@
 Functions that return `Steps` are run by `Database.run`, alone or inside another transaction by `yield from`.
 """
 
-from admit.issuer.revocation.store.ends import end
+from admit.issuer.revocation.store.ends import end, hold_start
 from admit.issuer.revocation.store.epoch import raise_epoch
-from admit.issuer.revocation.store.holders import add_holder, end_holder, restore_holder
+from admit.issuer.revocation.store.holders import add_holder, end_holder, restore_holder, share_user
 from admit.issuer.revocation.store.nodes import SELECT_NODE, lock_node, node_of, open_node
 from admit.issuer.revocation.store.sweep import drop_finished_lists, forget_nodes, purge
 from admit.issuer.revocation.store.tables import (
@@ -24,6 +24,7 @@ __all__ = [
     "end",
     "end_holder",
     "forget_nodes",
+    "hold_start",
     "holder",
     "lock_node",
     "node",
@@ -32,6 +33,7 @@ __all__ = [
     "purge",
     "raise_epoch",
     "restore_holder",
+    "share_user",
     "status_batch",
     "status_change",
     "status_head",

@@ -1,0 +1,75 @@
+"""Ending grants: one, all that a user gave a client, all of a client. Each is told in the transaction that does it."""
+
+from admit.issuer.audit import AuditEvent, RequestInfo, record
+from admit.issuer.audit.rules import Detail
+from admit.issuer.grants.store import codes
+from admit.issuer.grants.store import families as store
+from admit.issuer.revocation import store as revocation
+from admit.issuer.revocation.lists import Lists
+from admit.issuer.revocation.records import ByClient, ByNode
+from admit.issuer.storage import Bound, Steps
+
+
+def end(
+    lists: Lists, family: str, user_id: str, *, reason: str, info: RequestInfo, now: float
+) -> Steps[bool]:
+    """End one grant of this user's. False: not this user's, or over already."""
+    rows = yield store.OWNED(family=family, user_id=user_id)
+    if not rows or not (yield from revocation.end(lists, ByNode(family), reason=reason, now=now)):
+        return False
+    row = rows[0]
+    yield _ended(family, user_id, row["client_id"], row["session_id"], reason, info=info, now=now)
+    return True
+
+
+def end_whosever(lists: Lists, family: str, *, reason: str, info: RequestInfo, now: float) -> Steps[bool]:
+    """End one grant whoever's it is: for operators. False: no such grant, or over already."""
+    rows = yield store.FIND(family=family)
+    if not rows or not (yield from revocation.end(lists, ByNode(family), reason=reason, now=now)):
+        return False
+    row = rows[0]
+    yield _ended(family, row["user_id"], row["client_id"], row["session_id"], reason, info=info, now=now)
+    return True
+
+
+def end_of_user_and_client(
+    lists: Lists, user_id: str, client_id: str, *, reason: str, info: RequestInfo, now: float
+) -> Steps[int]:
+    """End every grant that this user gave this client, and void the codes on their way; how many grants."""
+    yield codes.VOID_OF_USER_AND_CLIENT(of_client=client_id, of_user=user_id, now=now)
+    count = 0
+    for row in (yield store.OF_USER_AND_CLIENT(user_id=user_id, client_id=client_id)):
+        if (yield from revocation.end(lists, ByNode(row["node_id"]), reason=reason, now=now)):
+            count += 1
+            yield _ended(row["node_id"], user_id, client_id, row["session_id"], reason, info=info, now=now)
+    return count
+
+
+def end_of_client(lists: Lists, client_id: str, *, reason: str, info: RequestInfo, now: float) -> Steps[int]:
+    """End every grant of this client, whoever gave it, and void the codes on their way; how many grants."""
+    yield codes.VOID_OF_CLIENT(of_client=client_id, now=now)
+    ended = yield from revocation.end(lists, ByClient(client_id), reason=reason, now=now)
+    detail: dict[str, Detail] = {"reason": reason, "ended": ended}
+    yield record(AuditEvent.CLIENT_GRANTS_ENDED, info=info, now=now, client_id=client_id, detail=detail)
+    return ended
+
+
+def _ended(
+    family: str,
+    user_id: str | None,
+    client_id: str,
+    session_id: str | None,
+    reason: str,
+    *,
+    info: RequestInfo,
+    now: float,
+) -> Bound:
+    return record(
+        AuditEvent.GRANT_ENDED,
+        info=info,
+        now=now,
+        user_id=user_id,
+        client_id=client_id,
+        session_id=session_id,
+        detail={"reason": reason, "grant": family},
+    )
