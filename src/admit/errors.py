@@ -14,13 +14,16 @@
     │   │   ├── ExpiredTokenError       exp, or too old              RFC 7519 §4.1.4
     │   │   └── NotYetValidError        nbf or iat lies ahead        RFC 7519 §4.1.5
     │   ├── BoundTokenError             bound to a key not shown     RFC 9449 §7.1
+    │   ├── InactiveTokenError          the issuer says so           RFC 7662 §2.2
     │   └── RevokedError                its family was ended
     ├── UnavailableError                temporarily_unavailable; the answer is no, with 503
     │   ├── StaleRevocationError        revocation_stale
     │   ├── KeysUnavailableError        no key set could be fetched yet
     │   ├── LookupUnavailableError      the session store did not answer
+    │   ├── IntrospectionUnavailableError  the issuer did not answer for a token
     │   ├── GroupsUnavailableError      groups by reference, not fetched
-    │   └── TooBusyError                more passwords to hash than may wait
+    │   ├── TooBusyError                more passwords to hash than may wait
+    │   └── TooManyStreamsError         as many event streams are open as may be
     ├── CredentialError                 how a request carries its credential
     │   ├── MissingCredentialError      no credential at all         RFC 6750 §3.1
     │   ├── MalformedCredentialError    invalid_request              RFC 6750 §3.1
@@ -131,6 +134,10 @@ class BoundTokenError(TokenError):
     """The token is bound to a key (`cnf`) that the request did not prove, RFC 9449 §7.1."""
 
 
+class InactiveTokenError(TokenError):
+    """The issuer says that the token is not active: unknown, over, or not for this API, RFC 7662 §2.2."""
+
+
 class RevokedError(TokenError):
     """The token's family was ended, or the key that signed it was."""
 
@@ -164,6 +171,12 @@ class LookupUnavailableError(UnavailableError):
     code: ClassVar[str] = "lookup_unavailable"
 
 
+class IntrospectionUnavailableError(UnavailableError):
+    """The issuer was asked about an opaque token and did not answer as it should, or too many questions wait."""
+
+    code: ClassVar[str] = "introspection_unavailable"
+
+
 class GroupsUnavailableError(UnavailableError):
     """The token names its groups by reference and they could not be had; they are never taken for none."""
 
@@ -181,6 +194,13 @@ class TooBusyError(UnavailableError):
 
     code: ClassVar[str] = "too_busy"
     retry_after: ClassVar[int] = 2
+
+
+class TooManyStreamsError(UnavailableError):
+    """As many event streams are open as may be, or the server stops. Whoever follows goes on by asking for heads."""
+
+    code: ClassVar[str] = "too_many_streams"
+    public: ClassVar[str] = "No more event streams can be opened at the moment."
 
 
 class CredentialError(AdmitError):

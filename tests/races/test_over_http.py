@@ -37,7 +37,7 @@ PARALLEL = 50
 # SQLite has one writer, so that there the decision alone, made inside the transaction, keeps a second use out.
 SPEND_ONCE = ["admit.issuer.grants.codes:spend", "admit.issuer.grants.rules:unspent"]
 ROTATE_ONCE = ["admit.issuer.grants.families:rotate", "admit.issuer.grants.rules:is_current"]
-REMEMBER = "admit.issuer.revocation.service:bits_of"
+REMEMBER = "admit.issuer.revocation.reading:bits_of"
 # On SQLite transactions come one after another, so that there the look at the parent alone keeps what is late out.
 END_ALL = ["admit.issuer.revocation.store.nodes:lock_node", "admit.issuer.revocation.store.ends:end_trees"]
 

@@ -119,7 +119,7 @@ NOTHING_ENDS = [
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.threat("O-3", off=NOTHING_ENDS)
-@pytest.mark.threat("O-3", off="admit.issuer.revocation.service:bits_of")
+@pytest.mark.threat("O-3", off="admit.issuer.revocation.reading:bits_of")
 @pytest.mark.threat("SES-5", off="admit.issuer.sessions.rules:is_live")
 @pytest.mark.threat("SES-6", off="admit.issuer.sessions.rules:is_live")
 async def test_what_was_ended_is_ended_on_every_way_in_and_after_a_restart(

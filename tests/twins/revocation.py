@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, select
 
 from admit.issuer.revocation.permutation import Permutation
 from admit.issuer.revocation.records import EndStart, ListBits, Node
-from admit.issuer.revocation.service import NOBODY
+from admit.issuer.revocation.reading import NOBODY
 from admit.issuer.revocation.store import ends, node, node_of
 from admit.issuer.storage import Statement, Steps
 
@@ -43,7 +43,7 @@ def _one_round(start: EndStart, reason: str, now: float) -> Steps[list[int]]:
 
 
 TWINS: dict[str, Any] = {
-    "admit.issuer.revocation.service:bits_of": _forget,
+    "admit.issuer.revocation.reading:bits_of": _forget,
     "admit.issuer.revocation.store.nodes:lock_node": _any_node,
     "admit.issuer.revocation.store.holders:share_user": _any_user,
     "admit.issuer.revocation.store.holders:share_client": _any_client,

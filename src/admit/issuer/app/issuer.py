@@ -49,7 +49,7 @@ from admit.issuer.grants.families import Families
 from admit.issuer.grants.interactions import Interactions
 from admit.issuer.keys import KeyEvent, KeyEventKind, SigningKeys
 from admit.issuer.oauth.services import Services
-from admit.issuer.revocation import Lists, StatusService, StatusState, Sweeper, follow
+from admit.issuer.revocation import Lists, StatusService, StatusState, Sweeper, Wake, follow
 from admit.issuer.sessions.driver import Sessions
 from admit.issuer.sessions.lookup import DirectLookup
 from admit.issuer.storage import Bound, Database, Keyring
@@ -84,6 +84,7 @@ class Issuer:
         self._clock = clock
         self._source = InProcessSource()
         self._tasks: list[asyncio.Task[None]] = []
+        self._deaf: Callable[[], None] = lambda: None
         self.keyring = keyring if keyring is not None else load_keyring(settings)
         self.db = Database.from_url(settings.database_url, self.keyring, settings.storage)
         self.lists = Lists(self.keyring)
@@ -137,7 +138,7 @@ class Issuer:
             *metadata.routes(app, jwks_max_age=self.settings.keys.jwks_max_age),
             *session_lookup.routes(app, self.sessions),
             *api_session.routes(app, self.first_party_origins),
-            *status.routes(app),
+            *status.routes(app, stream_life=self.settings.revocation.stream_life),
             *health.routes(app),
             *static.routes(app),
         )
@@ -212,17 +213,22 @@ class Issuer:
             await self.keys.ensure(now)
             await self.lists.ensure(self.db, now)
             await Clients(self.db).sync(self.registry, now)
+            self.status.stream.start()
             await self.follow_once()
         except BaseException:
             await self.db.close()
             raise
+        wake = Wake()
+        self._deaf = self.db.on_publish(wake.tell)
         self._tasks = [
             asyncio.create_task(
                 follow(
                     self.status, self.lists, self.db, self._publish,
                     wall=self._clock, since_boot=self._source.now, config=self.settings.revocation,
+                    pause=wake.pause,
                 )
             ),
+            asyncio.create_task(jobs.end_streams(self.status.stream)),
             asyncio.create_task(jobs.keep_keys(self.keys, clock=self._clock)),
             asyncio.create_task(jobs.sweep(
                     self.services, self.settings.grants, self.settings.accounts, clock=self._clock
@@ -240,7 +246,9 @@ class Issuer:
         ]  # fmt: skip
 
     async def stop(self) -> None:
-        """End the jobs, let begun transactions end, close the database."""
+        """End the streams and the jobs, let begun transactions end, close the database."""
+        self.status.stream.end()
+        self._deaf()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -7,12 +7,13 @@ from datetime import timedelta
 
 from admit.errors import AdmitError
 from admit.issuer.accounts.config import AccountsConfig
+from admit.issuer.app.event_stream import server_is_stopping
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.sweep import sweep as sweep_grants
 from admit.issuer.keys import SigningKeys
 from admit.issuer.oauth.refusals import WINDOW as REFUSALS_WINDOW
 from admit.issuer.oauth.services import Services
-from admit.issuer.revocation import Sweeper
+from admit.issuer.revocation import Stream, Sweeper
 from admit.issuer.sessions.driver import SWEEP_AT_ONCE
 from admit.issuer.throttle import forget_old
 
@@ -22,6 +23,7 @@ KEYS_EVERY = 5.0
 TURN_EVERY = 3_600.0
 SWEEP_EVERY = 300.0
 TOLD_EVERY = 60.0
+STOPPING_EVERY = 0.1
 SWEEPS_IN_ONE_TURN = 50
 
 
@@ -78,3 +80,11 @@ async def sweep_once(services: Services, grants: GrantsConfig, accounts: Account
 async def sweep_families(sweeper: Sweeper, *, clock: Callable[[], float]) -> None:
     """Forget families that are over, and take lists out of use that hold no others."""
     await repeat(lambda: sweeper.turn(clock()), every=SWEEP_EVERY, name="families")
+
+
+async def end_streams(stream: Stream, *, stopping: Callable[[], bool] = server_is_stopping) -> None:
+    """Close the event streams as soon as the server is to stop: it would wait for them before it says so to anybody."""
+    while True:
+        if stream.open_streams and stopping():
+            stream.end()
+        await asyncio.sleep(STOPPING_EVERY)

@@ -43,4 +43,5 @@ def document(registry: Registry) -> dict[str, Any]:
         "authorization_response_iss_parameter_supported": True,
         "status_list_aggregation_endpoint": issuer + "/status",
         "admit_status_head_endpoint": issuer + "/status/head",
+        "admit_status_events_endpoint": issuer + "/status/events",
     }

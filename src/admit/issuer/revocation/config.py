@@ -19,11 +19,23 @@ class RevocationConfig:
     change_log: timedelta = timedelta(hours=1)  # how long the order of ends is kept
     node_kept: timedelta = timedelta(days=1)  # how long the row of a family that is over stays
     list_check: timedelta = timedelta(seconds=10)  # how often it is seen to that a spare list is there
+    most_streams: int = 1_000  # event streams of one process; above it 503, and verifiers only poll
+    stream_life: timedelta = timedelta(
+        minutes=10
+    )  # at most; then a stream is closed and begun anew elsewhere
     # What the verifiers of this deployment are set to. They keep the bound; pages and commands only tell it.
     max_staleness: timedelta = timedelta(seconds=30)
 
     def __post_init__(self) -> None:
-        for name in ("poll", "list_max_age", "list_lifetime", "change_log", "node_kept", "list_check"):
+        for name in (
+            "poll",
+            "list_max_age",
+            "list_lifetime",
+            "change_log",
+            "node_kept",
+            "list_check",
+            "stream_life",
+        ):
             if getattr(self, name) <= timedelta(0):
                 raise ConfigError(f"revocation.{name} must be positive")
         if self.poll > timedelta(seconds=5):
@@ -32,5 +44,7 @@ class RevocationConfig:
             )
         if not timedelta(seconds=1) <= self.max_staleness <= timedelta(minutes=15):
             raise ConfigError("revocation.max_staleness must be from 1s to 15m, as it is for verifiers")
+        if self.most_streams < 0:
+            raise ConfigError("revocation.most_streams must not be negative; 0 takes no streams")
         if self.list_lifetime < 2 * self.list_max_age:
             raise ConfigError("revocation.list_lifetime must be at least twice revocation.list_max_age")

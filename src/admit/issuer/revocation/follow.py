@@ -1,4 +1,7 @@
-"""The job that keeps a process's own verifier fresh: a look at the database five times a second."""
+"""The job that keeps a process's own verifier fresh, and its streams quick.
+
+A look at the database five times a second, and sooner where somebody says that there is something to see.
+"""
 
 import asyncio
 import logging
@@ -17,7 +20,36 @@ log = logging.getLogger(__name__)
 Deliver = Callable[[StatusState, float], None]
 """Takes what holds, and when the look at it began, by the `since_boot` clock."""
 
+HINTS_APART: Final = 0.05
+"""Seconds between two looks that hints caused: a hundred ends a second cost twenty looks."""
 _LOUD_EVERY: Final = 50  # failed looks between two lines in the log: ten seconds by default
+
+
+class Wake:
+    """Waits out the time between two looks, or until `tell` says that somebody published. For one event loop.
+
+    A hint that is lost costs nothing but the rest of the pause.
+    """
+
+    def __init__(self) -> None:
+        self._hint = asyncio.Event()
+        self._hinted_at = float("-inf")
+
+    def tell(self) -> None:
+        """There may be something to see."""
+        self._hint.set()
+
+    async def pause(self, seconds: float) -> None:
+        """At most `seconds`; after a hint, only until `HINTS_APART` have passed since the one before."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._hint.wait()
+                await asyncio.sleep(max(0.0, self._hinted_at + HINTS_APART - loop.time()))
+        except TimeoutError:
+            return
+        self._hint.clear()
+        self._hinted_at = loop.time()
 
 
 async def follow(

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from types import MappingProxyType
 
 from admit.issuer.revocation.records import ListBits, NodeKind, StatusState
@@ -61,23 +60,13 @@ def check_place(kind: NodeKind, *, parent_id: str | None, user_id: str | None, c
         raise ValueError("a session or offline grant belongs to a user")
 
 
-class Follow(Enum):
-    """How to get from what is held to what the database holds."""
-
-    NOTHING = "nothing"
-    CHANGES = "changes"
-    EVERYTHING = "everything"
-
-
-def how_to_follow(held: StatusState, epoch: int, seq: int, *, at_most: int) -> Follow:
-    """Read only the changes where the database is a little ahead in the same epoch; else everything.
+def continues(held: StatusState, epoch: int, seq: int) -> bool:
+    """Whether what the database shows can follow what is held; else everything is read anew.
 
     A database that is behind was restored without `admit epoch raise`: what it says now is the truth to
     publish, and verifiers that saw more refuse until the epoch rises.
     """
-    if epoch != held.epoch or not held.seq <= seq <= held.seq + at_most:
-        return Follow.EVERYTHING
-    return Follow.NOTHING if seq == held.seq else Follow.CHANGES
+    return epoch == held.epoch and seq >= held.seq
 
 
 def went_back(held: StatusState | None, epoch: int, seq: int) -> bool:
@@ -94,8 +83,18 @@ class Change:
     position: int | None
 
 
-def apply_changes(held: StatusState, seq: int, changes: Iterable[Change]) -> StatusState | None:
-    """What holds at `seq`, when `changes` are all after `held`. None: they have a gap or a mark, so read everything."""
+def is_whole(since: int, seq: int, changes: Iterable[Change]) -> bool:
+    """Whether the log tells of every transaction after `since` up to `seq`: rows of old ones are let go."""
+    return len({change.seq for change in changes}) == seq - since
+
+
+def apply_changes(
+    held: StatusState, seq: int, changes: Iterable[Change], *, settled: int = -1
+) -> StatusState | None:
+    """What holds at `seq`, when `changes` are all after `held`. None: they have a gap or a mark, so read anew.
+
+    The lists in use were read at `settled`: marks from before it, and lists that had left by then, are dealt with.
+    """
     seen: set[int] = set()
     positions: dict[int, list[int]] = {}
     for change in changes:
@@ -103,6 +102,8 @@ def apply_changes(held: StatusState, seq: int, changes: Iterable[Change]) -> Sta
         if change.list is None or change.position is None:
             continue
         if change.position < 0 or change.list not in held.lists:
+            if change.seq <= settled:
+                continue
             return None
         positions.setdefault(change.list, []).append(change.position)
     if len(seen) != seq - held.seq:
@@ -111,6 +112,26 @@ def apply_changes(held: StatusState, seq: int, changes: Iterable[Change]) -> Sta
     for n, added in positions.items():
         lists[n] = list_bits(status_list.with_bits(lists[n].bitmap, added))
     return StatusState(held.epoch, seq, _frozen(lists), held.revoked_kids)
+
+
+def bits_of(changes: Iterable[Change]) -> list[tuple[int, int]] | None:
+    """The bits that these rows set, in their order. None: there is a mark among them, which no bit can tell."""
+    bits: list[tuple[int, int]] = []
+    for change in changes:
+        if change.list is None or change.position is None:
+            continue
+        if change.position < 0:
+            return None
+        bits.append((change.list, change.position))
+    return bits
+
+
+def tells_only_of_lists(changes: Iterable[Change]) -> bool:
+    """Whether all marks say that the set of lists is another: then the lists that are held stay right."""
+    return all(
+        change.position is None or change.position >= 0 or change.position == LISTS_CHANGED
+        for change in changes
+    )
 
 
 def list_bits(bitmap: bytes) -> ListBits:

@@ -1,23 +1,22 @@
-"""Heads and lists as the issuer publishes them, and the same for a verifier in the same process."""
+"""Heads, lists and events as the issuer publishes them, and the same for a verifier in the same process."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 from admit.errors import KeysUnavailableError, OAuthError, StorageUnavailableError
 from admit.issuer.keys import KeySnapshot
-from admit.issuer.revocation import rules
+from admit.issuer.revocation import events, rules
 from admit.issuer.revocation.config import RevocationConfig
+from admit.issuer.revocation.events import Place
 from admit.issuer.revocation.lists import Lists
-from admit.issuer.revocation.permutation import Permutation
+from admit.issuer.revocation.reading import Followed, Look, Reader
 from admit.issuer.revocation.records import ListBits, StatusState
-from admit.issuer.revocation.rules import Change, Follow
-from admit.issuer.revocation.store.lists import KID_SEPARATOR, SELECT_CHANGES, SELECT_EVERYTHING, SELECT_HEAD
-from admit.issuer.storage import Database, Row
+from admit.issuer.revocation.stream import Stream, Subscription
+from admit.issuer.revocation.together import Together
+from admit.issuer.storage import Database
 from admit.jose import JWK
 from admit.tokens import status_head, status_list
 from admit.tokens.status_head import Head
@@ -25,7 +24,6 @@ from admit.tokens.status_head import Head
 log = logging.getLogger(__name__)
 
 STATUS_ALG: Final = "ES256"
-_MOST_CHANGES: Final = 1_000  # transactions; further behind than this, reading everything is less work
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,36 +31,27 @@ class _SignedList:
     version: str
     kid: str | None
     signed_at: float
-    compressed: bytes
     token: bytes
-
-
-class _Look(NamedTuple):
-    """What one look at the head shows."""
-
-    epoch: int
-    seq: int
-    revoked_kids: frozenset[str]
 
 
 class StatusService:
     """Publishes what the database holds, never less: each answer rests on a read that began after the question came.
 
-    One a process. Keeps the bits in memory and reads only what changed. Safe for many concurrent callers of
-    one event loop.
+    One a process. Keeps the bits in memory and reads only what changed. Safe for many concurrent callers; those who
+    ask at the same time share one look. `stream` tells of each change that a look found.
     """
 
     def __init__(
         self, db: Database, lists: Lists, issuer: str, config: RevocationConfig | None = None
     ) -> None:
-        self._db = db
-        self._lists = lists
         self._issuer = issuer
         self._config = config if config is not None else RevocationConfig()
+        self._reader = Reader(db, lists)
         self._held: StatusState | None = None
-        self._following = asyncio.Lock()
-        self._signing = asyncio.Lock()
+        self._current = Together(self._advance)
         self._signed: dict[int, _SignedList] = {}
+        self._packed: dict[int, tuple[str, asyncio.Task[bytes]]] = {}
+        self.stream = Stream(most=self._config.most_streams)
 
     @property
     def uris(self) -> list[str]:
@@ -104,24 +93,35 @@ class StatusService:
         if bits is None:
             return None
         key = signer(snapshot, held)
-        async with self._signing:
-            kept = self._signed.get(n)
-            compressed = kept.compressed if kept is not None and kept.version == bits.version else None
-            if kept is None or compressed is None or kept.kid != key.kid or not self._is_young(kept, now):
-                if compressed is None:
-                    compressed = await asyncio.to_thread(status_list.compress, bits.bitmap)
-                token = status_list.encode(
-                    self._issuer,
-                    n,
-                    compressed,
-                    iat=now,
-                    lifetime=self._config.list_lifetime,
-                    ttl=self._config.list_max_age,
-                    key=key,
-                )
-                kept = _SignedList(bits.version, key.kid, now, compressed, token.encode())
-                self._signed[n] = kept
+        kept = self._signed.get(n)
+        if (
+            kept is None
+            or kept.version != bits.version
+            or kept.kid != key.kid
+            or not self._is_young(kept, now)
+        ):
+            token = status_list.encode(
+                self._issuer,
+                n,
+                await self._pack(n, bits),
+                iat=now,
+                lifetime=self._config.list_lifetime,
+                ttl=self._config.list_max_age,
+                key=key,
+            )
+            kept = _SignedList(bits.version, key.kid, now, token.encode())
+            self._signed[n] = kept
         return kept.token, status_list.etag(bits.version)
+
+    async def _pack(self, n: int, bits: ListBits) -> bytes:
+        """One thread's work for all who ask for the same bits."""
+        version, task = self._packed.get(n, (None, None))
+        if task is None or version != bits.version or _failed(task) or _elsewhere(task):
+            task = asyncio.get_running_loop().create_task(
+                asyncio.to_thread(status_list.compress, bits.bitmap)
+            )
+            self._packed[n] = bits.version, task
+        return await asyncio.shield(task)
 
     def _is_young(self, kept: _SignedList, now: float) -> bool:
         return timedelta(0) <= timedelta(seconds=now - kept.signed_at) < self._config.list_max_age
@@ -136,67 +136,67 @@ class StatusService:
         """
         return await self._current()
 
-    async def _current(self) -> StatusState:
-        held = self._held
-        if held is not None and await self._look() == _Look(held.epoch, held.seq, held.revoked_kids):
+    async def subscribe(self, since: Place | None) -> Subscription:
+        """An open stream of events, whose first are those after `since`; the caller closes it.
+
+        Raises:
+            TooManyStreamsError: as many are open as may be, or the server stops.
+        """
+        subscription = self.stream.subscribe()
+        try:
+            missed = self.stream.since(since)
+            if missed is None and since is not None:
+                missed = await self._from_log(since)
+        except BaseException:
+            subscription.close()
+            raise
+        subscription.begin(events.GREETING + (missed or b""))
+        return subscription
+
+    async def _from_log(self, since: Place) -> bytes:
+        """What a stream missed that was cut off before this process began to keep events, or longer ago."""
+        try:
+            changes = await self._reader.changes(since.epoch, since.seq, at_most=events.MAX_CHANGES)
+        except StorageUnavailableError:
+            changes = None
+        bits = rules.bits_of(changes.rows) if changes is not None else None
+        if changes is None or bits is None:
+            held = self._held
+            return events.lists(Place(*held.place) if held is not None else None)
+        return events.end(Place(since.epoch, changes.seq), bits)
+
+    async def _advance(self) -> StatusState:
+        """Look, and follow to what is seen. Only one of these runs at a time."""
+        held, look = self._held, await self._reader.look()
+        if held is not None and look == Look(held.epoch, held.seq, held.revoked_kids):
             return held
-        async with self._following:
-            # Look again: whoever had the lock may have gone further than what this caller saw before.
-            now = await self._look()
-            followed = await self._follow(self._held, now)
-            if followed.revoked_kids != now.revoked_kids:
-                followed = replace(followed, revoked_kids=now.revoked_kids)
-            if rules.went_back(self._held, followed.epoch, followed.seq):
-                log.error("the database went back in time: run `admit epoch raise`")
-            self._held = followed
-            return followed
+        state, bits = await self._follow(held, look)
+        if rules.went_back(held, state.epoch, state.seq):
+            log.error("the database went back in time: run `admit epoch raise`")
+        if state.revoked_kids != look.revoked_kids:
+            state, bits = replace(state, revoked_kids=look.revoked_kids), None
+        for n in (self._signed.keys() | self._packed.keys()) - state.lists.keys():
+            self._signed.pop(n, None)
+            self._packed.pop(n, None)
+        self._held = state
+        self.stream.advance(Place(*state.place), bits)
+        return state
 
-    async def _look(self) -> "_Look":
-        rows = await self._db.read(SELECT_HEAD())
-        epoch, seq = place_of(rows)
-        kids = rows[0]["revoked_kids"]
-        return _Look(epoch, seq, frozenset(kids.split(KID_SEPARATOR)) if kids else frozenset())
-
-    async def _follow(self, held: StatusState | None, to: "_Look") -> StatusState:
-        if held is not None:
-            match rules.how_to_follow(held, to.epoch, to.seq, at_most=_MOST_CHANGES):
-                case Follow.NOTHING:
-                    return held
-                case Follow.CHANGES:
-                    followed = await self._changes_since(held)
-                    if followed is not None:
-                        return followed
-                case Follow.EVERYTHING:
-                    pass
-        return await self._everything()
-
-    async def _changes_since(self, held: StatusState) -> StatusState | None:
-        rows = await self._db.read(SELECT_CHANGES(since=held.seq))
-        epoch, seq = place_of(rows)
-        if epoch != held.epoch:
-            return None
-        changes = [
-            Change(row["at_seq"], row["list"], row["position"]) for row in rows if row["at_seq"] is not None
-        ]
-        return rules.apply_changes(held, seq, changes)
-
-    async def _everything(self) -> StatusState:
-        rows = await self._db.read(SELECT_EVERYTHING())
-        epoch, seq = place_of(rows)
-        lists: dict[int, ListBits] = {}
-        for row in rows:
-            if row["n"] is None:
-                continue
-            self._lists.learn(row["n"], row["seed_sealed"])
-            permutation, written = self._lists.permutation(row["n"]), row["positions"]
-            lists[row["n"]] = await asyncio.to_thread(bits_of, permutation, written) if written else NOBODY
-        for n in self._signed.keys() - lists.keys():
-            del self._signed[n]
-        return StatusState(epoch, seq, MappingProxyType(lists))
+    async def _follow(self, held: StatusState | None, look: Look) -> Followed:
+        if held is not None and rules.continues(held, look.epoch, look.seq):
+            followed = await self._reader.follow(held)
+            if followed is not None:
+                return followed
+        return Followed(await self._reader.everything(), None)
 
 
-NOBODY: Final = rules.list_bits(status_list.EMPTY)
-"""A list in which nobody was ended."""
+def _failed(task: "asyncio.Task[bytes]") -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
+
+
+def _elsewhere(task: "asyncio.Task[bytes]") -> bool:
+    """Whether it is awaited in another event loop, where this one could wait for it in vain."""
+    return not task.done() and task.get_loop() is not asyncio.get_running_loop()
 
 
 def signer(snapshot: KeySnapshot, held: StatusState) -> JWK:
@@ -210,26 +210,3 @@ def signer(snapshot: KeySnapshot, held: StatusState) -> JWK:
     if key.kid in held.revoked_kids:
         raise KeysUnavailableError("the status key was revoked")
     return key
-
-
-def place_of(rows: Sequence[Row]) -> tuple[int, int]:
-    """`(epoch, seq)` of an answer that has them in each row.
-
-    Raises:
-        StorageUnavailableError: the head's row is missing; no answer could be right.
-    """
-    if not rows:
-        raise StorageUnavailableError("the status head is missing")
-    return rows[0]["epoch"], rows[0]["seq"]
-
-
-def bits_of(permutation: Permutation, written: str) -> ListBits:
-    """The bits that a list's positions and marks, joined by commas, stand for."""
-    bitmap, positions = status_list.EMPTY, []
-    for position in map(int, written.split(",")):
-        low = rules.low_of_mark(position)
-        if low is None:
-            positions.append(position)
-        else:
-            bitmap = status_list.merge(bitmap, permutation.bitmap_from(low))
-    return rules.list_bits(status_list.with_bits(bitmap, positions))

@@ -1,5 +1,7 @@
 """The one way to the tables, for SQLite and PostgreSQL alike."""
 
+import asyncio
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import ClassVar, ParamSpec, TypeVar
@@ -27,6 +29,7 @@ class Database(ABC):
     def __init__(self, keyring: Keyring, config: StorageConfig) -> None:
         self.keyring = keyring
         self.config = config
+        self._hints: dict[object, tuple[asyncio.AbstractEventLoop, Callable[[], None]]] = {}
 
     @staticmethod
     def from_url(url: str, keyring: Keyring, config: StorageConfig | None = None) -> "Database":
@@ -88,6 +91,38 @@ class Database(ABC):
         Raises:
             StorageUnavailableError: not reached.
         """
+
+    async def read_apart(self, bound: Bound) -> Sequence[Row]:
+        """As `read`, for a SELECT that takes long: it never holds up the event loop.
+
+        Raises:
+            StorageUnavailableError: not reached.
+        """
+        return await self.read(bound)
+
+    def on_publish(self, told: Callable[[], None]) -> Callable[[], None]:
+        """Have `told` called, in the running event loop, soon after a transaction published; what ends that.
+
+        Only a hint: it may come for nothing, and may be missed. Of other processes only PostgreSQL tells.
+        """
+        mark = object()
+        self._hints[mark] = asyncio.get_running_loop(), told
+        self._listen()
+
+        def forget() -> None:
+            self._hints.pop(mark, None)
+
+        return forget
+
+    @abstractmethod
+    def _listen(self) -> None:
+        """See to it that this process hears of others, where the database can tell."""
+
+    def _published(self) -> None:
+        """Pass a hint on. From any thread."""
+        for loop, told in tuple(self._hints.values()):
+            with contextlib.suppress(RuntimeError):  # that loop is closed
+                loop.call_soon_threadsafe(told)
 
     async def one(self, bound: Bound) -> Row | None:
         """The only row of a SELECT by key, or None."""

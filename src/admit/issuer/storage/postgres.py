@@ -13,6 +13,7 @@ from admit.errors import AdmitError, ConfigError, ConflictError, StorageUnavaila
 from admit.issuer.storage.config import StorageConfig
 from admit.issuer.storage.database import Database
 from admit.issuer.storage.keyring import Keyring
+from admit.issuer.storage.listening import Listening
 from admit.issuer.storage.schema import HEAD, TABLES, VERSION_TABLE
 from admit.issuer.storage.sqlite_file import check_whole
 from admit.issuer.storage.statement import Bound, DialectName, Many, Publish, Row, Steps
@@ -50,6 +51,7 @@ class PostgresDatabase(Database):
         self._url = url
         self._pool: asyncpg.Pool | None = None
         self._running: set[asyncio.Task[Any]] = set()
+        self._listening: Listening | None = None
 
     async def _connect(self) -> None:
         statement = int(self.config.statement_timeout.total_seconds() * 1000)
@@ -91,8 +93,22 @@ class PostgresDatabase(Database):
             )
         check_whole(version, tables, "the PostgreSQL database")
 
+    def _listen(self) -> None:
+        if self._listening is None and self._pool is not None:
+            self._listening = Listening(self._connect_to_listen, self._published)
+
+    async def _connect_to_listen(self) -> asyncpg.Connection:
+        return await asyncpg.connect(
+            self._url,
+            timeout=self.config.connect_timeout.total_seconds(),
+            server_settings={"application_name": "admit listens"},
+        )
+
     async def close(self) -> None:
         pool, self._pool = self._pool, None
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            await listening.stop()
         if pool is None:
             return
         try:

@@ -65,7 +65,10 @@ class SqliteDatabase(Database):
         except sqlite3.Error as error:
             await self.close()
             raise _translated(error) from None
-        self._writer = _Writer(connection, self.config.group_limit)
+        self._writer = _Writer(connection, self.config.group_limit, self._published)
+
+    def _listen(self) -> None:
+        pass  # SQLite tells nobody; other processes' ends are found by looking
 
     async def close(self) -> None:
         writer, self._writer = self._writer, None
@@ -91,6 +94,21 @@ class SqliteDatabase(Database):
         except sqlite3.Error as error:
             raise _translated(error) from None
 
+    async def read_apart(self, bound: Bound) -> Sequence[Row]:
+        if self._reader is None:
+            raise StorageUnavailableError("the database is not open")
+        return await asyncio.to_thread(self._read_apart, bound)
+
+    def _read_apart(self, bound: Bound) -> Sequence[Row]:
+        compiled = bound.statement.compiled("sqlite")
+        try:
+            with contextlib.closing(
+                sqlite_file.connect(self.path, self.config.busy_timeout.total_seconds())
+            ) as connection:
+                return connection.execute(compiled.sql, compiled.named(bound.params)).fetchall()
+        except sqlite3.Error as error:
+            raise _translated(error) from None
+
 
 # A reader waits only while a log is being recovered; it would wait in the event loop.
 _READER_BUSY: Final = 0.25
@@ -109,9 +127,10 @@ class _Job:
 
 @dataclass(slots=True)
 class _Group:
-    """Jobs of one COMMIT."""
+    """Jobs of one COMMIT. `published`: one of them changed status bits."""
 
     jobs: list[_Job] = field(default_factory=list)
+    published: bool = False
 
     def fail(self, error: BaseException) -> None:
         """Nothing was kept. Each job has an exception of its own: a shared one would gather everyone's traceback."""
@@ -123,9 +142,10 @@ class _Group:
 class _Writer:
     """Owns the writing connection and its thread."""
 
-    def __init__(self, connection: sqlite3.Connection, limit: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, limit: int, published: Callable[[], None]) -> None:
         self._connection = connection
         self._limit = limit
+        self._tell_published = published
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._lock = threading.Lock()  # makes "not stopped, so queued before the end mark" one step
         self._stopped = False
@@ -184,6 +204,8 @@ class _Writer:
                 if len(group.jobs) >= self._limit:
                     break
             self._connection.execute("COMMIT")
+            if group.published:
+                self._tell_published()
         except Exception as error:
             self._roll_back()
             group.fail(_translated(error) if isinstance(error, sqlite3.Error) else error)
@@ -196,7 +218,8 @@ class _Writer:
         connection = self._connection
         connection.execute("SAVEPOINT job")
         try:
-            job.value = _drive(connection, job.start)
+            job.value, published = _drive(connection, job.start)
+            group.published = group.published or published
         except BaseException as error:
             job.error = _translated(error) if isinstance(error, sqlite3.Error) else error
             if not connection.in_transaction:
@@ -211,7 +234,8 @@ class _Writer:
                 self._connection.execute("ROLLBACK")
 
 
-def _drive(connection: sqlite3.Connection, start: _Start) -> Any:
+def _drive(connection: sqlite3.Connection, start: _Start) -> tuple[Any, bool]:
+    """The transaction's value, and whether it published."""
     steps = start()
     publish = False
     rows: Sequence[Row] = []
@@ -234,7 +258,7 @@ def _drive(connection: sqlite3.Connection, start: _Start) -> Any:
             connection.execute(_RAISE_HEAD)
             if len(connection.execute(_ADD_BATCH).fetchall()) != 1:
                 raise StorageUnavailableError("the status head is missing") from None
-        return stop.value
+        return stop.value, publish
     finally:
         steps.close()
 

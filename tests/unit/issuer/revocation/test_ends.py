@@ -142,7 +142,7 @@ async def test_a_process_that_knows_no_list_yet_still_sets_the_bit(
     assert await live(process, alice) == set()
 
 
-@pytest.mark.threat("O-3", off="admit.issuer.revocation.service:bits_of")
+@pytest.mark.threat("O-3", off="admit.issuer.revocation.reading:bits_of")
 async def test_what_was_ended_stays_ended_after_a_restart(
     db: Database, open_again: Callable[[], Awaitable[Database]]
 ) -> None:

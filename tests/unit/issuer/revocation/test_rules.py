@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admit.issuer.revocation import StatusState, rules
-from admit.issuer.revocation.rules import Change, Follow
+from admit.issuer.revocation.rules import Change
 from admit.tokens import status_list
 
 EMPTY = rules.list_bits(status_list.EMPTY)
@@ -28,22 +28,19 @@ def test_a_mark_is_told_from_every_position_and_from_a_change_of_lists(low: int)
 
 
 @pytest.mark.parametrize(
-    ("epoch", "seq", "how"),
+    ("epoch", "seq", "continues"),
     [
-        (7, 10, Follow.NOTHING),
-        (7, 11, Follow.CHANGES),
-        (7, 15, Follow.CHANGES),
-        (7, 16, Follow.EVERYTHING),
-        (7, 9, Follow.EVERYTHING),
-        (8, 10, Follow.EVERYTHING),
-        (8, 11, Follow.EVERYTHING),
-        (6, 11, Follow.EVERYTHING),
+        (7, 10, True),
+        (7, 11, True),
+        (7, 9999, True),
+        (7, 9, False),
+        (8, 10, False),
+        (8, 11, False),
+        (6, 11, False),
     ],
 )
-def test_only_a_database_a_little_ahead_in_the_same_epoch_is_followed_by_changes(
-    epoch: int, seq: int, how: Follow
-) -> None:
-    assert rules.how_to_follow(HELD, epoch, seq, at_most=5) is how
+def test_only_a_database_ahead_in_the_same_epoch_is_followed(epoch: int, seq: int, continues: bool) -> None:
+    assert rules.continues(HELD, epoch, seq) is continues
 
 
 def test_a_database_behind_what_was_seen_went_back() -> None:
@@ -79,6 +76,39 @@ def test_changes_without_a_gap_are_applied() -> None:
 )
 def test_changes_with_a_gap_a_mark_or_an_unknown_list_are_not(changes: list[Change]) -> None:
     assert rules.apply_changes(HELD, 12, changes) is None
+
+
+def test_marks_and_lists_that_left_before_the_lists_were_read_are_dealt_with() -> None:
+    changes = [Change(11, 0, rules.LISTS_CHANGED), Change(11, 9, 4), Change(12, 0, 5)]
+    assert rules.apply_changes(HELD, 12, changes) is None
+    assert rules.apply_changes(HELD, 12, changes, settled=10) is None
+    after = rules.apply_changes(HELD, 12, changes, settled=11)
+    assert after is not None
+    assert after.lists[0].bitmap == status_list.with_bits(status_list.EMPTY, [5])
+    assert after.place == (7, 12)
+
+
+def test_a_log_is_whole_when_it_tells_of_every_step() -> None:
+    assert rules.is_whole(10, 12, [Change(11, None, None), Change(12, 0, 1), Change(12, 0, 2)])
+    assert rules.is_whole(10, 10, [])
+    assert not rules.is_whole(10, 12, [Change(12, 0, 1)])
+    assert not rules.is_whole(10, 11, [])
+    assert not rules.is_whole(11, 10, [])
+
+
+def test_the_bits_of_a_log_are_told_one_by_one_unless_a_mark_is_among_them() -> None:
+    plain = [Change(11, 0, 5), Change(12, None, None), Change(13, 1, 6)]
+    assert rules.bits_of(plain) == [(0, 5), (1, 6)]
+    assert rules.bits_of([*plain, Change(14, 0, rules.LISTS_CHANGED)]) is None
+    assert rules.bits_of([*plain, Change(14, 0, rules.mark_from(3))]) is None
+    assert rules.bits_of([]) == []
+
+
+def test_a_mark_of_ended_indices_is_told_from_one_of_the_set_of_lists() -> None:
+    assert rules.tells_only_of_lists([Change(11, 0, 5), Change(12, 0, rules.LISTS_CHANGED)])
+    assert not rules.tells_only_of_lists(
+        [Change(11, 0, rules.LISTS_CHANGED), Change(12, 0, rules.mark_from(3))]
+    )
 
 
 @pytest.mark.parametrize(

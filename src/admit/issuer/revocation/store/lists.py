@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Integer, Select, Text, bindparam, cast, func, literal, select
+from sqlalchemy import Integer, Text, bindparam, cast, func, literal, select
 
 from admit.issuer.keys.store import signing_key
 from admit.issuer.revocation import rules
@@ -63,35 +63,30 @@ SELECT_CHANGES: Final = Statement(
     .select_from(
         status_head.outerjoin(
             status_batch,
-            (status_batch.c.epoch == status_head.c.epoch) & (status_batch.c.seq > bindparam("since")),
+            (status_batch.c.epoch == status_head.c.epoch)
+            & (status_batch.c.seq > bindparam("since"))
+            & (status_batch.c.seq <= status_head.c.seq),
         ).outerjoin(status_change, status_change.c.tx == status_batch.c.tx)
     )
     .order_by(status_batch.c.seq)
+    .limit(bindparam("at_most", type_=Integer))
 )
-"""The head, and what changed after `since`: one statement, so one moment."""
+"""The head, and what changed after `since`: one statement, so one moment. The last seq may be cut by `at_most`."""
 
 
-def _everything() -> Select[tuple[int, int, int | None, bytes | None, str | None]]:
-    set_positions = (
-        select(func.aggregate_strings(cast(status_change.c.position, Text), ","))
-        .where(
-            status_change.c.list == status_list.c.n,
-            status_change.c.position > literal(rules.LISTS_CHANGED, Integer),
-        )
-        .correlate(status_list)
-        .scalar_subquery()
+SELECT_IN_USE: Final = Statement(
+    select(status_head.c.epoch, status_head.c.seq, status_list.c.n, status_list.c.seed_sealed).select_from(
+        status_head.outerjoin(status_list, _IN_USE)
     )
-    return select(
-        status_head.c.epoch,
-        status_head.c.seq,
-        status_list.c.n,
-        status_list.c.seed_sealed,
-        set_positions.label("positions"),
-    ).select_from(status_head.outerjoin(status_list, _IN_USE))
-
-
-SELECT_EVERYTHING: Final = Statement(_everything())
-"""The head, every list in use, and each list's set positions as one text: one statement, so one moment."""
+)
+"""The head, and every list in use: one statement, so one moment."""
+SELECT_BITS: Final = Statement(
+    select(func.aggregate_strings(cast(status_change.c.position, Text), ",").label("positions")).where(
+        status_change.c.list == bindparam("number"),
+        status_change.c.position > literal(rules.LISTS_CHANGED, Integer),
+    )
+)
+"""The positions and marks of one list as one text; NULL where there are none."""
 
 
 def add_lists(lists: "Lists", *, now: float) -> Steps[int]:

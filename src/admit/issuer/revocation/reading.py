@@ -1,0 +1,168 @@
+"""Reading where the ends stand: the head, what changed since, or everything."""
+
+import asyncio
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from admit.errors import StorageUnavailableError
+from admit.issuer.revocation import rules
+from admit.issuer.revocation.events import Bit
+from admit.issuer.revocation.lists import Lists
+from admit.issuer.revocation.permutation import Permutation
+from admit.issuer.revocation.records import ListBits, StatusState
+from admit.issuer.revocation.rules import Change
+from admit.issuer.revocation.store.lists import (
+    KID_SEPARATOR,
+    SELECT_BITS,
+    SELECT_CHANGES,
+    SELECT_HEAD,
+    SELECT_IN_USE,
+)
+from admit.issuer.storage import Database, Row
+from admit.tokens import status_list
+
+MOST_CHANGES: Final = 5_000
+"""Rows of the log that are read at once; further behind than this, reading everything in a thread is better."""
+_TRIES: Final = 5
+
+
+class Look(NamedTuple):
+    """What one look at the head shows."""
+
+    epoch: int
+    seq: int
+    revoked_kids: frozenset[str]
+
+
+class Followed(NamedTuple):
+    """A later state, and the bits that were set on the way; None where they are not known one by one."""
+
+    state: StatusState
+    bits: Sequence[Bit] | None
+
+
+class Reader:
+    """Reads a database that others write. Holds nothing but the permutations."""
+
+    def __init__(self, db: Database, lists: Lists) -> None:
+        self._db = db
+        self._lists = lists
+
+    async def look(self) -> Look:
+        """The head's row: one statement.
+
+        Raises:
+            StorageUnavailableError: the database was not reached, or has no head.
+        """
+        rows = await self._db.read(SELECT_HEAD())
+        epoch, seq = place_of(rows)
+        kids = rows[0]["revoked_kids"]
+        return Look(epoch, seq, frozenset(kids.split(KID_SEPARATOR)) if kids else frozenset())
+
+    async def changes(self, epoch: int, since: int, *, at_most: int = MOST_CHANGES) -> "Changes | None":
+        """What the log has after `since`. None: another epoch, more than `at_most` rows, or a gap.
+
+        Raises:
+            StorageUnavailableError: the database was not reached.
+        """
+        rows = await self._db.read(SELECT_CHANGES(since=since, at_most=at_most + 1))
+        now_epoch, seq = place_of(rows)
+        if now_epoch != epoch or len(rows) > at_most:
+            return None
+        found = [
+            Change(row["at_seq"], row["list"], row["position"]) for row in rows if row["at_seq"] is not None
+        ]
+        return Changes(seq, found) if rules.is_whole(since, seq, found) else None
+
+    async def follow(self, held: StatusState) -> Followed | None:
+        """What holds now, made from what was held and the log. None: only reading everything tells.
+
+        Raises:
+            StorageUnavailableError: the database was not reached, or changes faster than it can be read.
+        """
+        changes = await self.changes(held.epoch, held.seq)
+        if changes is None:
+            return None
+        state = rules.apply_changes(held, changes.seq, changes.rows)
+        if state is not None:
+            return Followed(state, rules.bits_of(changes.rows))
+        if rules.tells_only_of_lists(changes.rows):
+            return Followed(await self._read(held), None)
+        return None
+
+    async def everything(self) -> StatusState:
+        """Every bit of every list in use, as of one moment after this call began.
+
+        Raises:
+            StorageUnavailableError: the database was not reached, or changes faster than it can be read.
+        """
+        return await self._read(None)
+
+    async def _read(self, held: StatusState | None) -> StatusState:
+        """Lists that are not held are read one after another, in a thread: each may hold a million ends.
+
+        What is set meanwhile is in the log, and a bit is never cleared, so with it all of them stand at one place.
+        """
+        for _ in range(_TRIES):
+            rows = await self._db.read(SELECT_IN_USE())
+            epoch, seq = place_of(rows)
+            if held is not None and (epoch != held.epoch or seq < held.seq):
+                held = None
+            kept = held.lists if held is not None else {}
+            lists = {
+                row["n"]: kept[row["n"]] if row["n"] in kept else await self._list(row)
+                for row in rows
+                if row["n"] is not None
+            }
+            since = seq if held is None else held.seq
+            changes = await self.changes(epoch, since)
+            if changes is None:
+                held = None
+                continue
+            start = StatusState(epoch, since, MappingProxyType(lists))
+            state = rules.apply_changes(start, changes.seq, changes.rows, settled=seq)
+            if state is not None:
+                return state
+        raise StorageUnavailableError("the status lists change faster than they can be read")
+
+    async def _list(self, row: Row) -> ListBits:
+        n = row["n"]
+        self._lists.learn(n, row["seed_sealed"])
+        found = await self._db.read_apart(SELECT_BITS(number=n))
+        written = found[0]["positions"]
+        return await asyncio.to_thread(bits_of, self._lists.permutation(n), written) if written else NOBODY
+
+
+class Changes(NamedTuple):
+    """All rows of the log up to `seq`."""
+
+    seq: int
+    rows: Sequence[Change]
+
+
+NOBODY: Final = rules.list_bits(status_list.EMPTY)
+"""A list in which nobody was ended."""
+
+
+def place_of(rows: Sequence[Row]) -> tuple[int, int]:
+    """`(epoch, seq)` of an answer that has them in each row.
+
+    Raises:
+        StorageUnavailableError: the head's row is missing; no answer could be right.
+    """
+    if not rows:
+        raise StorageUnavailableError("the status head is missing")
+    return rows[0]["epoch"], rows[0]["seq"]
+
+
+def bits_of(permutation: Permutation, written: str) -> ListBits:
+    """The bits that a list's positions and marks, joined by commas, stand for."""
+    bitmap, positions = status_list.EMPTY, []
+    for position in map(int, written.split(",")):
+        low = rules.low_of_mark(position)
+        if low is None:
+            positions.append(position)
+        else:
+            bitmap = status_list.merge(bitmap, permutation.bitmap_from(low))
+    return rules.list_bits(status_list.with_bits(bitmap, positions))

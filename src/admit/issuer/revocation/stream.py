@@ -1,0 +1,203 @@
+"""Telling every open stream of each end, once encoded: the quick road beside the polls that prove.
+
+Nothing here may be relied upon for safety. A subscriber that is too slow, came too late or was cut off is told
+`lists`, and asks for the head.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from admit.errors import TooManyStreamsError
+from admit.issuer.revocation import events
+from admit.issuer.revocation.events import Bit, Place
+
+TOGETHER: Final = 0.05
+"""Seconds from one event to the next: what happens in between is told in one."""
+_KEPT_EVENTS: Final = 2_048
+_KEPT_OCTETS: Final = 1 << 20
+_QUEUED_OCTETS: Final = 1 << 16
+
+
+class Subscription:
+    """One open stream: what it has not been given yet. Made by `Stream.subscribe`; closed by either side."""
+
+    __slots__ = ("_leave", "_octets", "_queue", "_waiter", "closed")
+
+    def __init__(self, leave: "Callable[[Subscription], None]") -> None:
+        self._leave = leave
+        self._queue: list[bytes] = []
+        self._octets = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self.closed = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether it was given all there is."""
+        return not self._queue
+
+    def begin(self, first: bytes) -> None:
+        """What comes before all that was queued since it was opened."""
+        self._queue.insert(0, first)
+        self._wake()
+
+    def offer(self, event: bytes, otherwise: bytes) -> None:
+        """Queue `event`. A subscriber that reads too slowly for all of it gets `otherwise` for what it missed."""
+        self._octets += len(event)
+        if self._octets <= _QUEUED_OCTETS:
+            self._queue.append(event)
+        else:
+            self._queue[:] = (otherwise,)
+            self._octets = len(otherwise)
+        self._wake()
+
+    async def next(self) -> bytes | None:
+        """All that waits, in one piece; waits until there is something. None: closed."""
+        while not self._queue:
+            if self.closed:
+                return None
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        piece = self._queue[0] if len(self._queue) == 1 else b"".join(self._queue)
+        self._queue.clear()
+        self._octets = 0
+        return piece
+
+    def close(self) -> None:
+        """End it; harmless when it is closed."""
+        if not self.closed:
+            self.closed = True
+            self._leave(self)
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class _Kept(NamedTuple):
+    place: Place
+    event: bytes
+
+
+class Stream:
+    """All subscriptions of one process, and the events of the last while, from which one that was cut off resumes.
+
+    Belongs to one event loop. `most` is how many may be open at once.
+    """
+
+    def __init__(self, *, most: int) -> None:
+        self._most = most
+        self._open: set[Subscription] = set()
+        self._kept: deque[_Kept] = deque()
+        self._kept_octets = 0
+        self._before: Place | None = None  # where `_kept` begins: just after this
+        self._told: Place | None = None
+        self._reached: Place | None = None
+        self._bits: list[Bit] | None = []  # not told yet; None: more, or other, than an event can say
+        self._told_at = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
+        self._ending = False
+
+    @property
+    def open_streams(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    def start(self) -> None:
+        """Take subscribers again after `end`."""
+        self._ending = False
+
+    def end(self) -> None:
+        """Close every stream at once, and take no more: the server stops."""
+        self._ending = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for subscription in tuple(self._open):
+            subscription.close()
+
+    def advance(self, place: Place, bits: Sequence[Bit] | None) -> None:
+        """The ends stand at `place` now, and `bits` were set on the way; None: that cannot be told in bits.
+
+        Told at once, or together with what came less than `TOGETHER` before.
+        """
+        if self._reached is None or self._told is None:
+            self._told = self._reached = place
+            self._forget(place)
+            return
+        unsaid = bits is None or place.epoch != self._reached.epoch or place.seq < self._reached.seq
+        if unsaid or self._bits is None or len(self._bits) + len(bits or ()) > events.MAX_CHANGES:
+            self._bits = None
+        else:
+            self._bits.extend(bits or ())
+        self._reached = place
+        if self._timer is None and not self._ending:
+            loop = asyncio.get_running_loop()
+            wait = self._told_at + TOGETHER - loop.time()
+            if wait <= 0:
+                self._tell()
+            else:
+                self._timer = loop.call_later(wait, self._tell)
+
+    def subscribe(self) -> Subscription:
+        """Open a stream, which is told of everything from now on.
+
+        Raises:
+            TooManyStreamsError: as many are open as may be, or the server stops.
+        """
+        if self._ending or len(self._open) >= self._most:
+            raise TooManyStreamsError
+        subscription = Subscription(self._open.discard)
+        self._open.add(subscription)
+        return subscription
+
+    def since(self, place: Place | None) -> bytes | None:
+        """What a stream that was cut off at `place` missed. None: it is not kept here any more; look into the log.
+
+        Without a place, from another epoch, or from one that nobody has told yet: `lists`.
+        """
+        told, before = self._told, self._before
+        if place is None or told is None or before is None:
+            return events.lists(told)
+        if place.epoch != told.epoch or place.seq > told.seq:
+            return events.lists(told)
+        if place.seq < before.seq:
+            return None
+        return b"".join(kept.event for kept in self._kept if kept.place.seq > place.seq)
+
+    def _tell(self) -> None:
+        self._timer = None
+        if self._reached is None:
+            return
+        place, bits, before = self._reached, self._bits, self._told
+        self._bits, self._told = [], place
+        if bits is not None and not bits:
+            return
+        self._told_at = asyncio.get_running_loop().time()
+        otherwise = events.lists(place)
+        event = otherwise if bits is None else events.end(place, bits)
+        if before is None or place.epoch != before.epoch or place.seq < before.seq:
+            self._forget(place)
+        else:
+            self._keep(_Kept(place, event))
+        for subscription in tuple(self._open):
+            subscription.offer(event, otherwise)
+
+    def _keep(self, kept: _Kept) -> None:
+        self._kept.append(kept)
+        self._kept_octets += len(kept.event)
+        while len(self._kept) > _KEPT_EVENTS or self._kept_octets > _KEPT_OCTETS:
+            oldest = self._kept.popleft()
+            self._kept_octets -= len(oldest.event)
+            self._before = oldest.place
+
+    def _forget(self, place: Place) -> None:
+        self._kept.clear()
+        self._kept_octets = 0
+        self._bits = []
+        self._before = place
