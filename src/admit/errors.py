@@ -22,6 +22,8 @@
     │   ├── LookupUnavailableError      the session store did not answer
     │   ├── IntrospectionUnavailableError  the issuer did not answer for a token
     │   ├── GroupsUnavailableError      groups by reference, not fetched
+    │   ├── EndStoreError               ends that others told of cannot be read or kept
+    │   │   └── EndStoreFullError       as many are kept as may be
     │   ├── TooBusyError                more passwords to hash than may wait
     │   └── TooManyStreamsError         as many event streams are open as may be
     ├── CredentialError                 how a request carries its credential
@@ -181,6 +183,18 @@ class GroupsUnavailableError(UnavailableError):
     """The token names its groups by reference and they could not be had; they are never taken for none."""
 
     code: ClassVar[str] = "groups_unavailable"
+
+
+class EndStoreError(UnavailableError):
+    """A store of ends (`admit.verifier.EndStore`) could not be read, or did not keep what it was told."""
+
+    code: ClassVar[str] = "end_store_unavailable"
+
+
+class EndStoreFullError(EndStoreError):
+    """A store of ends keeps as many as it may. None is dropped for a new one: the new one is not acknowledged."""
+
+    code: ClassVar[str] = "end_store_full"
 
 
 class StorageUnavailableError(UnavailableError):
