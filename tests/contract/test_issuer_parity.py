@@ -122,11 +122,13 @@ async def test_the_two_stay_equal_when_roles_change_and_time_goes_by(
     issuer: LiveIssuer, browser: Browser
 ) -> None:
     accounts = issuer.services.accounts
+    await browser.sign_in(BO)
+    subject = (await by_session(issuer, browser)).subject
+    info = RequestInfo()
+    await accounts.add_role(subject, "admin", info=info, now=issuer.clock())
+    await accounts.add_group(subject, "night-shift", info=info, now=issuer.clock())
     tokens = await browser.tokens(BO, scope=ALL)
     before = await by_session(issuer, browser)
-    info = RequestInfo()
-    await accounts.add_role(before.subject, "admin", info=info, now=issuer.clock())
-    await accounts.add_group(before.subject, "night-shift", info=info, now=issuer.clock())
     issuer.clock.advance(3_601)
     refreshed = (await browser.refresh(tokens["refresh_token"])).json()
     token, session = await by_token(issuer, refreshed["access_token"]), await by_session(issuer, browser)

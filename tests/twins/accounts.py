@@ -4,6 +4,7 @@ from typing import Any
 
 from admit.issuer.accounts.passwords import PasswordHasher
 from admit.issuer.accounts.records import User
+from admit.issuer.storage import Steps
 
 
 def _as_it_came(text: str) -> str:
@@ -28,9 +29,15 @@ def _anybody(user: User) -> bool:
     return True
 
 
+def _leave_all(*args: Any, **kwargs: Any) -> Steps[int]:
+    return 0
+    yield
+
+
 TWINS: dict[str, Any] = {
     "admit.issuer.accounts.rules:canonical_identifier": _as_it_came,
     "admit.issuer.accounts.passwords:hash_to_check": _nothing_to_check,
     "admit.issuer.accounts.passwords:PasswordHasher.take_place": _room_for_all,
     "admit.issuer.accounts.driver:may_sign_in": _anybody,
+    "admit.issuer.accounts.transactions:end_after_change": _leave_all,
 }

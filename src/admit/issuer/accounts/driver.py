@@ -202,37 +202,41 @@ class Accounts:
         """Whether somebody who is not disabled has this role."""
         return await self._db.one(store.ONE_WITH_ROLE(role=role)) is not None
 
-    async def add_role(self, user_id: str, role: str, *, info: RequestInfo, now: float) -> bool:
-        """False when the user has it already. Sessions have it at the next request, tokens at the next refresh.
+    async def add_role(self, user_id: str, role: str, *, info: RequestInfo, now: float) -> int | None:
+        """Give a role; how many families were ended, None when the user has it already.
+
+        The user's sessions end, since no session keeps its id through a rise in privilege: who signs in again has the
+        role. Offline grants live on, and have it at their next refresh.
 
         Raises:
             UserNotFoundError, AccountError: no such user; a name that is not taken.
         """
         return await self._change(user_id, Label.ROLE, role, give=True, info=info, now=now)
 
-    async def remove_role(self, user_id: str, role: str, *, info: RequestInfo, now: float) -> bool:
-        """False when the user has it not. Raises as `add_role`."""
+    async def remove_role(self, user_id: str, role: str, *, info: RequestInfo, now: float) -> int | None:
+        """Take a role; how many families were ended, None when the user has it not.
+
+        Every session and grant of the user ends in the same transaction: a token says which roles its user had, so
+        what is left of them is refused by every verifier within its `max_staleness`. Raises as `add_role`.
+        """
         return await self._change(user_id, Label.ROLE, role, give=False, info=info, now=now)
 
-    async def add_group(self, user_id: str, group: str, *, info: RequestInfo, now: float) -> bool:
+    async def add_group(self, user_id: str, group: str, *, info: RequestInfo, now: float) -> int | None:
         """As `add_role`."""
         return await self._change(user_id, Label.GROUP, group, give=True, info=info, now=now)
 
-    async def remove_group(self, user_id: str, group: str, *, info: RequestInfo, now: float) -> bool:
+    async def remove_group(self, user_id: str, group: str, *, info: RequestInfo, now: float) -> int | None:
         """As `remove_role`."""
         return await self._change(user_id, Label.GROUP, group, give=False, info=info, now=now)
 
     async def _change(
         self, user_id: str, label: Label, name: str, *, give: bool, info: RequestInfo, now: float
-    ) -> bool:
+    ) -> int | None:
         rules.check_label(name)
         check_user_id(user_id)
-        changed = await self._db.run(
-            transactions.change_label, user_id, label, name, give=give, info=info, now=now
+        return await self._db.run(
+            transactions.change_label, self._lists, user_id, label, name, give=give, info=info, now=now
         )
-        if changed is None:
-            raise UserNotFoundError
-        return changed
 
     async def set_password(self, user_id: str, password: str, *, info: RequestInfo, now: float) -> int:
         """Set a new password and end every session and grant of the user; how many ended.

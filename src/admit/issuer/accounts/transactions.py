@@ -5,13 +5,14 @@ from datetime import timedelta
 from enum import Enum
 
 from admit.issuer.accounts import store
+from admit.issuer.accounts.errors import UserNotFoundError
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.audit.records import NOBODY
 from admit.issuer.audit.rules import Detail
 from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
-from admit.issuer.revocation.records import ByUser
+from admit.issuer.revocation.records import ByUser, ByUserSessions, EndStart
 from admit.issuer.storage import Many, Statement, Steps
 from admit.issuer.throttle import Verdict, give_back, take
 
@@ -116,23 +117,37 @@ def note_failed_login(user_id: str | None, *, reason: str, info: RequestInfo, no
 
 
 def change_label(
-    user_id: str, label: Label, name: str, *, give: bool, info: RequestInfo, now: float
-) -> Steps[bool | None]:
-    """Give or take a role or group. None: no such user; False: nothing to change."""
+    lists: Lists, user_id: str, label: Label, name: str, *, give: bool, info: RequestInfo, now: float
+) -> Steps[int | None]:
+    """Give or take a role or group, and end what must not outlive the change; how many families. None: no change.
+
+    More may be done: sessions end, so that nobody does it by a session id from before (contracts §4). Less may be
+    done: everything ends, since tokens say what the user might do when they were made.
+
+    Raises:
+        UserNotFoundError: no such user.
+    """
     if not (yield store.USER_BY_ID(user_id=user_id)):
-        return None
+        raise UserNotFoundError
     statement, parameter = (_GIVE if give else _TAKE)[label]
     if not (yield statement(**{"user_id": user_id, parameter: name})):
-        return False
+        return None
+    start: EndStart = ByUserSessions(user_id) if give else ByUser(user_id)
     change = f"{label.value} {'added' if give else 'removed'}"
+    ended = yield from end_after_change(lists, start, reason=change, now=now)
     yield record(
         AuditEvent.USER_CHANGED,
         info=info,
         now=now,
         user_id=user_id,
-        detail={"change": change, label.value: name},
+        detail={"change": change, label.value: name, "ended": ended},
     )
-    return True
+    return ended
+
+
+def end_after_change(lists: Lists, start: EndStart, *, reason: str, now: float) -> Steps[int]:
+    """End what was begun with the roles and groups from before; how many families."""
+    return (yield from revocation.end(lists, start, reason=reason, now=now))
 
 
 def set_password(

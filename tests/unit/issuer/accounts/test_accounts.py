@@ -200,10 +200,10 @@ async def test_roles_and_groups_come_and_go(accounts: Accounts) -> None:
     assert user.roles == {"admin", "buyer"}
     assert await accounts.any_with_role("admin")
     assert not await accounts.any_with_role("admit:admin")
-    assert await accounts.remove_role(user.id, "admin", info=INFO, now=NOW)
-    assert not await accounts.remove_role(user.id, "admin", info=INFO, now=NOW)
-    assert await accounts.add_group(user.id, "blue", info=INFO, now=NOW)
-    assert not await accounts.add_group(user.id, "blue", info=INFO, now=NOW)
+    assert await accounts.remove_role(user.id, "admin", info=INFO, now=NOW) == 0
+    assert await accounts.remove_role(user.id, "admin", info=INFO, now=NOW) is None
+    assert await accounts.add_group(user.id, "blue", info=INFO, now=NOW) == 0
+    assert await accounts.add_group(user.id, "blue", info=INFO, now=NOW) is None
     assert await accounts.get(user.id) == replace(
         user, roles=frozenset({"buyer"}), groups=frozenset({"red", "blue"})
     )

@@ -1,11 +1,13 @@
 """Sessions on both databases."""
 
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
 
 from admit.errors import SessionError, StorageUnavailableError
+from admit.issuer.accounts.transactions import Label, change_label
 from admit.issuer.audit import AuditEvent, RequestInfo
 from admit.issuer.grants.records import Refreshed, Refusal, Refused
 from admit.issuer.sessions.records import Ended, Session
@@ -315,12 +317,51 @@ async def test_idle_sessions_are_ended_with_all_under_them_and_old_rows_deleted(
     assert [row["node_id"] for row in await parts.rows("session")] == [used.session.id]
 
 
-async def test_a_role_given_or_taken_shows_at_the_next_look(parts: Parts) -> None:
-    from admit.issuer.accounts.transactions import Label, change_label
-
+@pytest.mark.parametrize("label", Label)
+@pytest.mark.threat("SES-1", off="admit.issuer.accounts.transactions:end_after_change")
+async def test_a_rise_in_privilege_ends_sessions_so_that_no_id_from_before_has_it(
+    parts: Parts, label: Label
+) -> None:
     new = await parts.sign_in()
     user = new.session.user
-    await parts.db.run(change_label, user.id, Label.ROLE, "admin", give=True, info=INFO, now=NOW)
-    found = await find(parts, new.raw)
-    assert found is not None
-    assert found.user == replace(user, roles=frozenset({"admin"}))
+    online, offline = await parts.grant(new), await parts.grant(new, offline=True)
+    stranger = await parts.sign_in()
+
+    async def give() -> int | None:
+        return await parts.db.run(
+            change_label, parts.lists, user.id, label, "admin", give=True, info=INFO, now=NOW
+        )
+
+    assert await give() == 2
+    assert await find(parts, new.raw) is None
+    assert await parts.is_ended(online.family.id)
+    assert not await parts.is_ended(offline.family.id)
+    again = await parts.sign_in(user)
+    assert again.session.user == replace(user, **{f"{label.value}s": frozenset({"admin"})})
+    assert await give() is None, "nothing was changed"
+    assert await find(parts, again.raw) is not None, "so nothing was ended"
+    assert await find(parts, stranger.raw) is not None
+
+
+@pytest.mark.parametrize("label", Label)
+@pytest.mark.threat("SES-6", off="admit.issuer.accounts.transactions:end_after_change")
+async def test_a_role_or_group_that_is_taken_ends_all_that_was_begun_with_it(
+    parts: Parts, label: Label
+) -> None:
+    user = await parts.user(**{f"{label.value}s": frozenset({"admin"})})
+    new = await parts.sign_in(user)
+    grants = [await parts.grant(new), await parts.grant(new, offline=True)]
+    code = await parts.code(new)
+    ended = await parts.db.run(
+        change_label, parts.lists, user.id, label, "admin", give=False, info=INFO, now=NOW
+    )
+    assert ended == 3
+    assert await find(parts, new.raw) is None
+    assert [await parts.is_ended(grant.family.id) for grant in grants] == [True, True]
+    assert await parts.redeem(code) == Refused(Refusal.PARENT_ENDED)
+    again = await parts.sign_in(user)
+    assert not again.session.user.roles | again.session.user.groups
+    (told,) = [row for row in await parts.rows("audit") if row["event"] == "user.changed"]
+    assert json.loads(told["detail"]) == {
+        "change": f"{label.value} removed", label.value: "admin", "ended": 3,
+    }  # fmt: skip
