@@ -12,12 +12,14 @@ from admit.errors import AlgorithmError, CriticalHeaderError, MalformedTokenErro
 MAX_KID = 128
 
 
-def check_header(header: Mapping[str, Any]) -> None:
+def check_header(header: Mapping[str, Any], *, unencoded: bool = False) -> None:
     """Hold the types of `alg`, `kid` and `typ`, and refuse what would change how the token is to be read.
+
+    `unencoded` says that the caller understands `b64` and was told to expect `false`, RFC 7797 §6.
 
     Raises:
         MalformedTokenError: a member has the wrong type or size.
-        CriticalHeaderError: `crit` or `b64` is there.
+        CriticalHeaderError: `crit` or `b64` is there, or not as the caller expects.
     """
     if not isinstance(header.get("alg"), str):
         raise MalformedTokenError("alg is missing or not a string")
@@ -25,7 +27,9 @@ def check_header(header: Mapping[str, Any]) -> None:
         check_kid(header["kid"])
     if "typ" in header and not isinstance(header["typ"], str):
         raise MalformedTokenError("typ is not a string")
-    if "crit" in header or "b64" in header:
+    if unencoded:
+        check_unencoded(header)
+    elif "crit" in header or "b64" in header:
         check_crit(header)
 
 
@@ -38,6 +42,12 @@ def check_kid(kid: object) -> None:
 def check_crit(header: Mapping[str, Any]) -> None:
     """No extension is understood, so every `crit` and any `b64` is refused, RFC 7515 §4.1.11."""
     raise CriticalHeaderError("crit cannot be met" if "crit" in header else "b64 is not supported")
+
+
+def check_unencoded(header: Mapping[str, Any]) -> None:
+    """`b64` is false and the one critical member, RFC 7797 §6: who does not know it must not read the token."""
+    if header.get("b64") is not False or header.get("crit") != ["b64"]:
+        raise CriticalHeaderError("b64 is not false, or crit does not name just that")
 
 
 def check_alg(named: str, key_alg: str) -> None:

@@ -16,7 +16,8 @@ from admit.jose.jwks import JWKSet
 MAX_TOKEN = 16_384
 """Octets of a whole token."""
 _MAX_PREPARED = 16
-_OWN_MEMBERS = frozenset({"alg", "kid", "typ", "crit", "b64"})
+OWN_MEMBERS = frozenset({"alg", "kid", "typ", "crit", "b64"})
+"""Header members that the key, `typ` and the form decide, so that no caller adds them."""
 _VERIFIED = object()
 # Headers of verified tokens by their encoding, so that the header all tokens of an issuer share is read once. It
 # holds nothing that was trusted: each entry is the only reading of its text. Strangers cannot fill it.
@@ -64,7 +65,7 @@ def sign(
         InvalidKeyError: the key may not sign.
         MalformedTokenError: `header` repeats `alg`, `kid`, `typ`, `crit` or `b64`, or is not JSON; too large.
     """
-    protected = encoded_header(key, typ) if not header else _encode_header(key, typ, header)
+    protected = encoded_header(key, typ) if not header else encode_header(key, typ, header)
     return sign_encoded(protected, payload, key, max_size=max_size)
 
 
@@ -84,14 +85,15 @@ def encoded_header(key: JWK, typ: str | None) -> bytes:
     """The encoded header of a key's tokens of one `typ`, made once."""
     prepared = key.headers.get(typ)
     if prepared is None:
-        prepared = _encode_header(key, typ, {})
+        prepared = encode_header(key, typ, {})
         if len(key.headers) < _MAX_PREPARED:
             key.headers[typ] = prepared
     return prepared
 
 
-def _encode_header(key: JWK, typ: str | None, extra: Mapping[str, Any]) -> bytes:
-    if _OWN_MEMBERS & extra.keys():
+def encode_header(key: JWK, typ: str | None, extra: Mapping[str, Any], *, unencoded: bool = False) -> bytes:
+    """The encoded header of one token, with members of the caller's own; `unencoded` adds RFC 7797's `b64`."""
+    if OWN_MEMBERS & extra.keys():
         raise MalformedTokenError("the header repeats a member that the key or typ decides")
     members: dict[str, Any] = {"alg": key.alg}
     if typ is not None and not isinstance(typ, str):
@@ -100,6 +102,8 @@ def _encode_header(key: JWK, typ: str | None, extra: Mapping[str, Any]) -> bytes
         members["typ"] = typ
     if key.kid is not None:
         members["kid"] = key.kid
+    if unencoded:
+        members |= {"b64": False, "crit": ["b64"]}
     try:
         return base64url.encode(json.dumps_object({**members, **extra}))
     except ValueError:
@@ -202,6 +206,11 @@ def verify(token: str | bytes | UnverifiedJws, key: JWK | JWKSet) -> VerifiedJws
     if jws.header.__class__ is dict:
         remember(jws.header, jws.signing_input)
     return VerifiedJws(jws.header, jws.payload_bytes, _VERIFIED)
+
+
+def verified(header: Mapping[str, Any], payload: bytes) -> VerifiedJws:
+    """What a verified token says. For the forms of this package, after `check_signature`."""
+    return VerifiedJws(header, payload, _VERIFIED)
 
 
 def peek_unverified_header(token: str | bytes) -> Mapping[str, Any]:

@@ -1,0 +1,226 @@
+"""JSON serialisations of signatures, RFC 7515 §7.2: flattened and general, several signatures, headers not protected.
+
+A signature here binds octets and its protected header. What stands in an unprotected header was written by anybody;
+`VerifiedSignature.protected` and `.unprotected` are kept apart for that reason.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from admit.errors import (
+    AlgorithmError,
+    InvalidKeyError,
+    KeyNotFoundError,
+    MalformedTokenError,
+    SignatureError,
+)
+from admit.jose import base64url, json, jws
+from admit.jose import header as rules
+from admit.jose.jwk import JWK
+from admit.jose.jwks import JWKSet
+
+MAX_JSON = 262_144
+"""Octets of a whole JSON serialisation."""
+MAX_SIGNATURES = 16
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_VERIFIED = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A key that signs, with what its headers add: `protected` is signed too, `unprotected` is not.
+
+    `alg` and `kid` come from the key, into the protected header unless `alg_protected=False` puts both into the
+    other one (RFC 7520 §4.7), where nobody is kept from changing them.
+    """
+
+    key: JWK
+    typ: str | None = None
+    protected: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    unprotected: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    alg_protected: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedSignature:
+    """One signature that holds, and the key under which it does."""
+
+    protected: Mapping[str, Any]
+    unprotected: Mapping[str, Any]
+    key: JWK
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedJson:
+    """A payload and the signatures that were verified: never empty. Only `verify_json` makes one."""
+
+    payload: bytes = field(repr=False)
+    signatures: tuple[VerifiedSignature, ...]
+    proof: object = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.proof is not _VERIFIED:
+            raise SignatureError("only verification makes a VerifiedJson")
+
+
+def sign_json(
+    payload: bytes,
+    signers: Signer | JWK | Sequence[Signer | JWK],
+    *,
+    detached: bool = False,
+    unencoded: bool = False,
+) -> dict[str, Any]:
+    """Sign octets, RFC 7515 §7.2. One signer given by itself makes the flattened form, a sequence the general one.
+
+    `detached` leaves `payload` out (RFC 7515 Appendix F). `unencoded` signs the octets as they are, RFC 7797; they
+    must then be text unless `detached`.
+
+    Raises:
+        InvalidKeyError: no signer, too many, or a key that may not sign.
+        MalformedTokenError: a header that repeats what the key decides, or a payload that is no text.
+    """
+    alone = isinstance(signers, Signer | JWK)
+    given: Sequence[Signer | JWK] = [signers] if isinstance(signers, Signer | JWK) else signers
+    if not 1 <= len(given) <= MAX_SIGNATURES:
+        raise InvalidKeyError("1 to 16 signers sign a JSON serialisation")
+    signed = [_sign(payload, one if isinstance(one, Signer) else Signer(one), unencoded) for one in given]
+    result: dict[str, Any] = {}
+    if not detached:
+        result["payload"] = _shown(payload, unencoded)
+    return result | (signed[0] if alone else {"signatures": signed})
+
+
+def _shown(payload: bytes, unencoded: bool) -> str:
+    if not unencoded:
+        return base64url.encode(payload).decode("ascii")
+    try:
+        return payload.decode("utf-8", "strict")
+    except UnicodeDecodeError:
+        raise MalformedTokenError("an unencoded payload in JSON is UTF-8 text: detach it") from None
+
+
+def _sign(payload: bytes, signer: Signer, unencoded: bool) -> dict[str, Any]:
+    key = signer.key
+    if key.signer is None:
+        raise InvalidKeyError("the key may not sign")
+    own: dict[str, Any] = {"alg": key.alg} | ({} if key.kid is None else {"kid": key.kid})
+    if (signer.protected.keys() | signer.unprotected.keys()) & jws.OWN_MEMBERS:
+        raise MalformedTokenError("the header repeats a member that the key or typ decides")
+    protected: dict[str, Any] = dict(own) if signer.alg_protected else {}
+    if signer.typ is not None:
+        protected["typ"] = signer.typ
+    if unencoded:
+        protected |= {"b64": False, "crit": ["b64"]}
+    protected |= signer.protected
+    unprotected = dict(signer.unprotected) if signer.alg_protected else own | dict(signer.unprotected)
+    if protected.keys() & unprotected.keys():
+        raise MalformedTokenError("a member stands in both headers")
+    try:
+        head = base64url.encode(json.dumps_object(protected)) if protected else b""
+        json.dumps_object(unprotected)
+    except ValueError:
+        raise MalformedTokenError("the header is not JSON") from None
+    body = payload if unencoded else base64url.encode(payload)
+    signature = base64url.encode(key.signer(head + b"." + body)).decode("ascii")
+    result: dict[str, Any] = {"protected": head.decode("ascii")} if protected else {}
+    if unprotected:
+        result["header"] = unprotected
+    return result | {"signature": signature}
+
+
+def verify_json(
+    data: str | bytes | Mapping[str, Any],
+    key: JWK | JWKSet,
+    *,
+    payload: bytes | None = None,
+    unencoded: bool = False,
+    every: bool = False,
+) -> VerifiedJson:
+    """Verify a JSON serialisation, RFC 7515 §5.2, with a trusted key or set.
+
+    Of several signatures those count whose key is trusted, and at least one has to be there; one by a trusted key
+    that does not hold refuses the whole. `every` demands that all of them hold. `payload` is given where it was
+    detached. `unencoded` takes RFC 7797's `b64: false`, and only that.
+
+    Raises:
+        MalformedTokenError: not a strict JSON serialisation, or of more than 256 KiB or 16 signatures.
+        CriticalHeaderError: a critical member that is not understood.
+        AlgorithmError, KeyNotFoundError: no signature is by a trusted key.
+        SignatureError: a signature does not hold.
+    """
+    members = _members(data)
+    octets, body = _payload(members, payload, unencoded)
+    verified: list[VerifiedSignature] = []
+    passed_over: AlgorithmError | KeyNotFoundError | None = None
+    for entry in _signatures(members):
+        protected, unprotected, head, signature = _read(entry, unencoded)
+        try:
+            chosen = jws.choose_key({**unprotected, **protected}, key)
+        except (AlgorithmError, KeyNotFoundError) as error:
+            if every:
+                raise
+            passed_over = error
+            continue
+        jws.check_signature(chosen, head + b"." + body, signature)
+        verified.append(VerifiedSignature(MappingProxyType(protected), MappingProxyType(unprotected), chosen))
+    if not verified:
+        raise passed_over or SignatureError("no signature")
+    return VerifiedJson(octets, tuple(verified), _VERIFIED)
+
+
+def _members(data: str | bytes | Mapping[str, Any]) -> Mapping[str, Any]:
+    if isinstance(data, Mapping):
+        try:  # what a program hands over is held to the same rules as what came over a wire
+            data = json.dumps_object(data)
+        except ValueError:
+            raise MalformedTokenError("not strict JSON") from None
+    elif isinstance(data, str):
+        try:
+            data = data.encode()
+        except UnicodeEncodeError:
+            raise MalformedTokenError("not UTF-8") from None
+    return json.loads_object(data, max_size=MAX_JSON)
+
+
+def _payload(members: Mapping[str, Any], given: bytes | None, unencoded: bool) -> tuple[bytes, bytes]:
+    """The payload, and the octets of it that were signed."""
+    if given is not None:
+        if "payload" in members:
+            raise MalformedTokenError("the payload is there twice")
+        return given, given if unencoded else base64url.encode(given)
+    inside = members.get("payload")
+    if not isinstance(inside, str):
+        raise MalformedTokenError("payload is missing or not a string")
+    raw = inside.encode()
+    return (raw, raw) if unencoded else (base64url.decode(raw), raw)
+
+
+def _signatures(members: Mapping[str, Any]) -> Sequence[Any]:
+    if "signatures" not in members:
+        return [members]
+    if members.keys() & {"signature", "protected", "header"}:
+        raise MalformedTokenError("flattened and general form are mixed")
+    entries = members["signatures"]
+    if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_SIGNATURES:
+        raise MalformedTokenError("signatures is not a list of 1 to 16")
+    return entries
+
+
+def _read(entry: Any, unencoded: bool) -> tuple[dict[str, Any], dict[str, Any], bytes, bytes]:
+    if not isinstance(entry, dict):
+        raise MalformedTokenError("a signature is not an object")
+    head, signature, unprotected = entry.get("protected", ""), entry.get("signature"), entry.get("header", {})
+    if not isinstance(head, str) or not isinstance(signature, str) or not isinstance(unprotected, dict):
+        raise MalformedTokenError("a member of a signature has the wrong type")
+    if "protected" in entry and not head:
+        raise MalformedTokenError("an empty protected header is left out")
+    raw = head.encode()
+    protected = json.loads_object(base64url.decode(raw)) if head else {}
+    if protected.keys() & unprotected.keys():
+        raise MalformedTokenError("a member stands in both headers")
+    if unprotected.keys() & {"crit", "b64"}:
+        raise MalformedTokenError("crit and b64 are protected or nowhere")
+    rules.check_header({**unprotected, **protected}, unencoded=unencoded)
+    return protected, unprotected, raw, base64url.decode(signature.encode())

@@ -1,0 +1,228 @@
+"""Signatures as JSON and apart from their payload, RFC 7515 §7.2, Appendix F, RFC 7797."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from admit import (
+    JWK,
+    AlgorithmError,
+    CriticalHeaderError,
+    InvalidKeyError,
+    JWKSet,
+    KeyNotFoundError,
+    MalformedTokenError,
+    SignatureError,
+)
+from admit.errors import AdmitError
+from admit.jose import jws
+from admit.jose.jws_detached import sign_detached, verify_detached
+from admit.jose.jws_json import Signer, VerifiedJson, sign_json, verify_json
+from tests.unit.jose.keys import KEYS, verifying
+
+VECTORS = Path(__file__).parents[2] / "vectors"
+COOKBOOK = sorted((VECTORS / "rfc7520/json").glob("*.json"))
+PAYLOAD = b"It is a door."
+ALGS = ["HS256", "ES256", "Ed25519", "PS256", "ML-DSA-44"]
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text("utf-8"))
+
+
+def keys_of(example: Any) -> list[JWK]:
+    given, algs = example["input"]["key"], example["input"]["alg"]
+    if isinstance(given, dict):
+        given, algs = [given], [algs]
+    return [JWK.load(key, alg=alg) for key, alg in zip(given, algs, strict=True)]
+
+
+def spoilt(text: str) -> str:
+    return ("B" if text[0] == "A" else "A") + text[1:]
+
+
+@pytest.mark.rfc("7520", "4")
+@pytest.mark.parametrize("path", COOKBOOK, ids=lambda path: path.stem)
+def test_json_forms_of_the_cookbook_verify_and_spoilt_ones_do_not(path: Path) -> None:
+    example = read(path)
+    payload = example["input"]["payload"].encode()
+    for form in ("json", "json_flat"):
+        data = example["output"].get(form)
+        if data is None:
+            continue
+        apart = payload if "payload" not in data else None
+        for key in keys_of(example):
+            found = verify_json(data, key, payload=apart)
+            assert found.payload == payload
+            assert [one.key for one in found.signatures] == [key]
+            wrong = json.loads(json.dumps(data))
+            for one in wrong.get("signatures", [wrong]):
+                one["signature"] = spoilt(one["signature"])
+            with pytest.raises(SignatureError):
+                verify_json(wrong, key, payload=apart)
+
+
+@pytest.mark.rfc("7520", "4.6")
+@pytest.mark.rfc("7520", "4.7")
+@pytest.mark.parametrize("name", ["4_6", "4_7"])
+def test_json_forms_of_the_cookbook_are_made_again(name: str) -> None:
+    example = read(next(path for path in COOKBOOK if path.name.startswith(name)))
+    key, signing = keys_of(example)[0], example["signing"]
+    protected, unprotected = signing.get("protected", {}), signing["unprotected"]
+    if "alg" in unprotected:
+        signer = Signer(key, alg_protected=False)
+    else:
+        # The cookbook leaves kid unprotected; a key without one lets the caller place it.
+        bare = JWK.load({n: v for n, v in example["input"]["key"].items() if n != "kid"}, alg=key.alg)
+        with pytest.raises(MalformedTokenError):
+            sign_json(b"x", Signer(bare, unprotected={"kid": "mine"}))
+        return
+    assert protected == {}
+    assert sign_json(example["input"]["payload"].encode(), signer) == example["output"]["json_flat"]
+    assert sign_json(example["input"]["payload"].encode(), [signer]) == example["output"]["json"]
+
+
+@pytest.mark.rfc("7515", "F")
+def test_the_detached_compact_token_of_the_cookbook_verifies_only_with_its_payload() -> None:
+    example = read(COOKBOOK[0])
+    key, payload, token = (
+        keys_of(example)[0],
+        example["input"]["payload"].encode(),
+        example["output"]["compact"],
+    )
+    assert verify_detached(token, payload, key).payload == payload
+    assert sign_detached(payload, key) == token
+    with pytest.raises(SignatureError):
+        verify_detached(token, payload + b" ", key)
+    with pytest.raises(AdmitError):
+        jws.verify(token, key)
+    with pytest.raises(MalformedTokenError):
+        verify_detached(jws.sign(payload, key), payload, key)
+
+
+@pytest.mark.rfc("7797", "4")
+def test_the_unencoded_example_verifies_where_it_is_expected() -> None:
+    example = read(VECTORS / "rfc7797/hmac-sha2_b64_false.json")
+    key, payload = keys_of(example)[0], example["input"]["payload"].encode()
+    attached = example["output"]["compact"]
+    assert verify_detached(attached, None, key, unencoded=True).payload == payload
+    assert verify_detached(sign_detached(payload, key, unencoded=True), payload, key, unencoded=True)
+    for token, apart in ((attached, payload), (sign_detached(payload, key, unencoded=True), None)):
+        with pytest.raises(MalformedTokenError):
+            verify_detached(token, apart, key, unencoded=True)
+    assert verify_json(example["output"]["json_flat"], key, unencoded=True).payload == payload
+    for data in (example["output"]["json"], example["output"]["json_flat"]):
+        with pytest.raises((CriticalHeaderError, MalformedTokenError)):
+            verify_json(data, key)
+    with pytest.raises(CriticalHeaderError):
+        verify_detached(sign_detached(payload, key, unencoded=True), payload, key)
+    with pytest.raises(MalformedTokenError):
+        verify_detached(attached, None, key)
+
+
+@pytest.mark.rfc("7797", "6")
+def test_b64_that_is_not_critical_is_refused() -> None:
+    example = read(VECTORS / "rfc7797/4.2.hmac-sha2_b64_false.json")
+    with pytest.raises(CriticalHeaderError):
+        verify_json(example["output"]["json"], keys_of(example)[0], unencoded=True)
+    # Who expects plain octets does not take an encoded payload either.
+    with pytest.raises(CriticalHeaderError):
+        verify_json(sign_json(PAYLOAD, KEYS["HS256"]), KEYS["HS256"], unencoded=True)
+
+
+@pytest.mark.rfc("7515", "7.2")
+@pytest.mark.parametrize("alg", ALGS)
+@pytest.mark.parametrize("detached", [False, True])
+@pytest.mark.parametrize("unencoded", [False, True])
+def test_what_is_signed_verifies_in_both_forms(alg: str, detached: bool, unencoded: bool) -> None:
+    key, trusted = KEYS[alg], verifying(alg)
+    apart = PAYLOAD if detached else None
+    for signers in (key, [key], [Signer(key, unprotected={"note": 1})]):
+        made = sign_json(PAYLOAD, signers, detached=detached, unencoded=unencoded)
+        text = json.dumps(made, separators=(",", ":"))
+        found = verify_json(text, trusted, payload=apart, unencoded=unencoded)
+        assert found.payload == PAYLOAD
+        assert found.signatures[0].protected["alg"] == alg
+        stranger = JWK.generate(alg)
+        other = stranger if stranger.kty == "oct" else stranger.public()
+        with pytest.raises(SignatureError):
+            verify_json(text, other, payload=apart, unencoded=unencoded)
+    token = sign_detached(PAYLOAD, key, unencoded=unencoded)
+    assert verify_detached(token, PAYLOAD, trusted, unencoded=unencoded).payload == PAYLOAD
+
+
+@pytest.mark.rfc("7515", "5.2")
+def test_of_several_signatures_the_trusted_ones_count_and_none_of_them_may_fail() -> None:
+    made = sign_json(PAYLOAD, [KEYS["ES256"], KEYS["Ed25519"], KEYS["HS256"]])
+    both = JWKSet([KEYS["ES256"].public(), KEYS["Ed25519"].public()])
+    assert {one.key.alg for one in verify_json(made, both).signatures} == {"ES256", "Ed25519"}
+    assert len(verify_json(made, KEYS["HS256"]).signatures) == 1
+    with pytest.raises(KeyNotFoundError):
+        verify_json(made, both, every=True)
+    with pytest.raises((AlgorithmError, KeyNotFoundError)):
+        verify_json(made, JWKSet([KEYS["PS256"].public()]))
+    made["signatures"][0]["signature"] = spoilt(made["signatures"][0]["signature"])
+    with pytest.raises(SignatureError):
+        verify_json(made, both)
+    with pytest.raises(SignatureError):
+        VerifiedJson(PAYLOAD, (), object())
+
+
+@pytest.mark.rfc("7515", "4")
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"payload": None},
+        {"payload": 1},
+        {"payload": "QQ=="},
+        {"signature": None},
+        {"signature": "a+b/"},
+        {"protected": 7},
+        {"protected": ""},
+        {"protected": "e30"},
+        {"header": []},
+        {"header": {"alg": "ES256"}},
+        {"header": {"crit": ["x"]}},
+        {"header": {"b64": False}},
+        {"signatures": []},
+        {"signatures": [{}]},
+        {"signatures": [{"signature": "AA"}] * 17},
+    ],
+    ids=str,
+)
+def test_odd_members_are_refused(change: dict[str, Any]) -> None:
+    made = sign_json(PAYLOAD, KEYS["ES256"]) | change
+    made = {name: value for name, value in made.items() if value is not None}
+    with pytest.raises(AdmitError):
+        verify_json(made, KEYS["ES256"].public())
+
+
+@pytest.mark.rfc("7515", "7.2.1")
+def test_members_that_nobody_knows_are_ignored_and_doubled_ones_refused() -> None:
+    made = sign_json(PAYLOAD, KEYS["ES256"]) | {"note": "x"}
+    assert verify_json(made, KEYS["ES256"].public()).payload == PAYLOAD
+    text = json.dumps(made)
+    with pytest.raises(MalformedTokenError):
+        verify_json(text[:-1] + ',"payload":"AAAA"}', KEYS["ES256"].public())
+
+
+def test_signing_refuses_what_could_not_be_verified() -> None:
+    with pytest.raises(InvalidKeyError):
+        sign_json(PAYLOAD, [])
+    with pytest.raises(InvalidKeyError):
+        sign_json(PAYLOAD, [KEYS["HS256"]] * 17)
+    with pytest.raises(InvalidKeyError):
+        sign_json(PAYLOAD, KEYS["ES256"].public())
+    with pytest.raises(InvalidKeyError):
+        sign_detached(PAYLOAD, KEYS["ES256"].public())
+    for header in ({"alg": "none"}, {"b64": True}, {"crit": []}, {"kid": "k"}):
+        with pytest.raises(MalformedTokenError):
+            sign_json(PAYLOAD, Signer(KEYS["ES256"], protected=header))
+        with pytest.raises(MalformedTokenError):
+            sign_json(PAYLOAD, Signer(KEYS["ES256"], unprotected=header))
+    with pytest.raises(MalformedTokenError):
+        sign_json(PAYLOAD, Signer(KEYS["ES256"], protected={"a": 1}, unprotected={"a": 1}))
+    with pytest.raises(MalformedTokenError):
+        sign_json(b"\xff", KEYS["ES256"], unencoded=True)
