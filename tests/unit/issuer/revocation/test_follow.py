@@ -2,11 +2,12 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from admit.errors import ConfigError
-from admit.issuer.revocation import ByUser, RevocationConfig, StatusService, StatusState, follow
+from admit.issuer.revocation import ByUser, RevocationConfig, StatusService, StatusState, Wake, follow
 from tests.fixtures.families import NOW, Process
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -102,6 +103,59 @@ async def test_the_spare_list_is_seen_to_now_and_then(process: Process) -> None:
     assert seen == [NOW] * 3
 
 
+async def test_a_hint_ends_the_pause_at_once(database_url: str) -> None:
+    wake = Wake()
+    pausing = asyncio.ensure_future(wake.pause(60))
+    await asyncio.sleep(0)
+    assert not pausing.done()
+    wake.tell()
+    await asyncio.wait_for(pausing, 1)
+
+
+async def test_a_hint_from_before_the_pause_is_not_lost_and_counts_once(database_url: str) -> None:
+    wake = Wake()
+    wake.tell()
+    wake.tell()
+    await asyncio.wait_for(wake.pause(60), 1)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(wake.pause(60), 0.1)
+
+
+async def test_without_a_hint_the_pause_is_as_long_as_it_is(database_url: str) -> None:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await Wake().pause(0.05)
+    assert loop.time() - began >= 0.045
+
+
+async def test_many_hints_cost_few_looks(database_url: str) -> None:
+    loop, wake, looks = asyncio.get_running_loop(), Wake(), 0
+    until = loop.time() + 0.5
+    while loop.time() < until:
+        wake.tell()
+        await wake.pause(60)
+        looks += 1
+    assert 5 <= looks <= 11
+
+
+async def test_an_end_of_this_process_wakes_the_job(process: Process) -> None:
+    await process.user()
+    wake = Wake()
+    deaf = process.db.on_publish(wake.tell)
+    quiet = asyncio.ensure_future(wake.pause(60))
+    await process.session()
+    await asyncio.sleep(0.02)
+    assert not quiet.done()
+    await process.end(ByUser("u_alice"))
+    await asyncio.wait_for(quiet, 1)
+    deaf()
+    deaf()
+    await process.session()
+    await process.end(ByUser("u_alice"))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(wake.pause(60), 0.1)
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -111,9 +165,11 @@ async def test_the_spare_list_is_seen_to_now_and_then(process: Process) -> None:
         {"list_max_age": timedelta(minutes=31)},
         {"change_log": timedelta(0)},
         {"list_check": timedelta(0)},
+        {"stream_life": timedelta(0)},
+        {"most_streams": -1},
     ],
 )
-async def test_settings_that_cannot_work_are_refused(database_url: str, given: dict[str, timedelta]) -> None:
+async def test_settings_that_cannot_work_are_refused(database_url: str, given: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="revocation"):
         RevocationConfig(**given)
 
@@ -123,3 +179,4 @@ async def test_the_defaults_are_those_of_the_contract(database_url: str) -> None
     assert config.poll == timedelta(milliseconds=200)
     assert config.list_max_age == timedelta(minutes=5)
     assert config.change_log == timedelta(hours=1)
+    assert config.stream_life == timedelta(minutes=10)

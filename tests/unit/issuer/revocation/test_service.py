@@ -1,6 +1,8 @@
 """Heads, lists, and the state for a verifier in the same process."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 import pytest
@@ -8,10 +10,22 @@ from sqlalchemy import delete, update
 
 from admit.errors import KeysUnavailableError, OAuthError, StorageUnavailableError
 from admit.issuer.keys import SigningKeys
-from admit.issuer.revocation import ByNode, ByUser, Lists, RevocationConfig, StatusService, store
-from admit.issuer.storage import Statement, bound_once
+from admit.issuer.revocation import (
+    ByNode,
+    ByUser,
+    Lists,
+    Node,
+    RevocationConfig,
+    StatusService,
+    events,
+    store,
+)
+from admit.issuer.revocation.events import Place
+from admit.issuer.revocation.store.lists import INSERT_CHANGE, add_list
+from admit.issuer.storage import PUBLISH, Bound, Many, Row, Statement, Steps, bound_once
 from admit.tokens import status_head, status_list
 from tests.fixtures.families import ISSUER, KEYS, NONCE, NOW, Process
+from tests.unit.issuer.revocation.event_reader import Event, read
 from tests.unit.tokens import draft_reader
 
 Another = Callable[[], Awaitable[Process]]
@@ -233,8 +247,6 @@ async def test_a_database_that_went_back_is_published_as_it_is_and_told(
 async def test_heads_of_a_busy_moment_all_hold_what_was_ended_before_they_were_asked(
     process: Process,
 ) -> None:
-    import asyncio
-
     await process.user()
     nodes = [await process.session() for _ in range(20)]
 
@@ -244,6 +256,178 @@ async def test_heads_of_a_busy_moment_all_hold_what_was_ended_before_they_were_a
 
     assert all(await asyncio.gather(*map(end_and_ask, range(20))))
     assert await process.end(ByUser("u_alice")) == 0
+
+
+async def told(process: Process, since: Place | None = None) -> list[Event]:
+    """What a stream is given that is opened now, from its greeting on."""
+    subscription = await process.service.subscribe(since)
+    try:
+        piece = await subscription.next()
+    finally:
+        subscription.close()
+    assert piece is not None
+    assert piece.startswith(events.GREETING)
+    return read(piece)
+
+
+def refs_of(process: Process, *nodes: Node) -> list[list[int]]:
+    return [[ref.list, ref.position] for ref in (process.lists.ref(node.idx) for node in nodes)]
+
+
+async def test_an_end_of_one_process_is_in_the_stream_of_another(process: Process, another: Another) -> None:
+    other = await another()
+    await other.state()
+    await process.user()
+    ended, kept = await process.session(), await process.session()
+    subscription = await other.service.subscribe(None)
+    (begun,) = read(await subscription.next() or b"")
+    assert begun.kind == "lists"
+    await process.end(ByNode(ended.id))
+    await other.state()
+    (event,) = read(await subscription.next() or b"")
+    assert (event.kind, json.loads(event.data)) == ("end", refs_of(other, ended))
+    assert refs_of(other, kept)[0] not in json.loads(event.data)
+    assert event.id == "{}.{}".format(*(await process.head()).place)
+
+
+async def test_a_stream_resumes_at_another_process_from_the_log(process: Process, another: Another) -> None:
+    await process.user()
+    nodes = [await process.session() for _ in range(4)]
+    await process.end(ByNode(nodes[0].id))
+    place = Place(*(await process.head()).place)
+    for node in nodes[1:3]:
+        await process.end(ByNode(node.id))
+    other = await another()
+    await other.state()
+    (event,) = await told(other, place)
+    assert (event.kind, json.loads(event.data)) == ("end", refs_of(other, *nodes[1:3]))
+    assert event.id == "{}.{}".format(*(await process.head()).place)
+    assert await told(other, Place(*(await process.head()).place)) == []
+
+
+async def test_a_resume_that_the_log_cannot_answer_is_told_lists(process: Process, another: Another) -> None:
+    await process.user()
+    place = Place(*(await process.head()).place)
+    await process.end(ByNode((await process.session()).id))
+    while await process.db.run(store.purge, before=1e12):
+        pass
+    other = await another()
+    await other.state()
+    for since in (place, Place(0, 0), Place(place.epoch, place.seq + 99), Place(place.epoch + 1, place.seq)):
+        assert [event.kind for event in await told(other, since)] == ["lists"]
+
+
+async def test_a_resume_over_more_than_an_event_may_name_is_told_lists(
+    process: Process, another: Another
+) -> None:
+    await process.user()
+    place = Place(*(await process.head()).place)
+    bits = [{"number": 0, "at_position": position} for position in range(events.MAX_CHANGES + 1)]
+
+    def many() -> Steps[None]:
+        yield Many(INSERT_CHANGE, bits[:-1])
+        yield PUBLISH
+
+    await process.db.run(many)
+    other = await another()
+    await other.state()
+    (event,) = await told(other, place)
+    assert (event.kind, len(json.loads(event.data))) == ("end", events.MAX_CHANGES)
+
+    def one_more() -> Steps[None]:
+        yield Many(INSERT_CHANGE, bits[-1:])
+        yield PUBLISH
+
+    await process.db.run(one_more)
+    late = await another()
+    await late.state()
+    assert [event.kind for event in await told(late, place)] == ["lists"]
+
+
+async def test_a_revoked_key_is_told_as_lists(process: Process) -> None:
+    await process.state()
+    subscription = await process.service.subscribe(None)
+    await subscription.next()
+    kid = process.snapshot.signer("token", "ES256").kid
+    assert kid is not None
+    await SigningKeys(process.db, KEYS).revoke(kid, NOW)
+    await process.state()
+    assert [event.kind for event in read(await subscription.next() or b"")] == ["lists"]
+
+
+async def test_another_set_of_lists_is_told_as_lists_and_those_that_are_held_are_not_read_again(
+    process: Process, another: Another
+) -> None:
+    other = await another()
+    await process.user()
+    ended, later = await process.session(), await process.session()
+    await process.end(ByNode(ended.id))
+    before = await other.state()
+    subscription = await other.service.subscribe(None)
+    await subscription.next()
+
+    def new_list() -> Steps[None]:
+        yield from add_list(process.lists, 2, now=NOW)
+        yield PUBLISH
+
+    await process.db.run(new_list)
+    await process.end(ByNode(later.id))
+    read_apart, seen = other.db.read_apart, []
+    other.db.read_apart = lambda bound: (seen.append(bound.params["number"]), read_apart(bound))[1]  # type: ignore[method-assign,func-returns-value]  # counts
+    after = await other.state()
+    assert seen == [2]
+    assert sorted(after.lists) == [0, 1, 2]
+    assert after.lists[1] is before.lists[1]
+    assert after.lists == (await (await another()).state()).lists
+    assert [event.kind for event in read(await subscription.next() or b"")] == ["lists"]
+    assert await other.is_published_as_ended(later)
+
+
+@on_sqlite
+async def test_a_stream_is_opened_while_the_database_is_away(process: Process) -> None:
+    place = Place(*(await process.head()).place)
+    await process.db.close()
+    assert await told(process, place) == []
+    assert [event.kind for event in await told(process, Place(place.epoch, 0))] == ["lists"]
+
+
+@on_sqlite
+async def test_verifiers_that_ask_together_share_looks_at_the_database(process: Process) -> None:
+    await process.head()
+    looks = 0
+    read_rows = process.db.read
+
+    async def counted(bound: Bound) -> Sequence[Row]:
+        nonlocal looks
+        looks += 1
+        await asyncio.sleep(0.01)
+        return await read_rows(bound)
+
+    process.db.read = counted  # type: ignore[method-assign]  # counts
+    nonces = [f"{n:016d}" for n in range(50)]
+    heads = await asyncio.gather(*map(process.head, nonces))
+    assert [head.nonce for head in heads] == nonces
+    assert looks <= 2
+
+
+@on_sqlite
+async def test_a_list_is_packed_once_for_all_who_ask_for_it(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = 0
+    compress = status_list.compress
+
+    def counted(bitmap: bytes) -> bytes:
+        nonlocal packed
+        packed += 1
+        return compress(bitmap)
+
+    monkeypatch.setattr(status_list, "compress", counted)
+    answers = await asyncio.gather(*(process.service.list_token(0, NOW, process.snapshot) for _ in range(20)))
+    assert packed == 1
+    assert len({answer[1] for answer in answers if answer is not None}) == 1
+    await process.service.list_token(0, NOW + 301, process.snapshot)
+    assert packed == 1
 
 
 @on_sqlite

@@ -1,0 +1,106 @@
+"""Hearing that somebody published."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from admit.issuer.revocation.store.lists import INSERT_CHANGE
+from admit.issuer.storage import PUBLISH, Database, Steps
+from tests.fixtures.postgres import PostgresServer
+
+pytestmark = pytest.mark.anyio
+OpenAgain = Callable[[], Awaitable[Database]]
+
+
+def publish(position: int = 1) -> Steps[None]:
+    yield INSERT_CHANGE(number=0, at_position=position)
+    yield PUBLISH
+
+
+def keep_quiet() -> Steps[None]:
+    yield INSERT_CHANGE(number=0, at_position=1)
+
+
+class Ear:
+    """Waits for hints."""
+
+    def __init__(self, db: Database) -> None:
+        self.heard = asyncio.Event()
+        self.deaf = db.on_publish(self.heard.set)
+
+    async def hears(self, within: float = 5) -> bool:
+        try:
+            async with asyncio.timeout(within):
+                await self.heard.wait()
+        except TimeoutError:
+            return False
+        self.heard.clear()
+        return True
+
+
+async def test_a_transaction_that_published_is_heard_in_its_own_process(db: Database) -> None:
+    ear = Ear(db)
+    await ear.hears(1)  # PostgreSQL hints once when it begins to listen
+    await db.run(publish)
+    assert await ear.hears()
+    await db.run(keep_quiet)
+    assert not await ear.hears(0.1)
+
+
+async def test_who_does_not_want_to_hear_any_more_does_not(db: Database) -> None:
+    ear, other = Ear(db), Ear(db)
+    await other.hears(1)
+    ear.deaf()
+    ear.heard.clear()
+    await db.run(publish)
+    assert await other.hears()
+    assert not ear.heard.is_set()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_what_another_process_published_is_heard_on_postgresql(
+    db: Database, open_again: OpenAgain
+) -> None:
+    ear = Ear(db)
+    assert await ear.hears()
+    other = await open_again()
+    await other.run(publish)
+    assert await ear.hears()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_listening_begins_again_after_the_connection_was_cut(
+    db: Database, postgres_server: PostgresServer
+) -> None:
+    ear = Ear(db)
+    assert await ear.hears()
+    await asyncio.to_thread(
+        postgres_server.execute,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'admit listens'",
+    )
+    assert await ear.hears()  # said when it listens again: what came meanwhile is unknown
+    await db.run(publish)
+    assert await ear.hears()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_transaction_that_was_rolled_back_is_not_heard(db: Database) -> None:
+    def fail() -> Steps[None]:
+        yield from publish()
+        raise ZeroDivisionError
+
+    ear = Ear(db)
+    with pytest.raises(ZeroDivisionError):
+        await db.run(fail)
+    assert not await ear.hears(0.1)
+
+
+async def test_a_database_that_is_closed_can_be_opened_and_heard_again(db: Database) -> None:
+    Ear(db)
+    await db.close()
+    await db.open()
+    ear = Ear(db)
+    await ear.hears(1)
+    await db.run(publish)
+    assert await ear.hears()
