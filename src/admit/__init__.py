@@ -20,7 +20,9 @@ if TYPE_CHECKING:
         CsrfError,
         ExpiredTokenError,
         FetchError,
+        InactiveTokenError,
         InsufficientScopeError,
+        IntrospectionUnavailableError,
         InvalidKeyError,
         IssuerError,
         KeyNotFoundError,
@@ -43,7 +45,14 @@ if TYPE_CHECKING:
     from admit.jose.jwks import JWKSet
     from admit.jose.waive import Waive
     from admit.principal import ByReference, Principal
-    from admit.verifier import AsyncVerifier, Revocation, TrustedIssuer, Verifier
+    from admit.verifier import (
+        AsyncVerifier,
+        ClaimPaths,
+        Introspection,
+        Revocation,
+        TrustedIssuer,
+        Verifier,
+    )
 
 __all__ = [
     "JWK",
@@ -54,13 +63,17 @@ __all__ = [
     "BoundTokenError",
     "ByReference",
     "ClaimError",
+    "ClaimPaths",
     "ConfigError",
     "CredentialError",
     "CriticalHeaderError",
     "CsrfError",
     "ExpiredTokenError",
     "FetchError",
+    "InactiveTokenError",
     "InsufficientScopeError",
+    "Introspection",
+    "IntrospectionUnavailableError",
     "InvalidKeyError",
     "IssuerError",
     "JWKSet",
@@ -94,6 +107,8 @@ _HOME = {
     "Principal": "admit.principal",
     "ByReference": "admit.principal",
     "AsyncVerifier": "admit.verifier",
+    "ClaimPaths": "admit.verifier",
+    "Introspection": "admit.verifier",
     "Revocation": "admit.verifier",
     "TrustedIssuer": "admit.verifier",
     "Verifier": "admit.verifier",

@@ -233,6 +233,8 @@ class Follower:
 
     def _fetch_keys(self, boot: float) -> bytes:
         url = self._trust.jwks if isinstance(self._trust.jwks, str) else self._discovered(boot).jwks
+        if url is None:
+            raise FetchError("the metadata names no key set")
         response = self._get(url, {"accept": "application/jwk-set+json, application/json"})
         if response.status != 200:
             raise FetchError("the key set was not given")
@@ -246,7 +248,9 @@ class Follower:
         else:
             view = key_rules.read(
                 body,
+                issuer=self._trust.issuer,
                 rsa_alg=self._trust.rsa_alg,
+                algorithms=self._trust.algorithms,
                 admit=self._terms is not None,
                 revoked=old.held.revoked_kids,
                 fetched_at=asked_at,
@@ -263,7 +267,7 @@ class Follower:
         if known is not None and boot < self._find_again:
             return known
         try:
-            known = self._endpoints = metadata.discover(self._get, self._trust.issuer)
+            known = self._endpoints = metadata.discover(self._get, self._trust.issuer, self._trust.metadata)
             self._find_again = boot + _REDISCOVER
         except AdmitError:
             if known is None:

@@ -1,7 +1,7 @@
 """When keys are fetched, and which of them count. Pure but for the bounded memory of `KeySchedule`."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,11 +81,19 @@ def check_age(view: KeyView, boot: float) -> None:
 
 
 def read(
-    body: bytes, *, rsa_alg: str | None, admit: bool, revoked: frozenset[str], fetched_at: float
+    body: bytes,
+    *,
+    issuer: str,
+    rsa_alg: str | None,
+    algorithms: Collection[str] | None = None,
+    admit: bool,
+    revoked: frozenset[str],
+    fetched_at: float,
 ) -> KeyView:
     """The usable keys of a published set, those for tokens apart from those for heads and lists.
 
-    `admit` says that the issuer has status keys; another issuer's kids mean nothing. A revoked key is left out.
+    `admit` says that the issuer has status keys; another issuer's kids mean nothing. A revoked key is left out, and
+    so is one for tokens whose algorithm is not among `algorithms`, or that is published for another issuer alone.
 
     Raises:
         InvalidKeyError: not a key set, or no usable key for tokens in it: then the old one is kept.
@@ -99,10 +107,22 @@ def read(
     kept = [entry for entry in members if isinstance(entry, dict) and _kid(entry) not in revoked]
     status = [entry for entry in kept if admit and _kid(entry).startswith(STATUS_KID)]
     tokens = [entry for entry in kept if not (admit and _kid(entry).startswith(STATUS_KID))]
-    found = _load(tokens, rsa_alg)
+    found = _load([entry for entry in tokens if not is_bound_elsewhere(entry, issuer)], rsa_alg)
+    if algorithms is not None:
+        found = found.only(frozenset(algorithms))
     if not len(found):
-        raise InvalidKeyError("no usable key in the set")
+        raise InvalidKeyError("no usable key in the set (RSA keys without alg need rsa_alg)")
     return KeyView(found, _load(status, None), fetched_at)
+
+
+def is_bound_elsewhere(entry: Mapping[str, Any], issuer: str) -> bool:
+    """Whether a key is published for one issuer alone, and that is another one.
+
+    Entra's keys carry an `issuer`: with `{tenantid}` in it they sign for every tenant; else for that tenant only, and
+    taking them for another would let a stranger's account speak for it.
+    """
+    bound = entry.get("issuer")
+    return bound is not None and not (isinstance(bound, str) and ("{tenantid}" in bound or bound == issuer))
 
 
 def without(view: KeyView, revoked: frozenset[str]) -> KeyView:

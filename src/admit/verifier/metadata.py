@@ -16,10 +16,12 @@ _JSON: Mapping[str, str] = {"accept": "application/json"}
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """`head` is None where the issuer names none."""
+    """Each is None where the issuer names none."""
 
-    jwks: str
-    head: str | None
+    jwks: str | None
+    head: str | None = None
+    introspection: str | None = None
+    events: str | None = None
 
 
 def places(issuer: str) -> tuple[str, ...]:
@@ -33,14 +35,14 @@ def places(issuer: str) -> tuple[str, ...]:
     )
 
 
-def discover(get: Get, issuer: str) -> Endpoints:
-    """Fetch an issuer's metadata.
+def discover(get: Get, issuer: str, place: str | None = None) -> Endpoints:
+    """Fetch an issuer's metadata, from `place` where that is known.
 
     Raises:
-        FetchError: it cannot be had, or names no key set.
+        FetchError: it cannot be had.
         IssuerError: it is another issuer's, RFC 8414 §3.3.
     """
-    for url in places(issuer):
+    for url in places(issuer) if place is None else (place,):
         response = get(url, _JSON)
         if response.status == 404:
             continue
@@ -62,20 +64,45 @@ def read(body: bytes, issuer: str) -> Endpoints:
     except MalformedTokenError:
         raise FetchError("the metadata is not strict JSON") from None
     check_issuer(members, issuer)
-    jwks = members.get("jwks_uri")
-    if not isinstance(jwks, str):
-        raise FetchError("the metadata names no key set")
-    head = members.get("admit_status_head_endpoint")
-    if head is not None:
-        if not isinstance(head, str):
-            raise FetchError("the metadata names no usable head")
-        # The head speaks for the issuer alone, so nobody else's server is asked for it.
-        if egress.origin_of(head) != egress.origin_of(issuer):
-            raise FetchError("the head is at another origin than its issuer")
-    return Endpoints(jwks, head)
+    jwks = _url(members, "jwks_uri")
+    introspection = _url(members, "introspection_endpoint")
+    head = _own(members, "admit_status_head_endpoint", issuer)
+    try:
+        events = _own(members, "admit_status_events_endpoint", issuer)
+    except FetchError:
+        events = None  # the stream makes nothing but speed: without it the head is asked for as ever
+    return Endpoints(jwks, head, introspection, events)
+
+
+def _own(members: Mapping[str, Any], name: str, issuer: str) -> str | None:
+    """An endpoint that speaks for the issuer alone, so nobody else's server is asked for it.
+
+    Raises:
+        FetchError: no text, no URL, or at another origin.
+    """
+    url = members.get(name)
+    if url is None:
+        return None
+    if not isinstance(url, str):
+        raise FetchError("the metadata names no usable endpoint of revocations")
+    check_origin(url, issuer)
+    return url
+
+
+def check_origin(url: str, issuer: str) -> None:
+    """Raise FetchError unless the URL is at the origin of the issuer, RFC 6454 §5."""
+    if egress.origin_of(url) != egress.origin_of(issuer):
+        raise FetchError("revocations are at another origin than their issuer")
 
 
 def check_issuer(members: Mapping[str, Any], issuer: str) -> None:
     """Raise IssuerError unless the document is this issuer's, letter by letter, RFC 8414 §3.3."""
     if members.get("issuer") != issuer:
         raise IssuerError("issuer", "the metadata is another issuer's")
+
+
+def _url(members: Mapping[str, Any], name: str) -> str | None:
+    value = members.get(name)
+    if value is not None and not isinstance(value, str):
+        raise FetchError("the metadata names an endpoint that is no text")
+    return value

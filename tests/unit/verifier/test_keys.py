@@ -19,7 +19,9 @@ def body(*entries: Any) -> bytes:
 
 
 def read(data: bytes, *, admit: bool = True, revoked: frozenset[str] = frozenset()) -> KeyView:
-    return keys.read(data, rsa_alg=None, admit=admit, revoked=revoked, fetched_at=1.0)
+    return keys.read(
+        data, issuer="https://id.example.com", rsa_alg=None, admit=admit, revoked=revoked, fetched_at=1.0
+    )
 
 
 def kids(found: object) -> list[str | None]:

@@ -45,7 +45,7 @@ def test_an_issuer_without_metadata_is_a_fetch_error(status: int) -> None:
     [
         {"issuer": ISS + "/"},
         {"issuer": None},
-        {"jwks_uri": None},
+        {"introspection_endpoint": 7},
         {"jwks_uri": 7},
         {"admit_status_head_endpoint": "https://evil.example/status/head"},
         {"admit_status_head_endpoint": 7},
