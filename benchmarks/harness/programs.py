@@ -4,12 +4,14 @@ Needs Linux (`/proc`, and a clock for each process); elsewhere it says so in one
 """
 
 import contextlib
+import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -17,6 +19,7 @@ if not sys.platform.startswith("linux"):
     raise SystemExit("this benchmark reads CPU time and memory from /proc: run it on Linux")
 
 HOST = "127.0.0.1"
+_PR_SET_PDEATHSIG = 1
 
 
 def free_port() -> int:
@@ -41,6 +44,38 @@ def pin(pid: int, core: int) -> None:
             os.sched_setaffinity(pid, {cores[core % len(cores)]})
 
 
+def dies_with_us() -> Callable[[], object]:
+    """For `preexec_fn`: the child is ended when this process is gone, however that came."""
+    prctl = ctypes.CDLL(None).prctl  # looked up before the fork
+    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def end_in_order() -> None:
+    """Let SIGTERM end this program as Ctrl-C does, so that what it started is ended and its folders go."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def machine_cpu() -> float:
+    """Seconds of CPU that the whole machine has used so far, on all cores."""
+    ticks = (
+        Path("/proc/stat").read_text("ascii").split("\n", 1)[0].split()[1:8]
+    )  # without what other machines took
+    idle = int(ticks[3]) + int(ticks[4])
+    return (sum(map(int, ticks)) - idle) / os.sysconf("SC_CLK_TCK")
+
+
+def tree_cpu(pid: int) -> float:
+    """Seconds of CPU of a process and of the children that it has now."""
+    used = 0
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                words = (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+                if int(folder.name) == pid or int(words[1]) == pid:
+                    used += int(words[11]) + int(words[12])
+    return used / os.sysconf("SC_CLK_TCK")
+
+
 @contextlib.contextmanager
 def pinned(core: int) -> Iterator[None]:
     """Keep this process to one core inside the block."""
@@ -62,7 +97,9 @@ class Program:
         self._log = log
         self._began = time.perf_counter()
         with log.open("wb") as out:
-            self._child = subprocess.Popen(command, env=env, cwd=log.parent, stdout=out, stderr=out)
+            self._child = subprocess.Popen(
+                command, env=env, cwd=log.parent, stdout=out, stderr=out, preexec_fn=dies_with_us()
+            )
         self._clock = (~self._child.pid << 3) | 2  # clock_getcpuclockid(3): CPU time of all its threads
         if core is not None:
             pin(self._child.pid, core)
@@ -79,6 +116,10 @@ class Program:
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
 
     def until_ready(self, path: str, *, host: str, within: float = 30.0) -> float:
         """Seconds from the start to the first 200 of `GET path`."""
