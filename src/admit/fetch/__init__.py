@@ -2,5 +2,6 @@
 
 from admit.fetch.egress import Target, check_url, origin_of
 from admit.fetch.fetcher import Fetcher, Response
+from admit.fetch.stream import Stream
 
-__all__ = ["Fetcher", "Response", "Target", "check_url", "origin_of"]
+__all__ = ["Fetcher", "Response", "Stream", "Target", "check_url", "origin_of"]

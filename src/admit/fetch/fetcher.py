@@ -15,6 +15,7 @@ import httpcore2
 
 from admit.errors import FetchError
 from admit.fetch import egress, network
+from admit.fetch.stream import Stream
 
 _LIMIT = 256 * 1024
 # Idle connections live longer than the default poll of 5 s. One that the server closed meanwhile costs a retry.
@@ -102,6 +103,36 @@ class Fetcher:
     ) -> Response:
         """POST `body`; a dropped idle connection may repeat it once. Raises FetchError as `get` does."""
         return self._request("POST", url, headers, body, timeout, max_bytes)
+
+    def stream(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout: timedelta | None = None,
+        silence: timedelta = timedelta(seconds=25),
+    ) -> Stream:
+        """A GET whose answer goes on, for server-sent events; not dialled yet. `timeout` is for all up to the answer's
+        head, `silence` for each wait after it. Raises FetchError when the URL is refused."""
+        target = egress.check_url(url, self._allow)
+
+        def pool(connected: network.Connected) -> httpcore2.ConnectionPool:
+            return httpcore2.ConnectionPool(
+                ssl_context=self._context() if target.scheme == "https" else None,
+                max_connections=1,
+                network_backend=network.GuardedBackend(
+                    self._trusted(), self._backend, self._resolver, connected
+                ),
+            )
+
+        return Stream(
+            pool,
+            _build("GET", target, headers, None),
+            timeout=self._timeout if timeout is None else timeout.total_seconds(),
+            silence=silence.total_seconds(),
+            check_head=_check_head,
+            translated=_translated,
+        )
 
     async def aget(
         self, url: str, headers: Mapping[str, str] | None = None, *, max_bytes: int | None = None

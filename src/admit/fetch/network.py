@@ -16,6 +16,7 @@ import httpcore2
 from admit.fetch import egress
 
 Resolve = Callable[[str, int], Sequence[str]]
+Connected = Callable[[httpcore2.NetworkStream], None]
 ResolveAsync = Callable[[str, int], Awaitable[Sequence[str]]]
 
 # End of the request under way, by `time.monotonic`. Timeouts of single reads would let a server drip for ever.
@@ -42,8 +43,11 @@ async def resolve_async(host: str, port: int) -> Sequence[str]:
 
 
 class _DeadlineStream(httpcore2.NetworkStream):
-    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+    def __init__(self, stream: httpcore2.NetworkStream, connected: Connected | None = None) -> None:
         self._stream = stream
+        self._connected = connected
+        if connected is not None:
+            connected(stream)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         return self._stream.read(max_bytes, _left(timeout))
@@ -57,24 +61,30 @@ class _DeadlineStream(httpcore2.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
-        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, _left(timeout)))
+        secured = self._stream.start_tls(ssl_context, server_hostname, _left(timeout))
+        return _DeadlineStream(secured, self._connected)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 
 class GuardedBackend(httpcore2.NetworkBackend):
-    """Connects to judged addresses only. `trusted` are (host, port) pairs whose addresses are not judged."""
+    """Connects to judged addresses only. `trusted` are (host, port) pairs whose addresses are not judged.
+
+    `connected` is told of each connection as soon as there is one, and again of what TLS makes of it.
+    """
 
     def __init__(
         self,
         trusted: frozenset[tuple[str, int]],
         inner: httpcore2.NetworkBackend | None = None,
         resolver: Resolve = resolve,
+        connected: Connected | None = None,
     ) -> None:
         self._trusted = trusted
         self._inner = inner or httpcore2.SyncBackend()
         self._resolve = resolver
+        self._connected = connected
 
     def connect_tcp(
         self,
@@ -97,7 +107,7 @@ class GuardedBackend(httpcore2.NetworkBackend):
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 last = error
             else:
-                return _DeadlineStream(stream)
+                return _DeadlineStream(stream, self._connected)
         raise last
 
 
