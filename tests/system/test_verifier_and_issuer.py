@@ -10,8 +10,8 @@ import pytest
 
 from admit.credentials import cookies, read
 from admit.credentials.values import SessionCredential
-from admit.errors import LookupUnavailableError, RevokedError, SessionError
-from admit.fetch import Response
+from admit.errors import FetchError, LookupUnavailableError, RevokedError, SessionError
+from admit.fetch import Response, Stream
 from admit.issuer.audit import RequestInfo
 from admit.verifier import AsyncVerifier, RemoteLookup, Revocation, TrustedIssuer
 from tests.fixtures.issuer import API, API_SECRET, ISSUER, Browser, LiveIssuer
@@ -32,6 +32,9 @@ class Wire:
 
     def get(self, url: str, headers: Mapping[str, str] | None = None, **_: Any) -> Response:
         return asyncio.run_coroutine_threadsafe(self._send("GET", url, headers, None), self.loop).result(10)
+
+    def stream(self, url: str, headers: Mapping[str, str] | None = None, **_: Any) -> Stream:
+        raise FetchError("no streams on this wire")
 
     async def apost(
         self, url: str, body: bytes, headers: Mapping[str, str] | None = None, **_: Any

@@ -1,46 +1,47 @@
-"""The follower: one daemon thread per followed issuer that keeps its snapshot current. The hot path never waits for it.
+"""The follower: keeps one issuer's snapshot current, in a daemon thread of its own. The hot path never waits for it.
 
 Nothing is asked for before the first use. A forked child has no threads, so its first use starts one anew; what the
-parent held stays good there, since both share the machine's boot clock.
+parent held stays good there, since both share the machine's boot clock. Where there can be no threads, whoever verifies
+does what is due (`tend`).
 """
 
-import hashlib
 import logging
 import os
 import random
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import timedelta
-from enum import Enum
-from functools import partial
 
-from admit.errors import AdmitError, FetchError, KeyNotFoundError, StaleRevocationError
 from admit.fetch import Fetcher, Response
 from admit.jose import JWKSet
-from admit.tokens.status_signature import MAX_SIZE as MAX_STATUS
-from admit.verifier import keys as key_rules
-from admit.verifier import metadata, status
+from admit.verifier import follower_stream
+from admit.verifier.agenda import Agenda
+from admit.verifier.counters import Following
+from admit.verifier.episodes import Episode
+from admit.verifier.follower_keys import IssuerKeys
+from admit.verifier.follower_poll import Outcome, Polling
+from admit.verifier.follower_stream import StreamFollower, StreamState
+from admit.verifier.holding import Holding
 from admit.verifier.snapshot import IssuerSnapshot, KeyView
-from admit.verifier.trust import TrustedIssuer
+from admit.verifier.state import StateKeeper
+from admit.verifier.stream import Place
+from admit.verifier.trust import Revocation, TrustedIssuer
 
 _LOG = logging.getLogger("admit.verifier")
-_IDLE = 3600.0
-_QUICK_ROUNDS = 3
-_REDISCOVER = 3600.0
-_RETRY_DISCOVERY = 60.0
+_SLEPT = 10.0
+_INLINE_TIMEOUT = 2.0
 _ALL: "weakref.WeakSet[Follower]" = weakref.WeakSet()
 
 
-class _Outcome(Enum):
-    PROVED = "proved"
-    MOVING = "moving"  # lists change faster than they are fetched: ask again soon
-    FAILED = "failed"
+class Follower(Holding):
+    """Follows one issuer. `snapshot` is replaced whole; readers take no lock.
 
-
-class Follower:
-    """Follows one issuer. `snapshot` is replaced whole; readers take no lock."""
+    With `background=False` there are no threads. `state_dir` is where what was proved outlives the process. `monotonic`
+    stands beside the boot clock, in case that one stands still.
+    """
 
     def __init__(
         self,
@@ -49,316 +50,262 @@ class Follower:
         *,
         boottime: Callable[[], float],
         jitter: Callable[[float, float], float] = random.uniform,
+        monotonic: Callable[[], float] = time.monotonic,
+        background: bool = True,
+        state_dir: str | os.PathLike[str] | None = None,
+        silence: timedelta = follower_stream.SILENCE,
     ) -> None:
+        fixed = trust.fixed_keys
+        super().__init__(IssuerSnapshot(None if fixed is None else KeyView(fixed, _status_keys(fixed), None)))
         self._trust = trust
         self._fetcher = fetcher or Fetcher(trust.origins)
         self._owns_fetcher = fetcher is None
         self._boottime = boottime
         self._jitter = jitter
-        self._terms = trust.follows
+        self._monotonic = monotonic
+        self._background = background
+        terms = trust.follows
         # No single request may eat up the time in which the state has to be proved anew.
-        limit = 5.0 if self._terms is None else min(5.0, max(0.5, self._terms.bound / 3))
-        self.timeout = timedelta(seconds=limit)
-        fixed = trust.fixed_keys
-        self.snapshot = IssuerSnapshot(None if fixed is None else KeyView(fixed, _status_keys(fixed), None))
-        self.keys_error: str | None = None
-        self.poll_error: str | None = None
-        self._sought: str | None = None
-        self._keys = key_rules.KeySchedule()
-        self._body_digest = b""
-        self._endpoints: metadata.Endpoints | None = None
-        self._find_again = 0.0
-        self._poll_due = 0.0
-        self._poll_ended: float | None = None
-        self._poll_failed = False
+        limit = 5.0 if terms is None else min(5.0, max(0.5, terms.bound / 3))
+        self.timeout = timedelta(seconds=limit if background else min(limit, _INLINE_TIMEOUT))
+        self.counters = Following()
+        self._keys = IssuerKeys(self, trust, self._get, boottime=boottime, counters=self.counters)
+        self._agenda = Agenda(
+            needs_keys=fixed is None,
+            poll_every=None if terms is None else terms.poll_every,
+            boottime=boottime,
+            jitter=jitter,
+        )
+        self._polling: Polling | None = None
+        self._listener: StreamFollower | None = None
+        self._state: StateKeeper | None = None
+        if terms is not None:
+            self._follow_revocations(terms, silence)
+            if state_dir is not None:
+                self._state = StateKeeper(state_dir, trust, boottime=boottime, counters=self.counters)
+        self._restored = self._state is None
         self._closed = False
         self._reset()
         _ALL.add(self)
 
+    def _follow_revocations(self, terms: Revocation, silence: timedelta) -> None:
+        self._polling = Polling(
+            self,
+            self._keys,
+            issuer=self._trust.issuer,
+            bound=terms.bound,
+            get=self._get,
+            boottime=self._boottime,
+            monotonic=self._monotonic,
+            renew_keys=self._renew_for_status,
+            counters=self.counters,
+            episode=Episode(self._trust.issuer),
+        )
+        if terms.stream and self._background:
+            self._listener = StreamFollower(
+                self,
+                self._fetcher,
+                url=self._keys.events_url,
+                proved=self._proved_place,
+                hint=self._hint,
+                counters=self.counters,
+                silence=silence,
+                jitter=self._jitter,
+            )
+
     def _reset(self) -> None:
         """Everything that belongs to one process: a forked child starts from here."""
+        self.renew_lock()
+        self._agenda.renew_after_fork()
         self.started = not self._trust.needs_fetching or self._closed
-        self._wake = threading.Condition()
+        self._working = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._keys_wait: Future[None] | None = None
-        self._poll_wait: Future[None] | None = None
-        self._keys_forced = False
+        if self._listener is not None:
+            self._listener.renew_after_fork()
+
+    @property
+    def keys_error(self) -> str | None:
+        """The code of the last failure to have keys that no success has followed."""
+        return self._keys.error
 
     @property
     def last_error(self) -> str | None:
         """The code of the last failure that no success has followed."""
-        return self.keys_error or self.poll_error
+        return self._keys.error or (None if self._polling is None else self._polling.error)
+
+    @property
+    def stream_state(self) -> StreamState:
+        """Whether ends are heard of as they happen."""
+        return StreamState.OFF if self._listener is None else self._listener.state
+
+    @property
+    def stream_error(self) -> str | None:
+        """Why the stream is not open, in one word; None while it is, or before it was tried."""
+        return None if self._listener is None else self._listener.error
+
+    @property
+    def is_up(self) -> bool:
+        """Whether somebody keeps the snapshot current: the thread, or whoever verifies."""
+        if self._closed or not self._trust.needs_fetching:
+            return not self._closed
+        thread = self._thread
+        return not self._background or (thread is not None and thread.is_alive())
 
     def start(self) -> None:
-        """Start the thread, unless it runs or was closed."""
-        with self._wake:
+        """Begin to follow, unless that is so already or it was closed."""
+        with self._agenda.wake:
             if self.started or self._closed:
                 return
-            if self._needs_keys and self.snapshot.keys is None and not self._keys.tried:
-                self._keys_wait = Future()
-            if self._terms is not None and self._poll_ended is None:
-                self._poll_wait = Future()
-            self._thread = threading.Thread(target=self._run, name="admit-follower", daemon=True)
-            try:
-                self._thread.start()
-            except (
-                RuntimeError
-            ):  # no thread to be had, as while the interpreter ends: nothing can be learnt now
-                self._thread = self._keys_wait = self._poll_wait = None
-            else:
-                self.started = True
+            self._agenda.expect_first(have_keys=self.snapshot.keys is not None)
+            self.started = not self._background or self._start_thread()
+        if not self.started:
+            self._agenda.let_go()
+        elif not self._background:
+            self._work()
+
+    def _start_thread(self) -> bool:
+        thread = threading.Thread(
+            target=self._run, args=(self._agenda.wake,), name="admit-follower", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # no thread to be had, as while the interpreter ends: nothing can be learnt now
+            return False
+        self._thread = thread
+        return True
 
     def close(self) -> None:
-        """Stop the thread. What is held stays until it is too old."""
-        with self._wake:
-            self._closed, self.started = True, True
+        """Stop following. What is held stays until it is too old."""
+        with self._agenda.wake:
+            self._closed = self._agenda.closed = self.started = True
             thread = self._thread
-            self._wake.notify_all()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout=1.0)
+            self._agenda.wake.notify_all()
+        listening = None if self._listener is None else self._listener.close()
+        for one in (thread, listening):
+            if one is not None and one is not threading.current_thread():
+                one.join(timeout=1.0)
 
     def pending(self) -> Future[None] | None:
         """The first answers, while they are still under way; None once they came or failed."""
-        return self._keys_wait or self._poll_wait
+        return self._agenda.pending()
 
     def force_keys(self, kid: str) -> Future[None] | None:
         """A fetch of keys for a `kid` that is not held: the one under way, a new one, or None if none is due."""
-        with self._wake:
-            if not self._needs_keys or self._closed:
-                return None
-            if self._keys_wait is not None:
-                return self._keys_wait
-            if not self._keys.may_force(kid, self._boottime()):
-                return None
-            self._keys_forced, self._sought = True, kid
-            self._keys_wait = Future()
-            self._wake.notify_all()
-            return self._keys_wait
+        return self._inline(self._agenda.force_keys(kid))
 
     def force_poll(self) -> Future[None] | None:
-        """A question about revocations now: the one under way, a new one, or None while the issuer fails to answer.
+        """A question about revocations now: the one under way, a new one, or None while the issuer fails to answer."""
+        return self._inline(self._agenda.force_poll())
 
-        In an outage nobody waits: the thread goes on asking at its own pace, and requests get their 503 at once.
-        """
-        with self._wake:
-            if self._terms is None or self._closed:
-                return None
-            if self._poll_wait is not None:
-                return self._poll_wait
-            recent = self._poll_ended is not None and self._boottime() - self._poll_ended < min(
-                1.0, self._terms.poll_every
-            )
-            if self._poll_failed or recent:
-                return None
-            self._poll_due = self._boottime()
-            self._poll_wait = Future()
-            self._wake.notify_all()
-            return self._poll_wait
+    def _inline(self, waiting: Future[None] | None) -> Future[None] | None:
+        if waiting is not None and not self._background:
+            self._work()
+        return waiting
 
-    @property
-    def _needs_keys(self) -> bool:
-        return self._trust.fixed_keys is None
+    def tend(self) -> None:
+        """Where there are no threads: do what is due in this one, unless another does it already."""
+        if self.started and not self._closed and self._agenda.left() <= 0:
+            self._work()
 
-    def _run(self) -> None:
-        wake, closed = self._wake, False
+    def _work(self) -> None:
+        while self._working.acquire(blocking=False):
+            try:
+                self.step()
+            finally:
+                self._working.release()
+            if not self._agenda.is_forced():
+                return
+
+    def _proved_place(self) -> Place | None:
+        polling = self._polling
+        return None if polling is None or polling.proof is None else polling.proof.head.place
+
+    def _hint(self) -> None:
+        self._agenda.hint()
+
+    def _run(self, wake: threading.Condition) -> None:
+        lapsed, closed = False, False
         while not closed:
-            left = self.step()
+            self.step(lapsed=lapsed)
+            listener = self._listener
+            if listener is not None and self._proved_place() and self._keys.events_url():
+                listener.start()
+            boot, began = self._boottime(), self._monotonic()
             with wake:
-                if not self._closed and left > 0 and not self._is_forced():
-                    wake.wait(left)
+                left = self._agenda.left()
+                idle = left > 0 and not self._closed and not self._agenda.is_forced()
+                lapsed = idle and not wake.wait(left)
                 closed = self._closed
-        self._finish_all()
+            if listener is not None and has_slept(self._boottime() - boot, self._monotonic() - began):
+                listener.reconnect()
+        self._agenda.let_go()
         if self._owns_fetcher:
             self._fetcher.close()
 
-    def _is_forced(self) -> bool:
-        return self._keys_forced or (self._poll_wait is not None and self._poll_due <= self._boottime())
+    def step(self, *, lapsed: bool = False) -> float:
+        """Do what is due, and return the seconds until something is due again.
 
-    def step(self) -> float:
-        """Do what is due, and return the seconds until something is due again."""
+        `lapsed` says that the time for it has passed, whatever the boot clock says.
+        """
         try:
-            boot = self._boottime()
-            if self._needs_keys and (self._keys_forced or boot >= self._keys.due):
+            if lapsed:
+                self._agenda.bring_forward()
+            if not self._restored:
+                self._restored = True
+                self._restore()
+            if self._agenda.keys_are_due():
                 self._renew_keys()
-            boot = self._boottime()
-            if self._terms is not None and boot >= self._poll_due:
+            if self._agenda.poll_is_due():
                 self._ask()
-            boot = self._boottime()
-            due = self._keys.due if self._needs_keys else boot + _IDLE
-            if self._terms is not None:
-                due = min(due, self._poll_due)
-            return max(0.0, due - boot)
         except Exception:  # a follower that died would leave every request with 503 until a restart
             _LOG.exception("following an issuer failed unexpectedly")
-            self.poll_error = "server_error"
-            self._finish_all()
-            return 1.0
+            if self._polling is not None:
+                self._polling.error = "server_error"
+            self._agenda.give_up()
+        return self._agenda.left()
 
-    def _finish_all(self) -> None:
-        with self._wake:
-            waiting = (self._keys_wait, self._poll_wait)
-            self._keys_wait = self._poll_wait = None
-            self._keys_forced = False
-        for one in waiting:
-            if one is not None and not one.done():
-                one.set_result(None)
+    def _restore(self) -> None:
+        """Begin with what an earlier process saved. The first question is waited for all the same."""
+        assert self._state is not None
+        snapshot = self._state.load(self.snapshot.keys)
+        if snapshot is not None:
+            self.put(snapshot)
 
     def _get(self, url: str, headers: Mapping[str, str], *, max_bytes: int | None = None) -> Response:
-        return self._fetcher.get(url, headers, timeout=self.timeout, max_bytes=max_bytes)
+        response = self._fetcher.get(url, headers, timeout=self.timeout, max_bytes=max_bytes)
+        self.counters.octets += len(response.body)
+        return response
 
     def _renew_keys(self) -> None:
-        with self._wake:
-            self._keys_forced = False
-        asked_at = self._boottime()
+        self._agenda.keys_begin()
+        good = False
         try:
-            body = self._fetch_keys(asked_at)
-            self._take_keys(body, asked_at)
-        except AdmitError as error:
-            self._find_again = min(self._find_again, asked_at)  # the issuer may have moved its keys
-            self.keys_error = _told("keys", error, self.keys_error)
-            with self._wake:
-                self._keys.failed(self._boottime(), self._jitter)
-        else:
-            self.keys_error = None
-            with self._wake:
-                self._keys.succeeded(self._boottime(), self._jitter)
-                if self._sought is not None and not _has(self.snapshot, self._sought):
-                    self._keys.note_absent(self._sought, self._boottime())
+            good = self._keys.renew()
         finally:
-            with self._wake:
-                self._sought = None
-                waiting, self._keys_wait = self._keys_wait, None
-            if waiting is not None:
-                waiting.set_result(None)
-
-    def _fetch_keys(self, boot: float) -> bytes:
-        url = self._trust.jwks if isinstance(self._trust.jwks, str) else self._discovered(boot).jwks
-        if url is None:
-            raise FetchError("the metadata names no key set")
-        response = self._get(url, {"accept": "application/jwk-set+json, application/json"})
-        if response.status != 200:
-            raise FetchError("the key set was not given")
-        return response.body
-
-    def _take_keys(self, body: bytes, asked_at: float) -> None:
-        old = self.snapshot
-        digest = hashlib.sha256(body).digest()
-        if old.keys is not None and digest == self._body_digest:
-            view = KeyView(old.keys.tokens, old.keys.status, asked_at)
-        else:
-            view = key_rules.read(
-                body,
-                issuer=self._trust.issuer,
-                rsa_alg=self._trust.rsa_alg,
-                algorithms=self._trust.algorithms,
-                admit=self._terms is not None,
-                revoked=old.held.revoked_kids,
-                fetched_at=asked_at,
-            )
-            if isinstance(view.tokens, JWKSet) and view.tokens.private_seen:
-                _LOG.error(
-                    "an issuer publishes private or secret keys in its key set; none of them was taken"
-                )
-            self._body_digest = digest
-        self.snapshot = IssuerSnapshot(view, old.held)
-
-    def _discovered(self, boot: float) -> metadata.Endpoints:
-        known = self._endpoints
-        if known is not None and boot < self._find_again:
-            return known
-        try:
-            known = self._endpoints = metadata.discover(self._get, self._trust.issuer, self._trust.metadata)
-            self._find_again = boot + _REDISCOVER
-        except AdmitError:
-            if known is None:
-                raise
-            self._find_again = boot + _RETRY_DISCOVERY  # meanwhile the old places may still answer
-        return known
-
-    def _ask(self) -> None:
-        assert self._terms is not None
-        pause, outcome = self._terms.poll_every, _Outcome.FAILED
-        with self._wake:
-            if self._poll_wait is None and not self._poll_failed:
-                self._poll_wait = Future()  # whoever finds the state stale meanwhile may wait for this
-        try:
-            outcome = self._ask_rounds()
-            if outcome is _Outcome.MOVING:
-                pause = min(pause, 0.5)
-        finally:
-            with self._wake:
-                self._poll_failed = outcome is _Outcome.FAILED
-                self._poll_ended = self._boottime()
-                self._poll_due = self._poll_ended + pause * self._jitter(0.9, 1.0)
-                waiting, self._poll_wait = self._poll_wait, None
-            if waiting is not None:
-                waiting.set_result(None)
-
-    def _ask_rounds(self) -> _Outcome:
-        """Up to three rounds: lists that changed between the head and their fetch are asked for again."""
-        if self.snapshot.keys is None:
-            return _Outcome.FAILED  # no head could be verified
-        try:
-            head_url = self._head_url()
-        except AdmitError as error:
-            self.poll_error = _told("revocations", error, self.poll_error)
-            return _Outcome.FAILED
-        for turn in range(_QUICK_ROUNDS):
-            before = self.snapshot
-            if before.keys is None:
-                return _Outcome.FAILED
-            result = status.ask(
-                before.held,
-                issuer=self._trust.issuer,
-                head_url=head_url,
-                keys=before.keys.status,
-                get=partial(self._get, max_bytes=MAX_STATUS),
-                boottime=self._boottime,
-                again=turn > 0,
-            )
-            self.snapshot = IssuerSnapshot(
-                key_rules.without(before.keys, result.held.revoked_kids), result.held
-            )
-            if result.proved:
-                self.poll_error = None
-                return _Outcome.PROVED
-            if result.trouble is not None:
-                self.poll_error = _told("revocations", result.trouble, self.poll_error)
-                if isinstance(result.trouble, KeyNotFoundError) and self._renew_for_status():
-                    continue
-                return _Outcome.FAILED
-            if result.held.went_back:
-                back = StaleRevocationError("its database went back in time: raise the epoch there")
-                self.poll_error = _told("revocations", back, self.poll_error)
-                return _Outcome.FAILED
-        return _Outcome.MOVING
+            self._agenda.keys_done(good=good, has=self._keys.has)
 
     def _renew_for_status(self) -> bool:
         """A head signed by an unknown status key: its keys may be new."""
-        if not self._needs_keys or not self._keys.may_force("", self._boottime()):
+        if not self._agenda.may_renew_for_status():
             return False
         self._renew_keys()
         return True
 
-    def _head_url(self) -> str:
-        if isinstance(self._trust.jwks, JWKSet | str):
-            return f"{self._trust.issuer.rstrip('/')}/status/head"
-        head = self._discovered(self._boottime()).head
-        if head is None:
-            raise FetchError("the issuer publishes no revocations: is it an Admit issuer?")
-        return head
+    def _ask(self) -> None:
+        assert self._polling is not None
+        self._agenda.poll_begin()
+        outcome = Outcome.FAILED
+        try:
+            outcome = self._polling.ask()
+        finally:
+            self._agenda.poll_done(outcome)
+        if self._state is not None:
+            self._state.save(self.snapshot, self._polling.proof, self._keys.body)
 
 
-def _told(what: str, error: AdmitError, before: str | None) -> str:
-    """The code of a failure; logged once until it changes."""
-    if error.code != before:
-        _LOG.warning("asking an issuer for %s failed: %s: %s", what, error.code, error.detail)
-    return error.code
-
-
-def _has(snapshot: IssuerSnapshot, kid: str) -> bool:
-    keys = snapshot.keys
-    return keys is not None and isinstance(keys.tokens, JWKSet) and any(key.kid == kid for key in keys.tokens)
+def has_slept(by_boot_clock: float, by_monotonic: float) -> bool:
+    """Whether the machine slept meanwhile: only one of the two clocks went on."""
+    return by_boot_clock - by_monotonic > _SLEPT
 
 
 def _status_keys(fixed: object) -> JWKSet:

@@ -4,7 +4,7 @@ The bound rests on one fact: an answer that repeats a fresh nonce tells what the
 after the question began. So what is held is good as of that beginning, whatever any wall clock says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -47,49 +47,76 @@ def is_back(held: Held, head: Head) -> bool:
 def wanted(held: Held, head: Head) -> Mapping[int, str | None]:
     """The lists to ask for, each with the version held of it (for If-None-Match), or None.
 
-    In a new epoch bits may be cleared, so every list is had anew and nothing held counts. Of a database that went back
-    nothing is wanted.
+    Of a database that went back nothing is wanted.
     """
     if held.went_back:
         return {}
-    if held.lists_epoch != head.epoch:
-        return dict.fromkeys(head.lists)
     return {n: held.versions.get(n) for n, version in head.lists.items() if held.versions.get(n) != version}
+
+
+def delivered(held: Held, head: Head) -> Mapping[int, bytes]:
+    """Lists that need no fetch though `wanted`: what the stream added makes them just what the head names.
+
+    Costs a hash of each list that changed, and of no other.
+    """
+    found = {n: held.bitmaps[n] for n in wanted(held, head) if n in held.bitmaps}
+    return {n: bitmap for n, bitmap in found.items() if status_list.version(bitmap) == head.lists[n]}
 
 
 def take_lists(held: Held, head: Head, received: Mapping[int, bytes], started: float) -> Held:
     """Add lists that were received after `head` (already taken), and become fresh as of `started` if all is held.
 
-    Bits are only added within an epoch. A list at another version than the head names is added too, since each of its
-    bits is an end; but it proves nothing, so the state stays as fresh as it was.
+    Bits are only ever added, in a new epoch too: positions are never used again, so an old bit refuses nobody who is
+    good, and an end that a restored database forgot stays one. A list at another version than the head names is added
+    as well, since each of its bits is an end; but it proves nothing, so the state stays as fresh as it was.
     """
     if held.went_back:
         return held
-    fetched = {n: status_list.version(bitmap) for n, bitmap in received.items()}
-    if held.lists_epoch != head.epoch:
-        if is_complete(head, fetched):
-            return replace(
-                held,
-                bitmaps=MappingProxyType(dict(received)),
-                versions=MappingProxyType(fetched),
-                lists_epoch=head.epoch,
-                fresh_at=started,
-            )
-        # Until the new epoch is complete its versions do not count, else it would be mixed with the old one.
-        bitmaps = dict(held.bitmaps)
-        versions = dict(held.versions)
-    else:
-        bitmaps = {n: bitmap for n, bitmap in held.bitmaps.items() if n in head.lists}
-        versions = {n: version for n, version in {**held.versions, **fetched}.items() if n in head.lists}
+    bitmaps = {n: bitmap for n, bitmap in held.bitmaps.items() if n in head.lists}
+    versions = {n: version for n, version in held.versions.items() if n in head.lists}
     for n, bitmap in received.items():
-        bitmaps[n] = add_bits(bitmaps.get(n), bitmap)
-    held = replace(held, bitmaps=MappingProxyType(bitmaps), versions=MappingProxyType(versions))
+        if n in head.lists:
+            bitmaps[n] = add_bits(bitmaps.get(n), bitmap)
+            versions[n] = status_list.version(bitmap)
+    list_at = {
+        n: started if versions.get(n) == version else held.list_at[n]
+        for n, version in head.lists.items()
+        if versions.get(n) == version or n in held.list_at
+    }
+    held = replace(
+        held,
+        bitmaps=MappingProxyType(bitmaps),
+        versions=MappingProxyType(versions),
+        list_at=MappingProxyType(list_at),
+    )
     return replace(held, fresh_at=started) if is_proved(held, head) else held
+
+
+def take_delta(held: Held, ends: Iterable[tuple[int, int]]) -> Held:
+    """Add ends that the stream told: `(list, position)`. Refuses more at once, and proves nothing.
+
+    Neither the place nor the versions nor the freshness move, since nobody signed it. A list that is not held is
+    passed over: once it is fetched, it has the bit. The very same object where nothing is new.
+    """
+    told: dict[int, list[int]] = {}
+    for n, position in ends:
+        bitmap = held.bitmaps.get(n)
+        if bitmap is not None and not bitmap[position >> 3] >> (position & 7) & 1:
+            told.setdefault(n, []).append(position)
+    if not told:
+        return held
+    changed = {n: status_list.with_bits(held.bitmaps[n], positions) for n, positions in told.items()}
+    return replace(held, bitmaps=MappingProxyType({**held.bitmaps, **changed}))
+
+
+def distrust(held: Held) -> Held:
+    """Nothing is fresh any more, for a reason that the clocks given to these rules do not show."""
+    return replace(held, fresh_at=None)
 
 
 def is_proved(held: Held, head: Head) -> bool:
     """Whether `head`, already taken, and the lists held prove that no earlier end is missing."""
-    return not held.went_back and held.lists_epoch == head.epoch and is_complete(head, held.versions)
+    return not held.went_back and is_complete(head, held.versions)
 
 
 def add_bits(held: bytes | None, received: bytes) -> bytes:

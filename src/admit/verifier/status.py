@@ -10,7 +10,8 @@ from admit.jose import JWKSet
 from admit.tokens import status_head, status_list
 from admit.tokens.status_head import Head
 from admit.verifier import freshness
-from admit.verifier.snapshot import Held
+from admit.verifier.counters import Following
+from admit.verifier.holding import Holding
 
 Get = Callable[[str, Mapping[str, str]], Response]
 _HEAD: Mapping[str, str] = {"accept": "application/admit-status-head+jwt", "cache-control": "no-store"}
@@ -18,11 +19,20 @@ _LIST: Mapping[str, str] = {"accept": "application/statuslist+jwt"}
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """What one round brought. `proved` says that it made the state fresh; else `trouble` says why not."""
+class Proof:
+    """A head as it was signed, in answer to which question, and the boot time at which that began."""
 
-    held: Held
-    proved: bool
+    token: bytes
+    nonce: str
+    started: float
+    head: Head
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round brought. `proof` is there when it made the state fresh; else `trouble` may say why not."""
+
+    proof: Proof | None = None
     trouble: AdmitError | None = None
 
 
@@ -32,7 +42,7 @@ def new_nonce() -> str:
 
 
 def ask(
-    held: Held,
+    holding: Holding,
     *,
     issuer: str,
     head_url: str,
@@ -40,38 +50,46 @@ def ask(
     get: Get,
     boottime: Callable[[], float],
     again: bool,
+    counters: Following,
 ) -> Round:
     """Ask once. `again` says that the last round met a list at another version: caches on the way are passed by.
 
-    Nothing is raised: what was learnt before the trouble is kept, since it can only add refusals.
+    Nothing is raised: what was learnt before the trouble is kept, since it can only add refusals. What a stream adds
+    meanwhile is kept too, since each answer is merged onto what is held when it has come.
     """
-    started = boottime()
     try:
-        head = _head(issuer, head_url, keys, get)
+        proof = _ask_head(issuer, head_url, keys, get, boottime)
     except AdmitError as error:
-        return Round(held, False, error)
-    held = freshness.take_head(held, head, started)
-    received: dict[int, bytes] = {}
+        return Round(trouble=error)
+    head, started = proof.head, proof.started
+    held = holding.change_held(lambda held: freshness.take_head(held, head, started))
+    received = dict(freshness.delivered(held, head))
+    counters.lists_spared += len(received)
     trouble: AdmitError | None = None
     for n, version in freshness.wanted(held, head).items():
+        if n in received:
+            continue
         try:
             bitmap = _list(issuer, n, version, keys, get, again=again)
         except AdmitError as error:
             trouble = error
             continue
         if bitmap is not None:
+            counters.lists_fetched += 1
             received[n] = bitmap
-    held = freshness.take_lists(held, head, received, started)
-    return Round(held, freshness.is_proved(held, head), trouble)
+    held = holding.change_held(lambda held: freshness.take_lists(held, head, received, started))
+    return Round(proof, None) if freshness.is_proved(held, head) else Round(None, trouble)
 
 
-def _head(issuer: str, head_url: str, keys: JWKSet, get: Get) -> Head:
+def _ask_head(issuer: str, head_url: str, keys: JWKSet, get: Get, boottime: Callable[[], float]) -> Proof:
     nonce = new_nonce()
     joiner = "&" if "?" in head_url else "?"
+    started = boottime()
     response = get(f"{head_url}{joiner}nonce={nonce}", _HEAD)
     if response.status != 200:
         raise FetchError("the head was not given")
-    return status_head.verify(response.body, keys, issuer=issuer, nonce=nonce)
+    head = status_head.verify(response.body, keys, issuer=issuer, nonce=nonce)
+    return Proof(response.body, nonce, started, head)
 
 
 def _list(issuer: str, n: int, version: str | None, keys: JWKSet, get: Get, *, again: bool) -> bytes | None:

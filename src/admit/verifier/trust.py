@@ -35,8 +35,8 @@ class Revocation:
     A token whose family was ended is refused at most `max_staleness` after the end was acknowledged. The price: when
     the issuer cannot be asked for that long, answers are 503. `poll` is at most a third of `max_staleness` (5 s
     unless that is more). With `stream` the issuer tells of ends as they happen, so that they are usually known within
-    250 ms; losing it costs speed and nothing else. `clock_leeway` is how far this machine's clock may be off the issuer's for the rule on young
-    tokens, which need no list yet: those issued within `max_staleness - clock_leeway`.
+    250 ms; losing it costs speed and nothing else. `clock_leeway` is how far this machine's clock may be off the
+    issuer's for the rule on young tokens, which need no list yet: those issued within `max_staleness - clock_leeway`.
 
     Raises:
         ConfigError: a duration out of range.

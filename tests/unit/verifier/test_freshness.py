@@ -136,21 +136,76 @@ def test_a_database_that_went_back_is_stale_until_the_epoch_rises(place: tuple[i
         assert not current(held, boot=102.0, iat=1_000.0)
     held = after(held, head(6, 0, {0: TWO}), {0: TWO}, 103.0)
     assert current(held, boot=103.0)
-    assert not is_set(held, 1)
     assert is_set(held, 2)
 
 
-def test_a_new_epoch_counts_once_it_is_whole_and_old_bits_stand_until_then() -> None:
+@pytest.mark.threat("O-4", off="admit.verifier.freshness:is_complete")
+def test_a_new_epoch_counts_once_it_is_whole() -> None:
     held = held_with(ONE, at=100.0)
     told = head(6, 0, {0: TWO, 1: status_list.EMPTY})
     half = after(held, told, {0: TWO}, 110.0)
-    assert is_set(half, 1)
     assert is_set(half, 2)
     assert half.fresh_at == 100.0
-    assert freshness.wanted(half, told) == {0: None, 1: None}
-    whole = after(half, told, {0: TWO, 1: status_list.EMPTY}, 111.0)
-    assert not is_set(whole, 1)
-    assert whole.fresh_at == 111.0
+    assert freshness.wanted(half, told) == {1: None}
+    assert after(half, told, {1: status_list.EMPTY}, 111.0).fresh_at == 111.0
+
+
+@pytest.mark.threat("SES-6", off="admit.verifier.freshness:add_bits")
+def test_what_a_restored_database_forgot_stays_ended() -> None:
+    held = after(held_with(ONE), head(6, 0, {0: TWO}), {0: TWO}, 110.0)
+    assert held.fresh_at == 110.0
+    assert is_set(held, 1)
+    assert is_set(held, 2)
+    assert not is_set(held, 3)
+
+
+def test_a_new_epoch_with_the_same_lists_needs_no_fetch() -> None:
+    held = held_with(ONE, at=100.0)
+    assert freshness.wanted(held, head(6, 0, {0: ONE})) == {}
+    assert after(held, head(6, 0, {0: ONE}), {}, 110.0).fresh_at == 110.0
+
+
+@pytest.mark.threat("SES-6", off="admit.verifier.freshness:check_bit")
+def test_an_end_that_the_stream_tells_refuses_at_once_and_proves_nothing() -> None:
+    held = held_with(status_list.EMPTY, at=100.0)
+    told = freshness.take_delta(held, [(0, 1), (0, 9)])
+    assert is_set(told, 1)
+    assert is_set(told, 9)
+    assert not is_set(told, 2)
+    assert (told.fresh_at, told.epoch, told.seq, told.versions) == (100.0, 5, 1, held.versions)
+    assert not current(told, boot=130.1)
+    assert not is_set(held, 1), "what readers hold does not change under them"
+
+
+def test_what_the_stream_tells_again_or_of_lists_not_held_changes_nothing() -> None:
+    held = held_with(ONE, at=100.0)
+    assert freshness.take_delta(held, [(0, 1), (7, 1)]) is held
+    assert freshness.take_delta(held, []) is held
+
+
+def test_a_stream_that_told_everything_saves_the_fetch() -> None:
+    held = freshness.take_delta(held_with(ONE, at=100.0), [(0, 2)])
+    told = freshness.take_head(held, head(5, 2, {0: BOTH}), 110.0)
+    assert freshness.delivered(told, head(5, 2, {0: BOTH})) == {0: BOTH}
+    whole = freshness.take_lists(told, head(5, 2, {0: BOTH}), {0: told.bitmaps[0]}, 110.0)
+    assert (whole.fresh_at, whole.versions[0]) == (110.0, status_list.version(BOTH))
+
+
+@pytest.mark.parametrize("known", [[], [(0, 2), (0, 3)]], ids=["too little", "too much"])
+def test_a_stream_that_told_anything_else_does_not(known: list[tuple[int, int]]) -> None:
+    held = freshness.take_delta(held_with(ONE, at=100.0), known)
+    told = freshness.take_head(held, head(5, 2, {0: BOTH}), 110.0)
+    assert freshness.delivered(told, head(5, 2, {0: BOTH})) == {}
+    assert 0 in freshness.wanted(told, head(5, 2, {0: BOTH}))
+    assert freshness.take_lists(told, head(5, 2, {0: BOTH}), {}, 110.0).fresh_at == 100.0
+
+
+def test_each_list_has_an_age_of_its_own() -> None:
+    lists = {0: ONE, 1: TWO}
+    held = after(Held(), head(5, 1, lists), lists, 100.0)
+    held = after(held, head(5, 2, {0: ONE, 1: BOTH}), {}, 110.0)
+    assert held.list_at == {0: 110.0, 1: 100.0}
+    assert after(held, head(5, 3, {1: BOTH}), {1: BOTH}, 120.0).list_at == {1: 120.0}
 
 
 def test_a_new_epoch_that_goes_back_before_it_is_whole_is_noticed() -> None:

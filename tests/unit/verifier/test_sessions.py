@@ -80,7 +80,7 @@ class Scene:
         source = self.verifier.core.source(self.issuer.issuer)
         assert isinstance(source, Follower)
         self.verifier.close()
-        source._poll_due = 0.0
+        source._agenda.poll_due = 0.0
         source.step()
 
     async def who(self) -> Principal:

@@ -76,7 +76,7 @@ def ask(verifier: Verifier, issuer: StatusIssuer) -> None:
     source = verifier.core.source(issuer.issuer)
     assert isinstance(source, Follower)
     verifier.close()  # one thread at a time
-    source._poll_due = 0.0
+    source._agenda.poll_due = 0.0
     source.step()
 
 
@@ -686,7 +686,7 @@ def test_an_issuer_that_hangs_costs_a_request_one_wait_and_no_more(
         while isinstance(outcome, Pending):
             waits.append(outcome.timeout)
             try:
-                outcome = verifier.core.try_verify(issuer.token(), final=True)
+                outcome = verifier.core.settle(issuer.token(), final=True)
             except KeysUnavailableError:
                 break
         assert len(waits) == 1
