@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from admit.fetch.egress import Target
 from admit.jose import JWKSet
-from admit.verifier.core import Known
+from admit.verifier.hit import Known
 from admit.verifier.snapshot import Held, KeyView
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from admit.credentials import BearerCredential, Credential, NoCredential
 from admit.credentials.lookup import StatusRef
 from admit.errors import (
+    AdmitError,
     BoundTokenError,
     ClaimError,
     ConfigError,
@@ -31,21 +32,15 @@ from admit.principal import Principal
 from admit.tokens import access, status_list
 from admit.verifier import foreign, freshness
 from admit.verifier import keys as key_rules
+from admit.verifier.counters import Counters
 from admit.verifier.follower import Follower
 from admit.verifier.health import IssuerHealth, VerifierHealth
+from admit.verifier.hit import Known, remembered_first
 from admit.verifier.remembered import Remembered, RememberedTokens, digest, freeze
 from admit.verifier.snapshot import IssuerSnapshot, KeyView, Source
 from admit.verifier.trust import ACCESS_TYP, TrustedIssuer
 
 _ALL: "weakref.WeakSet[Core]" = weakref.WeakSet()
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """One trusted issuer and what is known of it."""
-
-    trust: TrustedIssuer
-    source: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +74,8 @@ class Core:
             source: Source = trust.source or Follower(trust, fetcher, boottime=boottime)
             self._known[trust.issuer] = Known(trust, source)
         self.remembered = RememberedTokens(remember)
+        self.recall = self.remembered.get
+        self.counters = Counters()
         self.audiences: frozenset[str] = frozenset().union(*(trust.audiences for trust in issuers))
         self.issuers: frozenset[str] = frozenset(self._known)
         _ALL.add(self)
@@ -94,10 +91,9 @@ class Core:
                 known.source.start()
         return self.health().ready
 
-    def try_verify(
-        self, credential: str | Credential, *, now: float | None = None, final: bool = False
-    ) -> Principal | Pending:
-        """The principal of a bearer token, or what to wait for first (never with `final`).
+    @remembered_first
+    def try_verify(self, credential: str | Credential, *, now: float | None = None) -> Principal | Pending:
+        """The principal of a bearer token, or what to wait for before `settle` is asked.
 
         Raises:
             TokenError: the token is not good: 401.
@@ -105,31 +101,55 @@ class Core:
             StaleRevocationError, KeysUnavailableError: it cannot be told: 503.
             CredentialError: there is no bearer token.
         """
-        token = credential if credential.__class__ is str else bearer_token(credential)
-        wall = self.wall() if now is None else now
-        key = digest(token)
-        entry = self.remembered.get(key)
-        if entry is not None:
-            snapshot = entry.source.snapshot
-            view = snapshot.keys
-            if view is not None and view.tokens is entry.keys and entry.not_before <= wall < entry.expires:
-                try:
-                    self._check_state(snapshot, view, entry, wall)
-                except StaleRevocationError:
-                    return self._wait_for_poll(entry.source, final)
-                return entry.principal
+        return self.settle(credential, now=now)
+
+    def settle(
+        self, credential: str | Credential, *, now: float | None = None, final: bool = False
+    ) -> Principal | Pending:
+        """What `try_verify` promises, by every rule; with `final` there is nothing to wait for any more.
+
+        Raises:
+            AdmitError: as `try_verify`; each is counted.
+        """
+        try:
+            token = credential if isinstance(credential, str) else bearer_token(credential)
+            key = digest(token)
+            wall = self.wall() if now is None else now
+            entry = self.recall(key)
+            if entry is None:
+                return self._verify(token, key, wall, final)
+            return self._use(entry, token, key, wall, final)
+        except AdmitError as error:
+            self.counters.refused(error.code)
+            raise
+
+    def _use(
+        self, entry: Remembered, token: str, key: bytes, wall: float, final: bool
+    ) -> Principal | Pending:
+        """A remembered token by the rules one by one, or verified anew where what it was verified by has changed."""
+        snapshot = entry.known.source.snapshot
+        view = snapshot.keys
+        if view is None or view.tokens is not entry.keys or not entry.not_before <= wall < entry.expires:
             self.remembered.drop(key)
-        return self._verify(token, key, wall, final)
+            return self._verify(token, key, wall, final)
+        try:
+            self._check_state(snapshot, view, entry, wall)
+        except StaleRevocationError:
+            return self._wait_for_poll(entry.known.source, final)
+        return entry.principal
 
     def _check_state(self, snapshot: IssuerSnapshot, view: KeyView, entry: Remembered, wall: float) -> None:
         """What may have changed since a token was verified, at each use of it."""
         boot = self.boottime()
         key_rules.check_age(view, boot)
-        status, terms = entry.status, entry.terms
+        known, status = entry.known, entry.status
+        terms = known.trust.follows
         if status is not None and terms is not None:
             freshness.check_status(
                 snapshot.held, entry.kid, status[0], status[1], entry.iat, wall, boot, terms
             )
+        if known.ends is not None:
+            known.ends.check(entry.principal, entry.iat, boot)
 
     def _verify(self, token: str, key: bytes, wall: float, final: bool) -> Principal | Pending:
         unverified = jws.parse(token)
@@ -192,8 +212,7 @@ class Core:
             expires = min(expires, iat + trust.policy.max_age_s + leeway)
         return Remembered(
             principal=principal,
-            source=known.source,
-            terms=trust.follows,
+            known=known,
             keys=view.tokens,
             kid=unverified.header.get("kid"),
             not_before=max(claims.get("nbf", 0.0), iat or 0.0) - leeway,
@@ -343,6 +362,7 @@ def _health(known: Known, boot: float) -> IssuerHealth:
 def _after_fork() -> None:
     for core in list(_ALL):
         core.remembered.renew_lock()
+        core.counters.renew_lock()
 
 
 if hasattr(os, "register_at_fork"):

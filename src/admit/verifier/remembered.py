@@ -2,8 +2,7 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
-from hashlib import sha256
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -11,23 +10,34 @@ from admit.errors import MalformedTokenError
 from admit.jose import JWK, JWKSet
 from admit.jose.jws import MAX_TOKEN
 from admit.principal import Principal
-from admit.verifier.snapshot import Source
-from admit.verifier.trust import Revocation
+from admit.verifier.hit import Known, new_hash
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Remembered:
-    """A verified token. Times are seconds since the epoch, leeway included; `status` is (list, position)."""
+    """A verified token. Times are seconds since the epoch, leeway included; `status` is (list, position).
+
+    `list`, `octet` and `mask` say the same for the hot path (`mask` is 0 without a status). Only `cleared` changes:
+    it is the stamp of the last state of keys and revocations that this token was found good in.
+    """
 
     principal: Principal
-    source: Source
-    terms: Revocation | None
+    known: Known
     keys: JWK | JWKSet
     kid: str | None
     not_before: float
     expires: float
     iat: float | None
     status: tuple[int, int] | None
+    cleared: object = field(default=None, repr=False)
+    list: int = field(init=False, repr=False)
+    octet: int = field(init=False, repr=False)
+    mask: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.list, position = self.status or (-1, 0)
+        self.octet = position >> 3
+        self.mask = 0 if self.status is None else 1 << (position & 7)
 
 
 def digest(token: str) -> bytes:
@@ -39,9 +49,12 @@ def digest(token: str) -> bytes:
     if len(token) > MAX_TOKEN:
         raise MalformedTokenError("the token is too large")
     try:
-        return sha256(token.encode()).digest()
+        octets = token.encode()
     except UnicodeEncodeError:
         raise MalformedTokenError("not ASCII") from None
+    hashing = new_hash()
+    hashing.update(octets)
+    return hashing.digest()
 
 
 class RememberedTokens:

@@ -11,6 +11,7 @@ from admit.principal import Principal
 from admit.verifier.boottime import boottime
 from admit.verifier.core import Core, Pending
 from admit.verifier.health import VerifierHealth
+from admit.verifier.hit import remembered_first
 from admit.verifier.sessions import SessionLookup, session_principal
 from admit.verifier.trust import TrustedIssuer
 
@@ -39,6 +40,7 @@ class _Base:
             ConfigError: no issuer, or one of them twice.
         """
         self.core = Core(issuers, remember=remember, wall=wall, boottime=boottime, fetcher=fetcher)
+        self.recall, self.wall, self.boottime = self.core.recall, wall, boottime  # as the hot path reads them
 
     @property
     def audiences(self) -> frozenset[str]:
@@ -67,7 +69,7 @@ class _Base:
         outcome, turns = self.core.try_verify(credential, now=now), _TURNS
         while isinstance(outcome, Pending):
             turns = turns - 1 if await wait_async(outcome) else 0
-            outcome = self.core.try_verify(credential, now=now, final=turns <= 0)
+            outcome = self.core.settle(credential, now=now, final=turns <= 0)
         return outcome
 
     async def verify_session(
@@ -88,6 +90,7 @@ class Verifier(_Base):
     `Verifier(TrustedIssuer("https://id.example.com", audience="https://api.example.com"))`
     """
 
+    @remembered_first
     def verify(self, credential: str | Credential, *, now: float | None = None) -> Principal:
         """The principal of a bearer token. Waits only while keys or revocations are fetched that it cannot do without.
 
@@ -98,10 +101,10 @@ class Verifier(_Base):
             UnavailableError: keys or revocations are missing or too old: 503.
             CredentialError: there is no bearer token.
         """
-        outcome, turns = self.core.try_verify(credential, now=now), _TURNS
+        outcome, turns = self.core.settle(credential, now=now), _TURNS
         while isinstance(outcome, Pending):
             turns = turns - 1 if wait([outcome.done], timeout=outcome.timeout).done else 0
-            outcome = self.core.try_verify(credential, now=now, final=turns <= 0)
+            outcome = self.core.settle(credential, now=now, final=turns <= 0)
         return outcome
 
 

@@ -1,0 +1,139 @@
+"""THE HOT PATH: a remembered token is used again. Each request of an API comes by here.
+
+The rules, one by one and with a reason for each refusal, are in `core`, `freshness` and `keys`. What is here only ever
+says yes, and only where all of them would; anything else it hands on to them. So it may be left out, and nothing but
+speed is lost. `benchmarks/verifier` tells what a change costs.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from hashlib import sha256
+from math import inf
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+from admit.credentials import BearerCredential
+from admit.principal import Principal
+from admit.verifier import keys as key_rules
+from admit.verifier.snapshot import IssuerSnapshot, Source
+from admit.verifier.trust import Revocation, TrustedIssuer
+
+if TYPE_CHECKING:
+    from admit.verifier.remembered import Remembered
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# A copy of a hash that is ready saves the look-up of its algorithm, a tenth of the whole.
+new_hash = sha256().copy
+
+
+class Ends(Protocol):
+    """Ends that another issuer told of, beside its keys and lists."""
+
+    def check(self, principal: Principal, iat: float | None, boot: float) -> None:
+        """Raise RevokedError for an ended token, StaleRevocationError when it cannot be told."""
+
+
+class Standing:
+    """One snapshot, laid out for the question whether a token is still good. Nobody changes it.
+
+    Its keys and revocations are good at boot times from `since` to `until`. `stamp` stands for it where holding it
+    would keep its lists in memory.
+    """
+
+    __slots__ = ("_bitmaps", "_keys", "_kids", "since", "snapshot", "stamp", "until")
+
+    def __init__(self, snapshot: IssuerSnapshot, terms: Revocation | None) -> None:
+        view, held = snapshot.keys, snapshot.held
+        self.snapshot = snapshot
+        self.stamp = object()
+        self.since, self.until = -inf, inf
+        if view is not None and view.fetched_at is not None:
+            self.since, self.until = view.fetched_at, view.fetched_at + key_rules.MAX_STALE
+        if terms is not None:
+            fresh_at = inf if held.fresh_at is None else held.fresh_at
+            self.since = max(self.since, fresh_at)
+            self.until = min(self.until, fresh_at + terms.bound)
+        self._keys = None if view is None else view.tokens
+        self._bitmaps = dict(held.bitmaps)
+        self._kids = held.revoked_kids
+
+    def clears(self, entry: "Remembered") -> bool:
+        """Whether these are the keys that verified the token, its own was not given up, and its bit is not set."""
+        if self._keys is not entry.keys or entry.kid in self._kids:
+            return False
+        if not entry.mask:
+            return True
+        bitmap = self._bitmaps.get(entry.list)
+        return bitmap is not None and not bitmap[entry.octet] & entry.mask
+
+
+class Known:
+    """One trusted issuer and what is known of it.
+
+    `quick` is False where each use of a token needs more than the hot path looks at: then it never answers.
+    """
+
+    __slots__ = ("ends", "quick", "source", "standing", "trust")
+
+    def __init__(
+        self, trust: TrustedIssuer, source: Source, *, ends: Ends | None = None, quick: bool = True
+    ) -> None:
+        self.trust = trust
+        self.source = source
+        self.ends = ends
+        self.quick = quick and ends is None
+        self.standing = Standing(source.snapshot, trust.follows)
+
+    def stand_anew(self) -> Standing:
+        """Lay the present snapshot out. Threads that find it changed at once do the same twice, and none harm."""
+        self.standing = found = Standing(self.source.snapshot, self.trust.follows)
+        return found
+
+
+class Remembering(Protocol):
+    """Whose `verify` may be decorated."""
+
+    recall: "Callable[[bytes], Remembered | None]"
+    wall: Callable[[], float]
+    boottime: Callable[[], float]
+
+
+def remembered_first(otherwise: F) -> F:
+    """Answer at once for a token that was verified before and is good still; ask the decorated method for any other.
+
+    Times are compared at each use. Keys, `kid` and status bit are looked at once for each state of the issuer's keys
+    and revocations, which is replaced whole whenever any of it changes: the same state has the same answer.
+    """
+
+    @wraps(otherwise)
+    def verify(self: Remembering, credential: Any, *, now: float | None = None) -> Any:
+        kind = type(credential)
+        if kind is str:
+            token = credential
+        elif kind is BearerCredential:
+            token = credential.token
+        else:
+            return otherwise(self, credential, now=now)
+        try:
+            hashing = new_hash()
+            hashing.update(token.encode())
+        except UnicodeEncodeError:
+            return otherwise(self, credential, now=now)
+        entry = self.recall(hashing.digest())
+        if entry is not None:
+            known = entry.known
+            standing = known.standing
+            if standing.snapshot is not known.source.snapshot:
+                standing = known.stand_anew()
+            if entry.cleared is not standing.stamp and standing.clears(entry):
+                entry.cleared = standing.stamp
+            if (
+                entry.cleared is standing.stamp
+                and entry.not_before <= (self.wall() if now is None else now) < entry.expires
+                and standing.since <= self.boottime() <= standing.until
+                and known.quick
+            ):
+                return entry.principal
+        return otherwise(self, credential, now=now)
+
+    return cast(F, verify)
