@@ -8,9 +8,11 @@ from admit.issuer.storage.database import Database, bound_once
 from admit.issuer.storage.keyring import Keyring, SealError
 from admit.issuer.storage.schema import IDENTITY, metadata
 from admit.issuer.storage.statement import (
+    LONG,
     PUBLISH,
     Bound,
     DialectName,
+    Long,
     Many,
     Publish,
     Row,
@@ -19,17 +21,20 @@ from admit.issuer.storage.statement import (
     Steps,
     any_of,
     insert_or_ignore,
+    list_of,
     tx_id,
     upsert,
 )
 
 __all__ = [
     "IDENTITY",
+    "LONG",
     "PUBLISH",
     "Bound",
     "Database",
     "DialectName",
     "Keyring",
+    "Long",
     "Many",
     "Publish",
     "Row",
@@ -41,6 +46,7 @@ __all__ = [
     "any_of",
     "bound_once",
     "insert_or_ignore",
+    "list_of",
     "metadata",
     "tx_id",
     "upsert",

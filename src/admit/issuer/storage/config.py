@@ -13,11 +13,12 @@ class StorageConfig:
     pool_size: int = 10  # PostgreSQL connections of one process
     connect_timeout: timedelta = timedelta(seconds=5)  # to open a connection, and to get one from a full pool
     statement_timeout: timedelta = timedelta(seconds=5)  # PostgreSQL ends a statement after this
+    long_timeout: timedelta = timedelta(minutes=2)  # the same, for ending a million families at once
     busy_timeout: timedelta = timedelta(seconds=5)  # SQLite waits this long for another process's write
     group_limit: int = 64  # SQLite: jobs that share one COMMIT
 
     def __post_init__(self) -> None:
-        for name in ("connect_timeout", "statement_timeout", "busy_timeout"):
+        for name in ("connect_timeout", "statement_timeout", "long_timeout", "busy_timeout"):
             if getattr(self, name) <= timedelta(0):
                 raise ConfigError(f"storage.{name} must be positive")
         for name in ("pool_size", "group_limit"):

@@ -16,7 +16,7 @@ from admit.issuer.storage.keyring import Keyring
 from admit.issuer.storage.listening import Listening
 from admit.issuer.storage.schema import HEAD, TABLES, VERSION_TABLE
 from admit.issuer.storage.sqlite_file import check_whole
-from admit.issuer.storage.statement import Bound, DialectName, Many, Publish, Row, Steps
+from admit.issuer.storage.statement import Bound, DialectName, Long, Many, Publish, Row, Steps
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,6 +37,7 @@ COMMIT_AND_PUBLISH: Final = (
     " COMMIT"
 )
 
+_BEYOND: Final = 2.0  # seconds that we wait longer than the server
 _CLOSING: Final = 10.0  # seconds; then connections that do not answer are cut
 _log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class PostgresDatabase(Database):
                 connection_class=_Connection,
                 timeout=self.config.connect_timeout.total_seconds(),
                 # Above the server's own limit: it is for a server that no longer answers.
-                command_timeout=self.config.statement_timeout.total_seconds() + 2,
+                command_timeout=self.config.statement_timeout.total_seconds() + _BEYOND,
                 server_settings={
                     "application_name": "admit",
                     "synchronous_commit": "on",
@@ -123,9 +124,10 @@ class PostgresDatabase(Database):
         def start() -> Steps[T]:
             return job(*args, **kwargs)
 
+        long = self.config.long_timeout.total_seconds()
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                value: T = await self._call(lambda connection: _transact(connection, start))
+                value: T = await self._call(lambda connection: _transact(connection, start, long))
                 return value
             except _NotBegunError as error:
                 await self._distrust_pool()
@@ -250,12 +252,12 @@ async def _select(connection: asyncpg.Connection, sql: str, arguments: Sequence[
     return rows
 
 
-async def _transact(connection: asyncpg.Connection, start: _Start) -> Any:
+async def _transact(connection: asyncpg.Connection, start: _Start, long: float) -> Any:
     """One transaction. Lets asyncpg's retried errors out as they are."""
     steps = start()
     try:
         await _begin(connection)
-        value, publish = await _drive(connection, steps)
+        value, publish = await _drive(connection, steps, long)
         await connection.execute(COMMIT_AND_PUBLISH if publish else "COMMIT")
     except BaseException as error:
         steps.close()
@@ -278,8 +280,9 @@ async def _begin(connection: asyncpg.Connection) -> None:
         raise
 
 
-async def _drive(connection: asyncpg.Connection, steps: Steps[Any]) -> tuple[Any, bool]:
+async def _drive(connection: asyncpg.Connection, steps: Steps[Any], long: float) -> tuple[Any, bool]:
     publish = False
+    patience: float | None = None  # the pool's own
     rows: Sequence[Row] = []
     try:
         step = next(steps)
@@ -287,15 +290,20 @@ async def _drive(connection: asyncpg.Connection, steps: Steps[Any]) -> tuple[Any
             match step:
                 case Bound(statement, params):
                     compiled = statement.compiled("postgresql")
-                    rows = await connection.fetch(compiled.sql, *compiled.positional(params))
+                    rows = await connection.fetch(
+                        compiled.sql, *compiled.positional(params), timeout=patience
+                    )
                 case Many(statement, many):
                     compiled = statement.compiled("postgresql")
                     await connection.executemany(
-                        compiled.sql, [compiled.positional(params) for params in many]
+                        compiled.sql, [compiled.positional(params) for params in many], timeout=patience
                     )
                     rows = []
                 case Publish():
                     publish, rows = True, []
+                case Long():
+                    patience, rows = long + _BEYOND, []
+                    await connection.execute(f"SET LOCAL statement_timeout = {int(long * 1000)}")
             step = steps.send(rows)
     except StopIteration as stop:
         return stop.value, publish

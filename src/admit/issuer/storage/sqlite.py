@@ -20,7 +20,7 @@ from admit.issuer.storage import sqlite_file
 from admit.issuer.storage.config import StorageConfig
 from admit.issuer.storage.database import Database
 from admit.issuer.storage.keyring import Keyring
-from admit.issuer.storage.statement import Bound, DialectName, Many, Publish, Row, Steps
+from admit.issuer.storage.statement import Bound, DialectName, Long, Many, Publish, Row, Steps
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -252,6 +252,8 @@ def _drive(connection: sqlite3.Connection, start: _Start) -> tuple[Any, bool]:
                     rows = []
                 case Publish():
                     publish, rows = True, []
+                case Long():
+                    rows = []  # nothing here limits a statement
             step = steps.send(rows)
     except StopIteration as stop:
         if publish:

@@ -151,7 +151,15 @@ class Publish:
 
 PUBLISH: Final = Publish()
 
-Step: TypeAlias = Bound | Many | Publish
+
+@dataclass(frozen=True, slots=True)
+class Long:
+    """Yielded by a transaction that may touch a million rows: from here on its statements may take that long."""
+
+
+LONG: Final = Long()
+
+Step: TypeAlias = Bound | Many | Publish | Long
 Steps: TypeAlias = Generator[Step, Sequence[Row], T]
 
 
@@ -197,6 +205,11 @@ class _ListOf(TypeDecorator[Sequence[Any]]):
     def __init__(self, item: Any) -> None:
         super().__init__(item)
         self.item = item
+
+
+def list_of(name: str, item: Any) -> Any:
+    """The list parameter `name`, with items of this type: an array on PostgreSQL, JSON text on SQLite."""
+    return bindparam(name, type_=_ListOf(item))
 
 
 class any_of(ColumnElement[bool]):  # noqa: N801  # read as a function in statements

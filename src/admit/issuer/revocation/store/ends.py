@@ -16,9 +16,9 @@ from admit.issuer.revocation.records import (
     NodeKind,
 )
 from admit.issuer.revocation.store.holders import ADD_HOLDER, END_HOLDER, LOCK_HOLDER
-from admit.issuer.revocation.store.lists import INSERT_CHANGE
+from admit.issuer.revocation.store.lists import set_bits
 from admit.issuer.revocation.store.tables import node
-from admit.issuer.storage import PUBLISH, DialectName, Many, Statement, Steps
+from admit.issuer.storage import LONG, PUBLISH, DialectName, Statement, Steps
 
 if TYPE_CHECKING:
     from admit.issuer.revocation.lists import Lists
@@ -91,6 +91,8 @@ END_BY: Final[Mapping[type[EndStart], Statement]] = {
     ByClient: _end_tree((node.c.client_id == bindparam("start")) & _OPEN, few=False),
 }
 
+_PORTION: Final = 2_000  # positions that are worked out at once; others have their turn in between
+
 
 def end(lists: "Lists", start: EndStart, *, reason: str, now: float) -> Steps[int]:
     """End every live family of `start` and set its bit; how many were ended.
@@ -100,11 +102,17 @@ def end(lists: "Lists", start: EndStart, *, reason: str, now: float) -> Steps[in
     verifier refuses its tokens within its `max_staleness`. `reason` is a word for the audit, such as
     `logout`.
     """
+    if isinstance(start, ByClient):
+        yield LONG
     yield from hold_start(start, now)
     ended = yield from end_trees(start, reason, now)
-    refs = yield from lists.refs(ended, now)
-    if refs:
-        yield Many(INSERT_CHANGE, [{"number": ref.list, "at_position": ref.position} for ref in refs])
+    published = False
+    for first in range(0, len(ended), _PORTION):
+        refs = yield from lists.refs(ended[first : first + _PORTION], now)
+        if refs:
+            yield set_bits(refs)
+            published = True
+    if published:
         yield PUBLISH
     return len(ended)
 
