@@ -15,7 +15,7 @@ class Registry:
     Raises: ConfigError at construction when a setting cannot work, two share an id, or one names what is not there.
     """
 
-    __slots__ = ("_clients", "_origins", "_resources", "issuer")
+    __slots__ = ("_clients", "_origins", "_own", "_resources", "issuer")
 
     def __init__(
         self,
@@ -43,10 +43,15 @@ class Registry:
             if not client.resources <= known_resources.keys():
                 raise ConfigError(f"client {client.id} names a resource that is not configured")
             of_resources = {scope for name in client.resources for scope in known_resources[name].scopes}
-            if not client.scopes <= rules.OIDC_SCOPES | of_resources:
+            if not client.scopes <= rules.OIDC_SCOPES | rules.ISSUER_SCOPES | of_resources:
                 raise ConfigError(f"client {client.id} names a scope that none of its resources has")
             known_clients[client.id] = client
         self._clients: Mapping[str, Client] = MappingProxyType(known_clients)
+        # The issuer is an API too: its scopes are everybody's, to be used on what is one's own.
+        self._own = Resource(
+            id=issuer, name="Admit", scopes=dict.fromkeys(rules.ISSUER_SCOPES, ""),
+            roles={rules.EVERYBODY: rules.ISSUER_SCOPES},
+        )  # fmt: skip
         self._resources: Mapping[str, Resource] = MappingProxyType(known_resources)
         uris = (uri for client in known_clients.values() for uri in client.redirect_uris)
         self._origins = frozenset(origin for uri in uris if (origin := rules.origin_of(uri)) is not None)
@@ -55,7 +60,7 @@ class Registry:
         return self._clients.get(client_id)
 
     def resource(self, audience: str) -> Resource | None:
-        return self._resources.get(audience)
+        return self._own if audience == self.issuer else self._resources.get(audience)
 
     def clients(self) -> Iterator[Client]:
         return iter(self._clients.values())

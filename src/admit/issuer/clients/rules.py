@@ -18,7 +18,10 @@ SIGNING_ALGS = ("ES256", "RS256")  # what tokens are signed with, here and in th
 GRANT_TYPES = frozenset({"authorization_code", "refresh_token"})
 PERSON_SCOPES = frozenset({"openid", "profile", "email"})  # those that some claim of an account answers
 OIDC_SCOPES = PERSON_SCOPES | {"offline_access"}
-RESERVED_SCOPES = OIDC_SCOPES | {"address", "phone"}  # OpenID Connect Core §5.4; no resource may have one
+SESSIONS_SCOPE = "admit:sessions"  # to see and end one's sessions and grants by the issuer's own JSON API
+ISSUER_SCOPES = frozenset({SESSIONS_SCOPE})
+# OpenID Connect Core §5.4, and the issuer's own; no resource may have one.
+RESERVED_SCOPES = OIDC_SCOPES | {"address", "phone"} | ISSUER_SCOPES
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~-]{0,126}[A-Za-z0-9])?", re.ASCII)
 _URI_CHARS = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+", re.ASCII)  # RFC 3986 §2
@@ -221,7 +224,7 @@ def check_resource(resource: Resource, *, dev: bool) -> None:
     if resource.alg not in SIGNING_ALGS:
         raise ConfigError(f"{where}: alg wants one of {', '.join(SIGNING_ALGS)}")
     if RESERVED_SCOPES & resource.scopes.keys():
-        raise ConfigError(f"{where}: the scopes of OpenID Connect are no resource's scopes")
+        raise ConfigError(f"{where}: the scopes of OpenID Connect and of Admit are no resource's scopes")
     for role, scopes in resource.roles.items():
         if not scopes <= resource.scopes.keys():
             raise ConfigError(f"{where}: role {role} names a scope that is not in scopes")

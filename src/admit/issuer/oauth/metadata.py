@@ -3,6 +3,7 @@
 from typing import Any
 
 from admit.issuer.clients.registry import Registry
+from admit.issuer.clients.rules import ISSUER_SCOPES, OIDC_SCOPES
 from admit.issuer.oauth.client_auth import METHODS
 from admit.issuer.oauth.token import GRANT_TYPES
 
@@ -15,7 +16,7 @@ CLAIMS = (
 def document(registry: Registry) -> dict[str, Any]:
     """The one document that both well-known paths serve; every member is true of what is built."""
     issuer = registry.issuer
-    scopes = {"openid", "profile", "email", "offline_access"}
+    scopes = {*OIDC_SCOPES, *ISSUER_SCOPES}
     scopes.update(scope for resource in registry.resources() for scope in resource.scopes)
     return {
         "issuer": issuer,

@@ -107,6 +107,7 @@ def test_a_confidential_client_with_https_may_do_without_pkce_by_name() -> None:
         {"id": ISSUER},
         {"scopes": {"bad scope": "x"}},
         {"scopes": {"openid": "x", "orders:read": "y"}},
+        {"scopes": {"admit:sessions": "x", "orders:read": "y"}},
         {"roles": {"admin": frozenset({"orders:write"})}},
         {"secret_hash": b"short"},
     ],
@@ -115,6 +116,19 @@ def test_a_resource_that_cannot_work_is_refused_in_one_line(change: dict[str, An
     with pytest.raises(ConfigError) as caught:
         Registry([], [replace(ORDERS, **change)], issuer=ISSUER)
     assert "\n" not in caught.value.detail
+
+
+def test_the_issuers_own_scope_is_granted_for_the_issuer_and_for_no_resource() -> None:
+    client = replace(APP, scopes=APP.scopes | {"admit:sessions"})
+    registry = Registry([client], [ORDERS], issuer=ISSUER)
+
+    def granted(client: Client, audience: str) -> frozenset[str]:
+        return rules.grantable_scopes(client, registry.resource(audience), roles=())
+
+    assert granted(client, ISSUER) == {"openid", "admit:sessions"}
+    assert granted(APP, ISSUER) == {"openid"}, "only to a client whose settings name it"
+    for elsewhere in (ORDERS.id, "https://gone.example"):
+        assert "admit:sessions" not in granted(client, elsewhere)
 
 
 def test_two_of_one_name_are_refused() -> None:

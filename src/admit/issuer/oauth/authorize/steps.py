@@ -155,11 +155,11 @@ def is_s256(method: str | None) -> bool:
 
 
 def check_scope(request: AuthorizeRequest, parameters: Parameters, registry: Registry) -> AuthorizeRequest:
-    """RFC 6749 §3.3: within the client's list. Without `scope`, all of the list but the OpenID Connect scopes."""
+    """RFC 6749 §3.3: within the client's list. Without `scope`, all of the list that is of resources."""
     allowed = frozenset(request.client.scopes)
     text = parameters.get("scope")
     if text is None:
-        return replace(request, scope=allowed - clients.OIDC_SCOPES)
+        return replace(request, scope=allowed - clients.OIDC_SCOPES - clients.ISSUER_SCOPES)
     asked = text.split(" ")
     if "" in asked or not allowed.issuperset(asked):
         raise InvalidScopeError("scope outside the client's list")
