@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.plugins.rounds",
     "tests.fixtures.required",
     "tests.fixtures.postgres",
+    "tests.fixtures.redis",
     "tests.fixtures.storage",
     "tests.fixtures.browser",
     "tests.fixtures.node",

@@ -26,6 +26,8 @@ _NEEDS_TIME = {
     "postgres_dsn",
     "postgres_template",
     "postgres_factory",
+    "redis_url",
+    "redis_factory",
 }
 
 
