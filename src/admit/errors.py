@@ -6,6 +6,7 @@
     │   ├── AlgorithmError              alg is not the key's         RFC 8725 §3.1
     │   ├── KeyNotFoundError            no key of that kid           RFC 7515 §4.1.4
     │   ├── SignatureError              signature does not verify    RFC 7515 §5.2
+    │   ├── DecryptionError             cannot be decrypted          RFC 7516 §11.5
     │   ├── CriticalHeaderError         crit cannot be met           RFC 7515 §4.1.11
     │   ├── TokenTypeError              another kind of token        RFC 8725 §3.11
     │   ├── ClaimError                  a claim is missing or odd    RFC 7519 §4
@@ -84,6 +85,10 @@ class KeyNotFoundError(TokenError):
 
 class SignatureError(TokenError):
     """The signature does not verify under the key, RFC 7515 §5.2."""
+
+
+class DecryptionError(TokenError):
+    """The token cannot be decrypted, RFC 7516 §5.2. Which step failed is told to nobody (§11.5)."""
 
 
 class CriticalHeaderError(TokenError):

@@ -134,14 +134,15 @@ def verify_claims(payload: bytes, policy: ClaimPolicy, now: float) -> dict[str, 
         check_issuer(claims, policy)
         check_audience(claims, policy)
         check_times(claims, policy, now)
-        check_required(claims, policy)
+    check_required(claims, policy)
     return claims
 
 
 def plainly_fit(claims: Mapping[str, Any], policy: ClaimPolicy, now: float) -> bool:
     """One look at the token that nearly all are: whole seconds, one audience, nothing odd.
 
-    True only where every rule below is met; False means that they are asked one by one, and say what is wrong.
+    True only where every rule below but `check_required` is met; False means that they are asked one by one, and say
+    what is wrong.
     """
     get = claims.get
     aud, exp, latest = get("aud"), get("exp"), now + policy.leeway_s
@@ -158,7 +159,6 @@ def plainly_fit(claims: Mapping[str, Any], policy: ClaimPolicy, now: float) -> b
         and get("sub", "").__class__ is str
         and get("jti", "").__class__ is str
         and policy.max_age_s is None
-        and not policy.require
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NoReturn, final
+from typing import Any, NoReturn, TypeAlias, final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
@@ -10,7 +10,10 @@ from cryptography.hazmat.primitives.hashes import SHA256, Hash
 from admit.errors import InvalidKeyError, MalformedTokenError
 from admit.jose import base64url, json, material, pem
 from admit.jose.algorithms import JWS_ALGS, JwsAlg, Sign, Verify
+from admit.jose.key_management import JWE_ALGS, JweAlg, Unwrap, Wrap
 from admit.jose.material import KeyMaterial, octet
+
+Row: TypeAlias = JwsAlg | JweAlg
 
 MAX_KID = 128
 """Characters of a `kid`; it is a dictionary key and nothing else."""
@@ -19,32 +22,43 @@ _OPERATIONS = frozenset(
     {"sign", "verify", "encrypt", "decrypt", "wrapKey", "unwrapKey", "deriveKey", "deriveBits"}
 )
 _SIGNATURE_SIZES = {"Ed25519": 64, "Ed448": 114}  # of the one algorithm that takes both curves
-_PUBLIC_OPERATION = {"sign": "verify", "verify": "verify"}
+_PUBLIC_OPERATION = {
+    "sign": "verify",
+    "decrypt": "encrypt",
+    "unwrapKey": "wrapKey",
+}
+_FOR_SIGNATURES = frozenset({"sign", "verify"})
+_FOR_WRAPPING = frozenset({"encrypt", "wrapKey", "deriveKey", "deriveBits"})
+_FOR_UNWRAPPING = frozenset({"decrypt", "unwrapKey", "deriveKey", "deriveBits"})
 
 
 @final
 class JWK:
     """One key, one algorithm, RFC 7517 §4. Immutable; `repr` shows no secret.
 
-    Made by `generate`, `secret` or `load`. `alg` is the only algorithm it will ever sign or verify with;
-    `use` and `key_ops` are obeyed. `is_private` is true of symmetric keys too. Two keys are equal when they
-    are the same key with the same restrictions. `signer`, `verifier` and `headers` are what `jws` works with:
-    call `jws`, not them.
+    Made by `generate`, `secret`, `password` or `load`. `alg` is the only algorithm it will ever work with, for
+    signatures or for encryption and never for both; `use` and `key_ops` are obeyed. `is_private` is true of
+    symmetric keys too. Two keys are equal when they are the same key with the same restrictions. `signer`,
+    `verifier`, `headers`, `wrapper`, `unwrapper` and `is_direct` are what `jws` and `jwe` work with: call those.
     """
 
     __slots__ = (
         "_material",
+        "_row",
         "_thumbprint",
         "alg",
         "headers",
+        "is_direct",
         "is_private",
         "key_ops",
         "kid",
         "kty",
         "signature_size",
         "signer",
+        "unwrapper",
         "use",
         "verifier",
+        "wrapper",
     )
 
     alg: str
@@ -56,14 +70,18 @@ class JWK:
     signature_size: int
     signer: Sign | None
     verifier: Verify | None
+    wrapper: Wrap | None
+    unwrapper: Unwrap | None
+    is_direct: bool
     headers: dict[str | None, bytes]
     _material: KeyMaterial
+    _row: Row
     _thumbprint: str
 
     def __init__(
         self,
         key_material: KeyMaterial,
-        row: JwsAlg,
+        row: Row,
         *,
         kid: str | None = None,
         use: str | None = None,
@@ -71,11 +89,23 @@ class JWK:
     ) -> None:
         """Bind checked material to a row. Internal: `generate`, `secret` and `load` are the ways in."""
         check_suits(key_material, row)
-        check_purpose(use, key_ops)
+        check_purpose(use, key_ops, signs=isinstance(row, JwsAlg))
         check_kid(kid)
         private = key_material.private
-        can_sign = private is not None and (key_ops is None or "sign" in key_ops)
-        can_verify = key_ops is None or "verify" in key_ops
+        signer: Sign | None = None
+        verifier: Verify | None = None
+        wrapper: Wrap | None = None
+        unwrapper: Unwrap | None = None
+        if isinstance(row, JwsAlg):
+            if private is not None and _may(key_ops, frozenset({"sign"})):
+                signer = row.signer(private)
+            if _may(key_ops, frozenset({"verify"})):
+                verifier = row.verifier(key_material.public)
+        else:
+            if _may(key_ops, _FOR_WRAPPING):
+                wrapper = row.wrapper(key_material)
+            if private is not None and _may(key_ops, _FOR_UNWRAPPING):
+                unwrapper = row.unwrapper(key_material)
         put = object.__setattr__
         put(self, "_material", key_material)
         put(self, "_thumbprint", _thumbprint(key_material))
@@ -86,21 +116,31 @@ class JWK:
         put(self, "key_ops", key_ops)
         put(self, "is_private", private is not None)
         put(self, "signature_size", _signature_size(key_material, row))
-        put(self, "signer", row.signer(private) if can_sign else None)
-        put(self, "verifier", row.verifier(key_material.public) if can_verify else None)
+        put(self, "_row", row)
+        put(self, "signer", signer)
+        put(self, "verifier", verifier)
+        put(self, "wrapper", wrapper)
+        put(self, "unwrapper", unwrapper)
+        put(self, "is_direct", isinstance(row, JweAlg) and row.direct)
         put(self, "headers", {})
 
     @classmethod
-    def generate(cls, alg: str, *, kid: str | None = None) -> "JWK":
-        """A new key from the system's random source. RSA keys have 2048 bits, HMAC keys the hash's length.
+    def generate(cls, alg: str, *, crv: str | None = None, kid: str | None = None) -> "JWK":
+        """A new key from the system's random source. RSA keys have 2048 bits, symmetric ones what `alg` asks for.
 
-        `kid` defaults to the thumbprint, RFC 7638 §1. `EdDSA` makes an Ed25519 key.
+        `crv` is for algorithms of several curves: without it `EdDSA` makes an Ed25519 key and `ECDH-ES` one of
+        P-256. `kid` defaults to the thumbprint, RFC 7638 §1.
 
         Raises:
-            InvalidKeyError: `alg` is not one of `JWS_ALGS`.
+            InvalidKeyError: `alg` is unknown, takes no such curve, or does not say what key it wants (`dir`, PBES2).
         """
-        row = _row(alg)
-        fresh = material.KEY_TYPES[row.kty].generate(min(row.curves, default=None), row.min_bits)
+        row = next((one for one in _rows(alg) if crv is None or crv in one.curves), None)
+        if row is None:
+            raise InvalidKeyError("alg is not supported, or not with that curve")
+        bits = row.min_bits if isinstance(row, JwsAlg) else row.bits or row.min_bits
+        if row.kty == "oct" and (alg == "dir" or row.curves):
+            raise InvalidKeyError("alg does not say which key it wants")
+        fresh = material.KEY_TYPES[row.kty].generate(crv or min(row.curves, default=None), bits)
         return cls(fresh, row, kid=_thumbprint(fresh) if kid is None else kid)
 
     @classmethod
@@ -115,7 +155,22 @@ class JWK:
         """
         if not isinstance(raw, bytes):
             raise InvalidKeyError("a secret is bytes")
-        return cls(octet.of_secret(raw), _row(alg), kid=kid)
+        found = octet.of_secret(raw)
+        return cls(found, _row(alg, found), kid=kid)
+
+    @classmethod
+    def password(cls, password: bytes, alg: str, *, kid: str | None = None) -> "JWK":
+        """What a person remembers, to encrypt with: only for the algorithms of PBES2, RFC 7518 §4.8, RFC 8725 §3.5.
+
+        This is the one way to them: whoever gets such a token can try passwords at leisure, so a key is better.
+
+        Raises:
+            InvalidKeyError: empty or over 1,024 octets, or another algorithm.
+        """
+        if not isinstance(password, bytes):
+            raise InvalidKeyError("a password is bytes")
+        found = octet.of_password(password)
+        return cls(found, _row(alg, found), kid=kid)
 
     @classmethod
     def load(
@@ -166,8 +221,8 @@ class JWK:
         if not self.is_private:
             return self
         half = self._public_material()
-        operations = None if self.key_ops is None else frozenset(_PUBLIC_OPERATION[o] for o in self.key_ops)
-        return JWK(half, JWS_ALGS[self.alg], kid=self.kid, use=self.use, key_ops=operations)
+        operations = None if self.key_ops is None else _public_operations(self.key_ops)
+        return JWK(half, self._row, kid=self.kid, use=self.use, key_ops=operations)
 
     def _public_material(self) -> KeyMaterial:
         whole = self._material
@@ -197,7 +252,7 @@ class JWK:
         if self.use is not None:
             members["use"] = self.use
         if self.key_ops is not None:
-            shown = self.key_ops if private else {_PUBLIC_OPERATION[o] for o in self.key_ops}
+            shown = self.key_ops if private else _public_operations(self.key_ops)
             members["key_ops"] = sorted(shown)
         return members
 
@@ -241,20 +296,33 @@ class JWK:
         raise TypeError("a JWK is not pickled: to_private_bytes() and JWK.load() move a key on purpose")
 
 
-def check_suits(key_material: KeyMaterial, row: JwsAlg) -> None:
-    """Refuse a key of another type or curve than the algorithm's, or too small for it, RFC 7518 §3."""
-    if key_material.kty != row.kty or (row.curves and key_material.crv not in row.curves):
+def check_suits(key_material: KeyMaterial, row: Row) -> None:
+    """Refuse a key of another type or curve than the algorithm's, or of another size, RFC 7518 §3, §4."""
+    suits = key_material.crv in row.curves if row.curves else key_material.crv is None
+    if key_material.kty != row.kty or not suits:
         raise InvalidKeyError("the algorithm takes another type of key")
     if key_material.bits < row.min_bits:
         raise InvalidKeyError("the key is too small for its algorithm")
+    if isinstance(row, JweAlg) and row.bits and key_material.bits != row.bits:
+        raise InvalidKeyError("the key has not the size of its algorithm")
 
 
-def check_purpose(use: str | None, key_ops: frozenset[str] | None) -> None:
-    """Refuse a key that is not meant for signatures, RFC 7517 §4.2, §4.3."""
-    if use is not None and use != "sig":
-        raise InvalidKeyError("use is not sig")
-    if key_ops is not None and not (key_ops and key_ops <= {"sign", "verify"}):
-        raise InvalidKeyError("key_ops names no signature operation, or others too")
+def check_purpose(use: str | None, key_ops: frozenset[str] | None, *, signs: bool = True) -> None:
+    """Refuse a key that is not meant for what its algorithm does, RFC 7517 §4.2, §4.3."""
+    if use is not None and use != ("sig" if signs else "enc"):
+        raise InvalidKeyError("use is not that of the algorithm")
+    if key_ops is not None:
+        allowed = _FOR_SIGNATURES if signs else _FOR_WRAPPING | _FOR_UNWRAPPING
+        if not (key_ops and key_ops <= allowed):
+            raise InvalidKeyError("key_ops names no operation of the algorithm, or others too")
+
+
+def _may(key_ops: frozenset[str] | None, one_of: frozenset[str]) -> bool:
+    return key_ops is None or bool(key_ops & one_of)
+
+
+def _public_operations(key_ops: frozenset[str]) -> frozenset[str]:
+    return frozenset(_PUBLIC_OPERATION.get(name, name) for name in key_ops)
 
 
 def check_kid(kid: str | None) -> None:
@@ -284,26 +352,38 @@ def check_certificate(members: Mapping[str, Any], found: KeyMaterial) -> None:
         raise InvalidKeyError("x5c certifies another key")
 
 
-def _signature_size(found: KeyMaterial, row: JwsAlg) -> int:
+def _signature_size(found: KeyMaterial, row: Row) -> int:
+    if isinstance(row, JweAlg):
+        return 0
     return row.signature_size or _SIGNATURE_SIZES.get(found.crv or "", (found.bits + 7) // 8)
 
 
-def _row(alg: str) -> JwsAlg:
-    row = JWS_ALGS.get(alg) if isinstance(alg, str) else None
-    if row is None:
+def _rows(alg: object) -> list[Row]:
+    """The rows of that name: one, or one for each key type of an agreement; none where it is not supported."""
+    if not isinstance(alg, str):
+        return []
+    if alg in JWS_ALGS:
+        return [JWS_ALGS[alg]]
+    return [row for (name, _), row in JWE_ALGS.items() if name == alg]
+
+
+def _row(alg: str, found: KeyMaterial) -> Row:
+    rows = _rows(alg)
+    if not rows:
         raise InvalidKeyError("alg is not supported")
-    return row
+    return next((row for row in rows if row.kty == found.kty), rows[0])
 
 
-def _resolve(found: KeyMaterial, own: str | None, asked: str | None) -> JwsAlg:
+def _resolve(found: KeyMaterial, own: str | None, asked: str | None) -> Row:
     """The one algorithm of a key: its own, else the one asked for, else that of its curve."""
     if own is not None and asked is not None and own != asked:
         raise InvalidKeyError("alg is not the key's own")
     named = asked if own is None else own
     if named is not None:
-        return _row(named)
+        return _row(named, found)
     if found.crv is not None:
-        for row in JWS_ALGS.values():
+        rows: tuple[Row, ...] = (*JWS_ALGS.values(), *JWE_ALGS.values())
+        for row in rows:
             if row.kty == found.kty and found.crv in row.curves:
                 return row
     raise InvalidKeyError("the key names no algorithm: pass alg")

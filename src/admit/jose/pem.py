@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x448, x25519
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from admit.errors import InvalidKeyError
@@ -19,6 +19,8 @@ _READERS: tuple[tuple[tuple[type, ...], Callable[[Any], material.KeyMaterial]], 
         (
             ed25519.Ed25519PublicKey, ed25519.Ed25519PrivateKey,
             ed448.Ed448PublicKey, ed448.Ed448PrivateKey,
+            x25519.X25519PublicKey, x25519.X25519PrivateKey,
+            x448.X448PublicKey, x448.X448PrivateKey,
         ),
         material.okp.of_okp,
     ),

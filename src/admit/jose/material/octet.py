@@ -5,6 +5,7 @@ from os import urandom
 from types import MappingProxyType
 from typing import Any
 
+from admit.errors import InvalidKeyError
 from admit.jose import secret_check
 from admit.jose.material.base import KeyMaterial, KeyType, octets, text
 
@@ -14,6 +15,19 @@ def of_secret(secret: bytes) -> KeyMaterial:
     secret_check.check_secret(secret)
     members = MappingProxyType({"k": text(secret), "kty": "oct"})
     return KeyMaterial("oct", None, len(secret) * 8, secret, secret, MappingProxyType({}), members)
+
+
+PASSWORD = "password"  # noqa: S105 - a word for the kind of key
+"""What stands for the curve of a key that is a password: no algorithm but PBES2's takes it."""
+_MAX_PASSWORD = 1_024
+
+
+def of_password(password: bytes) -> KeyMaterial:
+    """What a person remembers, RFC 7518 §4.8. It is no key: nothing but a slow derivation may be done with it."""
+    if not 1 <= len(password) <= _MAX_PASSWORD:
+        raise InvalidKeyError("a password has 1 to 1,024 octets")
+    members = MappingProxyType({"k": text(password), "kty": "oct"})
+    return KeyMaterial("oct", PASSWORD, 0, password, password, MappingProxyType({}), members)
 
 
 def _read(members: Mapping[str, Any]) -> KeyMaterial:

@@ -1,11 +1,11 @@
-"""Octet key pairs: Ed25519 and Ed448, RFC 8037 §2."""
+"""Octet key pairs, RFC 8037 §2: Ed25519 and Ed448 sign, X25519 and X448 agree."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ed448, ed25519
+from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, x448, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from admit.errors import InvalidKeyError
@@ -37,6 +37,15 @@ _CURVES: Mapping[str, _Curve] = MappingProxyType(
             ed448.Ed448PublicKey,
             lambda encoded: small_order.check_ed448_point(encoded),
         ),
+        "X25519": _Curve(
+            32,
+            x25519.X25519PrivateKey,
+            x25519.X25519PublicKey,
+            lambda encoded: check_agrees("X25519", encoded),
+        ),
+        "X448": _Curve(
+            56, x448.X448PrivateKey, x448.X448PublicKey, lambda encoded: check_agrees("X448", encoded)
+        ),
     }
 )
 
@@ -56,8 +65,17 @@ def _read(members: Mapping[str, Any]) -> KeyMaterial:
     return material
 
 
+def check_agrees(crv: str, encoded: bytes) -> None:
+    """Refuse a point of small order: whoever agrees with it gets a secret that everybody knows, RFC 7748 §6."""
+    curve = _CURVES[crv]
+    try:
+        curve.private.generate().exchange(curve.public.from_public_bytes(encoded))
+    except ValueError:
+        raise InvalidKeyError(f"an {crv} point of small order") from None
+
+
 def of_okp(key: Any) -> KeyMaterial:
-    """An Ed25519 or Ed448 key object, RFC 8037 §2."""
+    """An Ed25519, Ed448, X25519 or X448 key object, RFC 8037 §2."""
     crv = next((n for n, one in _CURVES.items() if isinstance(key, one.private | one.public)), None)
     if crv is None:
         raise InvalidKeyError("crv is not supported")

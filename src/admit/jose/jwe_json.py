@@ -1,0 +1,215 @@
+"""JSON serialisations of encryption, RFC 7516 §7.2: several recipients, headers not protected, additional data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from os import urandom
+from types import MappingProxyType
+from typing import Any
+
+from admit.errors import (
+    AlgorithmError,
+    DecryptionError,
+    InvalidKeyError,
+    KeyNotFoundError,
+    MalformedTokenError,
+)
+from admit.jose import base64url, json, jwe
+from admit.jose.content import ContentAlg
+from admit.jose.jwe import DEFAULT_ENC, MAX_PLAINTEXT
+from admit.jose.jwk import JWK
+from admit.jose.jwks import JWKSet
+
+MAX_JSON = 524_288
+"""Octets of a whole JSON serialisation."""
+MAX_RECIPIENTS = 16
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A key to encrypt for, with what its own header adds. That header is not protected."""
+
+    key: JWK
+    header: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class DecryptedJson:
+    """A decrypted serialisation. `protected` and `aad` were authenticated; `unprotected` was written by anybody."""
+
+    plaintext: bytes = field(repr=False)
+    protected: Mapping[str, Any]
+    unprotected: Mapping[str, Any]
+    aad: bytes | None
+    key: JWK
+
+
+def encrypt_json(
+    plaintext: bytes,
+    recipients: Recipient | JWK | Sequence[Recipient | JWK],
+    *,
+    enc: str = DEFAULT_ENC,
+    typ: str | None = None,
+    cty: str | None = None,
+    protected: Mapping[str, Any] = _NOTHING,
+    unprotected: Mapping[str, Any] = _NOTHING,
+    aad: bytes | None = None,
+) -> dict[str, Any]:
+    """Encrypt octets once for each recipient's key, RFC 7516 §7.2. One by itself makes the flattened form.
+
+    `enc` and `typ` are protected; what belongs to one recipient (`alg`, `kid`, `epk` …) stands in its own header.
+    `aad` is sent along and authenticated, not hidden.
+
+    Raises:
+        InvalidKeyError: no recipient, too many, a key that may not encrypt, or a direct key beside others.
+        MalformedTokenError: a header that repeats what is decided elsewhere.
+    """
+    alone = isinstance(recipients, Recipient | JWK)
+    given: Sequence[Recipient | JWK] = [recipients] if isinstance(recipients, Recipient | JWK) else recipients
+    chosen = [one if isinstance(one, Recipient) else Recipient(one) for one in given]
+    if not 1 <= len(chosen) <= MAX_RECIPIENTS:
+        raise InvalidKeyError("1 to 16 recipients")
+    if len(chosen) > 1 and any(one.key.is_direct for one in chosen):
+        raise InvalidKeyError("a direct key has no other recipients")
+    row = jwe.content_alg(chosen[0].key, enc)
+    shared = (
+        {"enc": row.name} | {n: v for n, v in (("typ", typ), ("cty", cty)) if v is not None} | dict(protected)
+    )
+    if (protected.keys() | unprotected.keys()) & jwe.OWN_MEMBERS or shared.keys() & unprotected.keys():
+        raise MalformedTokenError("the header repeats a member that is decided elsewhere")
+    cek: bytes | None = None
+    sent: list[dict[str, Any]] = []
+    for one in chosen:
+        cek, entry = _wrap(one, row, cek, shared.keys() | unprotected.keys())
+        sent.append(entry)
+    assert cek is not None
+    head, iv = jwe.encode_header(shared), urandom(row.iv_size)
+    ciphertext, tag = row.encrypt(cek, iv, plaintext, _authenticated(head, aad))
+    result: dict[str, Any] = {"protected": head.decode("ascii")}
+    if unprotected:
+        jwe.encode_header(unprotected)
+        result["unprotected"] = dict(unprotected)
+    if aad is not None:
+        result["aad"] = _text(aad)
+    result |= {"iv": _text(iv), "ciphertext": _text(ciphertext), "tag": _text(tag)}
+    return result | (sent[0] if alone else {"recipients": sent})
+
+
+def _wrap(
+    one: Recipient, row: ContentAlg, cek: bytes | None, taken: set[str]
+) -> tuple[bytes, dict[str, Any]]:
+    key = one.key
+    if key.wrapper is None:
+        raise InvalidKeyError("the key may not encrypt")
+    if one.header.keys() & (jwe.OWN_MEMBERS | taken):
+        raise MalformedTokenError("the header repeats a member that is decided elsewhere")
+    own = {"alg": jwe.named_alg(key)} | ({} if key.kid is None else {"kid": key.kid}) | dict(one.header)
+    wrapped = key.wrapper(row, cek, own)
+    header = own | dict(wrapped.header)
+    jwe.encode_header(header)  # what could not be read back is not written
+    entry: dict[str, Any] = {"header": header}
+    if wrapped.encrypted_key:
+        entry["encrypted_key"] = _text(wrapped.encrypted_key)
+    return wrapped.cek, entry
+
+
+def _text(raw: bytes) -> str:
+    return base64url.encode(raw).decode("ascii")
+
+
+def _authenticated(head: bytes, aad: bytes | None) -> bytes:
+    """The additional authenticated data, RFC 7516 §5.1 step 14."""
+    return head if aad is None else head + b"." + base64url.encode(aad)
+
+
+def decrypt_json(
+    data: str | bytes | Mapping[str, Any],
+    key: JWK | JWKSet,
+    *,
+    enc: frozenset[str] | None = None,
+    max_plaintext: int = MAX_PLAINTEXT,
+) -> DecryptedJson:
+    """Decrypt a JSON serialisation for the recipient whose key is given, RFC 7516 §5.2.
+
+    Raises:
+        MalformedTokenError, CriticalHeaderError: not a strict JSON serialisation.
+        AlgorithmError, KeyNotFoundError: it is for nobody whose key is here.
+        DecryptionError: everything else, whatever it was.
+    """
+    members = _members(data)
+    head = _encoded(members, "protected", required=False)
+    if "protected" in members and not head:
+        raise MalformedTokenError("an empty protected header is left out")
+    protected = json.loads_object(base64url.decode(head)) if head else {}
+    iv, ciphertext, tag = (base64url.decode(_encoded(members, name)) for name in ("iv", "ciphertext", "tag"))
+    aad = base64url.decode(_encoded(members, "aad")) if "aad" in members else None
+    shared = _object(members, "unprotected")
+    passed_over: Exception | None = None
+    for entry in _recipients(members):
+        own = _object(entry, "header")
+        unprotected = {**shared, **own}
+        if len(unprotected) < len(shared) + len(own) or protected.keys() & unprotected.keys():
+            raise MalformedTokenError("a member stands in two headers")
+        if unprotected.keys() & {"crit", "zip"}:
+            raise MalformedTokenError("crit and zip are protected or nowhere")
+        joint = {**unprotected, **protected}
+        row = jwe.check_header(joint, enc)
+        encrypted_key = base64url.decode(_encoded(entry, "encrypted_key", required=False))
+        try:
+            chosen = jwe.choose_key(joint, key)
+        except (AlgorithmError, KeyNotFoundError) as error:
+            passed_over = passed_over or error
+            continue
+        cek = jwe.content_key(chosen, row, encrypted_key, joint)
+        try:
+            plaintext = jwe.open_content(
+                row, cek, iv, ciphertext, tag, _authenticated(head, aad), joint, max_plaintext
+            )
+        except DecryptionError as error:
+            passed_over = error
+            continue
+        return DecryptedJson(plaintext, protected, unprotected, aad, chosen)
+    raise passed_over or DecryptionError("the token cannot be decrypted")
+
+
+def _members(data: str | bytes | Mapping[str, Any]) -> Mapping[str, Any]:
+    if isinstance(data, Mapping):
+        try:
+            data = json.dumps_object(data)
+        except ValueError:
+            raise MalformedTokenError("not strict JSON") from None
+    elif isinstance(data, str):
+        try:
+            data = data.encode()
+        except UnicodeEncodeError:
+            raise MalformedTokenError("not UTF-8") from None
+    return json.loads_object(data, max_size=MAX_JSON)
+
+
+def _encoded(members: Mapping[str, Any], name: str, *, required: bool = True) -> bytes:
+    if name not in members and not required:
+        return b""
+    value = members.get(name)
+    if not isinstance(value, str):
+        raise MalformedTokenError(f"{name} is missing or not a string")
+    return value.encode()
+
+
+def _object(members: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = members.get(name, {})
+    if not isinstance(value, dict):
+        raise MalformedTokenError(f"{name} is not an object")
+    return value
+
+
+def _recipients(members: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    if "recipients" not in members:
+        return [members]
+    if members.keys() & {"header", "encrypted_key"}:
+        raise MalformedTokenError("flattened and general form are mixed")
+    entries = members["recipients"]
+    if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_RECIPIENTS:
+        raise MalformedTokenError("recipients is not a list of 1 to 16")
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise MalformedTokenError("a recipient is not an object")
+    return entries
