@@ -1,26 +1,26 @@
 """Making lists, and reading the whole of them."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, Text, bindparam, cast, func, literal, select
-from sqlalchemy.sql.base import Executable
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    true,
+)
 
-from admit.credentials.lookup import StatusRef
 from admit.issuer.keys.store import signing_key
 from admit.issuer.revocation import rules
 from admit.issuer.revocation.store.tables import node, status_batch, status_change, status_head, status_list
-from admit.issuer.storage import (
-    PUBLISH,
-    Bound,
-    DialectName,
-    Statement,
-    Steps,
-    any_of,
-    insert_or_ignore,
-    list_of,
-    tx_id,
-)
+from admit.issuer.storage import PUBLISH, DialectName, Statement, Steps, any_of, insert_or_ignore, tx_id
 
 if TYPE_CHECKING:
     from admit.issuer.revocation.lists import Lists
@@ -53,30 +53,6 @@ INSERT_CHANGE: Final = Statement(
     )
 )
 
-
-def _insert_changes(dialect: DialectName) -> Executable:
-    """One statement for any number of bits; a bit travels as one number, as an index does."""
-    given = list_of("bits", BigInteger())
-    bit: ColumnElement[int] = (
-        func.json_each(given).table_valued("value").c.value
-        if dialect == "sqlite"
-        else func.unnest(given).column_valued("bit")
-    )
-    each = select(
-        tx_id(), bit.bitwise_rshift(literal(rules.LIST_BITS)), bit.bitwise_and(literal(rules.LOW_MASK))
-    ).where(bit >= 0)  # SQLite cannot tell ON CONFLICT from a join's ON without a WHERE
-    columns = [status_change.c.tx, status_change.c.list, status_change.c.position]
-    return insert_or_ignore(status_change).from_select(columns, each)
-
-
-INSERT_CHANGES: Final = Statement(_insert_changes)
-
-
-def set_bits(refs: Iterable[StatusRef]) -> Bound:
-    """Write down that these bits were set. The caller publishes."""
-    return INSERT_CHANGES(bits=[ref.list << rules.LIST_BITS | ref.position for ref in refs])
-
-
 SELECT_HEAD: Final = Statement(
     select(
         status_head.c.epoch,
@@ -89,25 +65,32 @@ SELECT_HEAD: Final = Statement(
 )
 """Where the ends stand, and which keys are void: one statement, so one moment, and one round trip for each head."""
 
-SELECT_CHANGES: Final = Statement(
-    select(
-        status_head.c.epoch,
-        status_head.c.seq,
-        status_batch.c.seq.label("at_seq"),
-        status_change.c.list,
-        status_change.c.position,
+
+def _changes(dialect: DialectName) -> Select[Any]:
+    """A few rows at the end of long tables. PostgreSQL takes new tables for short ones, and would read all of the log
+    at each look, so it is left nothing but the keys.
+    """
+    head: FromClause = status_head
+    change: FromClause = status_change
+    of_batch: ColumnElement[bool] = status_change.c.tx == status_batch.c.tx
+    if dialect == "postgresql":
+        head = select(status_head.c.epoch, status_head.c.seq).limit(literal_column("1")).subquery("head")
+        change = select(status_change).where(of_batch).offset(literal_column("0")).lateral("change")
+        of_batch = true()
+    after = (
+        (status_batch.c.epoch == head.c.epoch)
+        & (status_batch.c.seq > bindparam("since"))
+        & (status_batch.c.seq <= head.c.seq)
     )
-    .select_from(
-        status_head.outerjoin(
-            status_batch,
-            (status_batch.c.epoch == status_head.c.epoch)
-            & (status_batch.c.seq > bindparam("since"))
-            & (status_batch.c.seq <= status_head.c.seq),
-        ).outerjoin(status_change, status_change.c.tx == status_batch.c.tx)
+    return (
+        select(head.c.epoch, head.c.seq, status_batch.c.seq.label("at_seq"), change.c.list, change.c.position)
+        .select_from(head.outerjoin(status_batch, after).outerjoin(change, of_batch))
+        .order_by(status_batch.c.seq)
+        .limit(bindparam("at_most", type_=Integer))
     )
-    .order_by(status_batch.c.seq)
-    .limit(bindparam("at_most", type_=Integer))
-)
+
+
+SELECT_CHANGES: Final = Statement(_changes)
 """The head, and what changed after `since`: one statement, so one moment. The last seq may be cut by `at_most`."""
 
 
