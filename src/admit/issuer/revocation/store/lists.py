@@ -1,8 +1,10 @@
 """Making lists, and reading the whole of them."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     FromClause,
     Integer,
@@ -16,11 +18,23 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.sql.base import Executable
 
+from admit.credentials.lookup import StatusRef
 from admit.issuer.keys.store import signing_key
 from admit.issuer.revocation import rules
 from admit.issuer.revocation.store.tables import node, status_batch, status_change, status_head, status_list
-from admit.issuer.storage import PUBLISH, DialectName, Statement, Steps, any_of, insert_or_ignore, tx_id
+from admit.issuer.storage import (
+    PUBLISH,
+    Bound,
+    DialectName,
+    Statement,
+    Steps,
+    any_of,
+    insert_or_ignore,
+    list_of,
+    tx_id,
+)
 
 if TYPE_CHECKING:
     from admit.issuer.revocation.lists import Lists
@@ -52,6 +66,30 @@ INSERT_CHANGE: Final = Statement(
         tx=tx_id(), list=bindparam("number"), position=bindparam("at_position")
     )
 )
+
+
+def _insert_changes(dialect: DialectName) -> Executable:
+    """One statement for any number of bits; a bit travels as one number, as an index does."""
+    given = list_of("bits", BigInteger())
+    bit: ColumnElement[int] = (
+        func.json_each(given).table_valued("value").c.value
+        if dialect == "sqlite"
+        else func.unnest(given).column_valued("bit")
+    )
+    each = select(
+        tx_id(), bit.bitwise_rshift(literal(rules.LIST_BITS)), bit.bitwise_and(literal(rules.LOW_MASK))
+    ).where(bit >= 0)  # SQLite cannot tell ON CONFLICT from a join's ON without a WHERE
+    columns = [status_change.c.tx, status_change.c.list, status_change.c.position]
+    return insert_or_ignore(status_change).from_select(columns, each)
+
+
+INSERT_CHANGES: Final = Statement(_insert_changes)
+
+
+def set_bits(refs: Iterable[StatusRef]) -> Bound:
+    """Write down that these bits were set. The caller publishes."""
+    return INSERT_CHANGES(bits=[ref.list << rules.LIST_BITS | ref.position for ref in refs])
+
 
 SELECT_HEAD: Final = Statement(
     select(
