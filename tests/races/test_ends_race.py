@@ -253,7 +253,9 @@ async def test_a_family_that_is_being_opened_is_known_to_an_epoch_raise(
         await watch.execute("SELECT pg_advisory_lock(7)")
         issuing = asyncio.create_task(two[0].db.run(opened_slowly))
         await until(lambda: _reached(waiters(watch), 1))
-        raising = asyncio.create_task(two[1].db.run(store.raise_epoch, two[1].lists, now=NOW))
+        raising = asyncio.create_task(
+            two[1].db.run(store.raise_epoch, two[1].lists, now=NOW, keep_older_families=True)
+        )
         await until(lambda: _reached(waiters(watch), 2))
         await watch.execute("SELECT pg_advisory_unlock(7)")
         node = await issuing

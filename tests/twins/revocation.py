@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from admit.issuer.revocation.permutation import Permutation
-from admit.issuer.revocation.records import EndStart, ListBits, Node
 from admit.issuer.revocation.reading import NOBODY
+from admit.issuer.revocation.records import EndStart, ListBits, Node
 from admit.issuer.revocation.store import ends, node, node_of
 from admit.issuer.storage import Statement, Steps
 
@@ -37,6 +37,11 @@ def _hold_nothing(start: EndStart, now: float) -> Steps[None]:
     yield
 
 
+def _end_nothing_older(in_use: Any, now: float) -> Steps[None]:
+    return
+    yield
+
+
 def _one_round(start: EndStart, reason: str, now: float) -> Steps[list[int]]:
     rows = yield ends.END_BY[type(start)](**ends.root_of(start), reason=reason, now=now)
     return [row["idx"] for row in rows]
@@ -49,4 +54,5 @@ TWINS: dict[str, Any] = {
     "admit.issuer.revocation.store.holders:share_client": _any_client,
     "admit.issuer.revocation.store.ends:hold_start": _hold_nothing,
     "admit.issuer.revocation.store.ends:end_trees": _one_round,
+    "admit.issuer.revocation.store.epoch:end_older": _end_nothing_older,
 }

@@ -17,23 +17,36 @@ def epoch() -> None:
 
 
 @epoch.command("raise")
+@click.option(
+    "--keep-older-families",
+    is_flag=True,
+    help="Keep the sessions and grants that the database knows as alive.",
+)
 @json_option
 @settings_options
-def raise_(settings: Settings, as_json: bool) -> None:
+def raise_(settings: Settings, keep_older_families: bool, as_json: bool) -> None:
     """Raise the epoch after a restore, or a failover that may have lost writes.
 
-    Verifiers that saw more than the database now holds answer 503 until this is done. All that was issued after the
-    state that was restored is refused from then on. Who signed out or was disabled after that state was saved, and had
-    signed in before, is unknown to it: disable or sign them out again.
+    Verifiers that saw more than the database now holds answer 503 until this is done. It ends all sessions and grants,
+    so that everybody signs in again: who signed out after the state that was restored is unknown to it, and would be
+    signed in again otherwise. Who was disabled since then is unknown too: disable them again.
+
+    With --keep-older-families only what was begun after that state is ended. Right where nothing else was lost.
     """
 
     async def work(issuer: Issuer) -> int:
         now = time.time()
-        told = record(AuditEvent.EPOCH_RAISED, now=now, actor="command line")
-        return await issuer.db.run(raise_epoch, issuer.lists, now=now, told=told)
+        detail = {"kept_older_families": keep_older_families}
+        told = record(AuditEvent.EPOCH_RAISED, now=now, actor="command line", detail=detail)
+        return await issuer.db.run(
+            raise_epoch, issuer.lists, now=now, keep_older_families=keep_older_families, told=told
+        )
 
     new = with_issuer(settings, work)
     if as_json:
-        show_json({"epoch": new})
+        show_json({"epoch": new, "kept_older_families": keep_older_families})
     else:
-        done(f"The epoch is {new} now.")
+        done(
+            f"The epoch is {new} now. "
+            + ("Older sessions live on." if keep_older_families else "Everybody signs in again.")
+        )

@@ -1,5 +1,6 @@
 """What holds for every command: help, settings, exit codes, no colour in a pipe."""
 
+import json
 import re
 import subprocess
 import sys
@@ -121,9 +122,12 @@ def test_after_a_restore_the_epoch_is_raised(admit: Admit) -> None:
     assert first.exit_code == 0, first.stderr
     said = admit("epoch", "raise")
     assert said.exit_code == 0
-    assert int(re.fullmatch(r"The epoch is (\d+) now\.\n", said.stdout)[1]) > int(
-        re.search(r"\d+", first.stdout)[0]
-    )  # type: ignore[index]  # a miss fails the test
+    told = re.fullmatch(r"The epoch is (\d+) now\. Everybody signs in again\.\n", said.stdout)
+    assert told is not None
+    assert int(told[1]) > json.loads(first.stdout)["epoch"]
+    assert json.loads(first.stdout)["kept_older_families"] is False
+    kept = admit("epoch", "raise", "--keep-older-families")
+    assert kept.stdout.endswith(" now. Older sessions live on.\n")
 
 
 def test_looking_at_tokens_and_help_need_no_server_parts() -> None:

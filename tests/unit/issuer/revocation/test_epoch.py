@@ -1,22 +1,117 @@
 """Raising the epoch after the database went back in time."""
 
+import asyncio
+import shutil
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from admit.issuer.audit import AuditEvent, record
-from admit.issuer.revocation import ByNode, ByUser, rules, store
+from admit.issuer.revocation import ByNode, ByUser, NodeKind, rules, store
+from admit.issuer.storage import Database, Keyring
 from admit.tokens import status_list
 from tests.fixtures.families import NOW, Process
+from tests.fixtures.postgres import PostgresServer
 
 Another = Callable[[], Awaitable[Process]]
 
 
-async def raised(process: Process, now: float = NOW) -> int:
-    return await process.db.run(store.raise_epoch, process.lists, now=now)
+async def raised(process: Process, now: float = NOW, *, keep: bool = True) -> int:
+    return await process.db.run(store.raise_epoch, process.lists, now=now, keep_older_families=keep)
 
 
-async def test_what_was_issued_after_the_backup_is_over_and_what_the_backup_knows_lives(
+@pytest.fixture
+def restored(
+    db: Database, database_url: str, keyring: Keyring, tmp_path: Path, request: pytest.FixtureRequest
+) -> Callable[[], Awaitable[Callable[[], Awaitable[Database]]]]:
+    """`restore = await restored()` saves the database as it is; `await restore()` opens it as it was then."""
+
+    async def save() -> Callable[[], Awaitable[Database]]:
+        await db.close()
+        if database_url.startswith("sqlite"):
+            copy = tmp_path / "backup.db"
+            shutil.copyfile(database_url.removeprefix("sqlite:///"), copy)
+            copy.chmod(0o600)
+            url = f"sqlite:///{copy}"
+        else:
+            server: PostgresServer = request.getfixturevalue("postgres_server")
+            name = urlsplit(database_url).path.removeprefix("/")
+            url = server.dsn(await asyncio.to_thread(server.create_database, name))
+        await db.open()
+
+        async def restore() -> Database:
+            made = Database.from_url(url, keyring)
+            await made.open()
+            return made
+
+        return restore
+
+    return save
+
+
+async def test_by_default_nothing_lives_on(process: Process, another: Another) -> None:
+    """Neither what the database knows, nor what it does not know; and everybody may sign in again."""
+    other = await another()
+    await process.user()
+    known = await process.session()
+    grant = await process.grant(known)
+    lost = known.idx + 1000
+    await raised(process, keep=False)
+    for each in (process, other):
+        state = await each.state()
+        assert state.is_ended(each.lists.ref(lost))
+        for node in (known, grant):
+            assert await each.is_published_as_ended(node)
+            assert not await each.is_live(node)
+    assert await process.open(NodeKind.ONLINE, parent_id=known.id, client_id="app") is None
+    fresh = await process.session()
+    assert await process.is_live(fresh)
+    assert not await process.is_ended(fresh)
+    await other.state()
+    assert not await other.is_published_as_ended(fresh)
+
+
+@pytest.mark.threat("INF-keys", off="admit.issuer.revocation.store.epoch:end_older")
+@pytest.mark.threat("O-3", off="admit.issuer.revocation.store.epoch:end_older")
+async def test_a_session_that_was_ended_after_the_backup_is_refused_after_the_restore(
+    process: Process, restored: Callable[[], Awaitable[Callable[[], Awaitable[Database]]]]
+) -> None:
+    await process.user()
+    ended, lost_idx = await process.session(), 0
+    restore = await restored()
+    await process.end(ByNode(ended.id))
+    lost_idx = (await process.session()).idx
+    back = await Process.start(await restore())
+    try:
+        assert await back.is_live(ended), "the backup knows of no end"
+        await raised(back, keep=False)
+        assert not await back.is_live(ended)
+        assert await back.is_published_as_ended(ended)
+        assert (await back.state()).is_ended(back.lists.ref(lost_idx))
+    finally:
+        await back.db.close()
+
+
+async def test_with_older_families_kept_only_newer_ones_are_refused(
+    process: Process, restored: Callable[[], Awaitable[Callable[[], Awaitable[Database]]]]
+) -> None:
+    await process.user()
+    known = await process.session()
+    restore = await restored()
+    newer = await process.session()
+    back = await Process.start(await restore())
+    try:
+        await raised(back, keep=True)
+        assert await back.is_live(known)
+        assert not await back.is_published_as_ended(known)
+        assert await back.is_published_as_ended(newer)
+    finally:
+        await back.db.close()
+
+
+async def test_what_was_issued_after_the_backup_is_over_and_what_the_backup_knows_may_be_kept(
     process: Process,
 ) -> None:
     await process.user()

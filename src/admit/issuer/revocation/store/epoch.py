@@ -1,5 +1,6 @@
 """Raising the epoch: what is done after the database went back in time."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, delete, func, insert, select, text, update
@@ -10,7 +11,7 @@ from sqlalchemy.sql.base import Executable
 from admit.issuer.revocation import rules
 from admit.issuer.revocation.store.lists import INSERT_CHANGE, SELECT_LISTS, SELECT_TOP, add_list
 from admit.issuer.revocation.store.tables import node, status_head
-from admit.issuer.storage import PUBLISH, Bound, DialectName, Statement, Steps
+from admit.issuer.storage import LONG, PUBLISH, Bound, DialectName, Row, Statement, Steps
 
 if TYPE_CHECKING:
     from admit.issuer.revocation.lists import Lists
@@ -20,7 +21,7 @@ _SEQUENCE = table_("sqlite_sequence", column_("name"), column_("seq"))
 
 def _lock_nodes(dialect: DialectName) -> Executable:
     """Wait for who is opening families, and let nobody begin. SQLite has one writer anyway."""
-    return text("LOCK TABLE node IN SHARE MODE") if dialect == "postgresql" else select(1)
+    return text("LOCK TABLE node IN SHARE ROW EXCLUSIVE MODE") if dialect == "postgresql" else select(1)
 
 
 def _forget_sequence(dialect: DialectName) -> Executable:
@@ -45,22 +46,36 @@ SET_EPOCH: Final = Statement(
 SELECT_EPOCH: Final = Statement(select(status_head.c.epoch, status_head.c.seq).with_for_update())
 
 
-def raise_epoch(lists: "Lists", *, now: float, told: Bound | None = None) -> Steps[int]:
+END_ALL: Final = Statement(
+    update(node)
+    .where(node.c.ended_at.is_(None), node.c.expires_at > bindparam("now"))
+    .values(ended_at=bindparam("now"), end_reason=bindparam("reason"))
+)
+RESTORED: Final = "restored"
+"""The reason that an epoch raise writes beside what it ends."""
+
+
+def raise_epoch(
+    lists: "Lists", *, now: float, keep_older_families: bool = False, told: Bound | None = None
+) -> Steps[int]:
     """Make verifiers that saw more than this database holds trust it again; the new epoch.
 
-    Families that were opened after the backup, or that a failover lost, have indices above the greatest
-    that is stored. All of those are set in every list in use, and new families get lists that nobody has
-    seen. `told` is the audit record.
+    Ends every family, since an end that was acknowledged after the backup is not known here, so that none of them may
+    live again. With `keep_older_families` those that the database knows as alive stay: right only where it lost
+    nothing but newer families. Either way, those that were opened after the backup, or that a failover lost, are over:
+    they have indices above the greatest that is stored. New families get lists that nobody has seen. `told` is the
+    audit record.
     """
+    yield LONG
     yield LOCK_NODES()
     rows = yield SELECT_TOP()
     top_idx, top_list = rows[0]["idx"], rows[0]["n"]
     first_unknown = 0 if top_idx is None else top_idx + 1
     in_use = yield SELECT_LISTS()
-    for row in in_use:
-        low = first_unknown - (row["n"] << rules.LIST_BITS)
-        if low <= rules.LOW_MASK:
-            yield INSERT_CHANGE(number=row["n"], at_position=rules.mark_from(max(low, 0)))
+    if keep_older_families:
+        yield from mark_ended(in_use, first_unknown)
+    else:
+        yield from end_older(in_use, now)
     fresh = (-1 if top_list is None else top_list) + rules.EPOCH_JUMP
     for n in (fresh, fresh + 1):
         yield from add_list(lists, n, now=now)
@@ -73,3 +88,17 @@ def raise_epoch(lists: "Lists", *, now: float, told: Bound | None = None) -> Ste
         yield told
     yield PUBLISH
     return epoch
+
+
+def mark_ended(in_use: Sequence[Row], first: int) -> Steps[None]:
+    """Set the bit of the index `first`, and of all above it, in every list in use."""
+    for row in in_use:
+        low = first - (row["n"] << rules.LIST_BITS)
+        if low <= rules.LOW_MASK:
+            yield INSERT_CHANGE(number=row["n"], at_position=rules.mark_from(max(low, 0)))
+
+
+def end_older(in_use: Sequence[Row], now: float) -> Steps[None]:
+    """End every family there is, known or not: a million of them are one mark a list, and one statement."""
+    yield from mark_ended(in_use, 0)
+    yield END_ALL(now=now, reason=RESTORED)
