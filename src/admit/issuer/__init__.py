@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from admit.issuer.accounts.config import AccountsConfig
+    from admit.issuer.app.ends import Ends
     from admit.issuer.app.issuer import Issuer
     from admit.issuer.app.settings import Settings
     from admit.issuer.clients.records import Client, Resource
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
     from admit.issuer.revocation.config import RevocationConfig
     from admit.issuer.sessions.config import SessionConfig
     from admit.issuer.sessions.lookup import DirectLookup
+    from admit.issuer.sessions.records import Ended
     from admit.issuer.storage.config import StorageConfig
 
 __all__ = [
     "AccountsConfig",
     "Client",
     "DirectLookup",
+    "Ended",
+    "Ends",
     "GrantsConfig",
     "Issuer",
     "KeysConfig",
@@ -37,6 +41,8 @@ _HOMES = {
     "AccountsConfig": "admit.issuer.accounts.config",
     "Client": "admit.issuer.clients.records",
     "DirectLookup": "admit.issuer.sessions.lookup",
+    "Ended": "admit.issuer.sessions.records",
+    "Ends": "admit.issuer.app.ends",
     "GrantsConfig": "admit.issuer.grants.config",
     "Issuer": "admit.issuer.app.issuer",
     "KeysConfig": "admit.issuer.keys.config",

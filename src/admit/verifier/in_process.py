@@ -55,6 +55,11 @@ class InProcessSource:
         held = freshness.take_lists(held, head, received, as_of)
         self.snapshot = IssuerSnapshot(self._keys(keys, held.revoked_kids), held)
 
+    def has_seen(self, state: State) -> bool:
+        """Whether every end and every revoked key of `state` is known here by now."""
+        held = self.snapshot.held
+        return (held.epoch, held.seq) >= (state.epoch, state.seq) and state.revoked_kids <= held.revoked_kids
+
     def _keys(self, keys: JWKSet, revoked: frozenset[str]) -> KeyView:
         good = [key for key in keys if key.kid not in revoked and not (key.kid or "").startswith(STATUS_KID)]
         old = self.snapshot.keys

@@ -20,6 +20,7 @@ from admit.issuer.app import jobs
 from admit.issuer.app.context import App
 from admit.issuer.app.cookies import BrowserCookies
 from admit.issuer.app.dispatch import Dispatcher, Route
+from admit.issuer.app.ends import Ends
 from admit.issuer.app.headers import HeaderTable
 from admit.issuer.app.pages.render import Pages
 from admit.issuer.app.routes import (
@@ -57,6 +58,7 @@ from admit.verifier import AsyncVerifier, InProcessSource, TrustedIssuer
 
 log = logging.getLogger("admit.issuer")
 
+SETTLED_WITHIN = 1.0  # seconds; later than that the verifier's own bound is what holds
 _KEY_EVENTS = {
     KeyEventKind.MADE: AuditEvent.KEY_MADE,
     KeyEventKind.ROTATED: AuditEvent.KEY_ROTATED,
@@ -64,7 +66,7 @@ _KEY_EVENTS = {
 }
 
 
-class Issuer:
+class Issuer(Ends):
     """Accounts, sessions, OAuth 2.1 and OpenID Connect over one database.
 
     Construction reads the key file and does no other I/O. `lifespan` opens the database and starts the jobs; give it
@@ -84,6 +86,7 @@ class Issuer:
         self._clock = clock
         self._source = InProcessSource()
         self._tasks: list[asyncio.Task[None]] = []
+        self._published = asyncio.Event()
         self._deaf: Callable[[], None] = lambda: None
         self.keyring = keyring if keyring is not None else load_keyring(settings)
         self.db = Database.from_url(settings.database_url, self.keyring, settings.storage)
@@ -262,6 +265,19 @@ class Issuer:
         began = self._source.now()
         self._publish(await self.status.refresh(), began)
 
+    async def settle(self) -> None:
+        """Wait, for a moment at most, until this process's own verifier knows what the database says now. The job that
+        tells it is woken by each end, and is the only one that may.
+        """
+        if not self._tasks:
+            return  # nothing is served: no verifier of this process is asked
+        state = await self.status.refresh()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLED_WITHIN):
+                while not self._source.has_seen(state):
+                    self._published.clear()
+                    await self._published.wait()
+
     def _publish(self, state: StatusState, as_of: float) -> None:
         self._source.publish(
             keys=self.keys.snapshot.published(),
@@ -270,6 +286,7 @@ class Issuer:
             as_of=as_of,
             wall=self._clock(),
         )
+        self._published.set()
 
 
 class _AsIs:

@@ -1,7 +1,9 @@
 """`Clients`: brings the database's client ids into line with the settings."""
 
 from admit.issuer.clients import store
+from admit.issuer.clients.errors import ClientNotFoundError
 from admit.issuer.clients.registry import Registry
+from admit.issuer.clients.rules import is_client_id
 from admit.issuer.storage import Database
 
 
@@ -17,3 +19,13 @@ class Clients:
         known = {row["id"] for row in await self._db.read(store.LIVE_CLIENTS())}
         if wanted != known:
             await self._db.run(store.sync, add=wanted - known, remove=known - wanted, now=now)
+
+    async def check_known(self, client_id: str) -> None:
+        """There is such a client, or was: what was granted to one that the settings name no more can be ended too.
+
+        Raises:
+            ClientNotFoundError: there never was.
+        """
+        known = is_client_id(client_id) and await self._db.one(store.ANY_CLIENT(id=client_id)) is not None
+        if not known:
+            raise ClientNotFoundError

@@ -23,6 +23,7 @@ FROM_SETTINGS: Final = "settings"
 LIVE_CLIENTS: Final = Statement(
     select(client.c.id).where(client.c.source == FROM_SETTINGS, client.c.removed_at.is_(None))
 )
+ANY_CLIENT: Final = Statement(select(client.c.id).where(client.c.id == bindparam("id")))
 ADD_CLIENT: Final = Statement(
     upsert(client)
     .values(id=bindparam("id"), source=FROM_SETTINGS, created_at=bindparam("created_at"))

@@ -1,0 +1,108 @@
+"""What an application or a command can end, whoever it belongs to."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Final
+
+from admit.issuer.accounts.errors import UserNotFoundError
+from admit.issuer.audit import RequestInfo
+from admit.issuer.audit.rules import cut
+from admit.issuer.clients.driver import Clients
+from admit.issuer.oauth.services import Services
+from admit.issuer.sessions.records import Ended
+
+APPLICATION: Final = "application"
+REASON: Final = "ended by the application"
+
+
+class Ends(ABC):
+    """The ends of an `Issuer`, for the application that it is part of.
+
+    Each is one transaction with its audit record. When the call returns it is durable, cookies and refresh tokens are
+    dead on every node, this process's own `verifier` refuses too, and every other verifier refuses the access tokens
+    within its `max_staleness` (30 s unless it was set otherwise; usually within 250 ms). That is what the caller may
+    promise. `actor` is who does it, for the audit; `reason` says why, in a few words that hold no secret.
+    """
+
+    services: Services
+    _clock: Callable[[], float]
+
+    async def end_sessions(
+        self, subject: str, *, everywhere: bool = False, reason: str = REASON, actor: str = APPLICATION
+    ) -> Ended:
+        """Sign a user out of every browser, and of all applications that the sessions let in; how much ended.
+
+        What was granted for the time while the user is away (`offline_access`) goes on; with `everywhere=True` it ends
+        too. The user may sign in again: `services.accounts.disable` prevents that.
+
+        Raises:
+            UserNotFoundError: no such user.
+            StorageUnavailableError: nothing is known to be ended; ask again.
+        """
+        if await self.services.accounts.get(subject) is None:
+            raise UserNotFoundError
+        sessions, info, now = self.services.sessions, RequestInfo(actor=actor), self._clock()
+        end = sessions.end_everything if everywhere else sessions.end_all
+        ended = await end(subject, reason=cut(reason) or REASON, info=info, now=now)
+        await self.settle()
+        return ended
+
+    async def end_session(self, session_id: str, *, reason: str = REASON, actor: str = APPLICATION) -> bool:
+        """End one session by its public id (`sid`), and the grants that hang from it. False: no such session, or over.
+
+        Raises:
+            StorageUnavailableError: nothing is known to be ended; ask again.
+        """
+        info = RequestInfo(actor=actor)
+        ended = await self.services.sessions.end_whosever(
+            session_id, reason=cut(reason) or REASON, info=info, now=self._clock()
+        )
+        await self.settle()
+        return ended
+
+    async def end_grant(self, id: str, *, reason: str = REASON, actor: str = APPLICATION) -> bool:
+        """End one grant with its refresh and access tokens; its session goes on. False: no such grant, or over.
+
+        Raises:
+            StorageUnavailableError: nothing is known to be ended; ask again.
+        """
+        info = RequestInfo(actor=actor)
+        ended = await self.services.families.end_whosever(
+            id, reason=cut(reason) or REASON, info=info, now=self._clock()
+        )
+        await self.settle()
+        return ended
+
+    async def end_client(self, client_id: str, *, reason: str = REASON, actor: str = APPLICATION) -> int:
+        """End all that was ever granted to a client, whoever granted it, codes on their way included; how many grants.
+
+        The client may be used again at once, and people who are signed in may let it in again: a secret that was stolen
+        is replaced, or the client taken out of the settings, before this is called.
+
+        Raises:
+            ClientNotFoundError: there is no such client, and there never was.
+            StorageUnavailableError: nothing is known to be ended; ask again.
+        """
+        await Clients(self.services.db).check_known(client_id)
+        info = RequestInfo(actor=actor)
+        ended = await self.services.families.end_of_client(
+            client_id, reason=cut(reason) or REASON, info=info, now=self._clock()
+        )
+        await self.settle()
+        return ended
+
+    async def revoke_key(self, kid: str, *, actor: str = APPLICATION) -> bool:
+        """Stop trusting a signing key and all that it signed; another takes over. False: no such key, or done already.
+
+        Sessions and refresh tokens live on: applications get new tokens by them.
+
+        Raises:
+            StorageUnavailableError: nothing is known to be revoked; ask again.
+        """
+        revoked = await self.services.keys.revoke(kid, self._clock(), actor=actor)
+        await self.settle()
+        return revoked
+
+    @abstractmethod
+    async def settle(self) -> None:
+        """Wait, for a moment at most, until this process's own verifier knows what the database says now."""
