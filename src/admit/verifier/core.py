@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from admit.credentials import BearerCredential, Credential, NoCredential
@@ -25,7 +26,7 @@ from admit.errors import (
     StaleRevocationError,
 )
 from admit.fetch import Fetcher
-from admit.jose import JWK, jws
+from admit.jose import JWK, JWKSet, jws
 from admit.jose import claims as jose_claims
 from admit.jose import json as strict_json
 from admit.principal import Principal
@@ -36,19 +37,24 @@ from admit.verifier.counters import Counters
 from admit.verifier.follower import Follower
 from admit.verifier.health import IssuerHealth, VerifierHealth
 from admit.verifier.hit import Known, remembered_first
+from admit.verifier.introspector import Asker, Askers, frozen
 from admit.verifier.remembered import Remembered, RememberedTokens, digest, freeze
 from admit.verifier.snapshot import IssuerSnapshot, KeyView, Source
-from admit.verifier.trust import ACCESS_TYP, TrustedIssuer
+from admit.verifier.trust import TrustedIssuer
 
 _ALL: "weakref.WeakSet[Core]" = weakref.WeakSet()
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """No answer yet: something is being fetched. Wait for `done` (at most `timeout` seconds), then try again."""
+    """No answer yet: something is being fetched. Wait for `done` (at most `timeout` seconds), then try again.
 
-    done: Future[None]
+    Where `asked` is there, the issuer was asked about this very token: do not try again but hand this to `taken`.
+    """
+
+    done: Future[Any]
     timeout: float = 6.0
+    asked: Asker | None = None
 
 
 class Core:
@@ -69,10 +75,18 @@ class Core:
         self.boottime = boottime
         self._known: dict[str, Known] = {}
         for trust in issuers:
-            if trust.issuer in self._known:
-                raise ConfigError("an issuer is trusted once; give it several audiences instead")
             source: Source = trust.source or Follower(trust, fetcher, boottime=boottime)
-            self._known[trust.issuer] = Known(trust, source)
+            for one in trust.each():
+                if one.issuer in self._known:
+                    raise ConfigError("an issuer is trusted once; give it several audiences instead")
+                self._known[one.issuer] = Known(one, source)
+        self._askers = Askers(
+            [
+                Asker(one.trust, terms, fetcher, boottime=boottime, keys=partial(held_keys, one))
+                for one in self._known.values()
+                if (terms := one.trust.introspection) is not None
+            ]
+        )
         self.remembered = RememberedTokens(remember)
         self.recall = self.remembered.get
         self.counters = Counters()
@@ -152,6 +166,9 @@ class Core:
             known.ends.check(entry.principal, entry.iat, boot)
 
     def _verify(self, token: str, key: bytes, wall: float, final: bool) -> Principal | Pending:
+        asker = self._askers.choose(token)
+        if asker is not None:
+            return self._ask(asker, token, key, wall)
         unverified = jws.parse(token)
         claims = strict_json.loads_object(unverified.payload_bytes)
         known = choose_issuer(self._known, claims.get("iss"))
@@ -183,7 +200,7 @@ class Core:
     def _read(self, unverified: jws.UnverifiedJws, known: Known, view: KeyView, wall: float) -> Remembered:
         trust = known.trust
         status: tuple[int, int] | None = None
-        if trust.typ == ACCESS_TYP:
+        if trust.is_profiled:
             found = access.verify(
                 unverified,
                 view.tokens,
@@ -201,10 +218,11 @@ class Core:
             if trust.policy.max_age_s is not None:
                 jose_claims.check_times({"exp": found.exp, "iat": found.iat}, trust.policy, wall)
             claims: Mapping[str, Any] = principal.claims
+            foreign.check_required(claims, trust.require)
         else:
-            claims = jose_claims.verify(unverified, view.tokens, trust.policy, wall)
+            claims = foreign.verify(unverified, view.tokens, trust, wall)
             check_unbound(claims.get("cnf"))
-            principal = replace(foreign.principal(claims), claims=freeze(claims))
+            principal = frozen(foreign.principal(claims, trust.claims, trust.audience_claim))
         leeway = trust.policy.leeway_s
         iat = claims.get("iat")
         expires = claims["exp"] + leeway
@@ -220,6 +238,38 @@ class Core:
             iat=iat,
             status=status,
         )
+
+    def _ask(self, asker: Asker, token: str, key: bytes, wall: float) -> Principal | Pending:
+        """An opaque token: who it speaks for, by what its issuer says of it, RFC 7662."""
+        found = asker.check(token, key, wall)
+        if isinstance(found, Principal):
+            return self._still_good(found)
+        pending = Pending(found, asked=asker)
+        return self._answer(pending) if found.done() else pending
+
+    def taken(self, pending: Pending) -> Principal:
+        """What the issuer answered about an opaque token, once it was waited for.
+
+        Raises:
+            TokenError: the token is not active, or not good here: 401.
+            IntrospectionUnavailableError: no answer, or none in time: 503.
+        """
+        try:
+            return self._answer(pending)
+        except AdmitError as error:
+            self.counters.refused(error.code)
+            raise
+
+    def _answer(self, pending: Pending) -> Principal:
+        assert pending.asked is not None
+        return self._still_good(pending.asked.answer(pending.done))
+
+    def _still_good(self, found: Principal) -> Principal:
+        """What is held of ends counts for opaque tokens too."""
+        known = self._known[found.issuer]
+        if known.ends is not None:
+            known.ends.check(found, found.claims.get("iat"), self.boottime())
+        return found
 
     def _wait_for_keys(self, source: Source, kid: str | None, final: bool) -> Pending:
         """An unknown `kid`: perhaps a new key. Strangers write kids too, so a fetch is rarely worth it."""
@@ -270,12 +320,15 @@ class Core:
     def health(self) -> VerifierHealth:
         """The state of each issuer, for a readiness probe. Asks nobody."""
         boot = self.boottime()
-        return VerifierHealth(tuple(_health(known, boot) for known in self._known.values()))
+        # Tenants share a source, so they are told of once.
+        once = {id(known.source): known for known in reversed(self._known.values())}
+        return VerifierHealth(tuple(_health(known, boot) for known in reversed(once.values())))
 
     def close(self) -> None:
         """Stop all followers. Tokens are verified from what is held until it is too old."""
         for known in self._known.values():
             known.source.close()
+        self._askers.close()
 
 
 def bearer_token(credential: object) -> str:
@@ -309,6 +362,14 @@ def choose_issuer(known: Mapping[str, Known], issuer: object) -> Known:
 def trusted_keys(chosen: Known, known: Mapping[str, Known]) -> KeyView | None:
     """The keys of exactly the chosen issuer, never another's of those known, RFC 8725 §3.8."""
     return chosen.source.snapshot.keys
+
+
+def held_keys(known: Known) -> JWK | JWKSet | None:
+    """The keys of an issuer as they are held; asks for them where none are yet."""
+    if not known.source.started:
+        known.source.start()
+    view = known.source.snapshot.keys
+    return None if view is None else view.tokens
 
 
 def check_unbound(confirmation: object) -> None:

@@ -9,12 +9,13 @@ import os
 import threading
 import weakref
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import pairwise
 
-from admit.errors import AdmitError, FetchError, IntrospectionUnavailableError, TokenError
+from admit.errors import AdmitError, ConfigError, FetchError, IntrospectionUnavailableError, TokenError
 from admit.fetch import Fetcher, Response
 from admit.jose import JWK, JWKSet
 from admit.principal import Principal
@@ -31,7 +32,7 @@ _PAUSE = 1.0
 """Seconds for which nobody asks an issuer that could not be reached."""
 _REDISCOVER = 3600.0
 _IDLE = 5.0
-_ALL: "weakref.WeakSet[Introspector]" = weakref.WeakSet()
+_ALL: "weakref.WeakSet[Asker]" = weakref.WeakSet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class _Question:
     answer: "Future[Principal]"
 
 
-class Introspector:
+class Asker:
     """Asks one issuer, RFC 7662. With `background`, threads of its own ask; else whoever needs an answer does."""
 
     def __init__(
@@ -79,6 +80,7 @@ class Introspector:
         self._find_again = 0.0
         self._pause_until = 0.0
         self.last_error: str | None = None
+        self.prefix = terms.prefix
         self._reset()
         _ALL.add(self)
 
@@ -119,6 +121,20 @@ class Introspector:
         if not self._background:
             self._answer(question)
         return question.answer
+
+    def answer(self, asked: "Future[Principal]") -> Principal:
+        """What came of a question that was waited for.
+
+        Raises:
+            TokenError: the token is not active, or not good here.
+            IntrospectionUnavailableError: it cannot be told, or not in time.
+        """
+        if not asked.done():
+            raise IntrospectionUnavailableError("the issuer took too long to answer for a token")
+        error = asked.exception()
+        if error is not None:
+            raise copy.copy(error)  # each who waits gets one of his own: raising changes it
+        return asked.result()
 
     def close(self) -> None:
         """Close idle connections. Threads end by themselves."""
@@ -200,9 +216,7 @@ class Introspector:
         body, headers = rules.question(self._terms, question.token)
         response = self._fetcher.post(url, body, headers, timeout=_TIMEOUT, max_bytes=rules.MAX_ANSWER)
         members = rules.members_of(response, self._trust, self._terms, self._keys(), question.wall)
-        found = rules.principal(members, self._trust, self._terms, question.wall)
-        actor = None if found.actor is None else freeze(found.actor)
-        return replace(found, claims=freeze(found.claims), actor=actor)
+        return frozen(rules.principal(members, self._trust, self._terms, question.wall))
 
     def _where(self) -> str:
         """The endpoint: configured, or from the issuer's metadata, looked up by one of those who ask."""
@@ -245,6 +259,44 @@ class Introspector:
             )
             while len(self._good) > self._terms.remember:
                 self._good.popitem(last=False)
+
+
+class Askers:
+    """Those of a verifier's issuers that are asked, and which of them a token is for."""
+
+    def __init__(self, askers: Sequence[Asker]) -> None:
+        """Tell tokens apart by how they begin.
+
+        Raises:
+            ConfigError: two issuers' tokens cannot be told apart.
+        """
+        self._all = tuple(askers)
+        prefixes = [one.prefix for one in askers]
+        if prefixes.count("") > 1:
+            raise ConfigError("tokens of two issuers with introspection need a prefix=... to tell them apart")
+        named = sorted(prefix for prefix in prefixes if prefix)
+        if any(after.startswith(before) for before, after in pairwise(named)):
+            raise ConfigError("the prefix=... of one issuer's tokens is how another's begin too")
+        self._named = tuple(one for one in askers if one.prefix)
+        self._other = next((one for one in askers if not one.prefix), None)
+
+    def choose(self, token: str) -> Asker | None:
+        """Whom to ask about a token; None for a JWT, which is never sent anywhere, or where nobody is asked."""
+        for one in self._named:
+            if token.startswith(one.prefix):
+                return one
+        return self._other if self._other is not None and rules.is_opaque(token) else None
+
+    def close(self) -> None:
+        """Close idle connections."""
+        for one in self._all:
+            one.close()
+
+
+def frozen(principal: Principal) -> Principal:
+    """A principal that nobody can change: one request must not alter what the next one sees."""
+    actor = None if principal.actor is None else freeze(principal.actor)
+    return replace(principal, claims=freeze(principal.claims), actor=actor)
 
 
 def is_current(asked_at: float, boot: float, cache: float) -> bool:

@@ -69,6 +69,8 @@ class _Base:
         outcome, turns = self.core.try_verify(credential, now=now), _TURNS
         while isinstance(outcome, Pending):
             turns = turns - 1 if await wait_async(outcome) else 0
+            if outcome.asked is not None:
+                return self.core.taken(outcome)
             outcome = self.core.settle(credential, now=now, final=turns <= 0)
         return outcome
 
@@ -104,6 +106,8 @@ class Verifier(_Base):
         outcome, turns = self.core.settle(credential, now=now), _TURNS
         while isinstance(outcome, Pending):
             turns = turns - 1 if wait([outcome.done], timeout=outcome.timeout).done else 0
+            if outcome.asked is not None:
+                return self.core.taken(outcome)
             outcome = self.core.settle(credential, now=now, final=turns <= 0)
         return outcome
 
