@@ -41,7 +41,7 @@ class Stream:
         self._silence = silence
         self._check_head = check_head
         self._translated = translated
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may close it in the midst of anything
         self._closed = False
         self._connection: httpcore2.NetworkStream | None = None
         self._pool: httpcore2.ConnectionPool | None = None

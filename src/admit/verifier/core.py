@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from admit.credentials import BearerCredential, Credential, NoCredential
 from admit.credentials.lookup import StatusRef
 from admit.errors import (
@@ -31,11 +33,11 @@ from admit.jose import claims as jose_claims
 from admit.jose import json as strict_json
 from admit.principal import Principal
 from admit.tokens import access, status_list
-from admit.verifier import foreign, freshness
+from admit.verifier import foreign, freshness, health
 from admit.verifier import keys as key_rules
 from admit.verifier.counters import Counters
 from admit.verifier.follower import Follower
-from admit.verifier.health import IssuerHealth, VerifierHealth
+from admit.verifier.health import VerifierHealth
 from admit.verifier.hit import Known, remembered_first
 from admit.verifier.introspector import Asker, Askers, frozen
 from admit.verifier.remembered import Remembered, RememberedTokens, digest, freeze
@@ -68,21 +70,40 @@ class Core:
         wall: Callable[[], float],
         boottime: Callable[[], float],
         fetcher: Fetcher | None,
+        background: bool = True,
+        state_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         if not issuers:
             raise ConfigError("a verifier needs at least one TrustedIssuer")
         self.wall = wall
         self.boottime = boottime
         self._known: dict[str, Known] = {}
+        inline: list[Follower] = []
         for trust in issuers:
-            source: Source = trust.source or Follower(trust, fetcher, boottime=boottime)
+            source: Source | None = trust.source
+            if source is None:
+                source = Follower(
+                    trust, fetcher, boottime=boottime, background=background, state_dir=state_dir
+                )
+                if not background:
+                    inline.append(source)
+                # A verifier that nobody uses any more is not followed for ever.
+                weakref.finalize(self, source.close, wait=False).atexit = False
             for one in trust.each():
                 if one.issuer in self._known:
                     raise ConfigError("an issuer is trusted once; give it several audiences instead")
-                self._known[one.issuer] = Known(one, source)
+                self._known[one.issuer] = Known(one, source, quick=source not in inline)
+        self.inline = tuple(inline)
         self._askers = Askers(
             [
-                Asker(one.trust, terms, fetcher, boottime=boottime, keys=partial(held_keys, one))
+                Asker(
+                    one.trust,
+                    terms,
+                    fetcher,
+                    boottime=boottime,
+                    keys=partial(held_keys, one),
+                    background=background,
+                )
                 for one in self._known.values()
                 if (terms := one.trust.introspection) is not None
             ]
@@ -97,6 +118,13 @@ class Core:
     def source(self, issuer: str) -> Source:
         """Where a trusted issuer's snapshot comes from."""
         return self._known[issuer].source
+
+    def tend(self) -> None:
+        """Where there are no threads: begin to follow, and do what is due. Asks over the network."""
+        for follower in self.inline:
+            if not follower.started:
+                follower.start()
+            follower.tend()
 
     def ready(self) -> bool:
         """Whether a good token of every issuer would be taken now. Starts what is not started."""
@@ -125,6 +153,8 @@ class Core:
         Raises:
             AdmitError: as `try_verify`; each is counted.
         """
+        for follower in self.inline:
+            follower.tend()
         try:
             token = credential if isinstance(credential, str) else bearer_token(credential)
             key = digest(token)
@@ -170,8 +200,7 @@ class Core:
         if asker is not None:
             return self._ask(asker, token, key, wall)
         unverified = jws.parse(token)
-        claims = strict_json.loads_object(unverified.payload_bytes)
-        known = choose_issuer(self._known, claims.get("iss"))
+        known = choose_issuer(self._known, named_issuer(unverified.payload_bytes))
         source, trust = known.source, known.trust
         if not source.started:
             source.start()
@@ -322,7 +351,7 @@ class Core:
         boot = self.boottime()
         # Tenants share a source, so they are told of once.
         once = {id(known.source): known for known in reversed(self._known.values())}
-        return VerifierHealth(tuple(_health(known, boot) for known in reversed(once.values())))
+        return VerifierHealth(tuple(health.of(known, boot) for known in reversed(once.values())))
 
     def close(self) -> None:
         """Stop all followers. Tokens are verified from what is held until it is too old."""
@@ -345,6 +374,27 @@ def bearer_token(credential: object) -> str:
     if isinstance(credential, NoCredential):
         raise MissingCredentialError("the request carries no credential")
     raise MalformedCredentialError("not a bearer token")
+
+
+class _Named(msgspec.Struct):
+    iss: str
+
+
+_named = msgspec.json.Decoder(_Named).decode
+
+
+def named_issuer(payload: bytes) -> object:
+    """What a token that nobody has verified says of its issuer: only to choose whose rules and keys it is held to.
+
+    Whatever is chosen, its rules read the payload strictly once the signature holds, and ask for this very `iss`.
+
+    Raises:
+        MalformedTokenError: not one strict JSON object.
+    """
+    try:
+        return _named(payload).iss
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return strict_json.loads_object(payload).get("iss")
 
 
 def choose_issuer(known: Mapping[str, Known], issuer: object) -> Known:
@@ -396,28 +446,6 @@ def status_of(token: access.AccessToken, trust: TrustedIssuer) -> tuple[int, int
     if n is None or token.status.idx >= status_list.ENTRIES:
         raise ClaimError("status", "the token's status list is not one of its issuer")
     return n, token.status.idx
-
-
-def _health(known: Known, boot: float) -> IssuerHealth:
-    source, terms = known.source, known.trust.follows
-    view, held = source.snapshot.keys, source.snapshot.held
-    keys_age = None if view is None or view.fetched_at is None else boot - view.fetched_at
-    have_keys = view is not None and (keys_age is None or 0 <= keys_age <= key_rules.MAX_STALE)
-    tokens = () if view is None else (view.tokens,) if isinstance(view.tokens, JWK) else tuple(view.tokens)
-    return IssuerHealth(
-        issuer=known.trust.issuer,
-        ready=have_keys and (terms is None or freshness.is_fresh(held, boot, terms.bound)),
-        follows=terms is not None,
-        fresh_age=None if held.fresh_at is None else boot - held.fresh_at,
-        max_staleness=None if terms is None else terms.bound,
-        epoch=held.epoch if held.epoch >= 0 else None,
-        seq=held.seq if held.epoch >= 0 else None,
-        lists=held.versions,
-        keys=tuple(key.kid for key in tokens if key.kid is not None),
-        keys_age=keys_age,
-        went_back=held.went_back,
-        last_error=source.last_error,
-    )
 
 
 def _after_fork() -> None:

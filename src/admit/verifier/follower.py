@@ -174,14 +174,14 @@ class Follower(Holding):
         self._thread = thread
         return True
 
-    def close(self) -> None:
+    def close(self, *, wait: bool = True) -> None:
         """Stop following. What is held stays until it is too old."""
         with self._agenda.wake:
             self._closed = self._agenda.closed = self.started = True
             thread = self._thread
             self._agenda.wake.notify_all()
         listening = None if self._listener is None else self._listener.close()
-        for one in (thread, listening):
+        for one in (thread, listening) if wait else ():
             if one is not None and one is not threading.current_thread():
                 one.join(timeout=1.0)
 

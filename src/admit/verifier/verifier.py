@@ -1,6 +1,7 @@
 """`Verifier` and `AsyncVerifier`: the same core, waited for by a thread or by an event loop."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import wait
@@ -29,6 +30,8 @@ class _Base:
         wall: Callable[[], float] = time.time,
         boottime: Callable[[], float] = boottime,
         fetcher: Fetcher | None = None,
+        background: bool = True,
+        state_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         """Trust these issuers. Does no I/O and binds no loop: the first use starts the following.
 
@@ -36,10 +39,24 @@ class _Base:
         kin, `boottime` the one for all that has to do with revocation. `fetcher` replaces the one that dials out, for
         a CA file of one's own for instance; it has to allow the issuers' origins.
 
+        Issuers are followed by daemon threads. Where a server allows none, `background=False` has the request that
+        finds something due ask for it; others go on meanwhile. There is no stream of ends then, and what is due waits
+        for a request. `state_dir` names a folder of this user alone: what was proved is kept there, so that a process that
+        starts while an issuer is down goes on within the bound (on Linux, until the machine restarts), and so that a
+        database that went back in time is noticed across restarts.
+
         Raises:
-            ConfigError: no issuer, or one of them twice.
+            ConfigError: no issuer, or one of them twice; a `state_dir` that is not this user's alone.
         """
-        self.core = Core(issuers, remember=remember, wall=wall, boottime=boottime, fetcher=fetcher)
+        self.core = Core(
+            issuers,
+            remember=remember,
+            wall=wall,
+            boottime=boottime,
+            fetcher=fetcher,
+            background=background,
+            state_dir=state_dir,
+        )
         self.recall, self.wall, self.boottime = self.core.recall, wall, boottime  # as the hot path reads them
 
     @property
@@ -66,9 +83,20 @@ class _Base:
 
     async def verify_async(self, credential: str | Credential, *, now: float | None = None) -> Principal:
         """`verify` in an event loop, whichever of the two classes this is: for integrations."""
+        if self.core.inline:
+            return await asyncio.to_thread(self._settle, credential, now)  # it may ask, and the loop goes on
         outcome, turns = self.core.try_verify(credential, now=now), _TURNS
         while isinstance(outcome, Pending):
             turns = turns - 1 if await wait_async(outcome) else 0
+            if outcome.asked is not None:
+                return self.core.taken(outcome)
+            outcome = self.core.settle(credential, now=now, final=turns <= 0)
+        return outcome
+
+    def _settle(self, credential: str | Credential, now: float | None) -> Principal:
+        outcome, turns = self.core.settle(credential, now=now), _TURNS
+        while isinstance(outcome, Pending):
+            turns = turns - 1 if wait([outcome.done], timeout=outcome.timeout).done else 0
             if outcome.asked is not None:
                 return self.core.taken(outcome)
             outcome = self.core.settle(credential, now=now, final=turns <= 0)
@@ -83,6 +111,8 @@ class _Base:
             SessionError: there is no such session, or it was ended: 401.
             LookupUnavailableError: it cannot be told: 503.
         """
+        if self.core.inline:
+            await asyncio.to_thread(self.core.tend)
         return await session_principal(self.core, sessions, id_hash, audience, now=now)
 
 
@@ -103,13 +133,7 @@ class Verifier(_Base):
             UnavailableError: keys or revocations are missing or too old: 503.
             CredentialError: there is no bearer token.
         """
-        outcome, turns = self.core.settle(credential, now=now), _TURNS
-        while isinstance(outcome, Pending):
-            turns = turns - 1 if wait([outcome.done], timeout=outcome.timeout).done else 0
-            if outcome.asked is not None:
-                return self.core.taken(outcome)
-            outcome = self.core.settle(credential, now=now, final=turns <= 0)
-        return outcome
+        return self._settle(credential, now)
 
 
 class AsyncVerifier(_Base):
