@@ -1,4 +1,4 @@
-"""JSON Web Tokens in two calls, RFC 7519: `sign` and `verify`.
+"""JSON Web Tokens, RFC 7519: `sign` and `verify`; `encrypt` and `decrypt` for those that nobody else may read.
 
     key = JWK.generate("ES256")
     token = jwt.sign({"sub": "alice"}, key, issuer=ISS, audience=API, lifetime=timedelta(minutes=5))
@@ -16,14 +16,23 @@ from typing import Any, Literal, TypeVar, overload
 import msgspec
 
 from admit.errors import ClaimError, ConfigError
-from admit.jose.claims import DEFAULT_LEEWAY, Audience, ClaimPolicy, Issuer, Typ, sign_claims
+from admit.jose.claims import (
+    DEFAULT_LEEWAY,
+    Audience,
+    ClaimPolicy,
+    Issuer,
+    Typ,
+    payload,
+    sign_claims,
+    whole_claims,
+)
 from admit.jose.claims import verify as verify_token
 from admit.jose.jwk import JWK
 from admit.jose.jwks import JWKSet
 from admit.jose.jws import peek_unverified_claims, peek_unverified_header
 from admit.jose.waive import Waive
 
-__all__ = ["peek_unverified_claims", "peek_unverified_header", "sign", "verify"]
+__all__ = ["decrypt", "encrypt", "peek_unverified_claims", "peek_unverified_header", "sign", "verify"]
 
 _Own = TypeVar("_Own")
 
@@ -128,8 +137,83 @@ def verify(
     except TypeError:
         raise ConfigError("sets of names are frozensets") from None
     claims = verify_token(token, key, policy, time.time() if now is None else now)
-    if into is None:
-        return claims
+    return claims if into is None else _convert(claims, into)
+
+
+def encrypt(
+    claims: Mapping[str, Any],
+    key: JWK,
+    *,
+    signed_with: JWK | None = None,
+    issuer: str,
+    audience: str | frozenset[str],
+    lifetime: timedelta,
+    enc: str = "A256GCM",
+    typ: str = "JWT",
+    jti: str | None = None,
+    now: float | None = None,
+) -> str:
+    """A token that only the holder of `key` can read, RFC 7519 §7.1: signed by `signed_with`, then encrypted.
+
+    Without `signed_with` nothing but the encryption tells who wrote it, so the key must be a shared one. Both layers
+    say `typ`. The claims added are those of `sign`.
+
+    Raises:
+        ConfigError: no `signed_with`, and a key that everyone may encrypt with; else as `sign`.
+        ClaimError, InvalidKeyError, MalformedTokenError: as `sign`.
+    """
+    from admit.jose import encrypted_claims  # few programs encrypt, and ciphers take a while to load
+
+    def made(signer: JWK) -> str:
+        return sign(
+            claims, signer, issuer=issuer, audience=audience, lifetime=lifetime, typ=typ, jti=jti, now=now
+        )
+
+    if signed_with is not None:
+        return encrypted_claims.encrypt(made(signed_with), key, enc=enc, typ=typ)
+    whole = whole_claims(
+        claims, issuer=issuer, audience=audience, lifetime=lifetime, typ=typ, jti=jti,
+        now=time.time() if now is None else now,
+    )  # fmt: skip
+    return encrypted_claims.encrypt_bare(payload(whole), key, enc=enc, typ=typ)
+
+
+def decrypt(
+    token: str | bytes,
+    key: JWK | JWKSet,
+    *,
+    signed_by: JWK | JWKSet | None = None,
+    issuer: Issuer,
+    audience: Audience,
+    typ: Typ = "JWT",
+    leeway: timedelta = DEFAULT_LEEWAY,
+    max_age: timedelta | None = None,
+    require: frozenset[str] = frozenset(),
+    accept_expired: Literal[Waive.EXPIRY] | None = None,
+    into: type[_Own] | None = None,
+    now: float | None = None,
+) -> dict[str, Any] | _Own:
+    """Decrypt a token, verify the signature inside by `signed_by`, and check its claims, RFC 7519 §7.2.
+
+    Claims and keywords are those of `verify`. Without `signed_by` the key must be a shared one, and the claims
+    stand inside as they are.
+
+    Raises:
+        TokenError: its subclasses say which check failed; whatever fails in decrypting is one DecryptionError.
+        ConfigError: no `signed_by` for a key that everyone may encrypt with; else as `verify`.
+        InvalidKeyError: a key may not decrypt, or not verify.
+    """
+    from admit.jose import encrypted_claims
+
+    try:
+        policy = _policy(issuer, audience, typ, leeway, max_age, require, accept_expired)
+    except TypeError:
+        raise ConfigError("sets of names are frozensets") from None
+    claims = encrypted_claims.decrypt(token, key, signed_by, policy, time.time() if now is None else now)
+    return claims if into is None else _convert(claims, into)
+
+
+def _convert(claims: dict[str, Any], into: type[_Own]) -> _Own:
     try:
         return msgspec.convert(claims, type=into)
     except (msgspec.MsgspecError, ValueError, TypeError):

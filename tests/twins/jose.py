@@ -107,6 +107,7 @@ TWINS: dict[str, Any] = {
     "admit.jose.material.rsa:check_rsa_origin": _nothing,
     "admit.jose.small_order:check_ed25519_point": _nothing,
     "admit.jose.small_order:check_ed448_point": _nothing,
+    "admit.jose.encrypted_claims:check_shared": _nothing,
     "admit.jose.key_management:check_iterations": _nothing,
     "admit.jose.key_management:sender": _any_sender,
     "admit.jose.jwe:inflate": _inflate_all,

@@ -274,7 +274,7 @@ def encode(claims: Mapping[str, Any], key: JWK, *, typ: str | None) -> str:
         MalformedTokenError: the token would exceed 16 KiB.
     """
     check_types(claims)
-    return jws.sign_encoded(jws.encoded_header(key, typ), _payload(claims), key)
+    return jws.sign_encoded(jws.encoded_header(key, typ), payload(claims), key)
 
 
 def encoded_size(claims: Mapping[str, Any], key: JWK, *, typ: str | None) -> int:
@@ -284,10 +284,15 @@ def encoded_size(claims: Mapping[str, Any], key: JWK, *, typ: str | None) -> int
         ClaimError: as `encode`.
     """
     check_types(claims)
-    return jws.size(len(_payload(claims)), key, typ=typ)
+    return jws.size(len(payload(claims)), key, typ=typ)
 
 
-def _payload(claims: Mapping[str, Any]) -> bytes:
+def payload(claims: Mapping[str, Any]) -> bytes:
+    """Claims as the octets that are signed.
+
+    Raises:
+        ClaimError: they are not JSON.
+    """
     try:
         return json.dumps_object(claims)
     except ValueError:
@@ -305,12 +310,33 @@ def sign_claims(
     now: float,
     jti: str | None = None,
 ) -> str:
-    """Sign claims with `iss`, `aud`, `iat` and `exp` added, RFC 7519 §4.1. `iat` is `now` in whole seconds.
+    """Sign claims with `iss`, `aud`, `iat` and `exp` added, RFC 7519 §4.1.
 
     Raises:
-        ClaimError: `claims` repeats what a keyword says, or holds what is not JSON.
-        ConfigError: an empty issuer, audience or typ; a lifetime below one second; a `now` that is no time.
+        ClaimError, ConfigError: as `whole_claims`.
         InvalidKeyError: the key may not sign.
+    """
+    whole = whole_claims(
+        claims, issuer=issuer, audience=audience, lifetime=lifetime, typ=typ, now=now, jti=jti
+    )
+    return jws.sign_encoded(jws.encoded_header(key, typ), payload(whole), key)
+
+
+def whole_claims(
+    claims: Mapping[str, Any],
+    *,
+    issuer: str,
+    audience: str | frozenset[str],
+    lifetime: timedelta,
+    typ: str,
+    now: float,
+    jti: str | None = None,
+) -> dict[str, Any]:
+    """Claims with `iss`, `aud`, `iat` and `exp` added, RFC 7519 §4.1. `iat` is `now` in whole seconds.
+
+    Raises:
+        ClaimError: `claims` repeats what a keyword says, or one would be taken by no verifier.
+        ConfigError: an empty issuer, audience or typ; a lifetime below one second; a `now` that is no time.
     """
     if not _KEYWORDS.isdisjoint(claims) or (jti is not None and "jti" in claims):
         raise ClaimError(_first_repeated(claims), "repeats a keyword")
@@ -331,7 +357,7 @@ def sign_claims(
     # What was added above has its type; of what came in, mostly `sub` alone is registered.
     if "nbf" in claims or "jti" in whole or claims.get("sub", "").__class__ is not str:
         check_types(whole)
-    return jws.sign_encoded(jws.encoded_header(key, typ), _payload(whole), key)
+    return whole
 
 
 def _first_repeated(claims: Mapping[str, Any]) -> str:
