@@ -1,0 +1,60 @@
+"""Permissive twins of the defences of `admit.verifier.ends`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from admit.verifier.ends.end import End
+
+
+def forgotten_by_wall(end: End, at: float, wall: float, boot: float) -> bool:
+    """The wall clock decides alone."""
+    return wall >= end.until
+
+
+def joined_as_it_is(self: Any, remembers: bool) -> None:
+    """What Redis holds now is all there ever was."""
+    found = self._fetch(0)
+    self._held = self._new_held()
+    self._held.take(found.ends, since=0.0)
+    self._epoch, self._seq = found.epoch, found.last
+
+
+def never_unknown(iat: float | None, since: float) -> bool:
+    """A lost store lost nothing."""
+    return False
+
+
+def not_to_disk(descriptor: int) -> None:
+    """Acknowledge at once."""
+
+
+def in_any_order(bad: bool) -> None:
+    """Read on behind damage."""
+
+
+def any_modes(status: Any) -> None:
+    """Whoever may write."""
+
+
+def always_fresh(self: Any) -> bool:
+    """However long ago it was read."""
+    return True
+
+
+def settle_nothing(self: Any) -> None:
+    """A file that is missing is begun anew and empty; what it lacks it lacks."""
+    if not self.path.exists():
+        self.path.write_bytes(b"admit-ends 1 0123456789abcdef\n")
+    self._catch_up()
+
+
+TWINS: dict[str, Callable[..., Any]] = {
+    "admit.verifier.ends.file:FileEndStore._settle": settle_nothing,
+    "admit.verifier.ends.file:see_to_disk": not_to_disk,
+    "admit.verifier.ends.lines:check_order": in_any_order,
+    "admit.verifier.ends.place:check_modes": any_modes,
+    "admit.verifier.ends.redis:RedisEndStore._join": joined_as_it_is,
+    "admit.verifier.ends.view:is_unknown": never_unknown,
+    "admit.verifier.ends.store:PolledEndStore.is_fresh": always_fresh,
+    "admit.verifier.ends.held:may_forget": forgotten_by_wall,
+}
