@@ -122,7 +122,7 @@ def test_another_algorithm_of_the_same_key_is_refused() -> None:
 @pytest.mark.rfc("8725", "3.2")
 @pytest.mark.rfc("7518", "3.3")
 @pytest.mark.threat(
-    "JWT-alg-weak", off=["admit.jose.material.rsa:check_rsa_size", "admit.jose.jwk:check_suits"]
+    "JWT-alg-weak", off=["admit.jose.material.rsa:check_rsa_size", "admit.jose.binding:check_suits"]
 )
 def test_an_rsa_key_of_1024_bits_is_refused() -> None:
     weak = rsa.generate_private_key(65537, 1024)
@@ -169,7 +169,7 @@ def test_an_ed448_key_of_small_order_is_refused() -> None:
         JWK.load({"kty": "OKP", "crv": "Ed448", "x": base64url.encode(b"\x01" + bytes(56)).decode()})
 
 
-@pytest.mark.threat("JWT-alg-weak", off="admit.jose.jwk:check_purpose")
+@pytest.mark.threat("JWT-alg-weak", off="admit.jose.binding:check_purpose")
 def test_an_encryption_key_verifies_no_signature() -> None:
     with pytest.raises(InvalidKeyError):
         JWK.load({**public("RS256").to_dict(), "use": "enc"})
@@ -177,7 +177,7 @@ def test_an_encryption_key_verifies_no_signature() -> None:
 
 @pytest.mark.rfc("8725", "3.5")
 @pytest.mark.threat(
-    "JWT-entropy", off=["admit.jose.secret_check:check_entropy", "admit.jose.jwk:check_suits"]
+    "JWT-entropy", off=["admit.jose.secret_check:check_entropy", "admit.jose.binding:check_suits"]
 )
 @pytest.mark.parametrize(
     "secret",

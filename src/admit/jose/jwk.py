@@ -2,34 +2,18 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NoReturn, TypeAlias, final
+from typing import Any, NoReturn, final
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
 
 from admit.errors import InvalidKeyError, MalformedTokenError
-from admit.jose import base64url, json, material, pem
-from admit.jose.algorithms import JWS_ALGS, JwsAlg, Sign, Verify
-from admit.jose.key_management import JWE_ALGS, JweAlg, Unwrap, Wrap
+from admit.jose import base64url, binding, json, material, pem
+from admit.jose.algorithms import JwsAlg, Sign, Verify
+from admit.jose.binding import Row
+from admit.jose.key_management import JweAlg, Unwrap, Wrap
 from admit.jose.material import KeyMaterial, octet
 
-Row: TypeAlias = JwsAlg | JweAlg
-
-MAX_KID = 128
-"""Characters of a `kid`; it is a dictionary key and nothing else."""
 _MAX_KEY_SIZE = 65_536
-_OPERATIONS = frozenset(
-    {"sign", "verify", "encrypt", "decrypt", "wrapKey", "unwrapKey", "deriveKey", "deriveBits"}
-)
-_SIGNATURE_SIZES = {"Ed25519": 64, "Ed448": 114}  # of the one algorithm that takes both curves
-_PUBLIC_OPERATION = {
-    "sign": "verify",
-    "decrypt": "encrypt",
-    "unwrapKey": "wrapKey",
-}
-_FOR_SIGNATURES = frozenset({"sign", "verify"})
-_FOR_WRAPPING = frozenset({"encrypt", "wrapKey", "deriveKey", "deriveBits"})
-_FOR_UNWRAPPING = frozenset({"decrypt", "unwrapKey", "deriveKey", "deriveBits"})
 
 
 @final
@@ -88,23 +72,23 @@ class JWK:
         key_ops: frozenset[str] | None = None,
     ) -> None:
         """Bind checked material to a row. Internal: `generate`, `secret` and `load` are the ways in."""
-        check_suits(key_material, row)
-        check_purpose(use, key_ops, signs=isinstance(row, JwsAlg))
-        check_kid(kid)
+        binding.check_suits(key_material, row)
+        binding.check_purpose(use, key_ops, signs=isinstance(row, JwsAlg))
+        binding.check_kid(kid)
         private = key_material.private
         signer: Sign | None = None
         verifier: Verify | None = None
         wrapper: Wrap | None = None
         unwrapper: Unwrap | None = None
         if isinstance(row, JwsAlg):
-            if private is not None and _may(key_ops, frozenset({"sign"})):
+            if private is not None and binding.may(key_ops, frozenset({"sign"})):
                 signer = row.signer(private)
-            if _may(key_ops, frozenset({"verify"})):
+            if binding.may(key_ops, frozenset({"verify"})):
                 verifier = row.verifier(key_material.public)
         else:
-            if _may(key_ops, _FOR_WRAPPING):
+            if binding.may(key_ops, binding.FOR_WRAPPING):
                 wrapper = row.wrapper(key_material)
-            if private is not None and _may(key_ops, _FOR_UNWRAPPING):
+            if private is not None and binding.may(key_ops, binding.FOR_UNWRAPPING):
                 unwrapper = row.unwrapper(key_material)
         put = object.__setattr__
         put(self, "_material", key_material)
@@ -115,7 +99,7 @@ class JWK:
         put(self, "use", use)
         put(self, "key_ops", key_ops)
         put(self, "is_private", private is not None)
-        put(self, "signature_size", _signature_size(key_material, row))
+        put(self, "signature_size", binding.signature_size(key_material, row))
         put(self, "_row", row)
         put(self, "signer", signer)
         put(self, "verifier", verifier)
@@ -134,7 +118,7 @@ class JWK:
         Raises:
             InvalidKeyError: `alg` is unknown, takes no such curve, or does not say what key it wants (`dir`, PBES2).
         """
-        row = next((one for one in _rows(alg) if crv is None or crv in one.curves), None)
+        row = next((one for one in binding.rows_of(alg) if crv is None or crv in one.curves), None)
         if row is None:
             raise InvalidKeyError("alg is not supported, or not with that curve")
         bits = row.min_bits if isinstance(row, JwsAlg) else row.bits or row.min_bits
@@ -156,7 +140,7 @@ class JWK:
         if not isinstance(raw, bytes):
             raise InvalidKeyError("a secret is bytes")
         found = octet.of_secret(raw)
-        return cls(found, _row(alg, found), kid=kid)
+        return cls(found, binding.row_of(alg, found), kid=kid)
 
     @classmethod
     def password(cls, password: bytes, alg: str, *, kid: str | None = None) -> "JWK":
@@ -170,7 +154,7 @@ class JWK:
         if not isinstance(password, bytes):
             raise InvalidKeyError("a password is bytes")
         found = octet.of_password(password)
-        return cls(found, _row(alg, found), kid=kid)
+        return cls(found, binding.row_of(alg, found), kid=kid)
 
     @classmethod
     def load(
@@ -190,7 +174,7 @@ class JWK:
             raw = data.encode() if isinstance(data, str) else bytes(data)
             if raw.lstrip().startswith(pem.BEGIN):
                 found = pem.read_pem(raw)
-                return cls(found, _resolve(found, None, alg), kid=kid)
+                return cls(found, binding.resolve(found, None, alg), kid=kid)
             members = json.loads_object(raw, max_size=_MAX_KEY_SIZE)
         except (MalformedTokenError, UnicodeEncodeError, TypeError):
             raise InvalidKeyError("neither a JWK nor a PEM key") from None
@@ -201,12 +185,12 @@ class JWK:
         own_alg, own_kid = _optional_text(members, "alg"), _optional_text(members, "kid")
         if kid is not None and own_kid is not None and kid != own_kid:
             raise InvalidKeyError("kid is not the key's own")
-        use, key_ops = _optional_text(members, "use"), _operations(members)
+        use, key_ops = _optional_text(members, "use"), binding.operations(members)
         found = material.read_members(members)
-        check_certificate(members, found)
+        binding.check_certificate(members, found)
         return cls(
             found,
-            _resolve(found, own_alg, alg),
+            binding.resolve(found, own_alg, alg),
             kid=own_kid if kid is None else kid,
             use=use,
             key_ops=key_ops,
@@ -221,7 +205,7 @@ class JWK:
         if not self.is_private:
             return self
         half = self._public_material()
-        operations = None if self.key_ops is None else _public_operations(self.key_ops)
+        operations = None if self.key_ops is None else binding.public_operations(self.key_ops)
         return JWK(half, self._row, kid=self.kid, use=self.use, key_ops=operations)
 
     def _public_material(self) -> KeyMaterial:
@@ -252,7 +236,7 @@ class JWK:
         if self.use is not None:
             members["use"] = self.use
         if self.key_ops is not None:
-            shown = self.key_ops if private else _public_operations(self.key_ops)
+            shown = self.key_ops if private else binding.public_operations(self.key_ops)
             members["key_ops"] = sorted(shown)
         return members
 
@@ -296,99 +280,6 @@ class JWK:
         raise TypeError("a JWK is not pickled: to_private_bytes() and JWK.load() move a key on purpose")
 
 
-def check_suits(key_material: KeyMaterial, row: Row) -> None:
-    """Refuse a key of another type or curve than the algorithm's, or of another size, RFC 7518 §3, §4."""
-    suits = key_material.crv in row.curves if row.curves else key_material.crv is None
-    if key_material.kty != row.kty or not suits:
-        raise InvalidKeyError("the algorithm takes another type of key")
-    if key_material.bits < row.min_bits:
-        raise InvalidKeyError("the key is too small for its algorithm")
-    if isinstance(row, JweAlg) and row.bits and key_material.bits != row.bits:
-        raise InvalidKeyError("the key has not the size of its algorithm")
-
-
-def check_purpose(use: str | None, key_ops: frozenset[str] | None, *, signs: bool = True) -> None:
-    """Refuse a key that is not meant for what its algorithm does, RFC 7517 §4.2, §4.3."""
-    if use is not None and use != ("sig" if signs else "enc"):
-        raise InvalidKeyError("use is not that of the algorithm")
-    if key_ops is not None:
-        allowed = _FOR_SIGNATURES if signs else _FOR_WRAPPING | _FOR_UNWRAPPING
-        if not (key_ops and key_ops <= allowed):
-            raise InvalidKeyError("key_ops names no operation of the algorithm, or others too")
-
-
-def _may(key_ops: frozenset[str] | None, one_of: frozenset[str]) -> bool:
-    return key_ops is None or bool(key_ops & one_of)
-
-
-def _public_operations(key_ops: frozenset[str]) -> frozenset[str]:
-    return frozenset(_PUBLIC_OPERATION.get(name, name) for name in key_ops)
-
-
-def check_kid(kid: str | None) -> None:
-    """Refuse a `kid` that no token could carry."""
-    if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= MAX_KID):
-        raise InvalidKeyError("kid is a string of 1 to 128 characters")
-
-
-def check_certificate(members: Mapping[str, Any], found: KeyMaterial) -> None:
-    """Refuse an `x5c` whose first certificate holds another key, RFC 7517 §4.7. No chain is followed."""
-    chain = members.get("x5c")
-    if chain is None:
-        return
-    # Certificates are rare; their parser is loaded only for a key that has one.
-    from binascii import a2b_base64
-
-    from cryptography.x509 import load_der_x509_certificate
-
-    try:
-        if not isinstance(chain, list) or not chain or not isinstance(chain[0], str):
-            raise InvalidKeyError("x5c is not a list of certificates")
-        certified = load_der_x509_certificate(a2b_base64(chain[0].encode("ascii"), strict_mode=True))
-        same = certified.public_key() == found.public
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise InvalidKeyError("x5c cannot be read") from None
-    if not same:
-        raise InvalidKeyError("x5c certifies another key")
-
-
-def _signature_size(found: KeyMaterial, row: Row) -> int:
-    if isinstance(row, JweAlg):
-        return 0
-    return row.signature_size or _SIGNATURE_SIZES.get(found.crv or "", (found.bits + 7) // 8)
-
-
-def _rows(alg: object) -> list[Row]:
-    """The rows of that name: one, or one for each key type of an agreement; none where it is not supported."""
-    if not isinstance(alg, str):
-        return []
-    if alg in JWS_ALGS:
-        return [JWS_ALGS[alg]]
-    return [row for (name, _), row in JWE_ALGS.items() if name == alg]
-
-
-def _row(alg: str, found: KeyMaterial) -> Row:
-    rows = _rows(alg)
-    if not rows:
-        raise InvalidKeyError("alg is not supported")
-    return next((row for row in rows if row.kty == found.kty), rows[0])
-
-
-def _resolve(found: KeyMaterial, own: str | None, asked: str | None) -> Row:
-    """The one algorithm of a key: its own, else the one asked for, else that of its curve."""
-    if own is not None and asked is not None and own != asked:
-        raise InvalidKeyError("alg is not the key's own")
-    named = asked if own is None else own
-    if named is not None:
-        return _row(named, found)
-    if found.crv is not None:
-        rows: tuple[Row, ...] = (*JWS_ALGS.values(), *JWE_ALGS.values())
-        for row in rows:
-            if row.kty == found.kty and found.crv in row.curves:
-                return row
-    raise InvalidKeyError("the key names no algorithm: pass alg")
-
-
 def _optional_text(members: Mapping[str, Any], name: str) -> str | None:
     value = members.get(name)
     if value is None and name not in members:
@@ -396,18 +287,6 @@ def _optional_text(members: Mapping[str, Any], name: str) -> str | None:
     if not isinstance(value, str):
         raise InvalidKeyError(f"{name} is not a string")
     return value
-
-
-def _operations(members: Mapping[str, Any]) -> frozenset[str] | None:
-    """`key_ops`, RFC 7517 §4.3: names without repetition."""
-    if "key_ops" not in members:
-        return None
-    value = members["key_ops"]
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise InvalidKeyError("key_ops is not a list of strings")
-    if len(set(value)) != len(value) or not _OPERATIONS.issuperset(value):
-        raise InvalidKeyError("key_ops repeats a name or has an unknown one")
-    return frozenset(value)
 
 
 def _thumbprint(found: KeyMaterial) -> str:
