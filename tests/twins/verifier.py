@@ -53,6 +53,11 @@ def always_complete(head: Any, versions: Mapping[int, str]) -> bool:
     return True
 
 
+def always_clear(self: Any, entry: Any) -> bool:
+    """What was good once is good."""
+    return True
+
+
 TWINS: dict[str, Callable[..., Any]] = {
     "admit.fetch.egress:check_addresses": any_addresses,
     "admit.fetch.egress:check_url": any_url,
@@ -66,6 +71,7 @@ TWINS: dict[str, Callable[..., Any]] = {
     "admit.verifier.freshness:check_kid": nothing,
     "admit.verifier.freshness:is_back": never_back,
     "admit.verifier.freshness:is_complete": always_complete,
+    "admit.verifier.hit:Standing.clears": always_clear,
     "admit.verifier.keys:check_age": nothing,
     "admit.verifier.keys:is_cool": always_cool,
     "admit.verifier.metadata:check_issuer": nothing,

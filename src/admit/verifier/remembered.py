@@ -89,13 +89,18 @@ class RememberedTokens:
         return len(self._entries)
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+
 def freeze(value: Any) -> Any:
     """A JSON value that nobody can change: one request must not alter what the next one sees."""
     kind = value.__class__
-    if kind is str or kind is int or kind is float or kind is bool or value is None:
+    if kind in _PLAIN:
         return value
     if kind is dict or isinstance(value, Mapping):
-        return MappingProxyType({name: freeze(member) for name, member in value.items()})
+        return MappingProxyType(
+            {name: one if one.__class__ in _PLAIN else freeze(one) for name, one in value.items()}
+        )
     if isinstance(value, list | tuple):
-        return tuple(freeze(member) for member in value)
+        return tuple(one if one.__class__ in _PLAIN else freeze(one) for one in value)
     return value
