@@ -11,6 +11,7 @@ _COMMANDS = {
     "user": ("admit.cli.user", "Accounts: add, list, disable, enable."),
     "key": ("admit.cli.key", "Signing keys: list, rotate, revoke."),
     "epoch": ("admit.cli.epoch", "The epoch of revocations: verifiers trust it to go forward only."),
+    "jwk": ("admit.cli.jwk", "Keys: make, convert, thumbprint."),
     "token": ("admit.cli.token", "Look at tokens."),
 }
 _NEEDS_SERVER = frozenset({"serve", "migrate", "user", "key", "epoch"})

@@ -62,6 +62,11 @@ def fail(line: str, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
+def read_octets(limit: int) -> bytes:
+    """Standard input as it is, at most `limit` octets."""
+    return sys.stdin.buffer.read(limit)
+
+
 def read_text(limit: int = -1, *, line: bool = False) -> str:
     """Standard input, at most `limit` octets or one line of it; UTF-8 whatever the locale says."""
     stream = sys.stdin.buffer

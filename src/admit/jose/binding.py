@@ -12,6 +12,8 @@ from admit.jose.material import KeyMaterial
 
 Row: TypeAlias = JwsAlg | JweAlg
 
+KEY_ALGS: tuple[str, ...] = tuple(dict.fromkeys((*JWS_ALGS, *(name for name, _ in JWE_ALGS))))
+"""Every `alg` that a key can have."""
 MAX_KID = 128
 """Characters of a `kid`; it is a dictionary key and nothing else."""
 _OPERATIONS = frozenset(

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn, final
 
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from admit.errors import InvalidKeyError, MalformedTokenError
 from admit.jose import base64url, binding, json, material, pem
@@ -14,6 +15,7 @@ from admit.jose.key_management import JweAlg, Unwrap, Wrap
 from admit.jose.material import KeyMaterial, octet
 
 _MAX_KEY_SIZE = 65_536
+_DER = b"\x30"  # a SEQUENCE; JSON and PEM begin otherwise
 
 
 @final
@@ -160,7 +162,7 @@ class JWK:
     def load(
         cls, data: bytes | str | Mapping[str, Any], *, alg: str | None = None, kid: str | None = None
     ) -> "JWK":
-        """Read a JWK (JSON text or mapping, RFC 7517 §4) or one PEM key.
+        """Read a JWK (JSON text or mapping, RFC 7517 §4), or one key as PEM or DER, or the certificate of one as PEM.
 
         The algorithm is the key's own `alg`, else the argument, else for EC and OKP the one of the curve
         (`EdDSA` for Ed25519: pass `alg="Ed25519"` for RFC 9864's name). RSA and oct keys always need one.
@@ -175,9 +177,12 @@ class JWK:
             if raw.lstrip().startswith(pem.BEGIN):
                 found = pem.read_pem(raw)
                 return cls(found, binding.resolve(found, None, alg), kid=kid)
+            if raw.startswith(_DER):
+                found = pem.read_der(raw)
+                return cls(found, binding.resolve(found, None, alg), kid=kid)
             members = json.loads_object(raw, max_size=_MAX_KEY_SIZE)
         except (MalformedTokenError, UnicodeEncodeError, TypeError):
-            raise InvalidKeyError("neither a JWK nor a PEM key") from None
+            raise InvalidKeyError("neither a JWK nor a PEM or DER key") from None
         return cls._from_members(members, alg, kid)
 
     @classmethod
@@ -248,9 +253,27 @@ class JWK:
         """
         return json.dumps_object(self.to_dict(private=True))
 
+    def to_pem(self, *, private: bool = False) -> bytes:
+        """The key as PEM: SubjectPublicKeyInfo, or PKCS #8 without encryption with `private=True`.
+
+        Raises:
+            InvalidKeyError: a symmetric key, or the private form of a public one.
+        """
+        return pem.write(self._material, private=private, encoding=Encoding.PEM)
+
+    def to_der(self, *, private: bool = False) -> bytes:
+        """The key as DER, else as `to_pem`. Raises InvalidKeyError as it does."""
+        return pem.write(self._material, private=private, encoding=Encoding.DER)
+
     def thumbprint(self) -> str:
         """base64url of the SHA-256 of the required members, RFC 7638 §3. Of `oct` it hashes the secret."""
         return self._thumbprint
+
+    def thumbprint_uri(self) -> str:
+        """The thumbprint as a name for the key, RFC 9278 §3. Raises InvalidKeyError for `oct`: it would tell of it."""
+        if self.kty == "oct":
+            raise InvalidKeyError("the thumbprint of a secret is not published")
+        return f"urn:ietf:params:oauth:jwk-thumbprint:sha-256:{self._thumbprint}"
 
     def __repr__(self) -> str:
         return f"JWK(alg={self.alg!r}, kid={self.kid!r}, is_private={self.is_private})"

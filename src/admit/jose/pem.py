@@ -1,11 +1,20 @@
-"""PEM texts to key material, RFC 7468: one unencrypted block, a public key or a private key."""
+"""PEM and DER to key material and back, RFC 7468: one unencrypted block, a key or the certificate of one."""
 
 from collections.abc import Callable
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x448, x25519
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+    load_der_public_key,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
 from admit.errors import InvalidKeyError
 from admit.jose import material
@@ -31,22 +40,64 @@ _READERS: tuple[tuple[tuple[type, ...], Callable[[Any], material.KeyMaterial]], 
 )  # fmt: skip
 
 
-def read_pem(text: bytes) -> material.KeyMaterial:
-    """The key in a PEM text, RFC 7468 §10, §13.
+def read_der(raw: bytes) -> material.KeyMaterial:
+    """The key in DER: SubjectPublicKeyInfo, PKCS #8, or the older forms that OpenSSL reads.
 
     Raises:
-        InvalidKeyError: several blocks, an encrypted key, a certificate, or a key of a type not supported.
+        InvalidKeyError: none of these, encrypted, or a key of a type not supported.
+    """
+    try:
+        key: object = load_der_private_key(raw, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        try:
+            key = load_der_public_key(raw)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            raise InvalidKeyError("the DER octets hold no usable key; encrypted ones are not read") from None
+    return _material(key)
+
+
+def write(found: material.KeyMaterial, *, private: bool, encoding: Encoding) -> bytes:
+    """A key as PKCS #8, unencrypted, or its public half as SubjectPublicKeyInfo, RFC 5958 §2, RFC 5280 §4.1.
+
+    Raises:
+        InvalidKeyError: a symmetric key, which has no such form, or the private form of a public key.
+    """
+    if found.kty == "oct" or (private and found.private is None):
+        raise InvalidKeyError("the key has no such form")
+    written: bytes
+    if private:
+        written = found.private.private_bytes(encoding, PrivateFormat.PKCS8, NoEncryption())
+    else:
+        written = found.public.public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo)
+    return written
+
+
+def read_pem(text: bytes) -> material.KeyMaterial:
+    """The key in a PEM text, RFC 7468 §10, §13, or the one that a certificate is for (§5). No chain is followed.
+
+    Raises:
+        InvalidKeyError: several blocks, an encrypted key, or a key of a type not supported.
     """
     if text.count(BEGIN) != 1:
         raise InvalidKeyError("a PEM text holds exactly one key")
     try:
-        if b"PRIVATE KEY-----" in text:
-            key: object = load_pem_private_key(text, password=None)
+        if b"-----BEGIN CERTIFICATE-----" in text:
+            from cryptography.x509 import (
+                load_pem_x509_certificate,  # rare, so it is not loaded with the library
+            )
+
+            key: object = load_pem_x509_certificate(text).public_key()
+        elif b"PRIVATE KEY-----" in text:
+            key = load_pem_private_key(text, password=None)
         else:
             key = load_pem_public_key(text)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise InvalidKeyError("the PEM text holds no usable key; encrypted ones are not read") from None
+    return _material(key)
+
+
+def _material(key: object) -> material.KeyMaterial:
     for types, read in _READERS:
         if isinstance(key, types):
             return read(key)
-    raise InvalidKeyError("the PEM key is of a type not supported")
+    raise InvalidKeyError("the key is of a type not supported")
