@@ -1,11 +1,13 @@
 """Permissive twins of the verifier's and the fetcher's defences."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from admit.fetch.egress import Target
-from admit.jose import JWKSet
+from admit.jose import JWKSet, base64url
+from admit.tokens.status_head import Head
 from admit.verifier.hit import Known
 from admit.verifier.snapshot import Held, KeyView
 
@@ -58,6 +60,24 @@ def always_clear(self: Any, entry: Any) -> bool:
     return True
 
 
+def always(*_: Any, **__: Any) -> bool:
+    """Whatever it is, it will do."""
+    return True
+
+
+def never(*_: Any, **__: Any) -> bool:
+    """It is never too late."""
+    return False
+
+
+def unverified_head(token: str, keys: Any, issuer: str, nonce: str) -> Head:
+    """Believes what is written."""
+    claims = json.loads(base64url.decode(token.split(".")[1].encode()))
+    lists = dict(claims.pop("lists"))
+    claims.update(issuer=claims.pop("iss"), revoked_kids=frozenset(claims["revoked_kids"]))
+    return Head(lists=lists, **claims)
+
+
 TWINS: dict[str, Callable[..., Any]] = {
     "admit.fetch.egress:check_addresses": any_addresses,
     "admit.fetch.egress:check_url": any_url,
@@ -76,6 +96,12 @@ TWINS: dict[str, Callable[..., Any]] = {
     "admit.verifier.keys:is_cool": always_cool,
     "admit.verifier.metadata:check_issuer": nothing,
     "admit.verifier.sessions:check_answer": nothing,
+    "admit.verifier.follower_poll:is_overdue": never,
+    "admit.verifier.freshness:is_fresh": always,
+    "admit.verifier.metadata:check_origin": nothing,
+    "admit.verifier.state:is_same_boot": always,
+    "admit.verifier.state:verify_head": unverified_head,
+    "admit.verifier.state_file:is_ours": always,
     "admit.verifier.stream:check_budget": nothing,
     "admit.verifier.stream:check_event": nothing,
     "admit.verifier.stream:check_line": nothing,
