@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from admit.credentials.lookup import StatusRef
 from admit.issuer.revocation.records import ListBits, NodeKind, StatusState
 from admit.tokens import status_list
 
@@ -33,6 +34,11 @@ def list_of(idx: int) -> int:
 def low_of(idx: int) -> int:
     """The index inside its list, before it is permuted."""
     return idx & LOW_MASK
+
+
+def bit_of(ref: StatusRef) -> int:
+    """A bit as one number: its list, then its position."""
+    return ref.list << LIST_BITS | ref.position
 
 
 def mark_from(low: int) -> int:

@@ -303,7 +303,11 @@ async def _drive(connection: asyncpg.Connection, steps: Steps[Any], long: float)
                     publish, rows = True, []
                 case Long():
                     patience, rows = long + _BEYOND, []
-                    await connection.execute(f"SET LOCAL statement_timeout = {int(long * 1000)}")
+                    limit = int(long * 1000)
+                    await connection.execute(
+                        f"SET LOCAL statement_timeout = {limit};"
+                        f" SET LOCAL idle_in_transaction_session_timeout = {limit}"
+                    )
             step = steps.send(rows)
     except StopIteration as stop:
         return stop.value, publish

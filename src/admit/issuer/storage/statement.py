@@ -154,7 +154,10 @@ PUBLISH: Final = Publish()
 
 @dataclass(frozen=True, slots=True)
 class Long:
-    """Yielded by a transaction that may touch a million rows: from here on its statements may take that long."""
+    """Yielded by a transaction that may touch a million rows: from here on each statement may take long.
+
+    Yielded again, it lets others of this process have their turn.
+    """
 
 
 LONG: Final = Long()

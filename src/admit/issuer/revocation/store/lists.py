@@ -1,6 +1,5 @@
 """Making lists, and reading the whole of them."""
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
@@ -20,13 +19,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.base import Executable
 
-from admit.credentials.lookup import StatusRef
 from admit.issuer.keys.store import signing_key
 from admit.issuer.revocation import rules
 from admit.issuer.revocation.store.tables import node, status_batch, status_change, status_head, status_list
 from admit.issuer.storage import (
     PUBLISH,
-    Bound,
     DialectName,
     Statement,
     Steps,
@@ -69,7 +66,7 @@ INSERT_CHANGE: Final = Statement(
 
 
 def _insert_changes(dialect: DialectName) -> Executable:
-    """One statement for any number of bits; a bit travels as one number, as an index does."""
+    """One statement for any number of bits."""
     given = list_of("bits", BigInteger())
     bit: ColumnElement[int] = (
         func.json_each(given).table_valued("value").c.value
@@ -84,12 +81,7 @@ def _insert_changes(dialect: DialectName) -> Executable:
 
 
 INSERT_CHANGES: Final = Statement(_insert_changes)
-
-
-def set_bits(refs: Iterable[StatusRef]) -> Bound:
-    """Write down that these bits were set. The caller publishes."""
-    return INSERT_CHANGES(bits=[ref.list << rules.LIST_BITS | ref.position for ref in refs])
-
+"""Write down that `bits` (`rules.bit_of`) were set. The caller publishes."""
 
 SELECT_HEAD: Final = Statement(
     select(
