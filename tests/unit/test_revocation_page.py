@@ -7,6 +7,7 @@ from pathlib import Path
 from admit import Revocation
 from admit.issuer.revocation import RevocationConfig
 from admit.tokens import status_list
+from admit.verifier.episodes import NEAR
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "revocation.md").read_text("utf-8")
 
@@ -34,8 +35,15 @@ def test_the_page_opens_with_the_price() -> None:
 def test_the_defaults_on_the_page_are_the_codes() -> None:
     config = RevocationConfig()
     rows = dict(re.findall(r"^\| `revocation\.(\w+)` \| (.*?) \|", PAGE, re.M))
-    assert set(rows) == {"poll", "list_max_age", "list_lifetime", "change_log", "node_kept"}
+    durations = {name for name in RevocationConfig.__slots__ if isinstance(getattr(config, name), timedelta)}
+    assert set(rows) == durations - {"list_check"}
     assert rows == {name: written(getattr(config, name)) for name in rows}
+    assert f"`revocation.most_streams` ({config.most_streams:,})" in PAGE
+
+
+def test_the_figures_of_the_watch_are_the_codes() -> None:
+    bound = Revocation().bound
+    assert f"are {bound * NEAR:.0f} s old; at {bound:.0f} s" in PAGE
 
 
 def test_the_bounds_on_the_page_are_the_codes() -> None:
