@@ -50,6 +50,9 @@ def settle_nothing(self: Any) -> None:
 
 TWINS: dict[str, Callable[..., Any]] = {
     "admit.verifier.ends.file:FileEndStore._settle": settle_nothing,
+    "admit.verifier.ends.check:check_ended": lambda ended: None,
+    "admit.verifier.ends.check:check_read": lambda store: None,
+    "admit.verifier.ends.check:check_remembered": lambda wall, expires: None,
     "admit.verifier.ends.file:see_to_disk": not_to_disk,
     "admit.verifier.ends.lines:check_order": in_any_order,
     "admit.verifier.ends.place:check_modes": any_modes,

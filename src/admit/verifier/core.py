@@ -36,6 +36,8 @@ from admit.tokens import access, status_list
 from admit.verifier import foreign, freshness, health
 from admit.verifier import keys as key_rules
 from admit.verifier.counters import Counters
+from admit.verifier.ends.check import EndCheck
+from admit.verifier.ends.store import EndStore
 from admit.verifier.follower import Follower
 from admit.verifier.health import VerifierHealth
 from admit.verifier.hit import Known, remembered_first
@@ -78,7 +80,7 @@ class Core:
         self.wall = wall
         self.boottime = boottime
         self._known: dict[str, Known] = {}
-        inline: list[Follower] = []
+        inline: list[Follower | EndStore] = []
         for trust in issuers:
             source: Source | None = trust.source
             if source is None:
@@ -89,10 +91,14 @@ class Core:
                     inline.append(source)
                 # A verifier that nobody uses any more is not followed for ever.
                 weakref.finalize(self, source.close, wait=False).atexit = False
+            ends = None if trust.ends is None else EndCheck(trust.ends)
+            if trust.ends is not None and not background:
+                trust.ends.start(background=False)
+                inline.append(trust.ends)
             for one in trust.each():
                 if one.issuer in self._known:
                     raise ConfigError("an issuer is trusted once; give it several audiences instead")
-                self._known[one.issuer] = Known(one, source, quick=source not in inline)
+                self._known[one.issuer] = Known(one, source, ends=ends, quick=source not in inline)
         self.inline = tuple(inline)
         self._askers = Askers(
             [
@@ -121,16 +127,18 @@ class Core:
 
     def tend(self) -> None:
         """Where there are no threads: begin to follow, and do what is due. Asks over the network."""
-        for follower in self.inline:
-            if not follower.started:
-                follower.start()
-            follower.tend()
+        for one in self.inline:
+            if not one.started:
+                one.start()
+            one.tend()
 
     def ready(self) -> bool:
         """Whether a good token of every issuer would be taken now. Starts what is not started."""
         for known in self._known.values():
             if not known.source.started:
                 known.source.start()
+            if known.trust.ends is not None:
+                known.trust.ends.start()
         return self.health().ready
 
     @remembered_first
@@ -153,8 +161,8 @@ class Core:
         Raises:
             AdmitError: as `try_verify`; each is counted.
         """
-        for follower in self.inline:
-            follower.tend()
+        for one in self.inline:
+            one.tend()
         try:
             token = credential if isinstance(credential, str) else bearer_token(credential)
             key = digest(token)
@@ -179,7 +187,7 @@ class Core:
         try:
             self._check_state(snapshot, view, entry, wall)
         except StaleRevocationError:
-            return self._wait_for_poll(entry.known.source, final)
+            return self._wait_for_poll(entry.known, final)
         return entry.principal
 
     def _check_state(self, snapshot: IssuerSnapshot, view: KeyView, entry: Remembered, wall: float) -> None:
@@ -198,7 +206,7 @@ class Core:
     def _verify(self, token: str, key: bytes, wall: float, final: bool) -> Principal | Pending:
         asker = self._askers.choose(token)
         if asker is not None:
-            return self._ask(asker, token, key, wall)
+            return self._ask(asker, token, key, wall, final)
         unverified = jws.parse(token)
         known = choose_issuer(self._known, named_issuer(unverified.payload_bytes))
         source, trust = known.source, known.trust
@@ -210,6 +218,8 @@ class Core:
             waiting = None if final else source.pending()
             if waiting is not None:
                 return Pending(waiting)
+            # What was waited for may have come between the two looks.
+            snapshot, view = source.snapshot, trusted_keys(known, self._known)
             if view is None:
                 raise KeysUnavailableError("no keys of this issuer could be had yet")
         kid = unverified.header.get("kid")
@@ -222,7 +232,7 @@ class Core:
         try:
             self._check_state(snapshot, view, entry, wall)
         except StaleRevocationError:
-            return self._wait_for_poll(source, final)
+            return self._wait_for_poll(known, final)
         self.remembered.put(key, entry)
         return entry.principal
 
@@ -257,6 +267,8 @@ class Core:
         expires = claims["exp"] + leeway
         if trust.policy.max_age_s is not None and iat is not None:
             expires = min(expires, iat + trust.policy.max_age_s + leeway)
+        if known.ends is not None:
+            expires = min(expires, known.ends.expires(iat, wall, leeway))
         return Remembered(
             principal=principal,
             known=known,
@@ -268,8 +280,11 @@ class Core:
             status=status,
         )
 
-    def _ask(self, asker: Asker, token: str, key: bytes, wall: float) -> Principal | Pending:
+    def _ask(self, asker: Asker, token: str, key: bytes, wall: float, final: bool) -> Principal | Pending:
         """An opaque token: who it speaks for, by what its issuer says of it, RFC 7662."""
+        reading = None if final else self.pending_ends(asker.issuer)
+        if reading is not None:
+            return Pending(reading)
         found = asker.check(token, key, wall)
         if isinstance(found, Principal):
             return self._still_good(found)
@@ -297,8 +312,17 @@ class Core:
         """What is held of ends counts for opaque tokens too."""
         known = self._known[found.issuer]
         if known.ends is not None:
-            known.ends.check(found, found.claims.get("iat"), self.boottime())
+            iat = found.claims.get("iat")
+            terms = known.trust.introspection
+            if iat is None and terms is not None:
+                iat = self.wall() - terms.cache.total_seconds()  # not long ago the issuer said it is good
+            known.ends.check_vouched(found, iat)
         return found
+
+    def pending_ends(self, issuer: str) -> Future[None] | None:
+        """A reading of an issuer's store of ends that is worth waiting for; None where it is fresh, or fails."""
+        known = self._known.get(issuer)
+        return None if known is None or known.ends is None else known.ends.pending()
 
     def _wait_for_keys(self, source: Source, kid: str | None, final: bool) -> Pending:
         """An unknown `kid`: perhaps a new key. Strangers write kids too, so a fetch is rarely worth it."""
@@ -312,9 +336,9 @@ class Core:
             raise KeysUnavailableError("the key is unknown, and the keys cannot be renewed")
         raise KeyNotFoundError("no key of that kid")
 
-    def _wait_for_poll(self, source: Source, final: bool) -> Pending:
-        """Stale though the issuer answers: this process slept, or the list is new."""
-        waiting = None if final else source.force_poll()
+    def _wait_for_poll(self, known: Known, final: bool) -> Pending:
+        """Stale though the issuer answers: this process slept, or the list is new; or its ends were never read."""
+        waiting = None if final else self.pending_ends(known.trust.issuer) or known.source.force_poll()
         if waiting is None:
             raise StaleRevocationError("revocations could not be checked within max_staleness")
         return Pending(waiting)
@@ -331,6 +355,11 @@ class Core:
         known = self._known.get(principal.issuer)
         if known is None:
             raise SessionError("the session is one of an issuer that is not trusted here")
+        if known.ends is not None:
+            try:
+                known.ends.check_vouched(principal, principal.auth_time)
+            except RevokedError:
+                raise SessionError("the session was ended") from None
         terms = known.trust.follows
         if terms is None:
             return

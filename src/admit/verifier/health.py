@@ -24,6 +24,8 @@ class IssuerHealth:
     `max_staleness` its bound and `left` the time until its tokens get 503 (0: they do). `lists` maps each list held to
     its version, `list_ages` to the time since it was proved; `keys` are the kids held for tokens.
 
+    `ends` is the number of ends held that this issuer told of otherwise, and `ends_age` the time since they were read.
+
     `up` says that somebody keeps this current, and `stream` whether ends are heard of as they happen: "open", "waiting"
     (tried again by itself, `stream_error` says why in a word) or "off". `went_back` says that the issuer's database was
     seen to go back in time: `admit epoch raise` there ends it. `last_error` is the code of the last failure to ask the
@@ -48,6 +50,8 @@ class IssuerHealth:
     went_back: bool = False
     last_error: str | None = None
     counts: Following = field(default_factory=Following, repr=False)
+    ends: int | None = None
+    ends_age: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class VerifierHealth:
 
 def of(known: "Known", boot: float) -> IssuerHealth:
     """The state of one issuer at a boot time."""
-    source, terms = known.source, known.trust.follows
+    source, terms, ends = known.source, known.trust.follows, known.trust.ends
     view, held = source.snapshot.keys, source.snapshot.held
     keys_age = None if view is None or view.fetched_at is None else boot - view.fetched_at
     have_keys = view is not None and (keys_age is None or 0 <= keys_age <= key_rules.MAX_STALE)
@@ -72,7 +76,9 @@ def of(known: "Known", boot: float) -> IssuerHealth:
     follower = source if isinstance(source, Follower) else None
     return IssuerHealth(
         issuer=known.trust.issuer,
-        ready=have_keys and (terms is None or freshness.is_fresh(held, boot, terms.bound)),
+        ready=have_keys
+        and (terms is None or freshness.is_fresh(held, boot, terms.bound))
+        and (ends is None or ends.is_fresh()),
         follows=terms is not None,
         fresh_age=None if held.fresh_at is None else boot - held.fresh_at,
         max_staleness=None if terms is None else terms.bound,
@@ -87,7 +93,9 @@ def of(known: "Known", boot: float) -> IssuerHealth:
         stream=(StreamState.OFF if follower is None else follower.stream_state).value,
         stream_error=None if follower is None else follower.stream_error,
         went_back=held.went_back,
-        last_error=source.last_error,
+        last_error=source.last_error or (None if ends is None else ends.last_error),
+        ends=None if ends is None else ends.view.count,
+        ends_age=None if ends is None else ends.age(),
         counts=Following() if follower is None else follower.counters,
     )
 

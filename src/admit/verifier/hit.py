@@ -12,8 +12,8 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from admit.credentials import BearerCredential
-from admit.principal import Principal
 from admit.verifier import keys as key_rules
+from admit.verifier.ends.check import EndCheck
 from admit.verifier.snapshot import IssuerSnapshot, Source
 from admit.verifier.trust import Revocation, TrustedIssuer
 
@@ -24,13 +24,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # A copy of a hash that is ready saves the look-up of its algorithm, a tenth of the whole.
 new_hash = sha256().copy
-
-
-class Ends(Protocol):
-    """Ends that another issuer told of, beside its keys and lists."""
-
-    def check(self, principal: Principal, iat: float | None, boot: float) -> None:
-        """Raise RevokedError for an ended token, StaleRevocationError when it cannot be told."""
 
 
 class Standing:
@@ -76,7 +69,7 @@ class Known:
     __slots__ = ("ends", "quick", "source", "standing", "trust")
 
     def __init__(
-        self, trust: TrustedIssuer, source: Source, *, ends: Ends | None = None, quick: bool = True
+        self, trust: TrustedIssuer, source: Source, *, ends: EndCheck | None = None, quick: bool = True
     ) -> None:
         self.trust = trust
         self.source = source

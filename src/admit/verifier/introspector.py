@@ -66,6 +66,7 @@ class Asker:
         keys: Callable[[], JWK | JWKSet | None] = lambda: None,
         background: bool = True,
     ) -> None:
+        self.issuer = trust.issuer
         self._trust = trust
         self._terms = terms
         self._cache = terms.cache.total_seconds()

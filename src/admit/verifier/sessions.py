@@ -3,6 +3,7 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -19,6 +20,7 @@ from admit.verifier.boottime import boottime
 from admit.verifier.core import Core
 
 MAX_CACHE = timedelta(seconds=30)
+_READING = 6.0
 
 
 class SessionLookup(Protocol):
@@ -180,6 +182,10 @@ async def session_principal(
     """
     wall = core.wall() if now is None else now
     found = await sessions.find(id_hash, audience, wall)
+    reading = None if found is None else core.pending_ends(found.principal.issuer)
+    if reading is not None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(reading)), _READING)
     if isinstance(found, KeptFound):
         try:
             core.check_session(found.principal, found.status, cached=True)

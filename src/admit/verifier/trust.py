@@ -13,6 +13,7 @@ from admit.jose import JWK, JWKSet, Waive
 from admit.jose.algorithms import JWS_ALGS
 from admit.jose.claims import ClaimPolicy
 from admit.verifier import foreign
+from admit.verifier.ends.store import EndStore
 from admit.verifier.foreign import ClaimPaths, Wanted
 from admit.verifier.introspection import Introspection
 
@@ -90,6 +91,8 @@ class TrustedIssuer:
     they share the keys of `metadata` or `jwks`, but for keys that are published for one tenant alone.
 
     `introspection` asks the issuer about tokens that are no JWT; `source` follows an issuer inside this very process.
+    `ends` is a store of what the issuer told to be over, by a logout token or a security event (`EndReceiver`); it
+    comes beside `revocation`. Tokens older than its `keep`, and those without `iat`, are not taken then.
 
     Raises:
         ConfigError: the parts do not fit together; the message says which.
@@ -113,6 +116,7 @@ class TrustedIssuer:
     leeway: timedelta = field(default=timedelta(seconds=30), kw_only=True)
     max_age: timedelta | None = field(default=None, kw_only=True)
     source: "InProcessSource | None" = field(default=None, kw_only=True)
+    ends: EndStore | None = field(default=None, kw_only=True, compare=False)
     policy: ClaimPolicy = field(init=False, repr=False, compare=False)
     fixed_keys: JWK | JWKSet | None = field(init=False, repr=False, compare=False)
 

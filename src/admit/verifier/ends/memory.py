@@ -51,8 +51,11 @@ class MemoryEndStore:
         """What is held now."""
         return self._held.view
 
-    def start(self) -> None:
+    def start(self, *, background: bool | None = None) -> None:
         """Nothing to start."""
+
+    def tend(self) -> None:
+        """Nothing to read."""
 
     def age(self) -> float | None:
         """Always 0: there is nothing else to read."""

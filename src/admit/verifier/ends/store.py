@@ -43,8 +43,12 @@ class EndStore(Protocol):
         """The code of the last failure that no success has followed."""
         ...
 
-    def start(self) -> None:
-        """Begin to read, unless that was done."""
+    def start(self, *, background: bool | None = None) -> None:
+        """Begin to read, unless that was done. With False there is never a thread: `tend` reads."""
+        ...
+
+    def tend(self) -> None:
+        """Where there is no thread: read in this one if that is due, unless another does it already."""
         ...
 
     def age(self) -> float | None:
@@ -115,6 +119,7 @@ class PolledEndStore(ABC):
         self._boottime = boottime
         self._held = self._new_held()
         self._closed = False
+        self._background = True
         self.last_error: str | None = None
         self._reset()
         _ALL.add(self)
@@ -128,6 +133,8 @@ class PolledEndStore(ABC):
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._waiting: Future[None] | None = None
+        self._working = threading.Lock()
+        self._due = 0.0
         self._read_at: float | None = None
         self.started = self._closed
 
@@ -151,10 +158,15 @@ class PolledEndStore(ABC):
         at = self._read_at
         return at is not None and 0 <= self._boottime() - at <= self.bound
 
-    def start(self) -> None:
-        """Start the thread that reads, unless it runs or was closed."""
+    def start(self, *, background: bool | None = None) -> None:
+        """Start the thread that reads, unless it runs or was closed. With False there never is one: `tend` reads."""
         with self._wake:
             if self.started or self._closed:
+                return
+            if background is not None:
+                self._background = background
+            if not self._background:
+                self.started = True
                 return
             self._waiting = Future()
             self._thread = threading.Thread(target=self._run, name="admit-ends", daemon=True)
@@ -177,6 +189,11 @@ class PolledEndStore(ABC):
     def pending(self) -> Future[None] | None:
         """The reading under way that has not failed yet; a new one where the thread merely slept."""
         self.start()
+        if not self._background:
+            self.tend()
+            done: Future[None] = Future()
+            done.set_result(None)
+            return done if self.is_fresh() else None
         with self._wake:
             if self._closed or (self._waiting is None and self.last_error is not None):
                 return None
@@ -184,6 +201,17 @@ class PolledEndStore(ABC):
                 self._waiting = Future()
                 self._wake.notify_all()
             return self._waiting
+
+    def tend(self) -> None:
+        """Where there is no thread: read in this one if that is due, unless another does it already."""
+        if self._background or self._closed or not self.started or self._boottime() < self._due:
+            return
+        if self._working.acquire(blocking=False):
+            try:
+                self._step()
+                self._due = self._boottime() + self._poll
+            finally:
+                self._working.release()
 
     def add(self, ends: Sequence[End]) -> bool:
         """Keep ends; False where all of them were there already.

@@ -55,9 +55,15 @@ class EndView:
         token_id: str | None = None,
         iat: float | None = None,
     ) -> bool:
-        """Whether a token (or session) of that issuer was ended. `iat` is in seconds since the epoch."""
+        """Whether a token of that issuer was ended, or may have been. `iat` is in seconds since the epoch."""
         if self.since and is_unknown(iat, self.since):
             return True
+        return self.names(issuer, subject, session_id, token_id, iat)
+
+    def names(
+        self, issuer: str, subject: str, session_id: str | None, token_id: str | None, iat: float | None
+    ) -> bool:
+        """Whether one of the ends that are held refuses it."""
         layers = self.layers.get(issuer)
         if layers is None:
             return False
