@@ -1,6 +1,7 @@
 """Tokens that were verified a moment ago. Only what cannot change is remembered; the rest is checked at each hit."""
 
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -63,7 +64,8 @@ class RememberedTokens:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._entries: dict[bytes, Remembered] = {}
+        # Not a plain dict: one whose oldest member goes for each new one steps over ever more gaps to find the next.
+        self._entries: OrderedDict[bytes, Remembered] = OrderedDict()
         self.get = self._entries.get
 
     def put(self, key: bytes, entry: Remembered) -> None:
@@ -73,7 +75,7 @@ class RememberedTokens:
         with self._lock:
             self._entries.pop(key, None)
             while len(self._entries) >= self._limit:
-                del self._entries[next(iter(self._entries))]
+                self._entries.popitem(last=False)
             self._entries[key] = entry
 
     def drop(self, key: bytes) -> None:
