@@ -1,4 +1,4 @@
-"""Behind nginx as it comes (answers buffered, HTTP/1.0 to the node behind) ends are told as they happen all the same."""
+"""Behind nginx as it comes (answers buffered, HTTP/1.0 to the node behind) ends are told as they happen."""
 
 import asyncio
 import time
