@@ -15,6 +15,7 @@ HINT_SPACING = 0.5
 HINT_SPREAD = 0.05
 _IDLE = 3600.0
 _MOVING = 0.5
+_KEYLESS = 5.0
 
 
 class Agenda:
@@ -147,13 +148,21 @@ class Agenda:
         with self.wake:
             self._keys_forced = False
 
-    def keys_done(self, *, good: bool, has: Callable[[str], bool]) -> None:
-        """They came, or not: plan the next time, and let go those who waited. `has` tells whether a kid is held."""
+    def keys_done(self, *, good: bool, had: bool, has: Callable[[str], bool]) -> None:
+        """They came, or not: plan the next time, and let go those who waited.
+
+        `had` says whether any were held before, `has` whether a kid is held now. Without any, every request gets 503:
+        then the pauses do not grow, and the first that come are used at once.
+        """
         with self.wake:
             boot = self._boottime()
             if not good:
                 self._keys.failed(boot, self._jitter)
+                if not had:
+                    self._keys.due = min(self._keys.due, boot + _KEYLESS * self._jitter(0.5, 1.0))
             else:
+                if not had:
+                    self.poll_due = min(self.poll_due, boot)
                 self._keys.succeeded(boot, self._jitter)
                 if self._sought is not None and not has(self._sought):
                     self._keys.note_absent(self._sought, boot)

@@ -278,11 +278,11 @@ class Follower(Holding):
 
     def _renew_keys(self) -> None:
         self._agenda.keys_begin()
-        good = False
+        good, had = False, self.snapshot.keys is not None
         try:
             good = self._keys.renew()
         finally:
-            self._agenda.keys_done(good=good, has=self._keys.has)
+            self._agenda.keys_done(good=good, had=had, has=self._keys.has)
 
     def _renew_for_status(self) -> bool:
         """A head signed by an unknown status key: its keys may be new."""
