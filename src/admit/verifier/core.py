@@ -47,6 +47,8 @@ from admit.verifier.snapshot import IssuerSnapshot, KeyView, Source
 from admit.verifier.trust import TrustedIssuer
 
 _ALL: "weakref.WeakSet[Core]" = weakref.WeakSet()
+_DONE: Future[None] = Future()
+_DONE.set_result(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class Core:
             raise ConfigError("a verifier needs at least one TrustedIssuer")
         self.wall = wall
         self.boottime = boottime
+        self.fetcher = fetcher
+        self.background = background
         self._known: dict[str, Known] = {}
         inline: list[Follower | EndStore] = []
         for trust in issuers:
@@ -120,6 +124,10 @@ class Core:
         self.audiences: frozenset[str] = frozenset().union(*(trust.audiences for trust in issuers))
         self.issuers: frozenset[str] = frozenset(self._known)
         _ALL.add(self)
+
+    def trusted(self) -> tuple[Known, ...]:
+        """All trusted issuers, each tenant for itself."""
+        return tuple(self._known.values())
 
     def source(self, issuer: str) -> Source:
         """Where a trusted issuer's snapshot comes from."""
@@ -187,7 +195,7 @@ class Core:
         try:
             self._check_state(snapshot, view, entry, wall)
         except StaleRevocationError:
-            return self._wait_for_poll(entry.known, final)
+            return self._wait_for_poll(entry.known, snapshot, final)
         return entry.principal
 
     def _check_state(self, snapshot: IssuerSnapshot, view: KeyView, entry: Remembered, wall: float) -> None:
@@ -228,11 +236,11 @@ class Core:
         try:
             entry = self._read(unverified, known, view, wall)
         except KeyNotFoundError:
-            return self._wait_for_keys(source, kid, final)
+            return self.wait_for_keys(source, kid, final)
         try:
             self._check_state(snapshot, view, entry, wall)
         except StaleRevocationError:
-            return self._wait_for_poll(known, final)
+            return self._wait_for_poll(known, snapshot, final)
         self.remembered.put(key, entry)
         return entry.principal
 
@@ -324,7 +332,7 @@ class Core:
         known = self._known.get(issuer)
         return None if known is None or known.ends is None else known.ends.pending()
 
-    def _wait_for_keys(self, source: Source, kid: str | None, final: bool) -> Pending:
+    def wait_for_keys(self, source: Source, kid: str | None, final: bool) -> Pending:
         """An unknown `kid`: perhaps a new key. Strangers write kids too, so a fetch is rarely worth it."""
         if kid is None:
             raise KeyNotFoundError("no key for this token")
@@ -336,9 +344,11 @@ class Core:
             raise KeysUnavailableError("the key is unknown, and the keys cannot be renewed")
         raise KeyNotFoundError("no key of that kid")
 
-    def _wait_for_poll(self, known: Known, final: bool) -> Pending:
+    def _wait_for_poll(self, known: Known, seen: IssuerSnapshot, final: bool) -> Pending:
         """Stale though the issuer answers: this process slept, or the list is new; or its ends were never read."""
         waiting = None if final else self.pending_ends(known.trust.issuer) or known.source.force_poll()
+        if waiting is None and not final and known.source.snapshot is not seen:
+            waiting = _DONE  # the answer came since the look that found it stale
         if waiting is None:
             raise StaleRevocationError("revocations could not be checked within max_staleness")
         return Pending(waiting)

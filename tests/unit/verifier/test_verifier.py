@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -43,6 +44,7 @@ from admit.tokens import status_list
 from admit.verifier import AsyncVerifier, Revocation, TrustedIssuer, Verifier
 from admit.verifier.core import Pending
 from admit.verifier.follower import Follower
+from admit.verifier.snapshot import IssuerSnapshot
 from tests.fixtures.status_issuer import AUDIENCE, NOW, Clock, FakeNet, StatusIssuer
 
 SECRET = bytes(range(32))
@@ -715,3 +717,27 @@ def test_who_finds_the_state_stale_may_wait_for_the_question_under_way(
             asked = [pool.submit(verifier.verify, token) for _ in range(4)]
             let_go.set()
             assert {one.result(10).subject for one in asked} == {"u_alice"}
+
+
+def test_an_answer_that_comes_between_two_looks_is_not_missed(
+    issuer: StatusIssuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A head is known a moment before its lists are; whoever looks just then does not get 503 for it."""
+    with following(issuer, clock=clock) as verifier:
+        verifier.verify(issuer.token())
+        verifier.close()
+        source = verifier.core.source(issuer.issuer)
+        assert isinstance(source, Follower)
+        proved = source.snapshot
+        half = IssuerSnapshot(proved.keys, replace(proved.held, fresh_at=None))
+
+        def came_meanwhile() -> None:
+            source.put(proved)
+
+        monkeypatch.setattr(source, "force_poll", came_meanwhile)
+        source.put(half)
+        assert verifier.verify(issuer.token(8)).subject == "u_alice"
+        monkeypatch.setattr(source, "force_poll", lambda: None)
+        source.put(half)
+        with pytest.raises(StaleRevocationError):
+            verifier.verify(issuer.token(9, iat=clock.wall - 120))
