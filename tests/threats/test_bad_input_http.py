@@ -37,6 +37,7 @@ CODES = {
     "invalid_request", "invalid_client", "invalid_grant", "invalid_scope", "invalid_target", "invalid_token",
     "unsupported_grant_type", "unauthorized_client", "invalid_session", "csrf_failed", "not_found",
     "method_not_allowed", "misdirected_request", "session_not_found", "unauthorized", "slow_down",
+    "insufficient_scope",
 }  # fmt: skip
 TRACES = ("Traceback", "Error:", "Exception", "sqlite", "SELECT ", "INSERT ", ".py", "line ")
 TARGETS = (*(uri for client in CLIENTS for uri in client.redirect_uris), "http://127.0.0.1:5123/cb")

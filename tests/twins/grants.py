@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 
 from admit.issuer.grants.store.codes import authorization_code
-from admit.issuer.grants.store.families import grant_family
+from admit.issuer.grants.store.families import FIND, grant_family
 from admit.issuer.grants.store.interactions import interaction
-from admit.issuer.storage import Bound, Statement, Steps
+from admit.issuer.storage import Bound, Row, Statement, Steps
 
 _numbers = count()
 _SPEND = Statement(
@@ -69,6 +69,11 @@ def _look_without_ending(handle: str, binding: bytes, now: float) -> Bound:
     return _INTERACTION()
 
 
+def _anybodys(family: str, user_id: str) -> Steps[Row | None]:
+    rows = yield FIND(family=family)
+    return rows[0] if rows else None
+
+
 TWINS: dict[str, Any] = {
     "admit.issuer.grants.rules:verify_pkce": _yes,
     "admit.issuer.grants.rules:well_formed_verifier": _yes,
@@ -85,6 +90,7 @@ TWINS: dict[str, Any] = {
     "admit.issuer.grants.codes:hash_code": _plain,
     "admit.issuer.grants.codes:new_code": _counted,
     "admit.issuer.grants.codes:spend": _mark_without_looking,
+    "admit.issuer.grants.ends:owned": _anybodys,
     "admit.issuer.grants.families:rotate": _raise_without_looking,
     "admit.issuer.grants.interactions:hash_binding": _any_browser,
     "admit.issuer.grants.interactions:finish": _look_without_ending,

@@ -21,11 +21,12 @@ from admit.issuer.sessions.rules import hash_id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """One issuer's endpoints share this."""
+    """One issuer's endpoints share this. `refused_within`: the bound, in seconds, that people and programs are told."""
 
     services: Services
     pages: Pages
     cookies: BrowserCookies
+    refused_within: float
 
     @property
     def issuer(self) -> str:

@@ -7,7 +7,7 @@ disagree about what is asked.
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from admit.credentials import cors
 from admit.credentials.cors import CorsPolicy
 from admit.errors import AdmitError
 from admit.issuer.app import answers
+from admit.issuer.app.api.described import Operation
 from admit.issuer.app.call import Call, Receive, Scope, Send
 
 log = logging.getLogger("admit.issuer")
@@ -33,9 +34,10 @@ class Face(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One path below the issuer. A path that ends in `/*` matches one more segment, given as `call.path_value`.
+    """One path below the issuer. A `*` in it matches any one segment, given as `call.path_value`.
 
-    `exempt` says why state-changing methods here need no CSRF token (contracts §4's written table); None means they do.
+    `told` describes methods for the API's OpenAPI document, where the segment is called `value`. `exempt` says why
+    state-changing methods here need no CSRF token (contracts §4's written table); None means they do.
     """
 
     path: str
@@ -43,6 +45,8 @@ class Route:
     face: Face
     cors: CorsPolicy = CorsPolicy.NOBODY
     exempt: str | None = None
+    value: str = ""
+    told: Mapping[str, Operation] = field(default_factory=dict)
 
 
 def check_host(scope: Scope, expected: str) -> bool:
@@ -82,8 +86,9 @@ class Dispatcher:
         error_page: Callable[[Call, AdmitError], Response],
     ) -> None:
         self.routes = tuple(routes)
-        self._exact = {route.path: route for route in self.routes if not route.path.endswith("/*")}
-        self._prefix = {route.path[:-1]: route for route in self.routes if route.path.endswith("/*")}
+        self._exact = {route.path: route for route in self.routes if "*" not in route.path}
+        self._starred = {tuple(route.path.split("/")): route for route in self.routes if "*" in route.path}
+        self._deepest = max(map(len, self._starred), default=0)
         self._host = urlsplit(issuer).netloc.lower()
         self._base = urlsplit(issuer).path
         self._clock = clock
@@ -118,11 +123,16 @@ class Dispatcher:
         if self._base and path.startswith(self._base + "/"):
             path = path[len(self._base) :]
         route = self._exact.get(path)
-        if route is None:
-            folder, _, last = path.rpartition("/")
-            route = self._prefix.get(folder + "/") if last else None
-            call.path_value = last
-        return route
+        return route if route is not None else self._find_starred(call, path.split("/", self._deepest))
+
+    def _find_starred(self, call: Call, segments: list[str]) -> Route | None:
+        """The route with a `*` in place of one of these segments, the last that fits."""
+        for place in range(len(segments) - 1, 0, -1):
+            route = self._starred.get((*segments[:place], "*", *segments[place + 1 :]))
+            if route is not None and segments[place]:
+                call.path_value = segments[place]
+                return route
+        return None
 
     async def _answer(self, call: Call, route: Route | None) -> Response:
         if not check_host(call.scope, self._host):

@@ -17,6 +17,7 @@ from admit.errors import ConfigError
 from admit.issuer.accounts.driver import Accounts
 from admit.issuer.accounts.passwords import PasswordHasher
 from admit.issuer.app import jobs
+from admit.issuer.app.api.caller import Callers
 from admit.issuer.app.context import App
 from admit.issuer.app.cookies import BrowserCookies
 from admit.issuer.app.dispatch import Dispatcher, Route
@@ -25,7 +26,12 @@ from admit.issuer.app.headers import HeaderTable
 from admit.issuer.app.pages.render import Pages
 from admit.issuer.app.routes import (
     account,
+    api_clients,
+    api_grants,
+    api_openapi,
     api_session,
+    api_sessions,
+    api_users,
     authorize,
     consent,
     health,
@@ -122,6 +128,7 @@ class Issuer(Ends):
                 dev=self.settings.dev,
                 session_life=self.settings.sessions.absolute,
             ),
+            refused_within=self.settings.revocation.max_staleness.total_seconds(),
         )
 
     @cached_property
@@ -140,11 +147,24 @@ class Issuer(Ends):
             *account.routes(app),
             *metadata.routes(app, jwks_max_age=self.settings.keys.jwks_max_age),
             *session_lookup.routes(app, self.sessions),
-            *api_session.routes(app, self.first_party_origins),
+            *self._api(app),
             *status.routes(app, stream_life=self.settings.revocation.stream_life),
             *health.routes(app),
             *static.routes(app),
         )
+
+    def _api(self, app: App) -> list[Route]:
+        own = origin_of(self.settings.issuer)
+        origins = self.first_party_origins | ({own} if own is not None else set())
+        callers = Callers(app, self.verifier, origins)
+        described = [
+            *api_session.routes(app, origins),
+            *api_sessions.routes(app, callers),
+            *api_grants.routes(app, callers),
+            *api_users.routes(app, callers),
+            *api_clients.routes(app, callers),
+        ]
+        return [*described, *api_openapi.routes(app, described)]
 
     @property
     def first_party_origins(self) -> frozenset[str]:

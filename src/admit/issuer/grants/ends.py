@@ -7,19 +7,24 @@ from admit.issuer.grants.store import families as store
 from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByClient, ByNode
-from admit.issuer.storage import Bound, Steps
+from admit.issuer.storage import Bound, Row, Steps
 
 
 def end(
     lists: Lists, family: str, user_id: str, *, reason: str, info: RequestInfo, now: float
 ) -> Steps[bool]:
     """End one grant of this user's. False: not this user's, or over already."""
-    rows = yield store.OWNED(family=family, user_id=user_id)
-    if not rows or not (yield from revocation.end(lists, ByNode(family), reason=reason, now=now)):
+    row = yield from owned(family, user_id)
+    if row is None or not (yield from revocation.end(lists, ByNode(family), reason=reason, now=now)):
         return False
-    row = rows[0]
     yield _ended(family, user_id, row["client_id"], row["session_id"], reason, info=info, now=now)
     return True
+
+
+def owned(family: str, user_id: str) -> Steps[Row | None]:
+    """The live grant, if it is this user's: an id is no permission."""
+    rows = yield store.OWNED(family=family, user_id=user_id)
+    return rows[0] if rows else None
 
 
 def end_whosever(lists: Lists, family: str, *, reason: str, info: RequestInfo, now: float) -> Steps[bool]:

@@ -10,14 +10,15 @@ from admit.credentials import csrf
 from admit.credentials.cors import CorsPolicy
 from admit.errors import SessionError
 from admit.issuer.app import answers
+from admit.issuer.app.api.described import Operation, Who
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.audit import AuditEvent
 
 
-def routes(app: App, first_party_origins: frozenset[str]) -> list[Route]:
-    """GET tells, DELETE ends."""
+def routes(app: App, origins: frozenset[str]) -> list[Route]:
+    """GET tells, DELETE ends. `origins` are those whose pages may use the session cookie."""
 
     async def get(call: Call) -> Response:
         found = await app.session(call)
@@ -39,7 +40,7 @@ def routes(app: App, first_party_origins: frozenset[str]) -> list[Route]:
         if found is None:
             raise SessionError("no live session")
         raw, session = found
-        csrf.check(call.headers, "DELETE", origins=first_party_origins, raw_id=raw)
+        csrf.check(call.headers, "DELETE", origins=origins, raw_id=raw)
         await app.services.sessions.end(
             session.id,
             user_id=session.user.id,
@@ -56,5 +57,14 @@ def routes(app: App, first_party_origins: frozenset[str]) -> list[Route]:
         Route(
             path="/api/session", handlers={"GET": get, "DELETE": delete}, face=Face.JSON,
             cors=CorsPolicy.REGISTERED_WITH_COOKIES,
+            told={
+                "GET": Operation(
+                    id="getSession", summary="The caller's session, and its CSRF token", who=Who.SESSION,
+                    shape="OwnSession",
+                ),
+                "DELETE": Operation(
+                    id="endOwnSession", summary="Sign out", who=Who.SESSION, shape=None,
+                ),
+            },
         )
     ]  # fmt: skip

@@ -1,0 +1,103 @@
+"""Who calls the JSON API (contracts §11): a session with its CSRF token, or an access token for the issuer alone."""
+
+from dataclasses import dataclass, replace
+
+from admit import credentials
+from admit.credentials import BearerCredential, SessionCredential, csrf
+from admit.errors import (
+    AudienceError,
+    InsufficientScopeError,
+    MissingCredentialError,
+    RevokedError,
+    SessionError,
+)
+from admit.issuer.accounts.records import User
+from admit.issuer.app.call import Call
+from admit.issuer.app.context import App
+from admit.issuer.audit import RequestInfo
+from admit.issuer.clients.rules import SESSIONS_SCOPE
+from admit.principal import Principal
+from admit.verifier import AsyncVerifier
+
+ADMIN_ROLE = "admit:admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """A user, as the database knows the user now. `session_id` is the session that the credential belongs to."""
+
+    user: User
+    session_id: str | None
+    by_cookie: bool
+
+
+def may_operate(user: User) -> bool:
+    """Whether this user may see and end what belongs to others. The role is the one of now, not the token's."""
+    return ADMIN_ROLE in user.roles
+
+
+def is_for_issuer_alone(principal: Principal, issuer: str) -> bool:
+    """Whether nobody but the issuer was meant to see the token: another audience could use it here otherwise."""
+    return principal.audience == {issuer}
+
+
+class Callers:
+    """Authenticates. `origins` are those whose pages may use the session cookie."""
+
+    def __init__(self, app: App, verifier: AsyncVerifier, origins: frozenset[str]) -> None:
+        self._app = app
+        self._verifier = verifier
+        self._origins = origins
+
+    async def anybody(self, call: Call) -> Caller:
+        """Any user, for what is the user's own.
+
+        Raises:
+            CredentialError: no credential, a malformed one, no live session, a CSRF token missing, a scope missing.
+            TokenError: the access token is not valid, or not for the issuer alone.
+            UnavailableError: it cannot be checked at the moment.
+        """
+        url = call.scope["path"] + "?" + call.scope.get("query_string", b"").decode("latin-1")
+        found = credentials.read(
+            call.headers, call.method, url, session_cookie=self._app.cookies.session_name
+        )
+        match found:
+            case BearerCredential():
+                return await self._by_token(found)
+            case SessionCredential():
+                return await self._by_session(call, found)
+        raise MissingCredentialError("neither a token nor a session")
+
+    async def operator(self, call: Call) -> Caller:
+        """A user who may see and end what belongs to others. Raises what `anybody` does.
+
+        Raises:
+            InsufficientScopeError: the role `admit:admin` is missing.
+        """
+        caller = await self.anybody(call)
+        if not may_operate(caller.user):
+            raise InsufficientScopeError("the role is missing")
+        return caller
+
+    async def _by_token(self, found: BearerCredential) -> Caller:
+        principal = await self._verifier.verify(found)
+        if not is_for_issuer_alone(principal, self._app.issuer):
+            raise AudienceError
+        if SESSIONS_SCOPE not in principal.scopes:
+            raise InsufficientScopeError("the scope is missing", scope=SESSIONS_SCOPE)
+        user = await self._app.services.accounts.get(principal.subject)
+        if user is None or user.is_disabled:
+            raise RevokedError("the user is gone or disabled")
+        return Caller(user=user, session_id=principal.session_id, by_cookie=False)
+
+    async def _by_session(self, call: Call, found: SessionCredential) -> Caller:
+        session = await self._app.services.sessions.find(found.id_hash, call.now)
+        if session is None:
+            raise SessionError("no live session")
+        csrf.check(call.headers, call.method, origins=self._origins, raw_id=found.raw)
+        return Caller(user=session.user, session_id=session.id, by_cookie=True)
+
+
+def as_operator(call: Call, caller: Caller) -> RequestInfo:
+    """Who acts, where that is not the user that the record is about."""
+    return replace(call.info, actor=caller.user.id)

@@ -1,0 +1,34 @@
+"""What the OpenAPI document says of one method of one endpoint. It stands beside the handler, so that both change
+together.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+
+
+class Who(Enum):
+    """Who may call."""
+
+    ANYBODY = "anybody"
+    """Without any credential."""
+    SESSION = "session"
+    """By the session cookie only."""
+    USER = "user"
+    """By the session cookie, or by an access token with the scope `admit:sessions`."""
+    OPERATOR = "operator"
+    """As USER, and with the role `admit:admin`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """`shape` names the schema of the answer, None where it has no body; `flags` are its boolean query parameters."""
+
+    id: str
+    summary: str
+    who: Who
+    shape: str | None
+    flags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    missing: str | None = None
+    """What a 404 means."""

@@ -1,0 +1,106 @@
+"""The OpenAPI 3.1 document of the JSON API, made from the route table itself."""
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any
+
+from admit.issuer.app.api.described import Operation, Who
+from admit.issuer.app.api.shapes import SCHEMAS
+from admit.issuer.app.dispatch import Route
+from admit.issuer.clients.rules import SESSIONS_SCOPE
+
+_REFUSALS = {
+    "400": "The request is malformed.",
+    "401": "No credential, or one that is not valid (any more).",
+    "403": "Not allowed: a CSRF token, a scope or the role is missing.",
+    "503": "It cannot be told at the moment. Nothing is known to have changed; ask again.",
+}
+
+
+def document(routes: Iterable[Route], *, issuer: str, session_cookie: str) -> dict[str, Any]:
+    """All methods that are described. `session_cookie` is the cookie's name."""
+    paths: dict[str, Any] = {}
+    for route in routes:
+        if route.told:
+            path = route.path.replace("*", f"{{{route.value}}}")
+            paths[path] = {method.lower(): operation(route, method) for method in route.handlers}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Admit",
+            "version": version("admit"),
+            "description": "See and end sessions and grants. What was answered as ended stays so.",
+        },
+        "servers": [{"url": issuer}],
+        "paths": paths,
+        "components": {
+            "schemas": {name: dict(schema) for name, schema in SCHEMAS.items()},
+            "securitySchemes": {
+                "session": {"type": "apiKey", "in": "cookie", "name": session_cookie},
+                "csrf": {
+                    "type": "apiKey", "in": "header", "name": "X-CSRF-Token",
+                    "description": "`csrf_token` of GET /api/session, beside the session cookie.",
+                },
+                "token": {
+                    "type": "oauth2",
+                    "description": "An access token for the issuer alone: ask for it with the issuer as `resource`.",
+                    "flows": {
+                        "authorizationCode": {
+                            "authorizationUrl": f"{issuer}/authorize",
+                            "tokenUrl": f"{issuer}/token",
+                            "scopes": {SESSIONS_SCOPE: "See and end your sessions and grants"},
+                        }
+                    },
+                },
+            },
+        },
+    }  # fmt: skip
+
+
+def operation(route: Route, method: str) -> dict[str, Any]:
+    """One method of one path. Raises KeyError for one that nobody described."""
+    told = route.told[method]
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "query", "description": text, "schema": {"type": "boolean", "default": False}}
+        for name, text in told.flags.items()
+    ]
+    if route.value:
+        parameters.insert(
+            0, {"name": route.value, "in": "path", "required": True, "schema": {"type": "string"}}
+        )
+    described: dict[str, Any] = {
+        "operationId": told.id,
+        "summary": told.summary,
+        "security": security(told, changes=method != "GET"),
+        "responses": responses(told),
+    }
+    if parameters:
+        described["parameters"] = parameters
+    return described
+
+
+def security(told: Operation, *, changes: bool) -> list[dict[str, list[str]]]:
+    """Any one of these opens it."""
+    if told.who is Who.ANYBODY:
+        return []
+    by_session: dict[str, list[str]] = {"session": [], "csrf": []} if changes else {"session": []}
+    return [by_session] if told.who is Who.SESSION else [by_session, {"token": [SESSIONS_SCOPE]}]
+
+
+def responses(told: Operation) -> dict[str, Any]:
+    """What may be answered."""
+    found: dict[str, Any] = {}
+    if told.shape is None:
+        found["204"] = {"description": "Done."}
+    else:
+        found["200"] = {"description": "Done.", **_json(told.shape)}
+    if told.who is not Who.ANYBODY:
+        found |= {status: {"description": text, **_json("Error")} for status, text in _REFUSALS.items()}
+    if told.missing is not None:
+        found["404"] = {"description": told.missing, **_json("Error")}
+    return found
+
+
+def _json(shape: str) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{shape}"} if shape in SCHEMAS else {"type": "object"}
+    return {"content": {"application/json": {"schema": schema}}}
