@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -16,7 +17,6 @@ from admit.issuer.revocation.store.lists import (
     KID_SEPARATOR,
     SELECT_BITS,
     SELECT_CHANGES,
-    SELECT_HEAD,
     SELECT_IN_USE,
 )
 from admit.issuer.storage import Database, Row
@@ -29,11 +29,15 @@ _PIECE: Final = 1 << 16
 
 
 class Look(NamedTuple):
-    """What one look at the head shows."""
+    """What one look shows: where the ends stand, which keys are void, and what the log has after a place.
+
+    `changes` None: the place is of another epoch, or more changed than is read at once, or the log has a gap.
+    """
 
     epoch: int
     seq: int
     revoked_kids: frozenset[str]
+    changes: Sequence[Change] | None
 
 
 class Followed(NamedTuple):
@@ -50,55 +54,37 @@ class Reader:
         self._db = db
         self._lists = lists
 
-    async def look(self) -> Look:
-        """The head's row: one statement.
+    async def look(self, epoch: int, since: int, *, at_most: int = MOST_CHANGES) -> Look:
+        """How things stand, and what changed after `since`: one statement.
 
         Raises:
             StorageUnavailableError: the database was not reached, or has no head.
         """
-        rows = await self._db.read(SELECT_HEAD())
-        epoch, seq = place_of(rows)
-        kids = rows[0]["revoked_kids"]
-        return Look(epoch, seq, frozenset(kids.split(KID_SEPARATOR)) if kids else frozenset())
-
-    async def changes(self, epoch: int, since: int, *, at_most: int = MOST_CHANGES) -> "Changes | None":
-        """What the log has after `since`. None: another epoch, more than `at_most` rows, or a gap.
-
-        Raises:
-            StorageUnavailableError: the database was not reached.
-        """
         rows = await self._db.read(SELECT_CHANGES(since=since, at_most=at_most + 1))
         now_epoch, seq = place_of(rows)
-        if now_epoch != epoch or len(rows) > at_most:
-            return None
-        found = [
-            Change(row["at_seq"], row["list"], row["position"]) for row in rows if row["at_seq"] is not None
-        ]
-        return Changes(seq, found) if rules.is_whole(since, seq, found) else None
+        kids = rows[0]["revoked_kids"]
+        changes: Sequence[Change] | None = None
+        if now_epoch == epoch and len(rows) <= at_most:
+            found = [
+                Change(row["at_seq"], row["list"], row["position"])
+                for row in rows
+                if row["at_seq"] is not None
+            ]
+            changes = found if rules.is_whole(since, seq, found) else None
+        return Look(now_epoch, seq, frozenset(kids.split(KID_SEPARATOR)) if kids else frozenset(), changes)
 
-    async def follow(self, held: StatusState) -> Followed | None:
-        """What holds now, made from what was held and the log. None: only reading everything tells.
+    async def follow(self, held: StatusState | None, look: Look) -> Followed:
+        """What holds now, made from what was held and what a look after its place showed, as far as that goes.
 
         Raises:
             StorageUnavailableError: the database was not reached, or changes faster than it can be read.
         """
-        changes = await self.changes(held.epoch, held.seq)
-        if changes is None:
-            return None
-        state = rules.apply_changes(held, changes.seq, changes.rows)
+        if held is None or look.changes is None:
+            return Followed(await self._read(None), None)
+        state = rules.apply_changes(replace(held, revoked_kids=look.revoked_kids), look.seq, look.changes)
         if state is not None:
-            return Followed(state, rules.bits_of(changes.rows))
-        if rules.tells_only_of_lists(changes.rows):
-            return Followed(await self._read(held), None)
-        return None
-
-    async def everything(self) -> StatusState:
-        """Every bit of every list in use, as of one moment after this call began.
-
-        Raises:
-            StorageUnavailableError: the database was not reached, or changes faster than it can be read.
-        """
-        return await self._read(None)
+            return Followed(state, rules.bits_of(look.changes))
+        return Followed(await self._read(held if rules.tells_only_of_lists(look.changes) else None), None)
 
     async def _read(self, held: StatusState | None) -> StatusState:
         """Lists that are not held are read one after another, in a thread: each may hold a million ends.
@@ -117,12 +103,12 @@ class Reader:
                 if row["n"] is not None
             }
             since = seq if held is None else held.seq
-            changes = await self.changes(epoch, since)
-            if changes is None:
+            look = await self.look(epoch, since)
+            if look.changes is None:
                 held = None
                 continue
-            start = StatusState(epoch, since, MappingProxyType(lists))
-            state = rules.apply_changes(start, changes.seq, changes.rows, settled=seq)
+            start = StatusState(epoch, since, MappingProxyType(lists), look.revoked_kids)
+            state = rules.apply_changes(start, look.seq, look.changes, settled=seq)
             if state is not None:
                 return state
         raise StorageUnavailableError("the status lists change faster than they can be read")
@@ -133,13 +119,6 @@ class Reader:
         found = await self._db.read_apart(SELECT_BITS(number=n))
         written = found[0]["positions"]
         return await asyncio.to_thread(bits_of, self._lists.permutation(n), written) if written else NOBODY
-
-
-class Changes(NamedTuple):
-    """All rows of the log up to `seq`."""
-
-    seq: int
-    rows: Sequence[Change]
 
 
 NOBODY: Final = rules.list_bits(status_list.EMPTY)

@@ -66,17 +66,11 @@ def check_place(kind: NodeKind, *, parent_id: str | None, user_id: str | None, c
         raise ValueError("a session or offline grant belongs to a user")
 
 
-def continues(held: StatusState, epoch: int, seq: int) -> bool:
-    """Whether what the database shows can follow what is held; else everything is read anew.
-
-    A database that is behind was restored without `admit epoch raise`: what it says now is the truth to
-    publish, and verifiers that saw more refuse until the epoch rises.
-    """
-    return epoch == held.epoch and seq >= held.seq
-
-
 def went_back(held: StatusState | None, epoch: int, seq: int) -> bool:
-    """Whether the database forgot ends that this process has seen."""
+    """Whether the database forgot ends that this process has seen: it was restored without `admit epoch raise`.
+
+    What it says now is the truth to publish, and verifiers that saw more refuse until the epoch rises.
+    """
     return held is not None and (epoch, seq) < held.place
 
 
@@ -90,7 +84,10 @@ class Change:
 
 
 def is_whole(since: int, seq: int, changes: Iterable[Change]) -> bool:
-    """Whether the log tells of every transaction after `since` up to `seq`: rows of old ones are let go."""
+    """Whether the log tells of every transaction after `since` up to `seq`: rows of old ones are let go.
+
+    Not of a database that is behind `since`: what it forgot, no log tells.
+    """
     return len({change.seq for change in changes}) == seq - since
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -12,7 +12,7 @@ from admit.issuer.revocation import events, rules
 from admit.issuer.revocation.config import RevocationConfig
 from admit.issuer.revocation.events import Place
 from admit.issuer.revocation.lists import Lists
-from admit.issuer.revocation.reading import Followed, Look, Reader
+from admit.issuer.revocation.reading import Reader
 from admit.issuer.revocation.records import ListBits, StatusState
 from admit.issuer.revocation.stream import Stream, Subscription
 from admit.issuer.revocation.together import Together
@@ -156,25 +156,26 @@ class StatusService:
     async def _from_log(self, since: Place) -> bytes:
         """What a stream missed that was cut off before this process began to keep events, or longer ago."""
         try:
-            changes = await self._reader.changes(since.epoch, since.seq, at_most=events.MAX_CHANGES)
+            look = await self._reader.look(since.epoch, since.seq, at_most=events.MAX_CHANGES)
         except StorageUnavailableError:
-            changes = None
-        bits = rules.bits_of(changes.rows) if changes is not None else None
-        if changes is None or bits is None:
+            look = None
+        bits = rules.bits_of(look.changes) if look is not None and look.changes is not None else None
+        if look is None or bits is None:
             held = self._held
             return events.lists(Place(*held.place) if held is not None else None)
-        return events.end(Place(since.epoch, changes.seq), bits)
+        return events.end(Place(look.epoch, look.seq), bits)
 
     async def _advance(self) -> StatusState:
         """Look, and follow to what is seen. Only one of these runs at a time."""
-        held, look = self._held, await self._reader.look()
-        if held is not None and look == Look(held.epoch, held.seq, held.revoked_kids):
+        held = self._held
+        look = await self._reader.look(*(held.place if held is not None else NOWHERE))
+        if held is not None and (*held.place, held.revoked_kids) == (look.epoch, look.seq, look.revoked_kids):
             return held
-        state, bits = await self._follow(held, look)
+        state, bits = await self._reader.follow(held, look)
         if rules.went_back(held, state.epoch, state.seq):
             log.error("the database went back in time: run `admit epoch raise`")
-        if state.revoked_kids != look.revoked_kids:
-            state, bits = replace(state, revoked_kids=look.revoked_kids), None
+        if held is not None and held.revoked_kids != state.revoked_kids:
+            bits = None
         for n in (self._signed.keys() | self._packed.keys()) - state.lists.keys():
             self._signed.pop(n, None)
             self._packed.pop(n, None)
@@ -182,12 +183,9 @@ class StatusService:
         self.stream.advance(Place(*state.place), bits)
         return state
 
-    async def _follow(self, held: StatusState | None, look: Look) -> Followed:
-        if held is not None and rules.continues(held, look.epoch, look.seq):
-            followed = await self._reader.follow(held)
-            if followed is not None:
-                return followed
-        return Followed(await self._reader.everything(), None)
+
+NOWHERE: Final = (-1, -1)
+"""The place of a process that holds nothing yet."""
 
 
 def _failed(task: "asyncio.Task[bytes]") -> bool:

@@ -103,7 +103,7 @@ class Database(ABC):
     def on_publish(self, told: Callable[[], None]) -> Callable[[], None]:
         """Have `told` called, in the running event loop, soon after a transaction published; what ends that.
 
-        Only a hint: it may come for nothing, and may be missed. Of other processes only PostgreSQL tells.
+        Only a hint: it may come for nothing, and may be missed.
         """
         mark = object()
         self._hints[mark] = asyncio.get_running_loop(), told
@@ -116,13 +116,20 @@ class Database(ABC):
 
     @abstractmethod
     def _listen(self) -> None:
-        """See to it that this process hears of others, where the database can tell."""
+        """See to it that this process hears of others."""
 
     def _published(self) -> None:
-        """Pass a hint on. From any thread."""
+        """Pass a hint on. From any thread; in the loop of those who want to hear, at once."""
+        try:
+            here = asyncio.get_running_loop()
+        except RuntimeError:
+            here = None
         for loop, told in tuple(self._hints.values()):
-            with contextlib.suppress(RuntimeError):  # that loop is closed
-                loop.call_soon_threadsafe(told)
+            if loop is here:
+                told()
+            else:
+                with contextlib.suppress(RuntimeError):  # that loop is closed
+                    loop.call_soon_threadsafe(told)
 
     async def one(self, bound: Bound) -> Row | None:
         """The only row of a SELECT by key, or None."""

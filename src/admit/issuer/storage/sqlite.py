@@ -55,6 +55,7 @@ class SqliteDatabase(Database):
         self.path = path
         self._reader: sqlite3.Connection | None = None
         self._writer: _Writer | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     async def _connect(self) -> None:
         await asyncio.to_thread(sqlite_file.prepare, self.path, self.config.busy_timeout.total_seconds())
@@ -68,11 +69,26 @@ class SqliteDatabase(Database):
         self._writer = _Writer(connection, self.config.group_limit, self._published)
 
     def _listen(self) -> None:
-        pass  # SQLite tells nobody; other processes' ends are found by looking
+        if self._watching is None:
+            self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        """SQLite tells nobody, but what it costs to ask whether anybody has written is next to nothing."""
+        before = None
+        while self._reader is not None:
+            with contextlib.suppress(sqlite3.Error):
+                (version,) = self._reader.execute("PRAGMA data_version").fetchone()
+                if before is not None and version != before:
+                    self._published()
+                before = version
+            await asyncio.sleep(_WATCH_EVERY)
 
     async def close(self) -> None:
         writer, self._writer = self._writer, None
         reader, self._reader = self._reader, None
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
         if reader is not None:
             reader.close()
         if writer is not None:
@@ -109,6 +125,8 @@ class SqliteDatabase(Database):
         except sqlite3.Error as error:
             raise _translated(error) from None
 
+
+_WATCH_EVERY: Final = 0.05  # seconds
 
 # A reader waits only while a log is being recovered; it would wait in the event loop.
 _READER_BUSY: Final = 0.25

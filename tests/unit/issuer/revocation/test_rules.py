@@ -27,22 +27,6 @@ def test_a_mark_is_told_from_every_position_and_from_a_change_of_lists(low: int)
     assert rules.low_of_mark(rules.LISTS_CHANGED) is None
 
 
-@pytest.mark.parametrize(
-    ("epoch", "seq", "continues"),
-    [
-        (7, 10, True),
-        (7, 11, True),
-        (7, 9999, True),
-        (7, 9, False),
-        (8, 10, False),
-        (8, 11, False),
-        (6, 11, False),
-    ],
-)
-def test_only_a_database_ahead_in_the_same_epoch_is_followed(epoch: int, seq: int, continues: bool) -> None:
-    assert rules.continues(HELD, epoch, seq) is continues
-
-
 def test_a_database_behind_what_was_seen_went_back() -> None:
     assert rules.went_back(HELD, 7, 9)
     assert rules.went_back(HELD, 6, 99)

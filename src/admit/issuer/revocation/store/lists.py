@@ -83,17 +83,13 @@ def _insert_changes(dialect: DialectName) -> Executable:
 INSERT_CHANGES: Final = Statement(_insert_changes)
 """Write down that `bits` (`rules.bit_of`) were set. The caller publishes."""
 
-SELECT_HEAD: Final = Statement(
-    select(
-        status_head.c.epoch,
-        status_head.c.seq,
-        select(func.aggregate_strings(signing_key.c.kid, KID_SEPARATOR))
-        .where(signing_key.c.revoked_at.is_not(None))
-        .scalar_subquery()
-        .label("revoked_kids"),
-    )
+SELECT_HEAD: Final = Statement(select(status_head.c.epoch, status_head.c.seq))
+_REVOKED_KIDS = (
+    select(func.aggregate_strings(signing_key.c.kid, KID_SEPARATOR))
+    .where(signing_key.c.revoked_at.is_not(None))
+    .scalar_subquery()
+    .label("revoked_kids")
 )
-"""Where the ends stand, and which keys are void: one statement, so one moment, and one round trip for each head."""
 
 
 def _changes(dialect: DialectName) -> Select[Any]:
@@ -113,7 +109,14 @@ def _changes(dialect: DialectName) -> Select[Any]:
         & (status_batch.c.seq <= head.c.seq)
     )
     return (
-        select(head.c.epoch, head.c.seq, status_batch.c.seq.label("at_seq"), change.c.list, change.c.position)
+        select(
+            head.c.epoch,
+            head.c.seq,
+            _REVOKED_KIDS,
+            status_batch.c.seq.label("at_seq"),
+            change.c.list,
+            change.c.position,
+        )
         .select_from(head.outerjoin(status_batch, after).outerjoin(change, of_batch))
         .order_by(status_batch.c.seq)
         .limit(bindparam("at_most", type_=Integer))
@@ -121,7 +124,10 @@ def _changes(dialect: DialectName) -> Select[Any]:
 
 
 SELECT_CHANGES: Final = Statement(_changes)
-"""The head, and what changed after `since`: one statement, so one moment. The last seq may be cut by `at_most`."""
+"""Where the ends stand, which keys are void, and what changed after `since`: one moment, and one round trip a look.
+
+The last seq may be cut by `at_most`.
+"""
 
 
 SELECT_IN_USE: Final = Statement(
@@ -129,7 +135,7 @@ SELECT_IN_USE: Final = Statement(
         status_head.outerjoin(status_list, _IN_USE)
     )
 )
-"""The head, and every list in use: one statement, so one moment."""
+"""Where the ends stand, and every list in use: one statement, so one moment."""
 SELECT_BITS: Final = Statement(
     select(func.aggregate_strings(cast(status_change.c.position, Text), ",").label("positions")).where(
         status_change.c.list == bindparam("number"),
