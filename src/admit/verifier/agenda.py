@@ -143,6 +143,13 @@ class Agenda:
             else:
                 self._keys.due = min(self._keys.due, boot)
 
+    def begin_anew(self) -> None:
+        """Make everything due: the boot clock went back, so that no time that was noted by it says anything."""
+        with self.wake:
+            boot = self._boottime()
+            self.poll_due, self._poll_ended = boot, None
+            self._keys.begin_anew(boot)
+
     def keys_begin(self) -> None:
         """They are being fetched."""
         with self.wake:

@@ -17,7 +17,7 @@ from datetime import timedelta
 
 from admit.fetch import Fetcher, Response
 from admit.jose import JWKSet
-from admit.verifier import follower_stream
+from admit.verifier import follower_stream, freshness
 from admit.verifier.agenda import Agenda
 from admit.verifier.counters import Following
 from admit.verifier.episodes import Episode
@@ -84,6 +84,7 @@ class Follower(Holding):
             if state_dir is not None:
                 self._state = StateKeeper(state_dir, trust, boottime=boottime, counters=self.counters)
         self._restored = self._state is None
+        self._looked_at = 0.0
         self._closed = False
         self._reset()
         _ALL.add(self)
@@ -248,6 +249,7 @@ class Follower(Holding):
         `lapsed` says that the time for it has passed, whatever the boot clock says.
         """
         try:
+            self._look_at_clock()
             if lapsed:
                 self._agenda.bring_forward()
             if not self._restored:
@@ -263,6 +265,15 @@ class Follower(Holding):
                 self._polling.error = "server_error"
             self._agenda.give_up()
         return self._agenda.left()
+
+    def _look_at_clock(self) -> None:
+        """A boot clock that went back will come by the old times again, and find fresh what is long old."""
+        boot = self._boottime()
+        if boot < self._looked_at:
+            _LOG.warning("the boot clock went back: everything is asked for anew")
+            self.change_held(freshness.distrust)
+            self._agenda.begin_anew()
+        self._looked_at = boot
 
     def _restore(self) -> None:
         """Begin with what an earlier process saved. The first question is waited for all the same."""

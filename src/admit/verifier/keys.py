@@ -57,6 +57,11 @@ class KeySchedule:
         while len(self._absent) > MAX_ABSENT:
             self._absent.popitem(last=False)
 
+    def begin_anew(self, boot: float) -> None:
+        """Forget all times: the clock that they were noted by went back."""
+        self.due, self.forced_at = boot, None
+        self._absent.clear()
+
     def succeeded(self, boot: float, jitter: Jitter) -> None:
         """Plan the next refresh; spread, so that many verifiers do not ask together."""
         self.tried, self.failures = True, 0
