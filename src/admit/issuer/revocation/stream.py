@@ -14,7 +14,9 @@ from admit.issuer.revocation import events
 from admit.issuer.revocation.events import Bit, Place
 
 TOGETHER: Final = 0.05
-"""Seconds from one event to the next: what happens in between is told in one."""
+"""Seconds from one event to the next, at least: what happens in between is told in one."""
+_FOR_EACH: Final = 0.001  # seconds more for each open stream, so that a thousand of them do not fill a core
+_LONGEST: Final = 0.2
 _KEPT_EVENTS: Final = 2_048
 _KEPT_OCTETS: Final = 1 << 20
 _QUEUED_OCTETS: Final = 1 << 16
@@ -124,7 +126,7 @@ class Stream:
     def advance(self, place: Place, bits: Sequence[Bit] | None) -> None:
         """The ends stand at `place` now, and `bits` were set on the way; None: that cannot be told in bits.
 
-        Told at once, or together with what came less than `TOGETHER` before.
+        Told at once, or together with what comes soon after the event before.
         """
         if self._reached is None or self._told is None:
             self._told = self._reached = place
@@ -138,7 +140,7 @@ class Stream:
         self._reached = place
         if self._timer is None and not self._ending:
             loop = asyncio.get_running_loop()
-            wait = self._told_at + TOGETHER - loop.time()
+            wait = self._told_at + together(len(self._open)) - loop.time()
             if wait <= 0:
                 self._tell()
             else:
@@ -201,3 +203,8 @@ class Stream:
         self._kept_octets = 0
         self._bits = []
         self._before = place
+
+
+def together(streams: int) -> float:
+    """Seconds from one event to the next: sending to all of these must leave time for other work."""
+    return min(max(TOGETHER, streams * _FOR_EACH), _LONGEST)

@@ -8,7 +8,7 @@ import pytest
 from admit.errors import TooManyStreamsError
 from admit.issuer.revocation import Stream, Subscription, events
 from admit.issuer.revocation.events import Place
-from admit.issuer.revocation.stream import TOGETHER
+from admit.issuer.revocation.stream import TOGETHER, together
 from tests.unit.issuer.revocation.event_reader import Event, read
 
 pytestmark = pytest.mark.anyio
@@ -67,6 +67,13 @@ async def test_all_subscribers_are_given_the_same_octets(stream: Stream) -> None
     stream.advance(Place(EPOCH, 11), [(0, 5)])
     pieces = [await subscription.next() for subscription in subscriptions]
     assert pieces[0] is pieces[1] is pieces[2]
+
+
+@pytest.mark.parametrize(
+    ("streams", "seconds"), [(0, 0.05), (1, 0.05), (50, 0.05), (100, 0.1), (200, 0.2), (5_000, 0.2)]
+)
+async def test_more_streams_are_told_less_often_but_often_enough(streams: int, seconds: float) -> None:
+    assert together(streams) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("number", [events.MAX_CHANGES, events.MAX_CHANGES + 1])
@@ -161,7 +168,7 @@ async def test_a_resume_from_before_what_is_kept_is_for_the_log(stream: Stream) 
 
 
 async def test_only_so_much_is_kept(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("admit.issuer.revocation.stream.TOGETHER", 0.0)
+    monkeypatch.setattr("admit.issuer.revocation.stream.together", lambda streams: 0.0)
     for seq in range(11, 11 + 3_000):
         stream.advance(Place(EPOCH, seq), [(0, 1)])
     assert len(stream._kept) == 2_048
@@ -177,7 +184,7 @@ async def test_only_so_much_is_kept(stream: Stream, monkeypatch: pytest.MonkeyPa
 async def test_a_slow_subscriber_is_told_lists_for_what_it_missed_and_holds_little(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("admit.issuer.revocation.stream.TOGETHER", 0.0)
+    monkeypatch.setattr("admit.issuer.revocation.stream.together", lambda streams: 0.0)
     slow, quick = stream.subscribe(), stream.subscribe()
     for seq in range(11, 111):
         stream.advance(Place(EPOCH, seq), [(0, 1_048_575)] * 1_000)
