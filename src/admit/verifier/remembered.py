@@ -11,7 +11,7 @@ from admit.errors import MalformedTokenError
 from admit.jose import JWK, JWKSet
 from admit.jose.jws import MAX_TOKEN
 from admit.principal import Principal
-from admit.verifier.hit import Known, new_hash
+from admit.verifier.hit import NO_LIST, Known, new_hash
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class Remembered:
     mask: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.list, position = self.status or (-1, 0)
+        self.list, position = self.status or (NO_LIST, 0)
         self.octet = position >> 3
         self.mask = 0 if self.status is None else 1 << (position & 7)
 
