@@ -205,7 +205,9 @@ class Follower(Holding):
 
     def tend(self) -> None:
         """Where there are no threads: do what is due in this one, unless another does it already."""
-        if self.started and not self._closed and self._agenda.left() <= 0:
+        if not self.started or self._closed:
+            return
+        if self._agenda.left() <= 0 or self._boottime() < self._looked_at:
             self._work()
 
     def _work(self) -> None:

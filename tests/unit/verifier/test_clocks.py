@@ -171,6 +171,16 @@ def verifying(issuer: StatusIssuer, clock: Real) -> Iterator[Verifier]:
     made.close()
 
 
+def test_without_threads_a_boot_clock_that_went_back_is_noticed_by_whoever_verifies(
+    issuer: StatusIssuer, clock: Real
+) -> None:
+    with verifying(issuer, clock) as verifier:
+        token = issuer.token(8, iat=NOW - 600, exp=NOW + 9_000)
+        verifier.verify(token)
+        clock.pass_time(2, boot=-500)
+        verifier.verify(token)
+
+
 @pytest.mark.threat("O-4", off="admit.verifier.freshness:check_current")
 def test_whatever_the_clocks_do_no_ended_token_is_let_in_beyond_the_bound(
     issuer: StatusIssuer, clock: Real, rounds: Callable[..., range], rng: random.Random
