@@ -47,6 +47,7 @@ def application() -> HeaderTable:
         Route("/view/{name}", view),
         Route("/static/{version}/{name}", static),
         Route("/login", login, methods=["POST"]),
+        Route("/account", login, methods=["POST"]),
     ]
     return HeaderTable(Starlette(routes=routes), https=False)
 
@@ -165,6 +166,29 @@ def test_without_script_the_forms_work_and_nothing_dead_is_shown(chromium: "Brow
     page.get_by_label("Password", exact=True).fill("three words here")
     page.get_by_role("button", name="Sign in").click()
     assert "email=wen%40example.com" in (page.text_content("body") or "")
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("button", "sent"),
+    [
+        ("End what Demo orders may do", "client=orders&do=end_app"),
+        ("End the session in Edge on Windows, from 198.51.100.23", "session=s_work&do=end"),
+        ("End everything", "do=end_everything"),
+    ],
+)
+def test_without_script_each_thing_is_ended_by_its_own_button(
+    chromium: "Browser", site: str, button: str, sent: str
+) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site}/view/account?lang=en")
+    pressed = page.get_by_role("button", name=button, exact=True)  # by the name that a screen reader says
+    assert pressed.count() == 1
+    pressed.focus()
+    with page.expect_navigation(url="**/account?*"):
+        page.keyboard.press("Enter")
+    assert (page.text_content("body") or "").endswith("&" + sent)
     context.close()
 
 

@@ -122,7 +122,12 @@ class Issuer(Ends):
         templates = Path(self.settings.templates) if self.settings.templates else None
         return App(
             services=self.services,
-            pages=Pages(templates, issuer=self.settings.issuer, site=self.settings.name),
+            pages=Pages(
+                templates,
+                issuer=self.settings.issuer,
+                site=self.settings.name,
+                refused_within=self.settings.revocation.max_staleness.total_seconds(),
+            ),
             cookies=BrowserCookies(
                 issuer=self.settings.issuer,
                 dev=self.settings.dev,

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
@@ -17,7 +17,7 @@ from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByNode, NodeKind
 from admit.issuer.revocation.rules import is_public_id
-from admit.issuer.storage import Bound, Database, Steps
+from admit.issuer.storage import Bound, Database, Row, Steps
 
 SALT_BYTES = 16
 NOTED_EVERY = 60.0  # seconds: how exactly the use of a token that does not rotate is noted
@@ -302,13 +302,20 @@ class Families:
 
     async def of_client(self, client_id: str, now: float, *, limit: int = LIST_AT_MOST) -> list[Family]:
         """The live grants of a client, the newest first."""
-        rows = await self._db.read(store.OF_CLIENT(client_id=client_id, now=now, count=limit))
-        return [store.family_of(row) for row in rows]
+        return self._used(
+            await self._db.read(store.OF_CLIENT(client_id=client_id, now=now, count=limit)), now
+        )
+
+    def _used(self, rows: Sequence[Row], now: float) -> "list[Family]":
+        """Those that are not idle: the refresh tokens of the others are worth nothing any more."""
+        families = map(store.family_of, rows)
+        return [one for one in families if now - one.used_at < idle_limit(one, self._config).total_seconds()]
 
     async def list(self, user_id: str, now: float) -> list[Family]:
         """The live grants of a user, the newest first."""
-        rows = await self._db.read(store.OF_USER(user_id=user_id, now=now, count=LIST_AT_MOST))
-        return [store.family_of(row) for row in rows]
+        return self._used(
+            await self._db.read(store.OF_USER(user_id=user_id, now=now, count=LIST_AT_MOST)), now
+        )
 
     async def end(self, family_id: str, *, user_id: str, reason: str, info: RequestInfo, now: float) -> bool:
         """End a grant of this user's. False: not this user's, or over."""

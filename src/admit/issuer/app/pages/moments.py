@@ -1,6 +1,7 @@
 """Times as people say them. `now` is given; nothing here reads a clock."""
 
 from datetime import UTC, datetime
+from math import ceil
 from typing import Final
 
 from admit.issuer.app.pages.catalogue import Text
@@ -29,6 +30,13 @@ def lasting(text: Text, seconds: float) -> str:
     if seconds >= 2 * _HOUR:
         return text.counted("span.hours", round(seconds / _HOUR))
     return text.counted("span.minutes", max(1, round(seconds / _MINUTE)))
+
+
+def within(text: Text, seconds: float) -> str:
+    """A bound that is kept: rounded up, in seconds below two minutes."""
+    if seconds < 2 * _MINUTE:
+        return text.counted("span.seconds", ceil(seconds))
+    return text.counted("span.minutes", ceil(seconds / _MINUTE))
 
 
 def machine(at: float) -> str:

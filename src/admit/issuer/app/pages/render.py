@@ -29,15 +29,24 @@ class Pages:
     """The rendering layer. `issuer` is the issuer's URL: its path goes before every link, its scheme decides HSTS.
 
     `templates_dir` is searched before Admit's own templates; its `static` folder before Admit's static files, and a
-    `theme.css` there is linked on every page. `site` is the name people know this issuer by.
+    `theme.css` there is linked on every page. `site` is the name people know this issuer by. `refused_within` is the
+    bound, in seconds, that pages tell for what is ended.
     """
 
-    def __init__(self, templates_dir: Path | None = None, *, issuer: str, site: str = "Admit") -> None:
+    def __init__(
+        self,
+        templates_dir: Path | None = None,
+        *,
+        issuer: str,
+        site: str = "Admit",
+        refused_within: float = 30.0,
+    ) -> None:
         parts = urlsplit(issuer)
         self.https = parts.scheme == "https"
         self.base = parts.path.rstrip("/")
         self.assets = Assets(templates_dir / "static" if templates_dir is not None else None)
         self._texts = load_all()
+        self._within = {tag: moments.within(text, refused_within) for tag, text in self._texts.items()}
         folders = [FOLDER] if templates_dir is None else [templates_dir, FOLDER]
         self._environment = Environment(
             loader=ChoiceLoader([FileSystemLoader(folder) for folder in folders]),
@@ -72,6 +81,7 @@ class Pages:
             date=partial(moments.date, text),
             lasting=partial(moments.lasting, text),
             browser=partial(browser.describe, text),
+            within=self._within[lang],
         )
 
     def response(

@@ -39,6 +39,7 @@ class Notice(Enum):
 
     SESSION_ENDED = auto()
     OTHERS_ENDED = auto()
+    APP_ENDED = auto()
 
     @property
     def text(self) -> str:
@@ -173,8 +174,21 @@ class SessionItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AppItem:
+    """All that the user granted one client. `offline`: some of it goes on while the user is signed out."""
+
+    client_id: str
+    client: ClientCard
+    scopes: tuple[ScopeItem, ...]
+    since: float
+    last_used_at: float
+    offline: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountView(FormView):
-    """POST /account: `do` is `end` (with `session`), `end_others` or `sign_out`."""
+    """POST /account: `do` is `end` (with `session`), `end_others`, `end_app` (with `client`), `end_everything` or
+    `sign_out`."""
 
     page: ClassVar[str] = "account"
     kind: ClassVar[Kind] = Kind.ACCOUNT
@@ -184,6 +198,7 @@ class AccountView(FormView):
     since: float
     sessions: tuple[SessionItem, ...]
     now: float
+    apps: tuple[AppItem, ...] = ()
     notice: Notice | None = None
 
     def ordered(self) -> tuple[SessionItem, ...]:
@@ -203,9 +218,11 @@ class LogoutView(FormView):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedOutView(View):
-    """After the end of a session. `return_url` is a registered post-logout URI, offered as a link."""
+    """After the end of a session, or with `everywhere` of all that the user had. `return_url` is a registered
+    post-logout URI, offered as a link."""
 
     page: ClassVar[str] = "signed_out"
+    everywhere: bool = False
     client: ClientCard | None = None
     return_url: str | None = None
 

@@ -1,4 +1,4 @@
-"""`/account`: who I am here, and where I am signed in."""
+"""`/account`: who I am here, where I am signed in, and which applications may act for me."""
 
 from starlette.responses import Response
 
@@ -6,24 +6,27 @@ from admit.credentials import csrf
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
+from admit.issuer.app.pages import apps
 from admit.issuer.app.pages.views import AccountView, Notice, SessionItem, SignedOutView
 from admit.issuer.audit import AuditEvent
 from admit.issuer.oauth.errors import InvalidRequestError
 from admit.issuer.sessions.records import Session
 
+DONE = {"ended": Notice.SESSION_ENDED, "others": Notice.OTHERS_ENDED, "app": Notice.APP_ENDED}
+
 
 def routes(app: App) -> list[Route]:
-    """GET lists; POST ends one session, all others, or this one."""
+    """GET lists; POST ends one session, all others, this one, an application's grants, or everything."""
 
     async def get(call: Call) -> Response:
         found = await app.session(call)
         if found is None:
             return app.redirect(app.there(call, "/login"))
-        done = {"ended": Notice.SESSION_ENDED, "others": Notice.OTHERS_ENDED}.get(call.query.get("done", ""))
-        return app.page(call, await view(call, *found, done))
+        return app.page(call, await view(call, *found, DONE.get(call.query.get("done", ""))))
 
     async def view(call: Call, raw: bytes, session: Session, notice: Notice | None) -> AccountView:
         entries = await app.services.sessions.list(session.user.id, call.now)
+        families = await app.services.families.list(session.user.id, call.now)
         return AccountView(
             csrf=csrf.token(raw),
             here=app.here("/account"),
@@ -38,6 +41,7 @@ def routes(app: App) -> list[Route]:
                 )
                 for entry in entries
             ),
+            apps=apps.items(families, app.services.registry, session.user),
             now=call.now,
             notice=notice,
         )  # fmt: skip
@@ -65,6 +69,16 @@ def routes(app: App) -> list[Route]:
                     user_id, keep=session.id, reason="ended by user", info=call.info, now=call.now
                 )
                 return app.redirect(app.there(call, "/account", done="others"))
+            case "end_app":
+                await app.services.families.end_of_user_and_client(
+                    user_id, form.required("client"), reason="ended by user", info=call.info, now=call.now
+                )
+                return app.redirect(app.there(call, "/account", done="app"))
+            case "end_everything":
+                await sessions.end_everything(user_id, reason="ended by user", info=call.info, now=call.now)
+                response = app.page(call, SignedOutView(everywhere=True))
+                app.cookies.clear_session(response)
+                return response
             case "sign_out":
                 await sessions.end(
                     session.id,

@@ -6,6 +6,7 @@ from typing import Final
 from admit.issuer.app.pages.views import (
     AccountView,
     AnyView,
+    AppItem,
     ClientCard,
     ConsentView,
     ErrorView,
@@ -57,7 +58,40 @@ SESSIONS: Final = (
 )
 
 
-def account(*sessions: SessionItem, notice: Notice | None = None, name: str = "Wen Li") -> AccountView:
+APPS: Final = (
+    AppItem(
+        client_id="orders",
+        client=ORDERS,
+        scopes=(
+            ScopeItem(name="openid"),
+            ScopeItem(name="profile"),
+            ScopeItem(name="orders:read", text={"en": "Read your orders", "zh": "查看你的订单"}),
+        ),
+        since=NOW - 60 * 50,
+        last_used_at=NOW - 30,
+        offline=False,
+    ),
+    AppItem(
+        client_id="terminal",
+        client=ClientCard(name="Orders for the terminal", host=None, verified=True),
+        scopes=(ScopeItem(name="offline_access"), ScopeItem(name="openid"), ScopeItem(name="admit:sessions")),
+        since=NOW - 86_400 * 31,
+        last_used_at=NOW - 86_400 * 3,
+        offline=True,
+    ),
+    AppItem(
+        client_id="gone-from-the-settings", client=ClientCard(name="gone-from-the-settings", host=None, verified=False),
+        scopes=(), since=NOW - 86_400 * 3, last_used_at=NOW - 86_400 * 3, offline=False,
+    ),
+)  # fmt: skip
+
+
+def account(
+    *sessions: SessionItem,
+    apps: tuple[AppItem, ...] = (),
+    notice: Notice | None = None,
+    name: str = "Wen Li",
+) -> AccountView:
     return AccountView(
         here="/account",
         csrf=CSRF,
@@ -66,6 +100,7 @@ def account(*sessions: SessionItem, notice: Notice | None = None, name: str = "W
         email_verified=False,
         since=NOW - 86_400 * 40,
         sessions=sessions,
+        apps=apps,
         now=NOW,
         notice=notice,
     )
@@ -120,7 +155,7 @@ VIEWS: Final[Mapping[str, AnyView]] = {
     ),
     "consent": CONSENT,
     "consent_unverified": STRANGERS_CONSENT,
-    "account": account(*SESSIONS),
+    "account": account(*SESSIONS, apps=APPS),
     "account_ended": account(SESSIONS[2], notice=Notice.OTHERS_ENDED),
     "account_stale": AccountView(
         csrf=CSRF, user_name="Wen Li", user_email="wen.li@example.com", email_verified=True, since=NOW,
@@ -131,6 +166,7 @@ VIEWS: Final[Mapping[str, AnyView]] = {
     "logout_unknown": LogoutView(csrf=CSRF, user_email="wen.li@example.com"),
     "signed_out": SignedOutView(client=ORDERS, return_url="http://localhost:8411/"),
     "signed_out_plain": SignedOutView(here="/signed-out"),
+    "signed_out_everywhere": SignedOutView(everywhere=True),
     **{
         f"error_{trouble.name.lower()}": ErrorView(
             trouble=trouble, id="7f3a09c2d41be6a8", back_url="/login" if trouble is Trouble.UNAVAILABLE else None

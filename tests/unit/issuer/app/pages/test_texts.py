@@ -128,6 +128,10 @@ def test_lengths_of_time_round_to_the_unit_that_tells_them() -> None:
     assert [moments.lasting(EN, s) for s in (1, 60, 840, 7_200, 86_400 * 90)] == [
         "1 minute", "1 minute", "14 minutes", "2 hours", "90 days",
     ]  # fmt: skip
+    assert [moments.within(EN, s) for s in (0.5, 1, 29.2, 119, 121, 900)] == [
+        "1 second", "1 second", "30 seconds", "119 seconds", "3 minutes", "15 minutes",
+    ]  # fmt: skip
+    assert moments.within(ZH, 30) == "30 秒"
     assert moments.date(EN, 0) == "1 January 1970"
     assert moments.date(ZH, 0) == "1970 年 1 月 1 日"
     assert moments.machine(0) == "1970-01-01T00:00:00Z"

@@ -1,0 +1,50 @@
+"""What a user let which application do, as the account page tells it: one entry an application, however often it was
+let in.
+"""
+
+from collections.abc import Iterable
+
+from admit.issuer.accounts.records import User
+from admit.issuer.app.pages.views import AppItem, ClientCard, ScopeItem, Words
+from admit.issuer.clients.records import Client
+from admit.issuer.clients.registry import Registry
+from admit.issuer.clients.rules import grantable_scopes, loopback_parts
+from admit.issuer.grants.records import Family
+from admit.issuer.oauth.authorize.respond import host
+
+
+def items(families: Iterable[Family], registry: Registry, user: User) -> tuple[AppItem, ...]:
+    """The applications, the one used last first."""
+    by_client: dict[str, list[Family]] = {}
+    for family in families:
+        by_client.setdefault(family.client_id, []).append(family)
+    found = (_item(client_id, grants, registry, user) for client_id, grants in by_client.items())
+    return tuple(sorted(found, key=lambda item: -item.last_used_at))
+
+
+def _item(client_id: str, grants: list[Family], registry: Registry, user: User) -> AppItem:
+    client = registry.client(client_id)
+    texts: dict[str, Words] = {}
+    for family in grants:
+        resource = registry.resource(family.audience)
+        # As a token would say now: what was granted, cut to what client and user may still have.
+        scopes = (
+            family.scope if client is None else family.scope & grantable_scopes(client, resource, user.roles)
+        )
+        texts |= {name: None if resource is None else resource.scopes.get(name) for name in scopes}
+    return AppItem(
+        client_id=client_id,
+        client=_card(client_id, client),
+        scopes=tuple(ScopeItem(name=name, text=texts[name]) for name in sorted(texts)),
+        since=min(family.created_at for family in grants),
+        last_used_at=max(family.used_at for family in grants),
+        offline=any(family.offline for family in grants),
+    )
+
+
+def _card(client_id: str, client: Client | None) -> ClientCard:
+    """One that the settings name no more is shown by its id: what it was granted can still be ended."""
+    if client is None:
+        return ClientCard(name=client_id, host=None, verified=False)
+    shown = next((host(uri) for uri in client.redirect_uris if loopback_parts(uri) is None), None)
+    return ClientCard(name=client.name, host=shown, verified=True)
