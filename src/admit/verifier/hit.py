@@ -69,10 +69,11 @@ class Standing:
 class Known:
     """One trusted issuer and what is known of it.
 
-    `quick` is False where each use of a token needs more than the hot path looks at: then it never answers.
+    `quick` is False where each use of a token needs more than the hot path looks at: then it never answers, unless all
+    that is needed are the ends in `beside`.
     """
 
-    __slots__ = ("ends", "quick", "source", "standing", "trust")
+    __slots__ = ("beside", "ends", "quick", "source", "standing", "trust")
 
     def __init__(
         self, trust: TrustedIssuer, source: Source, *, ends: EndCheck | None = None, quick: bool = True
@@ -81,6 +82,7 @@ class Known:
         self.source = source
         self.ends = ends
         self.quick = quick and ends is None
+        self.beside = ends if quick else None
         self.standing = Standing(source.snapshot, trust.follows)
 
     def stand_anew(self) -> Standing:
@@ -130,7 +132,7 @@ def remembered_first(otherwise: F) -> F:
                 entry.cleared is standing.stamp
                 and entry.not_before <= (self.wall() if now is None else now) < entry.expires
                 and standing.since <= self.boottime() <= standing.until
-                and known.quick
+                and (known.quick or (known.beside is not None and known.beside.lets(entry)))
             ):
                 return entry.principal
         return otherwise(self, credential, now=now)

@@ -18,8 +18,9 @@ from admit.verifier.hit import NO_LIST, Known, new_hash
 class Remembered:
     """A verified token. Times are seconds since the epoch, leeway included; `status` is (list, position).
 
-    `list`, `octet` and `mask` say the same for the hot path (`mask` is 0 without a status). Only `cleared` changes:
-    it is the stamp of the last state of keys and revocations that this token was found good in.
+    `list`, `octet` and `mask` say the same for the hot path (`mask` is 0 without a status). Only two change: `cleared`
+    and `ends_cleared` are the stamps of the last state of keys and revocations, and of the last view of ends, that this
+    token was found good in.
     """
 
     principal: Principal
@@ -31,6 +32,7 @@ class Remembered:
     iat: float | None
     status: tuple[int, int] | None
     cleared: object = field(default=None, repr=False)
+    ends_cleared: object = field(default=None, repr=False)
     list: int = field(init=False, repr=False)
     octet: int = field(init=False, repr=False)
     mask: int = field(init=False, repr=False)
@@ -83,9 +85,13 @@ class RememberedTokens:
         with self._lock:
             self._entries.pop(key, None)
 
-    def renew_lock(self) -> None:
-        """For a forked child: the lock may have been held by a thread that does not exist there."""
+    def renew_after_fork(self) -> None:
+        """Begin anew in a forked child: nobody follows the issuers there until a token takes the long way.
+
+        The lock may have been held by a thread that does not exist there.
+        """
         self._lock = threading.Lock()
+        self._entries.clear()
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -88,7 +88,7 @@ class HeldEnds:
         if self._recent > _RECENT:
             self._older, self._newer, self._recent = view.merge(self._older, self._newer), {}, 0
         layers = view.layered(self._older, self._newer)
-        self.view = replace(self.view, layers=layers, since=since, count=len(self._ends))
+        self.view = replace(self.view, layers=layers, since=since, count=len(self._ends), stamp=object())
 
 
 def may_forget(end: End, at: float, wall: float, boot: float) -> bool:

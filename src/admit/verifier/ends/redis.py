@@ -18,7 +18,7 @@ from admit.verifier.ends.store import KEEP, LIMIT, PolledEndStore
 
 _LOG = logging.getLogger("admit.verifier")
 _BATCH = 1_000
-_GRACE = 0.6
+_GRACE = 1.2
 """Seconds for which an empty Redis is left to those who may remember what it held."""
 _TIMEOUT = 2.0
 

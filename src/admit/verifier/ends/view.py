@@ -38,7 +38,7 @@ class EndView:
     """A snapshot of a store. `layers` are its ends by issuer: many older ones, and the few since.
 
     `since` is from when on no end can be missing, in seconds since the epoch: tokens issued earlier cannot be judged by
-    a store that was lost, and are refused.
+    a store that was lost, and are refused. `stamp` stands for this view where holding it would keep it in memory.
     """
 
     layers: Mapping[str, tuple[IssuerEnds, ...]] = field(
@@ -46,6 +46,7 @@ class EndView:
     )
     since: float = 0.0
     count: int = 0
+    stamp: object = field(default_factory=object, repr=False, compare=False)
 
     def is_ended(
         self,

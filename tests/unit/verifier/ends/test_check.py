@@ -135,6 +135,19 @@ def test_a_store_that_cannot_be_read_makes_every_token_503(clock: Clock) -> None
     assert not found.ready()
 
 
+def test_a_remembered_token_gets_503_too_once_the_store_is_not_read(
+    clock: Clock, store: MemoryEndStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = verifier(clock, trusted(store))
+    text = token()
+    assert found.verify(text) is found.verify(text)
+    monkeypatch.setattr(store, "is_fresh", lambda: False)
+    with pytest.raises(StaleRevocationError):
+        found.verify(text)
+    monkeypatch.undo()
+    assert found.verify(text).subject == "alice"
+
+
 def test_what_is_known_to_be_ended_is_refused_however_old_that_knowledge_is(clock: Clock) -> None:
     store = Unread(**clocks(clock))
     store.add([end()])
