@@ -1,5 +1,7 @@
 """Ends and stores for tests of this folder."""
 
+import os
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -20,3 +22,10 @@ def end(**changes: Any) -> End:
 def clocks(clock: Clock) -> dict[str, Callable[[], float]]:
     """Keyword arguments that hand a test's clock to a store."""
     return {"wall": clock.walltime, "boottime": clock.boottime}
+
+
+def fork() -> int:
+    """As servers that preload do it. Newer Pythons warn of threads, which is what is looked at here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()

@@ -12,7 +12,7 @@ from admit.errors import ConfigError, EndStoreError, EndStoreFullError
 from admit.verifier.ends import lines
 from admit.verifier.ends.file import FileEndStore
 from tests.fixtures.status_issuer import NOW, Clock
-from tests.unit.verifier.ends.making import ISSUER, clocks, end
+from tests.unit.verifier.ends.making import ISSUER, clocks, end, fork
 
 Make = Callable[..., FileEndStore]
 
@@ -289,7 +289,7 @@ def test_a_child_reads_for_itself_before_anything_is_fresh_there(store: Make) ->
     found.add([end()])
     found.read_now()
     read, write = os.pipe()
-    child = os.fork()
+    child = fork()
     if child == 0:
         said = b"no"
         try:

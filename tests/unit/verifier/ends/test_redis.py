@@ -12,7 +12,7 @@ from admit.errors import ConfigError, EndStoreError, EndStoreFullError
 from admit.verifier.ends.redis import RedisEndStore
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.status_issuer import NOW, Clock
-from tests.unit.verifier.ends.making import ISSUER, clocks, end
+from tests.unit.verifier.ends.making import ISSUER, clocks, end, fork
 
 Make = Callable[..., RedisEndStore]
 
@@ -234,7 +234,7 @@ def test_a_child_reads_by_a_connection_of_its_own(store: Make) -> None:
     found.add([end()])
     found.read_now()
     read, write = os.pipe()
-    child = os.fork()
+    child = fork()
     if child == 0:
         said = b"no"
         try:
