@@ -49,6 +49,8 @@ def _one_round(start: EndStart, reason: str, now: float) -> Steps[list[int]]:
 
 TWINS: dict[str, Any] = {
     "admit.issuer.revocation.reading:bits_of": _forget,
+    "admit.issuer.revocation.stream:has_room": lambda streams, most: True,
+    "admit.issuer.revocation.stream:may_wait": lambda octets: True,
     "admit.issuer.revocation.store.nodes:lock_node": _any_node,
     "admit.issuer.revocation.store.holders:share_user": _any_user,
     "admit.issuer.revocation.store.holders:share_client": _any_client,

@@ -47,7 +47,7 @@ class Subscription:
     def offer(self, event: bytes, otherwise: bytes) -> None:
         """Queue `event`. A subscriber that reads too slowly for all of it gets `otherwise` for what it missed."""
         self._octets += len(event)
-        if self._octets <= _QUEUED_OCTETS:
+        if may_wait(self._octets):
             self._queue.append(event)
         else:
             self._queue[:] = (otherwise,)
@@ -152,7 +152,7 @@ class Stream:
         Raises:
             TooManyStreamsError: as many are open as may be, or the server stops.
         """
-        if self._ending or len(self._open) >= self._most:
+        if self._ending or not has_room(len(self._open), self._most):
             raise TooManyStreamsError
         subscription = Subscription(self._open.discard)
         self._open.add(subscription)
@@ -203,6 +203,16 @@ class Stream:
         self._kept_octets = 0
         self._bits = []
         self._before = place
+
+
+def has_room(streams: int, most: int) -> bool:
+    """Whether one more stream may be opened beside these: each costs a connection, and some work at every event."""
+    return streams < most
+
+
+def may_wait(octets: int) -> bool:
+    """Whether so much may wait for one reader: who reads too slowly must not fill our memory."""
+    return octets <= _QUEUED_OCTETS
 
 
 def together(streams: int) -> float:

@@ -181,6 +181,7 @@ async def test_only_so_much_is_kept(stream: Stream, monkeypatch: pytest.MonkeyPa
     assert since(stream, 3_205) is not None
 
 
+@pytest.mark.threat("INF-size", off="admit.issuer.revocation.stream:may_wait")
 async def test_a_slow_subscriber_is_told_lists_for_what_it_missed_and_holds_little(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +197,7 @@ async def test_a_slow_subscriber_is_told_lists_for_what_it_missed_and_holds_litt
     assert [(event.kind, event.id) for event in await given(slow)] == [("end", "7.111")]
 
 
+@pytest.mark.threat("INF-size", off="admit.issuer.revocation.stream:has_room")
 async def test_no_more_streams_are_opened_than_may_be_and_one_that_is_closed_makes_room(
     stream: Stream,
 ) -> None:
