@@ -489,7 +489,7 @@ def status_of(token: access.AccessToken, trust: TrustedIssuer) -> tuple[int, int
 
 def _after_fork() -> None:
     for core in list(_ALL):
-        core.remembered.renew_lock()
+        core.remembered.renew_after_fork()
         core.counters.renew_lock()
 
 

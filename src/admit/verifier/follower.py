@@ -154,6 +154,8 @@ class Follower(Holding):
 
     def start(self) -> None:
         """Begin to follow, unless that is so already or it was closed."""
+        if self.started:
+            return
         with self._agenda.wake:
             if self.started or self._closed:
                 return
@@ -192,10 +194,12 @@ class Follower(Holding):
 
     def force_keys(self, kid: str) -> Future[None] | None:
         """A fetch of keys for a `kid` that is not held: the one under way, a new one, or None if none is due."""
+        self.start()  # a forked child may come here first
         return self._inline(self._agenda.force_keys(kid))
 
     def force_poll(self) -> Future[None] | None:
         """A question about revocations now: the one under way, a new one, or None while the issuer fails to answer."""
+        self.start()
         return self._inline(self._agenda.force_poll())
 
     def _inline(self, waiting: Future[None] | None) -> Future[None] | None:
