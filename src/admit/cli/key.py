@@ -1,18 +1,15 @@
 """`admit key list|rotate|revoke`."""
 
-import re
 import time
 from datetime import UTC, datetime
 
 import click
 
+from admit.cli.ended import ACTOR, TakesId, seconds, when, within
 from admit.cli.output import MISSING, done, fail, json_option, show_json, show_table
 from admit.cli.settings import settings_options, with_issuer
 from admit.issuer import Issuer, Settings
 from admit.issuer.keys import Purpose, StoredKey
-
-ACTOR = "command line"
-_HYPHEN_KID = re.compile(r"-[A-Za-z0-9_-]{42}", re.ASCII)  # a thumbprint, RFC 7638
 
 
 @click.group()
@@ -71,17 +68,7 @@ def rotate(settings: Settings, alg: str, purpose: str, as_json: bool) -> None:
         )
 
 
-class TakesKid(click.Command):
-    """One in 64 kids begins with a hyphen: it is a kid all the same, and no option."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click's own, with such a kid set apart."""
-        kids = [one for one in args if _HYPHEN_KID.fullmatch(one)]
-        others = [one for one in args if not _HYPHEN_KID.fullmatch(one)]
-        return super().parse_args(ctx, [*others, "--", *kids] if kids and "--" not in args else args)
-
-
-@key.command(cls=TakesKid)
+@key.command(cls=TakesId)
 @click.argument("kid")
 @json_option
 @settings_options
@@ -92,19 +79,17 @@ def revoke(settings: Settings, kid: str, as_json: bool) -> None:
     """
 
     async def work(issuer: Issuer) -> bool:
-        return await issuer.keys.revoke(kid, time.time(), actor=ACTOR)
+        return await issuer.revoke_key(kid, actor=ACTOR)
 
     if not with_issuer(settings, work):
         fail("there is no such key, or it is revoked already. See: admit key list", MISSING)
     if as_json:
-        show_json({"kid": kid, "revoked": True})
+        show_json({"kid": kid, "revoked": True, "refused_within": seconds(settings)})
     else:
-        done(f"Revoked {kid}.", then="admit key list")
-
-
-def when(at: float) -> str:
-    """A time for people, in UTC."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        done(
+            f"Revoked {kid}. {within(settings, 'what it signed')}",
+            then="admit key list",
+        )
 
 
 def state(one: StoredKey) -> str:

@@ -8,13 +8,16 @@ import click
 _COMMANDS = {
     "serve": ("admit.cli.serve", "Serve the issuer: sign-in pages, OAuth 2.1 and OpenID Connect."),
     "migrate": ("admit.cli.serve", "Bring the database's schema to this version."),
-    "user": ("admit.cli.user", "Accounts: add, list, disable, enable."),
+    "user": ("admit.cli.user", "Accounts: add, list, disable, enable, sign out; roles and groups."),
+    "session": ("admit.cli.session", "Sessions of browsers: list a user's, end one."),
+    "grant": ("admit.cli.grant", "Grants: what users let applications do. List them, end one."),
+    "client": ("admit.cli.client", "Clients: end all that was granted to one."),
     "key": ("admit.cli.key", "Signing keys: list, rotate, revoke."),
     "epoch": ("admit.cli.epoch", "The epoch of revocations: verifiers trust it to go forward only."),
     "jwk": ("admit.cli.jwk", "Keys: make, convert, thumbprint."),
     "token": ("admit.cli.token", "Look at tokens."),
 }
-_NEEDS_SERVER = frozenset({"serve", "migrate", "user", "key", "epoch"})
+_NEEDS_SERVER = frozenset({"serve", "migrate", "user", "session", "grant", "client", "key", "epoch"})
 
 
 class Commands(click.Group):

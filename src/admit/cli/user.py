@@ -1,24 +1,27 @@
-"""`admit user add|list|disable|enable`."""
+"""`admit user add|list|disable|enable|sign-out|role|group`."""
 
+import json
 import sys
 import time
 from datetime import UTC, datetime
 
 import click
 
+from admit.cli.ended import ACTOR, counted, reason_option, seconds, within
 from admit.cli.output import USAGE, done, fail, json_option, read_text, show_json, show_table
 from admit.cli.settings import settings_options, with_issuer
-from admit.issuer import Issuer, Settings
+from admit.issuer import Ended, Issuer, Settings
 from admit.issuer.accounts.errors import UserNotFoundError
 from admit.issuer.accounts.records import User
+from admit.issuer.accounts.transactions import Label
 from admit.issuer.audit import RequestInfo
 
-CLI = RequestInfo(user_agent="admit command line", actor="command line")
+CLI = RequestInfo(user_agent="admit command line", actor=ACTOR)
 
 
 @click.group()
 def user() -> None:
-    """Accounts: add, list, disable, enable."""
+    """Accounts: add, list, disable, enable, sign out; roles and groups."""
 
 
 @user.command()
@@ -104,10 +107,16 @@ def disable(settings: Settings, user: str, as_json: bool) -> None:
 
     found, ended = with_issuer(settings, work)
     if as_json:
-        show_json({"id": found.id, "email": found.email_shown, "disabled": True, "ended": ended})
+        show_json(
+            {
+                "id": found.id, "email": found.email_shown, "disabled": True, "ended": ended,
+                "refused_within": seconds(settings),
+            }
+        )  # fmt: skip
     else:
         done(
-            f"Disabled {found.email_shown}; ended {ended} sessions and grants.",
+            f"Disabled {found.email_shown}; ended {ended} sessions and grants."
+            + (f" {within(settings, 'their tokens')}" if ended else ""),
             then=f"admit user enable {found.email_shown}",
         )
 
@@ -129,6 +138,126 @@ def enable(settings: Settings, user: str, as_json: bool) -> None:
         show_json({"id": found.id, "email": found.email_shown, "disabled": False})
     else:
         done(f"Enabled {found.email_shown}.", then="admit user list")
+
+
+@user.command("sign-out")
+@click.argument("user")
+@click.option("--everywhere", is_flag=True, help="Also end what was granted for the time the user is away.")
+@reason_option
+@json_option
+@settings_options
+def sign_out(settings: Settings, user: str, everywhere: bool, reason: str, as_json: bool) -> None:
+    """End all sessions of a user, by email or id, and every application that they let in.
+
+    With --everywhere nothing of the user is left: offline grants end too. The user may sign in again at once; to
+    prevent that: admit user disable USER
+    """
+
+    async def work(issuer: Issuer) -> tuple[User, Ended, int]:
+        found = await one(issuer, user)
+        ended = await issuer.end_sessions(found.id, everywhere=everywhere, reason=reason, actor=ACTOR)
+        left = await issuer.services.families.list(found.id, time.time())
+        return found, ended, len(left)
+
+    found, ended, left = with_issuer(settings, work)
+    if as_json:
+        show_json(
+            {
+                "id": found.id, "email": found.email_shown, "sessions": ended.sessions, "grants": ended.grants,
+                "left": left, "refused_within": seconds(settings),
+            }
+        )  # fmt: skip
+        return
+    told = counted(ended.sessions, "session") + (
+        f" and {counted(ended.grants, 'offline grant')}" if everywhere else ""
+    )
+    said = f"Ended {told} of {found.email_shown}."
+    if ended.total:
+        said += f" {within(settings, 'their tokens')}"
+    if left:
+        done(
+            f"{said} {counted(left, 'offline grant')} left.",
+            then=f"admit user sign-out {found.email_shown} --everywhere",
+        )
+    else:
+        done(said)
+
+
+def label_group(label: Label) -> click.Group:
+    """`admit user role` and `admit user group`, which differ in what they give."""
+    what = label.value
+
+    @click.group(what, help=f"Give a user a {what}, or take it.")
+    def group() -> None: ...
+
+    @group.command("add", help=_ADD.format(what=what))
+    @click.argument("user")
+    @click.argument(what)
+    @json_option
+    @settings_options
+    def add_one(settings: Settings, user: str, as_json: bool, **named: str) -> None:
+        change(settings, label, user, named[what], give=True, as_json=as_json)
+
+    @group.command("remove", help=_REMOVE.format(what=what))
+    @click.argument("user")
+    @click.argument(what)
+    @json_option
+    @settings_options
+    def remove_one(settings: Settings, user: str, as_json: bool, **named: str) -> None:
+        change(settings, label, user, named[what], give=False, as_json=as_json)
+
+    return group
+
+
+_ADD = """Give a {what} to a user, by email or id.
+
+The user's sessions end, since no session keeps its id through a rise in privilege: who signs in again has it. Offline
+grants live on, and have it at their next refresh.
+"""
+_REMOVE = """Take a {what} from a user, by email or id, and end every session and grant of the user.
+
+Tokens say what their user was when they were made, so those that are left are refused as after a sign-out.
+"""
+
+
+def change(settings: Settings, label: Label, user: str, name: str, *, give: bool, as_json: bool) -> None:
+    """Give or take, and tell."""
+
+    async def work(issuer: Issuer) -> tuple[User, int | None]:
+        found, accounts = await one(issuer, user), issuer.services.accounts
+        steps = {
+            (Label.ROLE, True): accounts.add_role,
+            (Label.ROLE, False): accounts.remove_role,
+            (Label.GROUP, True): accounts.add_group,
+            (Label.GROUP, False): accounts.remove_group,
+        }
+        return found, await steps[label, give](found.id, name, info=CLI, now=time.time())
+
+    found, ended = with_issuer(settings, work)
+    what, shown = label.value, json.dumps(name, ensure_ascii=False)
+    if as_json:
+        show_json(
+            {
+                "id": found.id, "email": found.email_shown, what: name, "given": give,
+                "changed": ended is not None, "ended": ended or 0, "refused_within": seconds(settings),
+            }
+        )  # fmt: skip
+    elif ended is None:
+        done(
+            f"{found.email_shown} {'has the' if give else 'has no'} {what} {shown}{' already' if give else ''}."
+        )
+    else:
+        did = (
+            f"Gave {found.email_shown} the {what} {shown}"
+            if give
+            else f"Took the {what} {shown} from {found.email_shown}"
+        )
+        tail = f" {within(settings, 'their tokens')}" if ended else ""
+        done(f"{did}; ended {ended} sessions and grants.{tail}", then="admit user list")
+
+
+user.add_command(label_group(Label.ROLE))
+user.add_command(label_group(Label.GROUP))
 
 
 async def one(issuer: Issuer, name: str) -> User:

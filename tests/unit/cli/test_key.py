@@ -73,7 +73,10 @@ def test_an_algorithm_or_purpose_that_has_no_key_is_refused(admit: Admit) -> Non
 def test_a_revoked_key_is_listed_as_such_and_another_takes_over(admit: Admit) -> None:
     stolen = next(one for one in listed(admit) if one["for"] == "token" and one["alg"] == "ES256")
     done = admit("key", "revoke", stolen["kid"])
-    assert (done.exit_code, done.stdout) == (0, f"Revoked {stolen['kid']}.\n"), done.stderr
+    assert (done.exit_code, done.stdout) == (
+        0,
+        f"Revoked {stolen['kid']}. APIs refuse what it signed within 30 s.\n",
+    ), done.stderr
     keys = {one["kid"]: one for one in listed(admit)}
     assert keys[stolen["kid"]]["state"] == "revoked"
     assert admit("key", "revoke", stolen["kid"]).exit_code == 3

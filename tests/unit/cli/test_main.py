@@ -15,6 +15,9 @@ from admit.cli import main
 Admit = Callable[..., Result]
 COMMANDS = [
     [], ["serve"], ["migrate"], ["user"], ["user", "add"], ["user", "list"], ["user", "disable"], ["user", "enable"],
+    ["user", "sign-out"], ["user", "role"], ["user", "role", "add"], ["user", "role", "remove"], ["user", "group"],
+    ["user", "group", "add"], ["user", "group", "remove"], ["session"], ["session", "list"], ["session", "end"],
+    ["grant"], ["grant", "list"], ["grant", "end"], ["client"], ["client", "end"],
     ["key"], ["key", "list"], ["key", "rotate"], ["key", "revoke"], ["epoch"], ["epoch", "raise"],
     ["token"], ["token", "inspect"],
 ]  # fmt: skip
@@ -33,7 +36,7 @@ def test_each_command_has_help_that_says_more_than_its_name(command: list[str]) 
 
 def test_the_list_of_commands_says_what_each_command_says_of_itself() -> None:
     told = CliRunner().invoke(main, ["--help"]).stdout
-    for name in ("serve", "migrate", "user", "key", "epoch", "token"):
+    for name in ("serve", "migrate", "user", "session", "grant", "client", "key", "epoch", "token"):
         own = CliRunner().invoke(main, [name, "--help"]).stdout.splitlines()[2].strip()
         assert re.search(rf"^  {name} +{re.escape(own)}$", told, re.MULTILINE), name
 
@@ -51,6 +54,11 @@ def test_what_is_typed_wrong_is_exit_code_2() -> None:
         ["usr"],
         ["user"],
         ["user", "lst"],
+        ["user", "role", "add", "ada@example.com"],
+        ["session", "end"],
+        ["session", "end", "a", "b"],
+        ["grant", "list", "--all"],
+        ["client", "end"],
         ["user", "add"],
         ["key", "revoke"],
         ["serve", "--port", "1"],

@@ -130,7 +130,10 @@ def test_disabled_by_email_or_id_and_enabled_again(admit: Admit) -> None:
     assert told == {"id": bo["id"], "email": "bo@example.com", "disabled": False}
     assert listed(admit)["bo@example.com"]["state"] == "active"
     told = json.loads(admit("user", "disable", bo["id"], "--json").stdout)
-    assert told == {"id": bo["id"], "email": "bo@example.com", "disabled": True, "ended": 0}
+    assert told == {
+        "id": bo["id"], "email": "bo@example.com", "disabled": True, "ended": 0,
+        "refused_within": 30.0,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("command", ["disable", "enable"])
