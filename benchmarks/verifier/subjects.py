@@ -30,8 +30,8 @@ HEADS = (
 )
 HOW = f"""\
 Each subject's token is new to the verifier, which verifies and remembers it (`remember={REMEMBERED:,}`, the default).
-HS256, where the signature costs least, so that what remembering costs shows most; making the tokens is not timed. One subject:
-{10 * BATCH:,} tokens of the one. The rate is the median of the batches of the last {REMEMBERED:,} tokens. It is
+HS256, where the signature costs least, so that what remembering costs shows most; making the tokens is not timed. For
+one subject: {10 * BATCH:,} tokens of the one. The rate is the median of the batches of the last {REMEMBERED:,} tokens,
 compared in units of a fixed loop that runs before each batch, so that a machine that slows down is not taken for a
 verifier that does. Goal: the slowest at most {GOAL} × the quickest."""
 
