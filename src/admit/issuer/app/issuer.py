@@ -246,7 +246,7 @@ class Issuer(Ends):
         except BaseException:
             await self.db.close()
             raise
-        wake = Wake()
+        wake = Wake(self.status.stream.apart)
         self._deaf = self.db.on_publish(wake.tell)
         self._tasks = [
             asyncio.create_task(

@@ -13,6 +13,7 @@ from admit.issuer.revocation.config import RevocationConfig
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import StatusState
 from admit.issuer.revocation.service import StatusService
+from admit.issuer.revocation.stream import TOGETHER
 from admit.issuer.storage import Database
 
 log = logging.getLogger(__name__)
@@ -20,18 +21,18 @@ log = logging.getLogger(__name__)
 Deliver = Callable[[StatusState, float], None]
 """Takes what holds, and when the look at it began, by the `since_boot` clock."""
 
-HINTS_APART: Final = 0.05
-"""Seconds between two looks that hints caused: a hundred ends a second cost twenty looks."""
 _LOUD_EVERY: Final = 50  # failed looks between two lines in the log: ten seconds by default
 
 
 class Wake:
     """Waits out the time between two looks, or until `tell` says that somebody published. For one event loop.
 
-    A hint that is lost costs nothing but the rest of the pause.
+    A hint that is lost costs nothing but the rest of the pause. `apart` gives the seconds between two looks that hints
+    caused: a hundred ends a second cost twenty looks, or as many as there are events to make of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, apart: Callable[[], float] = lambda: TOGETHER) -> None:
+        self._apart = apart
         self._hint = asyncio.Event()
         self._hinted_at = float("-inf")
 
@@ -40,12 +41,12 @@ class Wake:
         self._hint.set()
 
     async def pause(self, seconds: float) -> None:
-        """At most `seconds`; after a hint, only until `HINTS_APART` have passed since the one before."""
+        """At most `seconds`; after a hint, only until `apart` seconds have passed since the one before."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(seconds):
                 await self._hint.wait()
-                await asyncio.sleep(max(0.0, self._hinted_at + HINTS_APART - loop.time()))
+                await asyncio.sleep(max(0.0, self._hinted_at + self._apart() - loop.time()))
         except TimeoutError:
             return
         self._hint.clear()
