@@ -187,6 +187,8 @@ class Follower(Holding):
         for one in (thread, listening) if wait else ():
             if one is not None and one is not threading.current_thread():
                 one.join(timeout=1.0)
+        if not self._background and self._owns_fetcher:
+            self._fetcher.close()
 
     def pending(self) -> Future[None] | None:
         """The first answers, while they are still under way; None once they came or failed."""

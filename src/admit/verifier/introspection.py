@@ -1,7 +1,7 @@
 """Asking the issuer about opaque tokens, RFC 7662: the terms, the question, and what an answer has to say. Pure."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -124,9 +124,13 @@ def question(terms: Introspection, token: str) -> tuple[bytes, Mapping[str, str]
 
 
 def members_of(
-    response: Response, trust: "TrustedIssuer", terms: Introspection, keys: JWK | JWKSet | None, now: float
+    response: Response,
+    trust: "TrustedIssuer",
+    terms: Introspection,
+    keys: Callable[[], JWK | JWKSet | None],
+    now: float,
 ) -> dict[str, Any]:
-    """What an answer says of the token, before any of it is judged, RFC 7662 §2.2.
+    """What an answer says of the token, before any of it is judged, RFC 7662 §2.2. `keys` are for signed answers.
 
     Raises:
         IntrospectionUnavailableError: it is no answer: another status, form or signature than was asked for.
@@ -140,7 +144,7 @@ def members_of(
         raise IntrospectionUnavailableError("the answer has another form than was asked for")
     try:
         if terms.signed:
-            return _signed_members(response.body, trust, terms, keys, now)
+            return _signed_members(response.body, trust, terms, keys(), now)
         return strict_json.loads_object(response.body, max_size=MAX_ANSWER)
     except MalformedTokenError:
         raise IntrospectionUnavailableError("the answer is not strict JSON") from None

@@ -216,7 +216,7 @@ class Asker:
         url = self._where()
         body, headers = rules.question(self._terms, question.token)
         response = self._fetcher.post(url, body, headers, timeout=_TIMEOUT, max_bytes=rules.MAX_ANSWER)
-        members = rules.members_of(response, self._trust, self._terms, self._keys(), question.wall)
+        members = rules.members_of(response, self._trust, self._terms, self._keys, question.wall)
         return frozen(rules.principal(members, self._trust, self._terms, question.wall))
 
     def _where(self) -> str:
