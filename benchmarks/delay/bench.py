@@ -21,7 +21,7 @@ from benchmarks.delay.series import MAX_STALENESS, VERIFIERS, Kind, Outcome, mea
 from benchmarks.harness import figures
 from benchmarks.harness.deployed import Deployed, SignedIn, postgresql, server_version
 from benchmarks.harness.load import expect, request, runner
-from benchmarks.harness.paced import Client, at_rate, percentile
+from benchmarks.harness.paced import Client, Pace, at_rate, percentile
 from benchmarks.harness.programs import Program, end_in_order, environment, free_port
 from tests.fixtures.nginx import HINT, find_nginx, nginx_command, nginx_version
 
@@ -41,8 +41,10 @@ GRANTS = 20
 ROTATIONS = 5.0  # refresh tokens rotated a second at each node
 
 
-async def background(deployed: Deployed, fronts: tuple[int, int], staying: list[SignedIn]) -> None:
-    """Until cancelled: session checks and rotations at both nodes."""
+async def background(
+    deployed: Deployed, fronts: tuple[int, int], staying: list[SignedIn], pace: Pace
+) -> None:
+    """Until cancelled: session checks and rotations at both nodes. A failure is noted in `pace`."""
     clients = [Client(port) for port in fronts]
     tokens = await deployed.refresh_tokens(GRANTS)
     form = (("content-type", "application/x-www-form-urlencoded"),)
@@ -60,7 +62,7 @@ async def background(deployed: Deployed, fronts: tuple[int, int], staying: list[
         answer = expect(await clients[(number + number // GRANTS) % 2].ask(asked), 200)
         tokens[grant] = answer.body.split(b'"refresh_token":"', 1)[1].split(b'"', 1)[0].decode("ascii")
 
-    await asyncio.gather(at_rate(2 * CHECKS, 2**31, check), at_rate(2 * ROTATIONS, 2**31, rotate))
+    await asyncio.gather(at_rate(2 * CHECKS, 2**31, check, pace), at_rate(2 * ROTATIONS, 2**31, rotate, pace))
 
 
 def row_of(kind: Kind, outcome: Outcome) -> tuple[str, ...]:
@@ -78,7 +80,7 @@ def row_of(kind: Kind, outcome: Outcome) -> tuple[str, ...]:
     )
 
 
-def load_of(kind: Kind, outcome: Outcome, nodes: tuple[float, float]) -> tuple[str, ...]:
+def load_of(kind: Kind, outcome: Outcome, nodes: tuple[float, float], failed: int) -> tuple[str, ...]:
     """What else went on, so that the reader knows how busy the machine was."""
     answers = outcome.answers
     return (
@@ -91,6 +93,7 @@ def load_of(kind: Kind, outcome: Outcome, nodes: tuple[float, float]) -> tuple[s
         f"{outcome.counts['trouble']:.0f}",
         f"{percentile(answers, 0.5) * 1e3:.0f} and {percentile(answers, 0.99) * 1e3:.0f}",
         f"{outcome.late * 1e3:.0f}",
+        f"{len(outcome.failed)} and {failed}",
     )
 
 
@@ -101,6 +104,7 @@ HEADS = (
 LOAD_HEADS = (
     "meanwhile", "cores busy", "issuer nodes", "8 verifiers", "million tokens verified", "good ones refused",
     "503 for ended ones", "log-out answered, p50 and p99, ms", "latest start, ms",
+    "failed: log-outs and others",
 )  # fmt: skip
 
 
@@ -150,27 +154,21 @@ async def run(kinds: tuple[Kind, ...], parts: list[str]) -> None:
             # Tokens live for ten minutes: they are made for each series.
             made = await deployed.sign_in(people + kind.count)
             staying, going = made[:people], made[people:]
-            loading = asyncio.create_task(background(deployed, (deployed.port, other_front), staying))
+            pace, begun_at = Pace(), time.monotonic()
+            loading = asyncio.create_task(background(deployed, (deployed.port, other_front), staying, pace))
+            before, begun = [node.cpu() for node in nodes], time.perf_counter()
             try:
-                before = [node.cpu() for node in nodes]
-                begun = time.perf_counter()
-                measuring = asyncio.create_task(
-                    measure(deployed, other_front, kind, going, [one.token for one in staying])
-                )
-                await asyncio.wait({loading, measuring}, return_when=asyncio.FIRST_COMPLETED)
-                if loading.done():
-                    measuring.cancel()
-                    await asyncio.wait({measuring})
-                    loading.result()
-                outcome = measuring.result()
-                lasted = time.perf_counter() - begun
-                shares = [(node.cpu() - used) / lasted for node, used in zip(nodes, before, strict=True)]
+                outcome = await measure(deployed, other_front, kind, going, [one.token for one in staying])
             finally:
                 loading.cancel()
                 await asyncio.wait({loading})
+            lasted = time.perf_counter() - begun
+            shares = [(node.cpu() - used) / lasted for node, used in zip(nodes, before, strict=True)]
+            for at, told in sorted(outcome.failed + pace.failed)[:5]:
+                print(f"failed {at - begun_at:.1f} s after its start: {told}", flush=True)
             noise.sample()
             rows.append(row_of(kind, outcome))
-            loads.append(load_of(kind, outcome, (shares[0], shares[1])))
+            loads.append(load_of(kind, outcome, (shares[0], shares[1]), len(pace.failed)))
             print(f"{kind.name}: {time.perf_counter() - began:.0f} s, {' | '.join(rows[-1])}", flush=True)
         say(figures.table(HEADS, rows))
         say(figures.table(LOAD_HEADS, loads))

@@ -5,7 +5,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -49,13 +49,13 @@ class Outcome(NamedTuple):
     verifying: float
     busy: float
     late: float
+    failed: list[tuple[float, str]]
 
 
 @dataclass(slots=True)
 class _Verifier:
     child: asyncio.subprocess.Process
-    due: int  # how many tokens it has to refuse
-    whole: asyncio.Event = field(default_factory=asyncio.Event)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
     refused: dict[int, float] = field(default_factory=dict)
     counts: dict[str, float] = field(default_factory=dict)
     reading: "asyncio.Task[None] | None" = None
@@ -68,8 +68,7 @@ class _Verifier:
             else:
                 number, _, at = line.partition(b" ")
                 self.refused[int(number)] = float(at)
-                if len(self.refused) == self.due:
-                    self.whole.set()
+                self.heard.set()
 
     def tell(self, number: int, token: str) -> None:
         assert self.child.stdin is not None
@@ -108,11 +107,11 @@ async def measure(
             answers.append(answered[number] - began)
 
         began, used = time.monotonic(), machine_cpu()
-        late = await at_rate(kind.rate, kind.count, log_out)
+        pace = await at_rate(kind.rate, kind.count, log_out)
         busy = (machine_cpu() - used) / (time.monotonic() - began)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(MAX_STALENESS + _LAST):
-                await asyncio.gather(*(one.whole.wait() for one in verifiers))
+                await _until_refused(verifiers, answered)
         lasted = time.monotonic() - began
         client.close()
     finally:
@@ -125,7 +124,16 @@ async def measure(
     each = [one.refused[number] - answered[number] for number in full for one in verifiers]
     delays = [max(one.refused[number] for one in verifiers) - answered[number] for number in full]
     verifying = counts.get("cpu", 0.0) / lasted
-    return Outcome(delays, each, answers, kind.count - len(full), counts, verifying, busy, late)
+    never = len(answered) - len(full)
+    return Outcome(delays, each, answers, never, counts, verifying, busy, pace.late, pace.failed)
+
+
+async def _until_refused(verifiers: Sequence[_Verifier], answered: Collection[int]) -> None:
+    """Until every verifier has refused every token whose log-out was answered."""
+    for one in verifiers:
+        while not one.refused.keys() >= set(answered):
+            one.heard.clear()
+            await one.heard.wait()
 
 
 async def _start(deployed: Deployed, kind: Kind, staying: Sequence[str]) -> list[_Verifier]:
@@ -144,7 +152,7 @@ async def _start(deployed: Deployed, kind: Kind, staying: Sequence[str]) -> list
                     stdout=asyncio.subprocess.PIPE, stderr=log, preexec_fn=dies_with_us(),
                     env=environment(deployed.folder / "bytecode"),
                 )  # fmt: skip
-            made.append(_Verifier(child, kind.count))
+            made.append(_Verifier(child))
         for number, one in enumerate(made):
             assert one.child.stdout is not None
             line = await asyncio.wait_for(one.child.stdout.readline(), _START)

@@ -40,6 +40,7 @@ class Cost:
     fresh: list[int] = field(default_factory=list)
     busy: list[float] = field(default_factory=list)
     late: float = 0.0
+    failed: list[str] = field(default_factory=list)
 
 
 async def measure(
@@ -75,7 +76,9 @@ async def _log_out_all(
 
     await asyncio.sleep(WARM)
     used, machine, began = node.cpu(), machine_cpu(), time.perf_counter()
-    cost.late = max(cost.late, await at_rate(RATE, len(going), log_out))
+    pace = await at_rate(RATE, len(going), log_out)
+    cost.late = max(cost.late, pace.late)
+    cost.failed += [told for _, told in pace.failed]
     lasted = time.perf_counter() - began
     share = (node.cpu() - used) / lasted
     if followers:
@@ -151,5 +154,6 @@ def _asked(cost: Cost) -> str:
     told = figures.table((f"asked by {VERIFIERS} verifiers", "a second", "octets of an answer"), rows)
     return (
         f"{told}\n\nFresh at the end: {min(cost.fresh)} of {VERIFIERS}. Cores busy meanwhile: "
-        f"{max(cost.busy):.2f}. Latest start of a log-out: {cost.late * 1e3:.0f} ms."
+        f"{max(cost.busy):.2f}. Latest start of a log-out: {cost.late * 1e3:.0f} ms. "
+        f"Log-outs that failed: {len(cost.failed)}{f' ({cost.failed[0]})' if cost.failed else ''}."
     )

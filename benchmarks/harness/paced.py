@@ -7,12 +7,14 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
 from benchmarks.harness.load import Answer
 from benchmarks.harness.programs import HOST
 
 _KEPT = 4.0
 """Seconds for which an idle connection is used again; servers close theirs after 5 or more."""
+_PATIENCE = 30.0
 
 
 class Client:
@@ -23,14 +25,19 @@ class Client:
         self._idle: list[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def ask(self, request: bytes) -> Answer:
-        """One request, made by `load.request`, and its answer."""
-        reader, writer = await self._connection()
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        fields = _fields(head)
-        if b"transfer-encoding" in fields:
-            raise SystemExit("an answer without a length: this client does not read those")
-        body = await reader.readexactly(int(fields.get(b"content-length", b"0")))
+        """One request, made by `load.request`, and its answer. Raises OSError, EOFError or TimeoutError without one."""
+        async with asyncio.timeout(_PATIENCE):
+            reader, writer = await self._connection()
+            try:
+                writer.write(request)
+                head = await reader.readuntil(b"\r\n\r\n")
+                fields = _fields(head)
+                if b"transfer-encoding" in fields:
+                    raise SystemExit("an answer without a length: this client does not read those")
+                body = await reader.readexactly(int(fields.get(b"content-length", b"0")))
+            except BaseException:
+                writer.close()
+                raise
         if fields.get(b"connection", b"").lower() == b"close":
             writer.close()
         else:
@@ -56,25 +63,35 @@ def _fields(head: bytes) -> dict[bytes, bytes]:
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
-async def at_rate(rate: float, count: int, work: Callable[[int], Awaitable[object]]) -> float:
-    """Begin `work(0)`, `work(1)` … at `rate` a second, then wait for all; the seconds by which the latest began late.
+@dataclass(slots=True)
+class Pace:
+    """How it went: the seconds by which the latest began late, and what failed, with when by `time.monotonic`."""
 
-    The first that fails ends the others.
-    """
+    late: float = 0.0
+    failed: list[tuple[float, str]] = field(default_factory=list)
+
+    async def begin(self, work: Awaitable[object]) -> None:
+        """Do it; a failure is noted and ends nothing."""
+        try:
+            await work
+        except (Exception, SystemExit) as error:
+            self.failed.append((time.monotonic(), f"{type(error).__name__} {error}"))
+
+
+async def at_rate(
+    rate: float, count: int, work: Callable[[int], Awaitable[object]], pace: Pace | None = None
+) -> Pace:
+    """Begin `work(0)`, `work(1)` … at `rate` a second, then wait for all. `pace` is told of what fails meanwhile."""
     loop = asyncio.get_running_loop()
-    began, late = loop.time(), 0.0
+    began, told = loop.time(), Pace() if pace is None else pace
     async with asyncio.TaskGroup() as group:
         for number in range(count):
             due = began + number / rate
             if (left := due - loop.time()) > 0:
                 await asyncio.sleep(left)
-            late = max(late, loop.time() - due)
-            group.create_task(_awaited(work(number)))
-    return late
-
-
-async def _awaited(work: Awaitable[object]) -> None:
-    await work
+            told.late = max(told.late, loop.time() - due)
+            group.create_task(told.begin(work(number)))
+    return told
 
 
 def percentile(values: Sequence[float], share: float) -> float:
