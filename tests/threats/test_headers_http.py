@@ -46,6 +46,9 @@ def check(response: httpx2.Response, expected: Mapping[str, str]) -> None:
     where = f"{response.request.method} {response.request.url.path} → {response.status_code}"
     headers = response.headers
     assert headers["x-content-type-options"] == "nosniff", where
+    if response.request.url.path.startswith("/status/") and response.status_code in (200, 304):
+        assert headers["cache-control"] in ("no-store", "no-cache"), where
+        return  # signed, and for programs alone: a browser has nothing to show
     assert headers["x-frame-options"] == "DENY", where
     policy = headers["content-security-policy"]
     for directive in ("default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "form-action "):

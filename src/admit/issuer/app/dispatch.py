@@ -173,4 +173,6 @@ class Dispatcher:
             policy=route.cors,
             origins=self._origins.get(route.cors, frozenset()),
             methods=tuple(route.handlers),
+            # What everybody may read has no challenge and no nonce to show.
+            exposed=() if route.cors is CorsPolicy.EVERYBODY else cors.EXPOSED,
         )

@@ -24,6 +24,7 @@ class Kind(Enum):
     ACCOUNT = "account page"  # shows what belongs to somebody
     JSON = "json"
     PROTOCOL = "protocol endpoint"
+    SIGNED = "signed status"  # read by programs, each few seconds by each of them
     METADATA = "public metadata"
     STATIC = "static"
 
@@ -54,7 +55,7 @@ ROUTES: Final[Mapping[str, Kind]] = MappingProxyType(
         "/clients/": Kind.PROTOCOL,
         "/session/": Kind.PROTOCOL,
         "/status": Kind.PROTOCOL,
-        "/status/": Kind.PROTOCOL,
+        "/status/": Kind.SIGNED,
         "/api/": Kind.JSON,
         "/health/": Kind.JSON,
     }
@@ -160,8 +161,18 @@ def referrer(kind: Kind) -> str:
     return "same-origin" if kind in PAGES else "no-referrer"
 
 
+def is_bare(kind: Kind, status: int) -> bool:
+    """Whether a reply has only what programs need: a signed object is nothing that a browser would show, frame or run.
+
+    Fifty verifiers ask each few seconds, and the rest of the row would be as large as the answer. Errors have it.
+    """
+    return kind is Kind.SIGNED and status in (200, 304)
+
+
 def table(kind: Kind, *, https: bool, status: int = 200, form_target: str | None = None) -> dict[str, str]:
     """The row of one reply: lower-case names to values. `form_target` is the transaction's redirect URI."""
+    if is_bare(kind, status):
+        return {**sniffing(), "cache-control": caching(kind, status)}
     row = {
         **transport(https=https),
         **sniffing(),
@@ -171,7 +182,7 @@ def table(kind: Kind, *, https: bool, status: int = 200, form_target: str | None
         "referrer-policy": referrer(kind),
         "cache-control": caching(kind, status),
     }
-    if kind is Kind.PROTOCOL:
+    if kind in (Kind.PROTOCOL, Kind.SIGNED):
         row["pragma"] = "no-cache"  # OpenID Connect Core §3.1.3.3 asks for both
     return row
 

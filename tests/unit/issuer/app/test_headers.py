@@ -65,6 +65,8 @@ EXPECTED: Mapping[Kind, Mapping[str, str | None]] = {
         "cross-origin-resource-policy": "same-origin",
     },
 }
+SHOWN = tuple(kind for kind in Kind if kind is not Kind.SIGNED)
+"""What a browser could show; a signed status is for programs, and only its errors are shown."""
 
 
 def directives(policy: str) -> dict[str, list[str]]:
@@ -76,15 +78,21 @@ def directives(policy: str) -> dict[str, list[str]]:
 @pytest.mark.threat("WEB-headers", off="admit.issuer.app.headers:table")
 @pytest.mark.threat("WEB-headers", off="admit.issuer.app.headers:caching")
 @pytest.mark.threat("WEB-headers", off="admit.issuer.app.headers:transport")
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", SHOWN)
 def test_each_kind_of_route_has_its_row(kind: Kind) -> None:
     row = headers.table(kind, https=True)
     for name, value in {**ALL, **EXPECTED[kind]}.items():
         assert row.get(name) == value, name
 
 
+@pytest.mark.parametrize("status", [200, 304])
+def test_a_signed_status_has_what_programs_need_and_no_more(status: int) -> None:
+    row = headers.table(Kind.SIGNED, https=True, status=status)
+    assert row == {"x-content-type-options": "nosniff", "cache-control": "no-store"}
+
+
 @pytest.mark.threat("WEB-headers", off="admit.issuer.app.headers:content_sources")
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", SHOWN)
 def test_no_policy_allows_inline_code_or_foreign_files(kind: Kind) -> None:
     policy = directives(headers.table(kind, https=True)["content-security-policy"])
     assert policy["default-src"] == ["'none'"]
@@ -105,11 +113,19 @@ def test_an_issuer_by_http_promises_no_https(kind: Kind) -> None:
 
 
 @pytest.mark.threat("6819-4.4.1.9", off="admit.issuer.app.headers:framing")
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", SHOWN)
 @pytest.mark.parametrize("status", [200, 302, 400, 404, 500])
 def test_no_reply_may_be_framed(kind: Kind, status: int) -> None:
     row = headers.table(kind, https=False, status=status, form_target=APP)
     assert directives(row["content-security-policy"])["frame-ancestors"] == ["'none'"]
+    assert row["x-frame-options"] == "DENY"
+
+
+@pytest.mark.threat("WEB-headers", off="admit.issuer.app.headers:framing")
+@pytest.mark.parametrize("status", [302, 400, 404, 500])
+def test_an_error_of_a_signed_status_has_the_whole_row(status: int) -> None:
+    row = headers.table(Kind.SIGNED, https=True, status=status)
+    assert row == headers.table(Kind.PROTOCOL, https=True, status=status)
     assert row["x-frame-options"] == "DENY"
 
 
@@ -182,6 +198,9 @@ def test_no_redirect_uri_writes_into_the_policy(redirect_uri: str) -> None:
         ("/token", Kind.PROTOCOL),
         ("/session/lookup", Kind.PROTOCOL),
         ("/jwks", Kind.METADATA),
+        ("/status", Kind.PROTOCOL),
+        ("/status/head", Kind.SIGNED),
+        ("/status/7", Kind.SIGNED),
         ("/.well-known/openid-configuration", Kind.METADATA),
         ("/static/abc/admit.css", Kind.STATIC),
         ("/api/session", Kind.JSON),
