@@ -184,6 +184,8 @@ class Follower(Holding):
             thread = self._thread
             self._agenda.wake.notify_all()
         listening = None if self._listener is None else self._listener.close()
+        if thread is None and self._owns_fetcher:
+            self._fetcher.close()
         for one in (thread, listening) if wait else ():
             if one is not None and one is not threading.current_thread():
                 one.join(timeout=1.0)

@@ -184,7 +184,9 @@ def test_a_redirect_is_refused_and_its_target_sees_nothing(status: str) -> None:
 
 def test_not_modified_is_no_redirect() -> None:
     with answering(b"HTTP/1.1 304 Not Modified\r\n\r\n") as (origin, _):
-        assert Fetcher(frozenset({origin})).get(f"{origin}/status/0").status == 304
+        fetcher = Fetcher(frozenset({origin}))
+        assert fetcher.get(f"{origin}/status/0").status == 304
+        fetcher.close()
 
 
 @pytest.mark.threat("INF-ssrf", off="admit.fetch.fetcher:check_size")

@@ -50,8 +50,8 @@ def issuer() -> StatusIssuer:
 def follower(issuer: StatusIssuer, clock: Real) -> Follower:
     net: Any = FakeNet(issuer)
     trust = TrustedIssuer(issuer.issuer, audience=AUDIENCE, revocation=TERMS)
-    made = Follower(trust, net, boottime=clock.boottime, monotonic=clock.monotonic)
-    made.step()
+    made = Follower(trust, net, boottime=clock.boottime, monotonic=clock.monotonic, background=False)
+    made.start()
     return made
 
 
@@ -107,7 +107,6 @@ def test_a_boot_clock_that_jumps_makes_stale_until_the_next_answer(
     clock.pass_time(2, boot=jump)
     assert not is_current(follower, clock)
     assert follower.force_poll() is not None, "whoever finds it stale may ask at once"
-    follower.step()
     assert is_current(follower, clock)
     clock.pass_time(31)
     assert not is_current(follower, clock)
