@@ -180,7 +180,6 @@ def test_without_threads_a_boot_clock_that_went_back_is_noticed_by_whoever_verif
         verifier.verify(token)
 
 
-@pytest.mark.threat("O-4", off="admit.verifier.freshness:check_current")
 def test_whatever_the_clocks_do_no_ended_token_is_let_in_beyond_the_bound(
     issuer: StatusIssuer, clock: Real, rounds: Callable[..., range], rng: random.Random
 ) -> None:
