@@ -41,9 +41,11 @@ class _Base:
 
         Issuers are followed by daemon threads. Where a server allows none, `background=False` has the request that
         finds something due ask for it; others go on meanwhile. There is no stream of ends then, and what is due waits
-        for a request. `state_dir` names a folder of this user alone: what was proved is kept there, so that a process that
-        starts while an issuer is down goes on within the bound (on Linux, until the machine restarts), and so that a
-        database that went back in time is noticed across restarts.
+        for a request.
+
+        `state_dir` names a folder of this user alone. What was proved is kept there, so that a process that starts
+        while an issuer is down goes on within the bound (on Linux, until the machine restarts), and so that a database
+        that went back in time is noticed across restarts.
 
         Raises:
             ConfigError: no issuer, or one of them twice; a `state_dir` that is not this user's alone.
