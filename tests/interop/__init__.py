@@ -1,0 +1,1 @@
+"""Other people's implementations beside this one: each verifies what the other signs."""
