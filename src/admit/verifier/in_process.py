@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Protocol
 
-from admit.jose import JWKSet
+from admit.jose import JWK, JWKSet
 from admit.tokens.kinds import STATUS_KID
 from admit.tokens.status_head import Head
 from admit.verifier import freshness
@@ -55,13 +55,20 @@ class InProcessSource:
         held = freshness.take_lists(held, head, received, as_of)
         self.snapshot = IssuerSnapshot(self._keys(keys, held.revoked_kids), held)
 
-    def has_seen(self, state: State) -> bool:
-        """Whether every end and every revoked key of `state` is known here by now."""
-        held = self.snapshot.held
-        return (held.epoch, held.seq) >= (state.epoch, state.seq) and state.revoked_kids <= held.revoked_kids
+    def has_seen(self, state: State, keys: JWKSet) -> bool:
+        """Whether every end and every revoked key of `state`, and each good one of `keys`, is known here by now."""
+        held, view = self.snapshot.held, self.snapshot.keys
+        if (held.epoch, held.seq) < (state.epoch, state.seq) or not state.revoked_kids <= held.revoked_kids:
+            return False
+        known = (
+            {key.kid for key in view.tokens}
+            if view is not None and isinstance(view.tokens, JWKSet)
+            else set()
+        )
+        return {key.kid for key in _good(keys, held.revoked_kids)} <= known
 
     def _keys(self, keys: JWKSet, revoked: frozenset[str]) -> KeyView:
-        good = [key for key in keys if key.kid not in revoked and not (key.kid or "").startswith(STATUS_KID)]
+        good = _good(keys, revoked)
         old = self.snapshot.keys
         # The same object as long as nothing changed: remembered tokens are dropped with their keys.
         if old is not None and isinstance(old.tokens, JWKSet) and list(old.tokens) == good:
@@ -85,3 +92,8 @@ class InProcessSource:
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+def _good(keys: JWKSet, revoked: frozenset[str]) -> list[JWK]:
+    """Those that may verify tokens."""
+    return [key for key in keys if key.kid not in revoked and not (key.kid or "").startswith(STATUS_KID)]

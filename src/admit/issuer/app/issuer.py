@@ -299,7 +299,7 @@ class Issuer(Ends):
         state = await self.status.refresh()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLED_WITHIN):
-                while not self._source.has_seen(state):
+                while not self._source.has_seen(state, self.keys.snapshot.published()):
                     self._published.clear()
                     await self._published.wait()
 
