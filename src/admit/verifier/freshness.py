@@ -183,15 +183,23 @@ def is_fresh(held: Held, boot: float, bound: float) -> bool:
 def is_young(held: Held, iat: float | None, wall: float, boot: float, terms: Revocation) -> bool:
     """Whether a token is so new that an end of it could not have been promised to be known yet.
 
+    The key that signed it has no such excuse: whoever stole one writes any `iat`. So the last head, which names the
+    revoked keys, has to be within the bound too.
+
     `wall` and `iat` are of two clocks, so the two must agree within the terms' leeway: the issuer's time at the last
     head, moved on by the boot clock, is compared with the wall clock now; a clock that was set since is noticed.
     """
     if iat is None or held.head_iat is None or held.head_at is None or held.went_back:
         return False
     since = boot - held.head_at
-    if since < 0 or abs(wall - (held.head_iat + since)) > terms.clock_bound:
+    if not knows_keys(since, terms.bound) or abs(wall - (held.head_iat + since)) > terms.clock_bound:
         return False
     return wall - iat <= terms.bound - terms.clock_bound
+
+
+def knows_keys(since: float, bound: float) -> bool:
+    """Whether a head, asked for `since` seconds ago, names all keys that were revoked longer ago than the bound."""
+    return 0 <= since <= bound
 
 
 def check_current(held: Held, n: int, iat: float | None, wall: float, boot: float, terms: Revocation) -> None:

@@ -61,9 +61,9 @@ def shown(follower: Follower) -> KeyView:
     return view
 
 
-def is_current(follower: Follower, clock: Real, *, iat: float | None = None) -> bool:
+def is_current(follower: Follower, clock: Real, *, iat: float | None = None, n: int = 0) -> bool:
     try:
-        freshness.check_current(follower.snapshot.held, 0, iat, clock.wall, clock.boot, TERMS)
+        freshness.check_current(follower.snapshot.held, n, iat, clock.wall, clock.boot, TERMS)
     except StaleRevocationError:
         return False
     return True
@@ -143,18 +143,19 @@ def test_a_wall_clock_that_is_off_changes_nothing_about_the_bound(
 ) -> None:
     clock.pass_time(29, wall=29 + off)
     assert is_current(follower, clock)
+    assert not is_current(follower, clock, iat=clock.wall, n=77), "and makes nobody young"
     clock.pass_time(1.1)
     assert not is_current(follower, clock)
-    assert not is_current(follower, clock, iat=clock.wall), "and makes nobody young"
 
 
 @pytest.mark.parametrize("off", [-4.0, 0.0, 4.0])
 def test_a_wall_clock_within_the_leeway_lets_the_young_in(
     follower: Follower, clock: Real, off: float
 ) -> None:
-    clock.pass_time(31, wall=31 + off)
-    assert is_current(follower, clock, iat=clock.wall - 20)
-    assert not is_current(follower, clock, iat=clock.wall - 26)
+    clock.pass_time(29, wall=29 + off)
+    assert is_current(follower, clock, iat=clock.wall - 20, n=77)
+    assert not is_current(follower, clock, iat=clock.wall - 26, n=77)
+    assert not is_current(follower, clock, iat=None, n=77)
 
 
 @contextmanager

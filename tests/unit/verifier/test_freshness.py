@@ -233,10 +233,26 @@ def test_a_revoked_key_stays_revoked() -> None:
 
 def test_a_young_token_needs_no_list_yet() -> None:
     held = held_with(ONE, at=100.0)  # the issuer's clock said 1,000 then
-    assert current(held, boot=200.0, wall=1_100.0, iat=1_075.0)
-    assert not current(held, boot=200.0, wall=1_100.0, iat=1_074.0)
-    assert not current(held, boot=200.0, wall=1_100.0, iat=None)
-    assert current(held, boot=200.0, wall=1_100.0, iat=1_100.0, n=77)
+    assert current(held, boot=120.0, wall=1_020.0, iat=995.0, n=77)
+    assert not current(held, boot=120.0, wall=1_020.0, iat=994.0, n=77)
+    assert not current(held, boot=120.0, wall=1_020.0, iat=None, n=77)
+    assert current(held, boot=120.0, wall=1_020.0, iat=1_020.0, n=77)
+
+
+def test_a_young_token_needs_no_whole_round_yet() -> None:
+    """Heads come and lists do not: tokens that were issued meanwhile are good."""
+    held = freshness.take_head(held_with(ONE, at=100.0), head(5, 2, {0: BOTH}), 200.0)
+    assert current(held, boot=210.0, wall=1_010.0, iat=1_000.0)
+    assert not current(held, boot=210.0, wall=1_010.0, iat=984.0)
+
+
+@pytest.mark.threat("INF-keys", off="admit.verifier.freshness:knows_keys")
+def test_nobody_is_young_once_the_last_head_is_older_than_the_bound() -> None:
+    """Its key may have been revoked since, and whoever stole it writes any `iat`."""
+    held = held_with(ONE, at=100.0)
+    assert current(held, boot=130.0, wall=1_030.0, iat=1_030.0, n=77)
+    assert not current(held, boot=130.01, wall=1_030.01, iat=1_030.0, n=77)
+    assert not current(held, boot=90_000.0, wall=90_900.0, iat=90_900.0)
 
 
 def test_a_young_token_in_an_ended_family_is_refused_all_the_same() -> None:
@@ -247,7 +263,9 @@ def test_a_young_token_in_an_ended_family_is_refused_all_the_same() -> None:
 
 @pytest.mark.parametrize("off", [-6.0, 6.0, 3_600.0])
 def test_a_clock_that_disagrees_with_the_issuers_makes_nobody_young(off: float) -> None:
-    assert not current(held_with(ONE, at=100.0), boot=200.0, wall=1_100.0 + off, iat=1_100.0 + off)
+    held = held_with(ONE, at=100.0)
+    assert current(held, boot=120.0, wall=1_020.0, iat=1_020.0, n=77)
+    assert not current(held, boot=120.0, wall=1_020.0 + off, iat=1_020.0 + off, n=77)
 
 
 def test_nobody_is_young_before_a_head_was_had() -> None:

@@ -241,6 +241,23 @@ def test_a_young_token_of_an_unknown_list_is_taken(issuer: StatusIssuer, clock: 
             verifier.verify(issuer.token(3, n=1, iat=clock.wall - 26))
 
 
+@pytest.mark.threat("INF-keys", off="admit.verifier.freshness:knows_keys")
+def test_a_stolen_key_signs_no_young_tokens_for_a_verifier_that_is_cut_off(
+    issuer: StatusIssuer, clock: Clock
+) -> None:
+    with following(issuer, clock=clock) as verifier:
+        verifier.verify(issuer.token())
+        issuer.down = True
+        issuer.revoked_kids = frozenset({issuer.key.kid or ""})  # the verifier does not get to know
+        clock.pass_time(29)
+        verifier.verify(issuer.token(iat=clock.wall - 1))
+        for _ in range(3):
+            clock.pass_time(600)
+            for n in (0, 77):
+                with pytest.raises(StaleRevocationError):
+                    verifier.verify(issuer.token(iat=clock.wall, exp=clock.wall + 300, n=n))
+
+
 @pytest.mark.parametrize("uri", ["https://id.example.com/status/00", "https://evil.example/status/0", "x"])
 def test_a_status_of_somebody_else_is_refused_and_nothing_is_fetched(
     issuer: StatusIssuer, clock: Clock, uri: str
