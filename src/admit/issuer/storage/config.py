@@ -13,7 +13,7 @@ class StorageConfig:
     pool_size: int = 10  # PostgreSQL connections of one process
     connect_timeout: timedelta = timedelta(seconds=5)  # to open a connection, and to get one from a full pool
     statement_timeout: timedelta = timedelta(seconds=5)  # PostgreSQL ends a statement after this
-    long_timeout: timedelta = timedelta(minutes=2)  # the same, for ending a million families at once
+    long_timeout: timedelta = timedelta(minutes=10)  # the same, where a million families may end at once
     busy_timeout: timedelta = timedelta(seconds=5)  # SQLite waits this long for another process's write
     group_limit: int = 64  # SQLite: jobs that share one COMMIT
 

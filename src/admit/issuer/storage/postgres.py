@@ -306,7 +306,8 @@ async def _drive(connection: asyncpg.Connection, steps: Steps[Any], long: float)
                     limit = int(long * 1000)
                     await connection.execute(
                         f"SET LOCAL statement_timeout = {limit};"
-                        f" SET LOCAL idle_in_transaction_session_timeout = {limit}"
+                        f" SET LOCAL idle_in_transaction_session_timeout = {limit};"
+                        " SET LOCAL work_mem = '64MB'"
                     )
             step = steps.send(rows)
     except StopIteration as stop:

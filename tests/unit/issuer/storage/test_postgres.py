@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from admit.errors import AdmitError, ConfigError, StorageUnavailableError
-from admit.issuer.storage import PUBLISH, Database, Keyring, Statement, Steps, StorageConfig, bound_once
+from admit.issuer.storage import LONG, PUBLISH, Database, Keyring, Statement, Steps, StorageConfig, bound_once
 from admit.issuer.storage.migrate import migrate
 from admit.issuer.storage.schema import VERSION_TABLE
 from tests.fixtures.storage import build_postgres
@@ -98,6 +98,26 @@ async def test_every_connection_is_durable_and_bounded(db: Database) -> None:
         "idle_in_transaction_session_timeout": "2s",
         "statement_timeout": "5s",
     }
+
+
+@postgresql_only
+async def test_a_long_transaction_has_more_time_and_the_next_on_its_connection_has_not(
+    database_url: str, keyring: Keyring
+) -> None:
+    config = StorageConfig(statement_timeout=timedelta(milliseconds=50), pool_size=1)
+    db = Database.from_url(database_url, keyring, config)
+    await db.open()
+    slow = Statement(text("SELECT pg_sleep(0.2)"))
+
+    def long() -> Steps[int]:
+        yield LONG
+        rows = yield slow()
+        return len(rows)
+
+    assert await db.run(long) == 1
+    with pytest.raises(StorageUnavailableError):
+        await db.run(bound_once, slow())
+    await db.close()
 
 
 @postgresql_only
