@@ -29,10 +29,13 @@ def nothing(*_: Any, **__: Any) -> None:
 def everybodys_keys(chosen: Known, known: Mapping[str, Known]) -> KeyView | None:
     """One heap of keys for all issuers."""
     views = [one.source.snapshot.keys for one in known.values()]
-    keys = [
-        key for view in views if view is not None and isinstance(view.tokens, JWKSet) for key in view.tokens
-    ]
-    return KeyView(JWKSet(keys), JWKSet([]), None)
+    keys = {
+        key.kid: key
+        for view in views
+        if view is not None and isinstance(view.tokens, JWKSet)
+        for key in view.tokens
+    }
+    return KeyView(JWKSet(keys.values()), JWKSet([]), None)
 
 
 def always_cool(forced_at: float | None, boot: float) -> bool:
@@ -91,7 +94,6 @@ TWINS: dict[str, Callable[..., Any]] = {
     "admit.verifier.freshness:check_kid": nothing,
     "admit.verifier.freshness:is_back": never_back,
     "admit.verifier.freshness:is_complete": always_complete,
-    "admit.verifier.freshness:knows_keys": always,
     "admit.verifier.hit:Standing.clears": always_clear,
     "admit.verifier.keys:check_age": nothing,
     "admit.verifier.keys:is_cool": always_cool,
