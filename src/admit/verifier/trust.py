@@ -117,6 +117,10 @@ class TrustedIssuer:
     max_age: timedelta | None = field(default=None, kw_only=True)
     source: "InProcessSource | None" = field(default=None, kw_only=True)
     ends: EndStore | None = field(default=None, kw_only=True, compare=False)
+    audiences: frozenset[str] = field(init=False, repr=False, compare=False)
+    """What `aud`, or `audience_claim`, may name."""
+    is_profiled: bool = field(init=False, repr=False, compare=False)
+    """Whether tokens are read as RFC 9068 says: nothing here asks for another way."""
     policy: ClaimPolicy = field(init=False, repr=False, compare=False)
     fixed_keys: JWK | JWKSet | None = field(init=False, repr=False, compare=False)
 
@@ -127,6 +131,9 @@ class TrustedIssuer:
         self._check_reading()
         own_aud = self.audience_claim == "aud"
         put = object.__setattr__
+        put(self, "audiences", audiences)
+        as_usual = self.claims == foreign.DEFAULT_PATHS and self.refuse == foreign.ID_TOKEN_CLAIMS
+        put(self, "is_profiled", self.typ == ACCESS_TYP and own_aud and as_usual)
         put(self, "require", MappingProxyType(dict(self.require)))
         put(
             self,
@@ -147,21 +154,6 @@ class TrustedIssuer:
         self._check_revocation()
         if self.source is None:
             self._check_urls()
-
-    @property
-    def audiences(self) -> frozenset[str]:
-        """What `aud`, or `audience_claim`, may name."""
-        return frozenset([self.audience] if isinstance(self.audience, str) else self.audience)
-
-    @property
-    def is_profiled(self) -> bool:
-        """Whether tokens are read as RFC 9068 says: nothing here asks for another way."""
-        return (
-            self.typ == ACCESS_TYP
-            and self.audience_claim == "aud"
-            and self.claims == foreign.DEFAULT_PATHS
-            and self.refuse == foreign.ID_TOKEN_CLAIMS
-        )
 
     def each(self) -> "Iterator[TrustedIssuer]":
         """This issuer; or, with tenants, each tenant's, sharing all else."""
