@@ -48,6 +48,7 @@ def _one_round(start: EndStart, reason: str, now: float) -> Steps[list[int]]:
 
 
 TWINS: dict[str, Any] = {
+    "admit.issuer.revocation.descriptors:affordable": lambda most, descriptors: most,
     "admit.issuer.revocation.reading:bits_of": _forget,
     "admit.issuer.revocation.stream:has_room": lambda streams, most: True,
     "admit.issuer.revocation.stream:may_wait": lambda octets: True,

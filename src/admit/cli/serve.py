@@ -15,6 +15,7 @@ from admit.cli.logs import configure
 from admit.cli.output import USAGE, done, fail
 from admit.cli.settings import settings_options
 from admit.issuer import Issuer, Settings
+from admit.issuer.revocation import descriptors
 
 
 @click.command()
@@ -33,6 +34,7 @@ def serve(settings: Settings) -> None:
     Without settings it keeps SQLite and its keys in your data folder. Ctrl-C ends it in good order.
     """
     configure()
+    descriptors.raise_limit()
     run(Issuer(settings), settings)
 
 

@@ -19,7 +19,7 @@ class RevocationConfig:
     change_log: timedelta = timedelta(hours=1)  # how long the order of ends is kept
     node_kept: timedelta = timedelta(days=1)  # how long the row of a family that is over stays
     list_check: timedelta = timedelta(seconds=10)  # how often it is seen to that a spare list is there
-    most_streams: int = 1_000  # event streams of one process; above it 503, and verifiers only poll
+    most_streams: int = 1_000  # of one process, on half its descriptors; above it 503, and verifiers poll
     stream_life: timedelta = timedelta(
         minutes=10
     )  # at most; then a stream is closed and begun anew elsewhere

@@ -8,7 +8,7 @@ from typing import Final
 
 from admit.errors import KeysUnavailableError, OAuthError, StorageUnavailableError
 from admit.issuer.keys import KeySnapshot
-from admit.issuer.revocation import events, rules
+from admit.issuer.revocation import descriptors, events, rules
 from admit.issuer.revocation.config import RevocationConfig
 from admit.issuer.revocation.events import Place
 from admit.issuer.revocation.lists import Lists
@@ -51,7 +51,7 @@ class StatusService:
         self._current = Together(self._advance)
         self._signed: dict[int, _SignedList] = {}
         self._packed: dict[int, tuple[str, asyncio.Task[bytes]]] = {}
-        self.stream = Stream(most=self._config.most_streams)
+        self.stream = Stream(most=descriptors.affordable(self._config.most_streams, descriptors.limit()))
 
     @property
     def uris(self) -> list[str]:
