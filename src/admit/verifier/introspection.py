@@ -42,7 +42,8 @@ _TOKEN68 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 class Introspection:
     """How an issuer is asked about its opaque tokens, RFC 7662.
 
-    `client_id` and `secret` are this API's own at the issuer, sent by Basic. `endpoint` is found in the issuer's
+    Tokens with the three parts of a JWT are never asked about: they are verified here (an issuer that has none is
+    trusted with `jwks=JWKSet([])`). `client_id` and `secret` are this API's own at the issuer, sent by Basic. `endpoint` is found in the issuer's
     metadata where it is None. An answer is believed for `cache` (at most 30 seconds, and never beyond `exp`): so long
     can a token live on after the issuer ended it. Zero asks for each request. `prefix` tells this issuer's tokens from
     those of another one that is asked too.
