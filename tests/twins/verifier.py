@@ -94,6 +94,7 @@ TWINS: dict[str, Callable[..., Any]] = {
     "admit.verifier.freshness:check_kid": nothing,
     "admit.verifier.freshness:is_back": never_back,
     "admit.verifier.freshness:is_complete": always_complete,
+    "admit.verifier.freshness:knows_keys": always,
     "admit.verifier.hit:Standing.clears": always_clear,
     "admit.verifier.keys:check_age": nothing,
     "admit.verifier.keys:is_cool": always_cool,
