@@ -21,6 +21,8 @@ from tests.fixtures.issuer import (
     Browser,
     LiveIssuer,
     make_issuer,
+    pkce,
+    request_of,
     settings_for,
 )
 from tests.threats.whole import SESSION_COOKIE, events, everything, user_id_of
@@ -316,7 +318,7 @@ async def test_a_page_of_a_first_party_application_may_with_the_token(issuer: Li
     assert answer.headers["access-control-allow-origin"] == SPA
 
 
-@pytest.mark.threat("ADM-route", off="admit.issuer.app.api.caller:may_operate")
+@pytest.mark.threat("ADM-route", off="admit.issuer.accounts.rules:may_operate")
 async def test_every_route_for_every_kind_of_caller(issuer: LiveIssuer) -> None:
     user, user_token = await by_session(issuer, BO), await by_token(issuer, BO)
     root, root_token = await by_session(issuer, ROOT), await by_token(issuer, ROOT)
@@ -425,6 +427,19 @@ async def test_an_operator_ends_all_of_a_client_which_may_be_used_again(issuer: 
     for nobody in ("none", "admit", "u_x", "*"):
         missing = await root("DELETE", f"/api/clients/{nobody}/grants")
         assert (missing.status_code, missing.json()["error"]) == (404, "client_not_found")
+
+
+@pytest.mark.threat("6819-4.4.3.2", off="admit.issuer.app.pages.apps:reaches_everybody")
+async def test_an_operator_is_told_that_an_application_would_reach_everybody(issuer: LiveIssuer) -> None:
+    for who, said in ((ROOT, "See and end everybody"), (BO, "See and end your sessions")):
+        browser = issuer.browser()
+        asked = {**request_of("native"), "client_id": "agent", "scope": SCOPE, "resource": ISSUER}
+        signed_in = await browser.sign_in(who, **asked, code_challenge=pkce()[1])
+        page = await browser.get(signed_in.headers["location"])
+        assert said in page.text, "at the consent page"
+        await by_token(issuer, who)
+        await browser.sign_in(who)
+        assert said in (await browser.get("/account")).text, "and among the applications"
 
 
 async def test_a_role_that_was_taken_is_gone_at_once_for_tokens_too(issuer: LiveIssuer) -> None:

@@ -7,7 +7,12 @@ def _yes(*args: Any, **kwargs: Any) -> bool:
     return True
 
 
+def _no(*args: Any, **kwargs: Any) -> bool:
+    return False
+
+
 TWINS: dict[str, Any] = {
-    "admit.issuer.app.api.caller:may_operate": _yes,
+    "admit.issuer.accounts.rules:may_operate": _yes,
+    "admit.issuer.app.pages.apps:reaches_everybody": _no,
     "admit.issuer.app.api.caller:is_for_issuer_alone": _yes,
 }

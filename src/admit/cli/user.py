@@ -212,7 +212,7 @@ def label_group(label: Label) -> click.Group:
 _ADD = """Give a {what} to a user, by email or id.
 
 The user's sessions end, since no session keeps its id through a rise in privilege: who signs in again has it. Offline
-grants live on, and have it at their next refresh.
+grants live on, and have it at their next refresh; but those of a new operator (admit:admin) end too.
 """
 _REMOVE = """Take a {what} from a user, by email or id, and end every session and grant of the user.
 

@@ -206,7 +206,8 @@ class Accounts:
         """Give a role; how many families were ended, None when the user has it already.
 
         The user's sessions end, since no session keeps its id through a rise in privilege: who signs in again has the
-        role. Offline grants live on, and have it at their next refresh.
+        role. Offline grants live on, and have it at their next refresh; but with `admit:admin`
+        they end too, since who gave them was no operator.
 
         Raises:
             UserNotFoundError, AccountError: no such user; a name that is not taken.

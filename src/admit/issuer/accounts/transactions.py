@@ -7,6 +7,7 @@ from enum import Enum
 from admit.issuer.accounts import store
 from admit.issuer.accounts.errors import UserNotFoundError
 from admit.issuer.accounts.records import User
+from admit.issuer.accounts.rules import ADMIN_ROLE
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.audit.records import NOBODY
 from admit.issuer.audit.rules import Detail
@@ -122,7 +123,8 @@ def change_label(
     """Give or take a role or group, and end what must not outlive the change; how many families. None: no change.
 
     More may be done: sessions end, so that nobody does it by a session id from before (contracts §4). Less may be
-    done: everything ends, since tokens say what the user might do when they were made.
+    done, or by an operator from now on: everything ends, since tokens say what the user might do when they were made,
+    and what applications were granted was granted by somebody who was no operator.
 
     Raises:
         UserNotFoundError: no such user.
@@ -132,7 +134,8 @@ def change_label(
     statement, parameter = (_GIVE if give else _TAKE)[label]
     if not (yield statement(**{"user_id": user_id, parameter: name})):
         return None
-    start: EndStart = ByUserSessions(user_id) if give else ByUser(user_id)
+    becomes_operator = give and (label, name) == (Label.ROLE, ADMIN_ROLE)
+    start: EndStart = ByUserSessions(user_id) if give and not becomes_operator else ByUser(user_id)
     change = f"{label.value} {'added' if give else 'removed'}"
     ended = yield from end_after_change(lists, start, reason=change, now=now)
     yield record(

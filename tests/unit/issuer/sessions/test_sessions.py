@@ -343,6 +343,18 @@ async def test_a_rise_in_privilege_ends_sessions_so_that_no_id_from_before_has_i
     assert await find(parts, stranger.raw) is not None
 
 
+@pytest.mark.threat("6819-4.4.3.2", off="admit.issuer.accounts.transactions:end_after_change")
+async def test_who_becomes_an_operator_leaves_no_grant_behind_that_somebody_else_gave(parts: Parts) -> None:
+    new = await parts.sign_in()
+    grants = [await parts.grant(new), await parts.grant(new, offline=True)]
+    user_id = new.session.user.id
+    ended = await parts.db.run(
+        change_label, parts.lists, user_id, Label.ROLE, "admit:admin", give=True, info=INFO, now=NOW
+    )
+    assert ended == 3
+    assert [await parts.is_ended(grant.family.id) for grant in grants] == [True, True]
+
+
 @pytest.mark.parametrize("label", Label)
 @pytest.mark.threat("SES-6", off="admit.issuer.accounts.transactions:end_after_change")
 async def test_a_role_or_group_that_is_taken_ends_all_that_was_begun_with_it(

@@ -11,6 +11,7 @@ from admit.errors import (
     RevokedError,
     SessionError,
 )
+from admit.issuer.accounts import rules as accounts
 from admit.issuer.accounts.records import User
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
@@ -18,8 +19,6 @@ from admit.issuer.audit import RequestInfo
 from admit.issuer.clients.rules import SESSIONS_SCOPE
 from admit.principal import Principal
 from admit.verifier import AsyncVerifier
-
-ADMIN_ROLE = "admit:admin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +28,6 @@ class Caller:
     user: User
     session_id: str | None
     by_cookie: bool
-
-
-def may_operate(user: User) -> bool:
-    """Whether this user may see and end what belongs to others. The role is the one of now, not the token's."""
-    return ADMIN_ROLE in user.roles
 
 
 def is_for_issuer_alone(principal: Principal, issuer: str) -> bool:
@@ -75,7 +69,7 @@ class Callers:
             InsufficientScopeError: the role `admit:admin` is missing.
         """
         caller = await self.anybody(call)
-        if not may_operate(caller.user):
+        if not accounts.may_operate(caller.user):  # by the roles of now, not the token's
             raise InsufficientScopeError("the role is missing")
         return caller
 

@@ -5,10 +5,11 @@ let in.
 from collections.abc import Iterable
 
 from admit.issuer.accounts.records import User
+from admit.issuer.accounts.rules import may_operate
 from admit.issuer.app.pages.views import AppItem, ClientCard, ScopeItem, Words
 from admit.issuer.clients.records import Client
 from admit.issuer.clients.registry import Registry
-from admit.issuer.clients.rules import grantable_scopes, loopback_parts
+from admit.issuer.clients.rules import SESSIONS_SCOPE, grantable_scopes, loopback_parts
 from admit.issuer.grants.records import Family
 from admit.issuer.oauth.authorize.respond import host
 
@@ -35,11 +36,21 @@ def _item(client_id: str, grants: list[Family], registry: Registry, user: User) 
     return AppItem(
         client_id=client_id,
         client=_card(client_id, client),
-        scopes=tuple(ScopeItem(name=name, text=texts[name]) for name in sorted(texts)),
+        scopes=tuple(
+            ScopeItem(name=name, text=texts[name], everybodys=reaches_everybody(name, user))
+            for name in sorted(texts)
+        ),
         since=min(family.created_at for family in grants),
         last_used_at=max(family.used_at for family in grants),
         offline=any(family.offline for family in grants),
     )
+
+
+def reaches_everybody(scope: str, user: User) -> bool:
+    """Whether a scope that is about one's own lets its bearer see and end what belongs to others: who is asked for it
+    must be told, since what the user may do is what the application may do.
+    """
+    return scope == SESSIONS_SCOPE and may_operate(user)
 
 
 def _card(client_id: str, client: Client | None) -> ClientCard:

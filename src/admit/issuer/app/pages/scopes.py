@@ -22,6 +22,8 @@ STANDARD: Final[Mapping[str, str]] = MappingProxyType(
 
 def words(text: Text, scope: ScopeItem) -> str:
     """What a scope allows. One without words is shown by name, never left out."""
+    if scope.everybodys:
+        return text("scope.sessions_of_all")
     if (key := STANDARD.get(scope.name)) is not None:
         return text(key)
     return one_line(_in_language(scope.text, text.tag) or text("scope.other", name=scope.name))

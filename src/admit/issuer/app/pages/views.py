@@ -140,10 +140,12 @@ class SignUpView(FormView):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeItem:
-    """One scope asked for. Standard scopes have their own words; `text` are those of the resource it belongs to."""
+    """One scope asked for. Standard scopes have their own words; `text` are those of the resource it belongs to.
+    `everybodys`: in the hands of this user it reaches what belongs to others, and has to be told so."""
 
     name: str
     text: Words = None
+    everybodys: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from admit.issuer.app import flow
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App, chosen_locales
 from admit.issuer.app.dispatch import Face, Route
+from admit.issuer.app.pages.apps import reaches_everybody
 from admit.issuer.app.pages.views import ConsentView, ScopeItem
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.oauth.authorize.request import AuthorizeRequest
@@ -64,4 +65,7 @@ def scope_items(app: App, request: AuthorizeRequest, session: Session) -> tuple[
     resource = app.services.registry.resource(request.audience)
     texts = resource.scopes if resource is not None else {}
     shown = flow.shown_scope(app, request, session)
-    return tuple(ScopeItem(name=name, text=texts.get(name)) for name in sorted(shown))
+    return tuple(
+        ScopeItem(name=name, text=texts.get(name), everybodys=reaches_everybody(name, session.user))
+        for name in sorted(shown)
+    )

@@ -189,6 +189,16 @@ def test_consent_names_the_client_its_host_each_scope_and_how_long() -> None:
     assert "查看你的订单" in page("consent", "zh-Hans").text
 
 
+def test_a_scope_that_reaches_everybody_in_an_operators_hands_says_so() -> None:
+    def asked(*, everybodys: bool) -> str:
+        scope = ScopeItem(name="admit:sessions", everybodys=everybodys)
+        return Elements(Pages(issuer=ISSUER).html(replace(CONSENT, scopes=(scope,)), lang="en")).text
+
+    assert "See and end everybody's sessions" in asked(everybodys=True)
+    assert "See and end your sessions" in asked(everybodys=False)
+    assert "everybody" not in asked(everybodys=False)
+
+
 def test_a_verified_client_is_not_called_unverified() -> None:
     verified = replace(STRANGERS_CONSENT, client=replace(STRANGER, verified=True))
     assert "Unverified" not in Pages(issuer=ISSUER).html(verified, lang="en")
