@@ -43,10 +43,10 @@ class Introspection:
     """How an issuer is asked about its opaque tokens, RFC 7662.
 
     Tokens with the three parts of a JWT are never asked about: they are verified here (an issuer that has none is
-    trusted with `jwks=JWKSet([])`). `client_id` and `secret` are this API's own at the issuer, sent by Basic. `endpoint` is found in the issuer's
-    metadata where it is None. An answer is believed for `cache` (at most 30 seconds, and never beyond `exp`): so long
-    can a token live on after the issuer ended it. Zero asks for each request. `prefix` tells this issuer's tokens from
-    those of another one that is asked too.
+    trusted with `jwks=JWKSet([])`). `client_id` and `secret` are this API's own at the issuer, sent by Basic.
+    `endpoint` is found in the issuer's metadata where it is None. An answer is believed for `cache` (at most 30
+    seconds, and never beyond `exp`): so long can a token live on after the issuer ended it. Zero asks for each
+    request. `prefix` tells this issuer's tokens from those of another one that is asked too.
 
     `token_type` has to be the answer's: an issuer that answers for refresh tokens as well gives those none. For one
     that never says it, give that up with `Waive.TYP`. With `signed`, answers have to be signed (RFC 9701).

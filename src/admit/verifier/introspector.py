@@ -5,6 +5,7 @@ bounded, and what they fill up is never what holds the answers for good tokens.
 """
 
 import copy
+import logging
 import os
 import threading
 import weakref
@@ -21,10 +22,12 @@ from admit.jose import JWK, JWKSet
 from admit.principal import Principal
 from admit.verifier import introspection as rules
 from admit.verifier import metadata
+from admit.verifier.follower_keys import told
 from admit.verifier.introspection import Introspection
 from admit.verifier.remembered import freeze
 from admit.verifier.trust import TrustedIssuer
 
+_LOG = logging.getLogger("admit.verifier")
 _TIMEOUT = timedelta(seconds=5)
 _REFUSED_FOR = 5.0
 _MAX_REFUSED = 1_000
@@ -191,17 +194,18 @@ class Asker:
         outcome: Principal | AdmitError
         try:
             outcome = self._ask(question)
+        except TokenError as error:
+            self.last_error, outcome = None, error
         except FetchError as error:
-            self.last_error = error.code
             self._pause_until = self._boottime() + _PAUSE
+            self.last_error = told("an opaque token", error, self.last_error)
             outcome = IntrospectionUnavailableError("the issuer could not be reached")
-            outcome.__cause__ = error
         except AdmitError as error:
-            self.last_error = None if isinstance(error, TokenError) else error.code
+            self.last_error = told("an opaque token", error, self.last_error)
             outcome = error
-        except Exception as error:  # a worker that died would leave callers waiting
+        except Exception:  # a worker that died would leave callers waiting
+            _LOG.exception("asking an issuer for an opaque token failed unexpectedly")
             outcome = IntrospectionUnavailableError("asking failed unexpectedly")
-            outcome.__cause__ = error
         else:
             self.last_error = None
         with self._lock:

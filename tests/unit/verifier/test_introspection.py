@@ -340,6 +340,21 @@ def test_a_wrong_secret_is_503_and_tells_nobody(issuer: OpaqueIssuer, clock: Clo
     assert "wrong-secret" not in f"{refusal.value!r} {refusal.value.__cause__!r}"
 
 
+def test_an_outage_is_told_once_and_names_no_token(
+    issuer: OpaqueIssuer, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    issuer.status = 500
+    with verifying(trusted(issuer), clock=clock) as verifier:
+        for n in range(5):
+            with pytest.raises(IntrospectionUnavailableError):
+                verifier.verify(f"an-opaque-token-{n}")
+    told = [one.getMessage() for one in caplog.records if one.name == "admit.verifier"]
+    assert len(told) == 1
+    assert "introspection_unavailable" in told[0]
+    assert "an-opaque-token" not in caplog.text
+    assert API_SECRET not in caplog.text
+
+
 def test_an_issuer_out_of_reach_is_not_asked_for_a_second(issuer: OpaqueIssuer, clock: Clock) -> None:
     held, token = issuer.knows("held"), issuer.knows(OPAQUE)
     with verifying(trusted(issuer), clock=clock) as verifier:
