@@ -29,7 +29,7 @@ def whoever(known: Mapping[str, Known], issuer: object) -> Known:
 
 TWINS: dict[str, Callable[..., Any]] = {
     "admit.jose.jwks:JWKSet.only": all_of_them,
-    "admit.verifier.core:choose_issuer": whoever,
+    "admit.verifier.choosing:choose_issuer": whoever,
     "admit.verifier.foreign:check_audience_claim": nothing,
     "admit.verifier.foreign:check_kind": nothing,
     "admit.verifier.foreign:check_required": nothing,

@@ -2,47 +2,37 @@
 
 import os
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
-
-import msgspec
 
 from admit.credentials import BearerCredential, Credential, NoCredential
 from admit.credentials.lookup import StatusRef
 from admit.errors import (
     AdmitError,
-    BoundTokenError,
-    ClaimError,
     ConfigError,
-    IssuerError,
     KeyNotFoundError,
     KeysUnavailableError,
-    LookupUnavailableError,
     MalformedCredentialError,
     MissingCredentialError,
-    RevokedError,
-    SessionError,
     StaleRevocationError,
 )
 from admit.fetch import Fetcher
-from admit.jose import JWK, JWKSet, jws
-from admit.jose import claims as jose_claims
-from admit.jose import json as strict_json
+from admit.jose import jws
 from admit.principal import Principal
-from admit.tokens import access, status_list
-from admit.verifier import foreign, freshness, health
+from admit.verifier import freshness, health, reading, session_rules
 from admit.verifier import keys as key_rules
+from admit.verifier.choosing import choose_issuer, held_keys, named_issuer, trusted_keys
 from admit.verifier.counters import Counters
 from admit.verifier.ends.check import EndCheck
 from admit.verifier.ends.store import EndStore
 from admit.verifier.follower import Follower
 from admit.verifier.health import VerifierHealth
 from admit.verifier.hit import Known, remembered_first
-from admit.verifier.introspector import Asker, Askers, frozen
-from admit.verifier.remembered import Remembered, RememberedTokens, digest, freeze
+from admit.verifier.introspector import Asker, Askers
+from admit.verifier.remembered import Remembered, RememberedTokens, digest
 from admit.verifier.snapshot import IssuerSnapshot, KeyView, Source
 from admit.verifier.trust import TrustedIssuer
 
@@ -99,10 +89,12 @@ class Core:
             if trust.ends is not None and not background:
                 trust.ends.start(background=False)
                 inline.append(trust.ends)
+            # Without threads whoever verifies reads what is due: that is no work for the hot path.
+            quick = background or not (isinstance(source, Follower) or ends)
             for one in trust.each():
                 if one.issuer in self._known:
                     raise ConfigError("an issuer is trusted once; give it several audiences instead")
-                self._known[one.issuer] = Known(one, source, ends=ends, quick=source not in inline)
+                self._known[one.issuer] = Known(one, source, ends=ends, quick=quick)
         self.inline = tuple(inline)
         self._askers = Askers(
             [
@@ -111,7 +103,7 @@ class Core:
                     terms,
                     fetcher,
                     boottime=boottime,
-                    keys=partial(held_keys, one),
+                    keys=partial(held_keys, one, boottime),
                     background=background,
                 )
                 for one in self._known.values()
@@ -234,7 +226,7 @@ class Core:
         freshness.check_kid(snapshot.held, kid)
         key_rules.check_age(view, self.boottime())
         try:
-            entry = self._read(unverified, known, view, wall)
+            entry = reading.read(unverified, known, view, wall)
         except KeyNotFoundError:
             return self.wait_for_keys(source, kid, final)
         try:
@@ -243,50 +235,6 @@ class Core:
             return self._wait_for_poll(known, snapshot, final)
         self.remembered.put(key, entry)
         return entry.principal
-
-    def _read(self, unverified: jws.UnverifiedJws, known: Known, view: KeyView, wall: float) -> Remembered:
-        trust = known.trust
-        status: tuple[int, int] | None = None
-        if trust.is_profiled:
-            found = access.verify(
-                unverified,
-                view.tokens,
-                issuer=trust.issuer,
-                audience=trust.audiences,
-                now=wall,
-                leeway=trust.leeway,
-            )
-            check_unbound(found.confirmation)
-            status = status_of(found, trust)
-            assert found.payload is not None
-            principal = access.principal(found, freeze(found.payload))
-            if found.actor is not None:
-                principal = replace(principal, actor=freeze(found.actor))
-            if trust.policy.max_age_s is not None:
-                jose_claims.check_times({"exp": found.exp, "iat": found.iat}, trust.policy, wall)
-            claims: Mapping[str, Any] = principal.claims
-            foreign.check_required(claims, trust.require)
-        else:
-            claims = foreign.verify(unverified, view.tokens, trust, wall)
-            check_unbound(claims.get("cnf"))
-            principal = frozen(foreign.principal(claims, trust.claims, trust.audience_claim))
-        leeway = trust.policy.leeway_s
-        iat = claims.get("iat")
-        expires = claims["exp"] + leeway
-        if trust.policy.max_age_s is not None and iat is not None:
-            expires = min(expires, iat + trust.policy.max_age_s + leeway)
-        if known.ends is not None:
-            expires = min(expires, known.ends.expires(iat, wall, leeway))
-        return Remembered(
-            principal=principal,
-            known=known,
-            keys=view.tokens,
-            kid=unverified.header.get("kid"),
-            not_before=max(claims.get("nbf", 0.0), iat or 0.0) - leeway,
-            expires=expires,
-            iat=iat,
-            status=status,
-        )
 
     def _ask(self, asker: Asker, token: str, key: bytes, wall: float, final: bool) -> Principal | Pending:
         """An opaque token: who it speaks for, by what its issuer says of it, RFC 7662."""
@@ -362,28 +310,14 @@ class Core:
             SessionError: the session was ended, or is not one of a trusted issuer.
             StaleRevocationError: a kept look-up, and what is held of revocations is too old: look up anew.
         """
-        known = self._known.get(principal.issuer)
-        if known is None:
-            raise SessionError("the session is one of an issuer that is not trusted here")
-        if known.ends is not None:
-            try:
-                known.ends.check_vouched(principal, principal.auth_time)
-            except RevokedError:
-                raise SessionError("the session was ended") from None
-        terms = known.trust.follows
-        if terms is None:
-            return
-        if not known.source.started:
-            known.source.start()
-        if status.position >= status_list.ENTRIES:
-            raise LookupUnavailableError("the session's status position is none")
-        held = known.source.snapshot.held
-        try:
-            freshness.check_bit(held, *status)
-        except RevokedError:
-            raise SessionError("the session was ended") from None
-        if cached:
-            freshness.check_current(held, status.list, None, self.wall(), self.boottime(), terms)
+        session_rules.check(
+            self._known.get(principal.issuer),
+            principal,
+            status,
+            cached=cached,
+            wall=self.wall(),
+            boottime=self.boottime,
+        )
 
     def health(self) -> VerifierHealth:
         """The state of each issuer, for a readiness probe. Asks nobody."""
@@ -413,78 +347,6 @@ def bearer_token(credential: object) -> str:
     if isinstance(credential, NoCredential):
         raise MissingCredentialError("the request carries no credential")
     raise MalformedCredentialError("not a bearer token")
-
-
-class _Named(msgspec.Struct):
-    iss: str
-
-
-_named = msgspec.json.Decoder(_Named).decode
-
-
-def named_issuer(payload: bytes) -> object:
-    """What a token that nobody has verified says of its issuer: only to choose whose rules and keys it is held to.
-
-    Whatever is chosen, its rules read the payload strictly once the signature holds, and ask for this very `iss`.
-
-    Raises:
-        MalformedTokenError: not one strict JSON object.
-    """
-    try:
-        return _named(payload).iss
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return strict_json.loads_object(payload).get("iss")
-
-
-def choose_issuer(known: Mapping[str, Known], issuer: object) -> Known:
-    """The trusted issuer whose name is exactly `iss`; everything else about the token is read on its terms.
-
-    Raises:
-        IssuerError: `iss` is missing, no string, or nobody's that is trusted.
-    """
-    found = known.get(issuer) if isinstance(issuer, str) else None
-    if found is None:
-        raise IssuerError(detail="iss is missing or not trusted")
-    return found
-
-
-def trusted_keys(chosen: Known, known: Mapping[str, Known]) -> KeyView | None:
-    """The keys of exactly the chosen issuer, never another's of those known, RFC 8725 §3.8."""
-    return chosen.source.snapshot.keys
-
-
-def held_keys(known: Known) -> JWK | JWKSet | None:
-    """The keys of an issuer as they are held; asks for them where none are yet."""
-    if not known.source.started:
-        known.source.start()
-    view = known.source.snapshot.keys
-    return None if view is None else view.tokens
-
-
-def check_unbound(confirmation: object) -> None:
-    """Refuse a token that is bound to a key (`cnf`, RFC 7800), since the request proved none.
-
-    Raises:
-        BoundTokenError: the token has `cnf`.
-    """
-    if confirmation is not None:
-        raise BoundTokenError("the token is bound to a key")
-
-
-def status_of(token: access.AccessToken, trust: TrustedIssuer) -> tuple[int, int] | None:
-    """List and position of a token's bit; None where revocation is waived for its issuer.
-
-    Raises:
-        ClaimError: an issuer whose revocations are followed has to say in each token where to look.
-    """
-    if trust.follows is None:
-        return None
-    if token.status is None:
-        raise ClaimError("status", "the token does not say where its revocation stands")
-    n = status_list.number(trust.issuer, token.status.uri)
-    if n is None or token.status.idx >= status_list.ENTRIES:
-        raise ClaimError("status", "the token's status list is not one of its issuer")
-    return n, token.status.idx
 
 
 def _after_fork() -> None:

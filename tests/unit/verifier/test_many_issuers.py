@@ -38,7 +38,7 @@ from tests.fixtures.status_issuer import AUDIENCE, NOW, Clock, FakeNet, StatusIs
 SECRET = bytes(range(32))
 NAMES = ("https://a.example", "https://b.example", "https://c.example")
 WAIVED: dict[str, Any] = {"revocation": Waive.REVOCATION}
-TRUSTED_KEYS = "admit.verifier.core:trusted_keys"
+TRUSTED_KEYS = "admit.verifier.choosing:trusted_keys"
 
 
 @pytest.fixture

@@ -457,7 +457,7 @@ def test_an_unknown_kid_while_keys_cannot_be_renewed_is_503(issuer: StatusIssuer
 
 
 @pytest.mark.rfc("8725", "3.8")
-@pytest.mark.threat("JWT-iss-sub", off="admit.verifier.core:trusted_keys")
+@pytest.mark.threat("JWT-iss-sub", off="admit.verifier.choosing:trusted_keys")
 def test_a_key_of_one_issuer_signs_nothing_for_another(clock: Clock) -> None:
     one, two = StatusIssuer("https://a.example"), StatusIssuer("https://b.example")
     with following(one, two, clock=clock) as verifier:
@@ -499,7 +499,7 @@ def test_what_an_access_token_must_be_is_held(issuer: StatusIssuer, clock: Clock
 
 
 @pytest.mark.rfc("9449", "7.1")
-@pytest.mark.threat("9700-sender", off="admit.verifier.core:check_unbound")
+@pytest.mark.threat("9700-sender", off="admit.verifier.reading:check_unbound")
 def test_a_token_bound_to_a_key_is_refused_as_bearer(issuer: StatusIssuer, clock: Clock) -> None:
     with following(issuer, clock=clock) as verifier, pytest.raises(BoundTokenError):
         verifier.verify(issuer.token(confirmation={"jkt": "x"}))

@@ -20,6 +20,8 @@ from admit.errors import (
 )
 from admit.jose import JWK, JWKSet
 from admit.principal import CredentialKind, Principal
+from admit.tokens import status_list
+from admit.verifier import InProcessSource
 from admit.verifier.ends.file import FileEndStore
 from admit.verifier.ends.memory import MemoryEndStore
 from admit.verifier.ends.store import EndStore
@@ -38,6 +40,16 @@ def clock() -> Clock:
 @pytest.fixture
 def store(clock: Clock) -> MemoryEndStore:
     return MemoryEndStore(**clocks(clock))
+
+
+class NothingEnded:
+    """What an issuer in this process hands over."""
+
+    epoch, seq = 1, 1
+    revoked_kids = frozenset[str]()
+
+    def __init__(self) -> None:
+        self.lists = {0: (status_list.version(status_list.EMPTY), status_list.EMPTY)}
 
 
 def trusted(store: EndStore | None, **more: Any) -> TrustedIssuer:
@@ -176,6 +188,31 @@ def test_without_threads_whoever_verifies_reads(clock: Clock, tmp_path: Path) ->
     with pytest.raises(RevokedError):
         found.verify(token())
     assert store._thread is None
+
+
+def test_without_threads_a_remembered_token_of_an_issuer_in_this_process_reads_too(
+    clock: Clock, tmp_path: Path
+) -> None:
+    """Its keys and revocations are handed over, so only the store of ends is due."""
+    issuer, source = StatusIssuer(clock=clock.walltime), InProcessSource(clock=clock.boottime)
+    source.publish(
+        keys=JWKSet([issuer.key.public()]),
+        state=NothingEnded(),
+        issuer=issuer.issuer,
+        as_of=clock.boot,
+        wall=clock.wall,
+    )
+    writing = FileEndStore(tmp_path / "ends", **clocks(clock))
+    store = FileEndStore(tmp_path / "ends", **clocks(clock))
+    trust = TrustedIssuer(issuer.issuer, audience=AUDIENCE, source=source, ends=store)
+    found = verifier(clock, trust, background=False)
+    shown = issuer.token()
+    for _ in range(2):
+        assert found.verify(shown).subject == "u_alice"
+    writing.add([end(issuer=issuer.issuer, subject="u_alice")])
+    clock.pass_time(0.3)
+    with pytest.raises(RevokedError):
+        found.verify(shown)
 
 
 @pytest.mark.threat("O-3", off="admit.verifier.ends.check:check_remembered")
