@@ -1,0 +1,180 @@
+"""The long run: many lanes side by side, since a round is mostly waiting; and what is kept of it."""
+
+import asyncio
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import Any
+
+from tests.fixtures.processes import environment, write_key_file
+from tests.system.faults.fault import BOUND, POLL, Fault
+from tests.system.faults.journal import FORBIDDEN, Tally
+from tests.system.faults.rig import Rig
+
+AT_ONCE = 10
+TRIES = 3
+ROOT = Path(__file__).resolve().parents[3]
+Urls = Callable[[str], tuple[Path, str]]
+"""A folder and the address of a furnished database of this kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Rounds of one fault on one database, one after the other."""
+
+    fault: Fault
+    database: str
+    number: int
+    rounds: int
+
+    @property
+    def name(self) -> str:
+        """Also what its random choices come from, with the run's seed."""
+        return f"{self.fault.name}, {self.database}, {self.number}"
+
+
+@dataclass(slots=True)
+class Row:
+    """What came of a fault on a database. Delays are in seconds; `notes` are further figures, each of many rounds."""
+
+    fault: str
+    database: str
+    tally: Tally = field(default_factory=Tally)
+    notes: dict[str, list[float]] = field(default_factory=dict)
+
+    def figures(self) -> dict[str, Any]:
+        """For a file."""
+        told = asdict(self.tally)
+        delays = sorted(told.pop("delays"))
+        return {
+            "fault": self.fault,
+            "database": self.database,
+            **told,
+            "delay": {"median": median(delays), "worst": delays[-1]} if delays else None,
+            "notes": {
+                what: {"median": median(seen), "worst": max(seen)} for what, seen in self.notes.items()
+            },
+        }
+
+
+def lanes_of(faults: Sequence[Fault], most: int | None = None) -> list[Lane]:
+    """All lanes, those that take longest first. `most` rounds of each, where that is less than it asks for."""
+    made = []
+    for fault in faults:
+        wanted = fault.soak if most is None else min(most, fault.soak)
+        for database in fault.databases:
+            for number in range(fault.lanes):
+                rounds = wanted // fault.lanes + (number < wanted % fault.lanes)
+                made.append(Lane(fault, database, number, rounds))
+    return sorted(made, key=lambda lane: -lane.fault.lanes)
+
+
+class Soak:
+    """One run. Each lane is a process, so that none holds up another's proxy; `rows` grow as lanes tell of rounds."""
+
+    def __init__(self, urls: Urls, seed: int, say: Callable[[str], None]) -> None:
+        self._urls, self._seed, self._say = urls, seed, say
+        self._began = time.monotonic()
+        self._starting = asyncio.Lock()
+        self.rows: dict[tuple[str, str], Row] = {}
+
+    async def run(self, lanes: Sequence[Lane], at_once: int = AT_ONCE) -> None:
+        """All of them, ten at a time; those of a million last, and one at a time."""
+        for lane in lanes:
+            key = (lane.fault.name, lane.database)
+            self.rows.setdefault(key, Row(*key))
+        for chosen, many in ((False, at_once), (True, 1)):
+            free = asyncio.Semaphore(many)
+            await asyncio.gather(*(self._lane(lane, free) for lane in lanes if lane.fault.alone is chosen))
+
+    async def _lane(self, lane: Lane, free: asyncio.Semaphore) -> None:
+        """Whatever goes wrong in one, the others go on."""
+        row, done = self.rows[lane.fault.name, lane.database], 0
+        async with free:
+            for turn in range(TRIES):
+                if done == lane.rounds:
+                    break
+                before = row.tally.rounds
+                trouble = await self._process(
+                    lane, row, f"{self._seed} {lane.name} {turn}", lane.rounds - done
+                )
+                done += row.tally.rounds - before
+                if trouble:
+                    row.tally.unsettled += 1
+                    row.tally.complaints.append(trouble)
+                    self.say(f"{lane.name}: {trouble}")
+        self.say(f"{lane.name}: done, broken {row.tally.broken}")
+
+    async def _process(self, lane: Lane, row: Row, seed: str, rounds: int) -> str:
+        """So many rounds in a process; what went wrong with it, if anything did."""
+        async with self._starting:  # one after the other, or all of them start slowly
+            folder, url = await asyncio.to_thread(self._urls, lane.database)
+            write_key_file(folder)
+            asked = [str(folder), url, lane.fault.name, seed, str(rounds)]
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.system.faults.soak", *asked, cwd=ROOT, limit=1 << 24,
+                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+                env={**environment(), "ADMIT_TIER": "soak"},
+            )  # fmt: skip
+            assert process.stdout is not None
+            assert process.stderr is not None
+            complaining = asyncio.create_task(process.stderr.read())
+            await process.stdout.readline()
+        while line := await process.stdout.readline():
+            self._take(lane, row, json.loads(line))
+        complaint = (await complaining).decode("utf-8", "replace")
+        return f"{complaint[-600:]}" if await process.wait() else ""
+
+    def _take(self, lane: Lane, row: Row, told: dict[str, Any]) -> None:
+        tally = Tally(**told["tally"])
+        row.tally.add(tally)
+        for what, seen in told["notes"].items():
+            row.notes.setdefault(what, []).extend(seen)
+        if tally.broken or row.tally.rounds % 20 == 0:
+            self.say(f"{lane.name}: {row.tally.rounds} rounds, {row.tally.broken} {tally.complaints[:3]}")
+
+    def say(self, line: str) -> None:
+        """With the minutes since the beginning."""
+        self._say(f"{(time.monotonic() - self._began) / 60:5.1f} min {line}")
+
+    def summary(self) -> dict[str, Any]:
+        """The whole run, for a file."""
+        rows = [row.figures() for row in self.rows.values()]
+        return {
+            "date": time.strftime("%Y-%m-%d", time.gmtime()),
+            "python": platform.python_version(),
+            "cores": os.cpu_count(),
+            "minutes": round((time.monotonic() - self._began) / 60, 1),
+            "seed": self._seed,
+            "lanes": AT_ONCE,
+            "bound": BOUND,
+            "poll": POLL,
+            "broken": {name: sum(row[name] for row in rows) for name in FORBIDDEN},
+            "rows": rows,
+        }
+
+
+async def work(folder: Path, url: str, fault: Fault, seed: str, rounds: int) -> None:
+    """One lane's rounds; a line of JSON when the rig stands, and one for each round."""
+    rng = Random(seed)
+    async with Rig.made(folder, url, nodes=fault.nodes, kinds=fault.kinds, every=fault.every) as rig:
+        print("{}", flush=True)
+        for _ in range(rounds):
+            tally = await rig.round(fault, rng)
+            notes, rig.notes = rig.notes, {}
+            print(json.dumps({"tally": asdict(tally), "notes": notes}), flush=True)
+
+
+if __name__ == "__main__":
+    from tests.system.faults.lanes import ALL
+
+    place, address, name, chosen, number = sys.argv[1:]
+    wanted = next(fault for fault in ALL if fault.name == name)
+    asyncio.run(work(Path(place), address, wanted, chosen, int(number)))
