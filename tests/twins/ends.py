@@ -15,10 +15,10 @@ def forgotten_by_wall(end: End, at: float, wall: float, boot: float) -> bool:
 
 def joined_as_it_is(self: Any, remembers: bool) -> None:
     """What Redis holds now is all there ever was."""
-    found = self._fetch(0)
+    found = self._fetch(0, (b"", b""))
     self._held = self._new_held()
     self._held.take(found.ends, since=0.0)
-    self._epoch, self._seq = found.epoch, found.last
+    self._epoch, self._seq, self._mark = found.epoch, found.last, found.mark
 
 
 def never_unknown(iat: float | None, since: float) -> bool:

@@ -21,6 +21,9 @@ _BATCH = 1_000
 _GRACE = 1.2
 """Seconds for which an empty Redis is left to those who may remember what it held."""
 _TIMEOUT = 2.0
+_Mark = tuple[bytes, bytes]
+"""The last end that was read, as Redis holds it, and its place there: it shows that places still mean the same."""
+_NO_MARK: _Mark = (b"", b"")
 
 
 class RedisEndStore(PolledEndStore):
@@ -30,10 +33,12 @@ class RedisEndStore(PolledEndStore):
     each process. All keys carry one hash tag, `name`. Every process reads what is new each `poll`; one that could
     not for `max_staleness` answers 503.
 
-    **When Redis loses its data** (restarted empty, flushed, evicted, failed over), processes that still run write back
-    what they hold, and nothing is forgotten. Where none is left that read it within `max_staleness`, ends may be
-    missing: so tokens issued before that moment are refused with 401, and their holders refresh them once. The first
-    start on an empty Redis is the same case.
+    **When Redis loses its data** (restarted empty, flushed, evicted), or the last of it (failed over, restarted from a
+    file), processes that still run write back what they hold, and nothing is forgotten. Where none is left that read an
+    emptied Redis within `max_staleness`, ends may be missing: so tokens issued before that moment are refused with 401,
+    and their holders refresh them once. The first start on an empty Redis is the same case. Only last writes that Redis
+    loses together with every process that read them are forgotten unnoticed: let it write with `appendfsync always`
+    where that must not be.
 
     `keep` is the longest life of a token, at least. Over `limit` ends no more are taken, with an error.
 
@@ -61,6 +66,7 @@ class RedisEndStore(PolledEndStore):
         self._scripts: dict[str, Any] = {}
         self._epoch = ""
         self._seq = 0
+        self._mark = _NO_MARK
         super().__init__(
             keep=keep, limit=limit, poll=poll, max_staleness=max_staleness, wall=wall, boottime=boottime
         )
@@ -69,7 +75,7 @@ class RedisEndStore(PolledEndStore):
         return f"RedisEndStore(name={self._keys[0][1:-6]!r})"  # never the URL: it may hold a password
 
     def _after_fork(self) -> None:
-        self._client, self._scripts, self._epoch, self._seq = None, {}, "", 0
+        self._client, self._scripts, self._epoch, self._seq, self._mark = None, {}, "", 0, _NO_MARK
         super()._after_fork()
 
     def close(self) -> None:
@@ -80,10 +86,10 @@ class RedisEndStore(PolledEndStore):
             client.close()
 
     def _read(self) -> None:
-        found = self._fetch(self._seq)
+        found = self._fetch(self._seq, self._mark)
         if found is not None and found.epoch == self._epoch:
             self._held.take(found.ends, since=found.since)
-            self._seq = found.last
+            self._seq, self._mark = found.last, found.mark
             return
         remembers = self._remembers()
         if found is None:
@@ -107,7 +113,7 @@ class RedisEndStore(PolledEndStore):
 
     def _join(self, remembers: bool) -> None:
         """Read all of an epoch that is new here, and write back what it lacks of all that is held."""
-        found = self._fetch(0)
+        found = self._fetch(0, _NO_MARK)
         if found is None:
             raise EndStoreError("Redis lost the ends while they were read")
         self._held.take(found.ends)
@@ -118,13 +124,13 @@ class RedisEndStore(PolledEndStore):
             since = self.view.since
             self._call(scripts.LOWER, found.epoch, int(since))
         self._held.take((), since=since)
-        self._epoch, self._seq = found.epoch, found.last
+        self._epoch, self._seq, self._mark = found.epoch, found.last, found.mark
 
-    def _fetch(self, place: int) -> "_Found | None":
-        """The ends after a place; None where Redis does not hold a whole set."""
+    def _fetch(self, place: int, mark: _Mark) -> "_Found | None":
+        """The ends after a place; None where Redis does not hold a whole set, or not `mark` any more."""
         epoch, ends = b"", list[End]()
         while True:
-            answer = self._call(scripts.READ, place, _BATCH)
+            answer = self._call(scripts.READ, place, _BATCH, *mark)
             if not answer:
                 return None
             if epoch not in (b"", answer[0]):
@@ -132,8 +138,10 @@ class RedisEndStore(PolledEndStore):
             epoch = answer[0]
             seq, place = int(answer[1]), int(answer[3])
             ends.extend(codec.decode(member) for member in answer[4])
+            if answer[4]:
+                mark = answer[4][-1], answer[5]
             if place >= seq or len(ends) > 2 * self.limit:
-                return _Found(epoch.decode(), float(answer[2]), ends, place)
+                return _Found(epoch.decode(), float(answer[2]), ends, place, mark)
 
     def _write(self, ends: Sequence[End]) -> bool:
         new = self._new(ends)
@@ -186,6 +194,7 @@ class _Found:
     since: float
     ends: list[End]
     last: int
+    mark: _Mark
 
 
 def _connector(url: str) -> Callable[[], Any]:

@@ -13,18 +13,24 @@ local whole = head[1] and redis.call('ZCARD', KEYS[2]) == tonumber(head[4])
 READ = (
     _WHOLE
     + """
-if not whole then return {} end
+if not whole or tonumber(ARGV[1]) > tonumber(head[2]) then return {} end
+if ARGV[3] ~= '' and redis.call('ZSCORE', KEYS[2], ARGV[3]) ~= ARGV[4] then return {} end
 local found = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
-local ends, last = {}, head[2]
+local ends, last, mark = {}, head[2], ARGV[4]
 for i = 1, #found, 2 do
   ends[#ends + 1] = found[i]
   last = found[i + 1]
+  mark = last
 end
 if #ends < tonumber(ARGV[2]) then last = head[2] end
-return {head[1], head[2], head[3], last, ends}
+return {head[1], head[2], head[3], last, ends, mark}
 """
 )
-"""After place ARGV[1] at most ARGV[2] ends: epoch, seq, since, the place reached, the ends. Nothing: not whole."""
+"""After place ARGV[1] at most ARGV[2] ends: epoch, seq, since, the place reached, the ends, the place of the last.
+
+Nothing: not whole, or not what it was: the last end that the caller read (ARGV[3], empty for none) does not stand at
+its place (ARGV[4]). It was forgotten meanwhile, or Redis lost its last writes and gave their places out again.
+"""
 
 BEGIN = (
     _WHOLE

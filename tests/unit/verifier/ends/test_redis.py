@@ -191,6 +191,56 @@ def test_half_of_the_data_lost_is_noticed(store: Make, redis_url: str, lost: str
     assert ended(later, "bob")
 
 
+def back_in_time(redis_url: str, meanwhile: Callable[[], None]) -> None:
+    """Redis forgets what was written meanwhile, as one does whose replica took over before it had it."""
+    keys = ["{admit:ends}:head", "{admit:ends}:log"]
+    with redis.Redis.from_url(redis_url) as client:
+        before = [(key, client.dump(key)) for key in keys]
+        meanwhile()
+        for key, dumped in before:
+            client.restore(key, 0, dumped, replace=True)
+
+
+@pytest.mark.threat("O-3", off="admit.verifier.ends.redis:RedisEndStore._join")
+@pytest.mark.parametrize("since", [0, 1, 2, 5], ids=lambda number: f"{number} since")
+def test_a_redis_that_lost_its_last_writes_gets_them_back_and_none_of_the_next_is_missed(
+    store: Make, redis_url: str, since: int
+) -> None:
+    """Their places are given out again: whoever went on from there would pass over new ends."""
+    one, two = store(), store()
+    one.add([end(subject="alice")])
+    two.read_now()
+
+    def lost() -> None:
+        one.add([end(subject="bob"), end(subject="carol")])
+        two.read_now()
+
+    back_in_time(redis_url, lost)
+    store().add([end(subject=f"u{number}") for number in range(since)])
+    two.read_now()
+    assert all(ended(two, f"u{number}") for number in range(since))
+    later = store()
+    later.read_now()
+    assert all(ended(later, name) for name in ("alice", "bob", "carol"))
+    assert not ended(later, "dave")
+    assert later.view.since == two.view.since, "and nobody is refused for it"
+
+
+def test_the_last_end_that_was_read_may_be_over(store: Make, clock: Clock) -> None:
+    one, two = store(), store()
+    one.add([end(subject="alice"), end(subject="bob", until=NOW + 10)])
+    for found in (one, two):
+        found.read_now()
+    clock.pass_time(100)
+    for _ in range(2):
+        for found in (one, two):
+            found.read_now()
+    assert one.add([end(subject="carol")])
+    two.read_now()
+    assert ended(two, "carol")
+    assert two.view.since <= NOW
+
+
 @pytest.mark.threat("O-4", off="admit.verifier.ends.store:PolledEndStore.is_fresh")
 def test_a_redis_that_is_gone_is_an_error_and_soon_stale(
     redis_factory: Callable[[], RedisServer], clock: Clock
