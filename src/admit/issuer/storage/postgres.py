@@ -25,17 +25,18 @@ _Start: TypeAlias = Callable[[], Steps[Any]]
 ATTEMPTS: Final = 3
 RETRIED: Final = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 
-# One simple-query message: from taking the head's lock to COMMIT the server waits for nobody, so that seq order is
-# commit order and a client that dies holds no lock.
-COMMIT_AND_PUBLISH: Final = (
-    "WITH h AS (UPDATE status_head SET seq = seq + 1 RETURNING epoch, seq)"
+# Planned once for a connection: every end pays for it, and ends commit one at a time.
+PREPARE_PUBLISH: Final = (
+    "PREPARE admit_publish AS"
+    " WITH h AS (UPDATE status_head SET seq = seq + 1 RETURNING epoch, seq)"
     " INSERT INTO status_batch (epoch, seq, tx, at)"
     # Asked for one by one: without a head row they are NULL, and the key refuses rather than publish nothing.
     " SELECT (SELECT epoch FROM h), (SELECT seq FROM h),"
-    " pg_current_xact_id()::text::bigint, extract(epoch from clock_timestamp());"
-    " NOTIFY admit_status;"
-    " COMMIT"
+    " pg_current_xact_id()::text::bigint, extract(epoch from clock_timestamp())"
 )
+# One simple-query message: from taking the head's lock to COMMIT the server waits for nobody, so that seq order is
+# commit order and a client that dies holds no lock.
+COMMIT_AND_PUBLISH: Final = "EXECUTE admit_publish; NOTIFY admit_status; COMMIT"
 
 _BEYOND: Final = 2.0  # seconds that we wait longer than the server
 _CLOSING: Final = 10.0  # seconds; then connections that do not answer are cut
@@ -228,8 +229,17 @@ class _NotBegunError(Exception):
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
     """Without the reset query, a round trip after each use: we leave nothing in a session that it would clear."""
 
+    _can_publish = False
+
     def get_reset_query(self) -> str:
         return ""
+
+    async def commit_and_publish(self) -> None:
+        """Give the transaction its seq and commit it. What is prepared stays, even when this rolls back."""
+        if not self._can_publish:
+            await self.execute(PREPARE_PUBLISH)
+            self._can_publish = True
+        await self.execute(COMMIT_AND_PUBLISH)
 
 
 async def _schema_of(connection: asyncpg.Connection) -> tuple[str | None, frozenset[str]]:
@@ -258,7 +268,7 @@ async def _transact(connection: asyncpg.Connection, start: _Start, long: float) 
     try:
         await _begin(connection)
         value, publish = await _drive(connection, steps, long)
-        await connection.execute(COMMIT_AND_PUBLISH if publish else "COMMIT")
+        await (connection.commit_and_publish() if publish else connection.execute("COMMIT"))
     except BaseException as error:
         steps.close()
         await _roll_back(connection)
