@@ -234,6 +234,7 @@ class Intake:
 
     def settle(self, attempt: "Attempt") -> Told:
         """What `attempt` comes to, waiting for keys in this thread. Raises as it does."""
+        self._tend()
         outcome, turns = attempt(final=False), _TURNS
         while isinstance(outcome, Pending):
             turns = turns - 1 if wait([outcome.done], timeout=outcome.timeout).done else 0
@@ -249,6 +250,13 @@ class Intake:
             turns = turns - 1 if await wait_async(outcome) else 0
             outcome = attempt(final=turns <= 0)
         return outcome
+
+    def _tend(self) -> None:
+        """Where there are no threads: renew what keys are due, or a withdrawn one would go on opening."""
+        if not self.core.background:
+            self.core.tend()
+            for follower in self.followers:
+                follower.tend()
 
     def close(self) -> None:
         """Stop following the transmitters' keys."""

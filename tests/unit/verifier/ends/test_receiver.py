@@ -308,6 +308,31 @@ async def test_keys_are_those_that_the_verifier_follows_new_ones_too(background:
     found.close()
 
 
+@pytest.mark.parametrize("by", ["issuer", "transmitter"])
+async def test_without_threads_keys_are_renewed_by_who_receives(by: str) -> None:
+    """A key that was withdrawn opens nothing for a day, and a day later the present ones still do."""
+    clock = Clock()
+    name, old = (ISSUER, KEY) if by == "issuer" else (OTHER, OTHER_KEY)
+    issuer, new = StatusIssuer(issuer=name, key=old), JWK.generate("ES256", kid="n1")
+    store = MemoryEndStore(**clocks(clock))
+    sending = f"{name}/jwks"
+    trust = trusted(store, jwks=sending) if by == "issuer" else trusted(store)
+    found = verifier(clock, trust, fetcher=FakeNet(issuer), background=False)
+    others = [] if by == "issuer" else [transmitter(jwks=sending)]
+    receiver = EndReceiver(found, audience=CLIENT, transmitters=others)
+    assert (await push_event(receiver, event(iss=name, key=old))).status == 202
+    issuer.key = new
+    clock.pass_time(400)
+    at = int(clock.wall)
+    late = event(iss=name, key=old, jti="e2", iat=at)
+    assert (await push_event(receiver, late)).json["err"] == "invalid_key"
+    assert (await push_event(receiver, event(iss=name, key=new, jti="e3", iat=at))).status == 202
+    clock.pass_time(90_000)
+    at = int(clock.wall)
+    assert (await push_event(receiver, event(iss=name, key=new, jti="e4", iat=at))).status == 202
+    found.close()
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/backchannel-logout", "/events"])
 async def test_only_post_is_taken(scene: Scene, method: str, path: str) -> None:
