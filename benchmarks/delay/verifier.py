@@ -16,7 +16,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from admit.errors import AdmitError, RevokedError
+from admit.errors import AdmitError, RevokedError, UnavailableError
 from admit.verifier import Revocation, TrustedIssuer, Verifier
 
 
@@ -26,7 +26,7 @@ class Watch:
     def __init__(self, verifier: Verifier, staying: list[str], each_turn: int) -> None:
         self.verifier = verifier
         self.waiting: dict[str, str] = {}
-        self.counts = {"verified": 0, "good_refused": 0, "trouble": 0}
+        self.counts = {"verified": 0, "good_refused": 0, "unavailable": 0}
         self._staying = self._rounds(staying)
         self._each_turn = each_turn
 
@@ -52,11 +52,13 @@ class Watch:
             except RevokedError:
                 print(number, repr(time.monotonic()), flush=True)
                 del self.waiting[number]
-            except AdmitError:  # 503 is not what is measured here, and must not come
-                self.counts["trouble"] += 1
+            except UnavailableError:  # past the bound: not what is measured here
+                self.counts["unavailable"] += 1
         for _ in range(self._each_turn):
             try:
                 self.verifier.verify(next(self._staying))
+            except UnavailableError:
+                self.counts["unavailable"] += 1
             except AdmitError:
                 self.counts["good_refused"] += 1
         self.counts["verified"] += len(self.waiting) + self._each_turn

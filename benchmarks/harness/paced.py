@@ -70,12 +70,14 @@ class Pace:
     late: float = 0.0
     failed: list[tuple[float, str]] = field(default_factory=list)
 
-    async def begin(self, work: Awaitable[object]) -> None:
-        """Do it; a failure is noted and ends nothing."""
+    async def begin(self, work: Awaitable[object]) -> bool:
+        """Do it, and say whether it was done; a failure is noted and ends nothing."""
         try:
             await work
         except (Exception, SystemExit) as error:
             self.failed.append((time.monotonic(), f"{type(error).__name__} {error}"))
+            return False
+        return True
 
 
 async def at_rate(
