@@ -53,7 +53,7 @@ def only_new_bits(held: bytes | None, received: bytes) -> bytes:
     return received
 
 
-def always_complete(head: Any, versions: Mapping[int, str]) -> bool:
+def always_complete(head: Any, versions: Mapping[int, str], later: Any) -> bool:
     """Any version will do."""
     return True
 
@@ -93,6 +93,7 @@ TWINS: dict[str, Callable[..., Any]] = {
     "admit.verifier.freshness:check_kid": nothing,
     "admit.verifier.freshness:is_back": never_back,
     "admit.verifier.freshness:is_complete": always_complete,
+    "admit.verifier.freshness:is_later": always,
     "admit.verifier.freshness:knows_keys": always,
     "admit.verifier.hit:Standing.clears": always_clear,
     "admit.verifier.keys:check_age": nothing,

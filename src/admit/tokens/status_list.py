@@ -7,6 +7,7 @@ the first day: a shorter one would tell how many families there are.
 
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 
@@ -21,10 +22,23 @@ EMPTY = bytes(OCTETS)
 """A list in which nobody was ended."""
 MAX_LIST = (1 << 63) - 1 >> 20
 """The greatest list number: what an index of 63 bits reaches."""
+PLACE = "admit_place"
+_MAX_NUMBER = 2**63 - 1
 _STRIDE = 2_048
 # A list is long runs of zero octets with lone bits between: nothing in it repeats but runs. Looking for runs only
 # (Z_RLE) takes a ninth of the time of a search for repeats at level 6, and comes out shorter at every density.
 _PACKING = (6, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A list as it was signed. It has every end up to `place`, `(epoch, seq)`, and maybe later ones.
+
+    None where the issuer says no place, as every other one of the draft does.
+    """
+
+    bitmap: bytes
+    place: tuple[int, int] | None = None
 
 
 def uri(issuer: str, n: int) -> str:
@@ -103,16 +117,18 @@ def encode(
     lifetime: timedelta,
     ttl: timedelta,
     key: JWK,
+    place: tuple[int, int] | None = None,
 ) -> str:
     """Sign list `n`, §5.1. `compressed` is what `compress` made; `iat` is in seconds since the epoch.
 
-    `lifetime` (`exp`) and `ttl` speak to other verifiers of the draft. Admit's own go by the signed head.
+    `lifetime` (`exp`) and `ttl` speak to other verifiers of the draft. Admit's own go by the signed head, and by
+    `place`: up to where in the order of ends this list has them all.
 
     Raises:
         InvalidKeyError: `key` is no status key.
     """
     issued = int(iat)
-    claims = {
+    claims: dict[str, object] = {
         "iss": issuer,
         "sub": uri(issuer, n),
         "iat": issued,
@@ -120,11 +136,18 @@ def encode(
         "ttl": int(ttl.total_seconds()),
         "status_list": {"bits": 1, "lst": base64url.encode(compressed).decode("ascii")},
     }
+    if place is not None:
+        claims[PLACE] = list(place)
     return status_signature.sign(claims, key, kinds.STATUS_LIST)
 
 
 def decode(token: str | bytes, keys: JWK | JWKSet, *, issuer: str, n: int) -> bytes:
-    """The bits of list `n` of `issuer`, §5.1 and §8.3. Reads no clock: how fresh they are, the head tells.
+    """The bits of list `n` of `issuer`; raises as `read` does."""
+    return read(token, keys, issuer=issuer, n=n).bitmap
+
+
+def read(token: str | bytes, keys: JWK | JWKSet, *, issuer: str, n: int) -> Published:
+    """List `n` of `issuer`, §5.1 and §8.3. Reads no clock: how fresh it is, the head tells.
 
     Raises:
         TokenError: the signature, the key, `typ`, `iss` or `sub` is not as it must be.
@@ -141,7 +164,17 @@ def decode(token: str | bytes, keys: JWK | JWKSet, *, issuer: str, n: int) -> by
         octets = base64url.decode(packed.encode("ascii"))
     except UnicodeEncodeError:
         raise MalformedTokenError("lst is not ASCII") from None
-    return decompress(octets)
+    return Published(decompress(octets), _place(claims.get(PLACE)))
+
+
+def _place(value: object) -> tuple[int, int] | None:
+    """Raises MalformedTokenError where something else stands there."""
+    if value is None:
+        return None
+    numbers = value if isinstance(value, list) else []
+    if len(numbers) != 2 or not all(one.__class__ is int and 0 <= one <= _MAX_NUMBER for one in numbers):
+        raise MalformedTokenError("a list's place is two numbers")
+    return numbers[0], numbers[1]
 
 
 def check_subject(named: object, issuer: str, n: int) -> None:

@@ -15,6 +15,7 @@ from admit.verifier.snapshot import Held
 from admit.verifier.trust import Revocation
 
 MAX_REVOKED_KIDS = 10_000
+NONE_LATER: frozenset[int] = frozenset()
 
 
 def take_head(held: Held, head: Head, started: float) -> Held:
@@ -63,8 +64,17 @@ def delivered(held: Held, head: Head) -> Mapping[int, bytes]:
     return {n: bitmap for n, bitmap in found.items() if status_list.version(bitmap) == head.lists[n]}
 
 
-def take_lists(held: Held, head: Head, received: Mapping[int, bytes], started: float) -> Held:
+def take_lists(
+    held: Held,
+    head: Head,
+    received: Mapping[int, bytes],
+    started: float,
+    later: frozenset[int] = NONE_LATER,
+) -> Held:
     """Add lists that were received after `head` (already taken), and become fresh as of `started` if all is held.
+
+    `later` are those of them that are signed to have every end that the head tells of, and newer ones (`is_later`):
+    where somebody ends something all the time, no list is ever met at the version that was named a moment before.
 
     Bits are only ever added, in a new epoch too: positions are never used again, so an old bit refuses nobody who is
     good, and an end that a restored database forgot stays one. A list at another version than the head names is added
@@ -79,9 +89,9 @@ def take_lists(held: Held, head: Head, received: Mapping[int, bytes], started: f
             bitmaps[n] = add_bits(bitmaps.get(n), bitmap)
             versions[n] = status_list.version(bitmap)
     list_at = {
-        n: started if versions.get(n) == version else held.list_at[n]
+        n: started if versions.get(n) == version or n in later else held.list_at[n]
         for n, version in head.lists.items()
-        if versions.get(n) == version or n in held.list_at
+        if versions.get(n) == version or n in later or n in held.list_at
     }
     held = replace(
         held,
@@ -89,7 +99,7 @@ def take_lists(held: Held, head: Head, received: Mapping[int, bytes], started: f
         versions=MappingProxyType(versions),
         list_at=MappingProxyType(list_at),
     )
-    return replace(held, fresh_at=started) if is_proved(held, head) else held
+    return replace(held, fresh_at=started) if is_proved(held, head, later) else held
 
 
 def take_delta(held: Held, ends: Iterable[tuple[int, int]]) -> Held:
@@ -114,9 +124,14 @@ def distrust(held: Held) -> Held:
     return replace(held, fresh_at=None)
 
 
-def is_proved(held: Held, head: Head) -> bool:
+def is_proved(held: Held, head: Head, later: frozenset[int] = NONE_LATER) -> bool:
     """Whether `head`, already taken, and the lists held prove that no earlier end is missing."""
-    return not held.went_back and is_complete(head, held.versions)
+    return not held.went_back and is_complete(head, held.versions, later)
+
+
+def is_later(place: tuple[int, int] | None, head: Head) -> bool:
+    """Whether a list that was signed as of `place` has every end that the head tells of: bits are never taken back."""
+    return place is not None and place[0] == head.epoch and place[1] >= head.seq
 
 
 def add_bits(held: bytes | None, received: bytes) -> bytes:
@@ -124,9 +139,9 @@ def add_bits(held: bytes | None, received: bytes) -> bytes:
     return received if held is None or held == received else status_list.merge(held, received)
 
 
-def is_complete(head: Head, versions: Mapping[int, str]) -> bool:
-    """Whether every list that the head names is held at exactly the version it names."""
-    return all(versions.get(n) == version for n, version in head.lists.items())
+def is_complete(head: Head, versions: Mapping[int, str], later: frozenset[int]) -> bool:
+    """Whether every list that the head names is held at exactly the version it names, or is a later one."""
+    return all(versions.get(n) == version or n in later for n, version in head.lists.items())
 
 
 def check_status(

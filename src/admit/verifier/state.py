@@ -35,7 +35,10 @@ _TIME_NAMESPACE = Path("/proc/self/timens_offsets")
 
 
 class Saved(msgspec.Struct, forbid_unknown_fields=True):
-    """The content of the file. Times are boot times of `boot`; a list is its number, version and packed bits."""
+    """The content of the file. Times are boot times of `boot`; a list is its number, version and packed bits.
+
+    `later` are the lists that were signed to have all that the head tells of, and more.
+    """
 
     issuer: str
     boot: str | None
@@ -49,6 +52,7 @@ class Saved(msgspec.Struct, forbid_unknown_fields=True):
     keys: bytes | None
     keys_at: float | None
     lists: list[tuple[int, str, bytes]]
+    later: list[int] = []
 
 
 _encode = msgspec.json.Encoder().encode
@@ -157,6 +161,7 @@ class StateKeeper:
                 keys=keys,
                 keys_at=None if view is None else view.fetched_at,
                 lists=[(n, version, self._pack(n, held.bitmaps[n])) for n, version in held.versions.items()],
+                later=[] if proof is None else sorted(proof.later),
             )
         )
         if len(content) >= MAX_SIZE - 65:
@@ -222,7 +227,9 @@ class StateKeeper:
             head = verify_head(saved.head, status, self._trust.issuer, saved.nonce)
         except AdmitError:
             return False
-        return head.place == (held.epoch, held.seq) and freshness.is_proved(held, head)
+        return head.place == (held.epoch, held.seq) and freshness.is_proved(
+            held, head, frozenset(saved.later) & held.bitmaps.keys()
+        )
 
 
 def verify_head(token: str, keys: JWK | JWKSet, issuer: str, nonce: str) -> status_head.Head:

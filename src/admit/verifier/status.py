@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from admit.errors import AdmitError, FetchError
 from admit.fetch import Response
@@ -20,12 +20,16 @@ _LIST: Mapping[str, str] = {"accept": "application/statuslist+jwt"}
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A head as it was signed, in answer to which question, and the boot time at which that began."""
+    """A head as it was signed, in answer to which question, and the boot time at which that began.
+
+    `later` are the lists that were held at a later version than it names when it proved what was held.
+    """
 
     token: bytes
     nonce: str
     started: float
     head: Head
+    later: frozenset[int] = freshness.NONE_LATER
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +69,25 @@ def ask(
     held = holding.change_held(lambda held: freshness.take_head(held, head, started))
     received = dict(freshness.delivered(held, head))
     counters.lists_spared += len(received)
+    later: set[int] = set()
     trouble: AdmitError | None = None
     for n, version in freshness.wanted(held, head).items():
         if n in received:
             continue
         try:
-            bitmap = _list(issuer, n, version, keys, get, again=again)
+            found = _list(issuer, n, version, keys, get, again=again)
         except AdmitError as error:
             trouble = error
             continue
-        if bitmap is not None:
+        if found is not None:
             counters.lists_fetched += 1
-            received[n] = bitmap
-    held = holding.change_held(lambda held: freshness.take_lists(held, head, received, started))
-    return Round(proof, None) if freshness.is_proved(held, head) else Round(None, trouble)
+            received[n] = found.bitmap
+            if freshness.is_later(found.place, head):
+                later.add(n)
+    known = frozenset(later)
+    held = holding.change_held(lambda held: freshness.take_lists(held, head, received, started, known))
+    proved = freshness.is_proved(held, head, known)
+    return Round(replace(proof, later=known), None) if proved else Round(None, trouble)
 
 
 def _ask_head(issuer: str, head_url: str, keys: JWKSet, get: Get, boottime: Callable[[], float]) -> Proof:
@@ -92,7 +101,9 @@ def _ask_head(issuer: str, head_url: str, keys: JWKSet, get: Get, boottime: Call
     return Proof(response.body, nonce, started, head)
 
 
-def _list(issuer: str, n: int, version: str | None, keys: JWKSet, get: Get, *, again: bool) -> bytes | None:
+def _list(
+    issuer: str, n: int, version: str | None, keys: JWKSet, get: Get, *, again: bool
+) -> status_list.Published | None:
     headers = dict(_LIST)
     if version is not None:
         headers["if-none-match"] = status_list.etag(version)
@@ -103,4 +114,4 @@ def _list(issuer: str, n: int, version: str | None, keys: JWKSet, get: Get, *, a
         return None
     if response.status != 200:
         raise FetchError("a list was not given")
-    return status_list.decode(response.body, keys, issuer=issuer, n=n)
+    return status_list.read(response.body, keys, issuer=issuer, n=n)

@@ -20,7 +20,14 @@ KEYS = JWKSet([KEY.public()])
 positions = st.integers(0, status_list.ENTRIES - 1)
 
 
-def signed(bitmap: bytes, *, n: int = 3, key: JWK = KEY, issuer: str = ISSUER) -> str:
+def signed(
+    bitmap: bytes,
+    *,
+    n: int = 3,
+    key: JWK = KEY,
+    issuer: str = ISSUER,
+    place: tuple[int, int] | None = None,
+) -> str:
     return status_list.encode(
         issuer,
         n,
@@ -29,6 +36,7 @@ def signed(bitmap: bytes, *, n: int = 3, key: JWK = KEY, issuer: str = ISSUER) -
         lifetime=timedelta(hours=1),
         ttl=timedelta(minutes=5),
         key=key,
+        place=place,
     )
 
 
@@ -154,6 +162,21 @@ def test_a_token_keys_signature_under_a_status_keys_name_is_refused() -> None:
 def test_another_kind_of_token_is_no_list(typ: str) -> None:
     with pytest.raises(TokenError):
         decoded(forged(typ))
+
+
+@pytest.mark.parametrize("place", [None, (0, 0), (1_800_000_000, 2**63 - 1)])
+def test_a_list_says_up_to_where_it_has_every_end(place: tuple[int, int] | None) -> None:
+    found = status_list.read(signed(status_list.EMPTY, place=place), KEYS, issuer=ISSUER, n=3)
+    assert found == status_list.Published(status_list.EMPTY, place)
+
+
+@pytest.mark.parametrize(
+    "place", [[], [1], [1, 2, 3], [-1, 0], [1.0, 2], [True, 2], ["1", "2"], "1.2", {"0": 1}, 0]
+)
+def test_a_place_that_is_none_is_refused(place: Any) -> None:
+    with pytest.raises(MalformedTokenError):
+        decoded(forged(admit_place=place))
+    assert decoded(forged(admit_place=[1, 2])) == status_list.EMPTY
 
 
 def test_the_full_media_type_is_taken_as_typ() -> None:

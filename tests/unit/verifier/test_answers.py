@@ -63,6 +63,48 @@ def of(path: str, body: bytes | None = None, status: int = 200) -> Callable[[str
     return lie
 
 
+def ending(issuer: StatusIssuer) -> Callable[[str, Response], Response | None]:
+    """Something ends each time after a head was read, so that no list is ever at the version that it names."""
+
+    def more(url: str, answer: Response) -> None:
+        if "/status/head" in url:
+            issuer.end(1_000 + issuer.seq)
+
+    return more
+
+
+def test_ends_that_never_stop_make_nothing_stale(
+    verifier: Verifier, issuer: StatusIssuer, net: Lying, clock: Clock
+) -> None:
+    """Whoever signs out again and again must not be able to have everybody refused."""
+    verifier.verify(issuer.token(8))
+    net.lie = ending(issuer)
+    for _ in range(30):
+        clock.pass_time(5)
+        verifier.verify(issuer.token(8))
+    issuer.end(8)
+    clock.pass_time(31)
+    with pytest.raises(RevokedError):
+        verifier.verify(issuer.token(8))
+
+
+@pytest.mark.threat("O-4", off="admit.verifier.freshness:is_later")
+@pytest.mark.parametrize("place", [None, (100, 1), (99, 9), (101, 0)])
+def test_a_list_from_before_the_head_makes_nothing_fresh(
+    verifier: Verifier, issuer: StatusIssuer, clock: Clock, place: tuple[int, int] | None
+) -> None:
+    """A recording of one: it was signed by the issuer, and lacks what ended since."""
+    verifier.verify(issuer.token(8))
+    issuer.end(5)
+    issuer.served[0] = issuer.lists[0]
+    if place is not None:
+        issuer.served_places[0] = place
+    issuer.end(8)
+    clock.pass_time(31)
+    with pytest.raises(StaleRevocationError):
+        verifier.verify(issuer.token(8))
+
+
 LIES = {
     "garbage head": of("/status/head", b"\xff\x00garbage"),
     "empty head": of("/status/head", b""),

@@ -239,6 +239,32 @@ def test_a_young_token_needs_no_list_yet() -> None:
     assert current(held, boot=120.0, wall=1_020.0, iat=1_020.0, n=77)
 
 
+@pytest.mark.parametrize("place", [(5, 2), (5, 3)])
+def test_a_list_signed_at_or_after_the_heads_place_has_all_that_the_head_tells_of(
+    place: tuple[int, int],
+) -> None:
+    assert freshness.is_later(place, head(5, 2, {0: ONE}))
+
+
+@pytest.mark.threat("O-4", off="admit.verifier.freshness:is_later")
+@pytest.mark.parametrize("place", [(5, 1), (4, 9), (6, 9), None])
+def test_a_list_signed_before_the_head_or_in_another_epoch_may_lack_some(
+    place: tuple[int, int] | None,
+) -> None:
+    assert not freshness.is_later(place, head(5, 2, {0: ONE}))
+
+
+def test_later_lists_prove_and_lists_at_another_version_do_not() -> None:
+    told = head(5, 2, {0: ONE, 1: TWO})
+    held = freshness.take_head(held_with(status_list.EMPTY, at=100.0), told, 110.0)
+    for later, lists in ((frozenset[int](), {0: BOTH, 1: TWO}), (frozenset({0}), {0: BOTH})):
+        unproved = freshness.take_lists(held, told, lists, 110.0, later)
+        assert unproved.fresh_at == 100.0
+        assert is_set(unproved, 2), "each of its bits is an end all the same"
+    proved = freshness.take_lists(held, told, {0: BOTH, 1: TWO}, 110.0, frozenset({0}))
+    assert (proved.fresh_at, dict(proved.list_at)) == (110.0, {0: 110.0, 1: 110.0})
+
+
 def test_a_young_token_needs_no_whole_round_yet() -> None:
     """Heads come and lists do not: tokens that were issued meanwhile are good."""
     held = freshness.take_head(held_with(ONE, at=100.0), head(5, 2, {0: BOTH}), 200.0)

@@ -101,6 +101,27 @@ def test_a_cold_start_while_the_issuer_is_down_goes_on_within_the_bound(at: Mach
             verifier.verify(at.issuer.token(8))
 
 
+def test_what_later_lists_proved_is_good_after_a_cold_start_too(at: Machine) -> None:
+    answer = at.issuer.answer
+
+    def ending(method: str, target: str, headers: Any, body: Any = None) -> Any:
+        found = answer(method, target, headers, body)
+        if "/status/head" in target:
+            at.issuer.end(1_000 + at.issuer.seq)
+        return found
+
+    at.issuer.answer = ending  # type: ignore[method-assign]  # something ends after each head
+    at.run(seconds=20)
+    at.issuer.down = True
+    with at.verifier() as verifier:
+        verifier.verify(at.issuer.token(8))
+        with pytest.raises(RevokedError):
+            verifier.verify(at.issuer.token(1_000))
+    at.edit(lambda content: content.update(later=[]))
+    with at.verifier() as verifier, pytest.raises(StaleRevocationError):
+        verifier.verify(at.issuer.token(8))
+
+
 def test_a_cold_start_without_what_was_saved_is_503(at: Machine) -> None:
     at.issuer.down = True
     with at.verifier() as verifier, pytest.raises(UnavailableError):

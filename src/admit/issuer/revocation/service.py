@@ -108,6 +108,7 @@ class StatusService:
                 lifetime=self._config.list_lifetime,
                 ttl=self._config.list_max_age,
                 key=key,
+                place=held.place,
             )
             kept = _SignedList(bits.version, key.kid, now, token.encode())
             self._signed[n] = kept

@@ -51,6 +51,18 @@ async def test_the_version_in_the_head_is_that_of_the_published_list(process: Pr
     assert await process.is_published_as_ended(node)
 
 
+async def test_a_list_is_signed_with_the_place_up_to_which_it_has_every_end(process: Process) -> None:
+    await process.user()
+    first, second = await process.session(), await process.session()
+    for node in (first, second):
+        before = await process.head()
+        await process.end(ByNode(node.id))
+        answer = await process.service.list_token(0, process.now, process.snapshot)
+        assert answer is not None
+        found = status_list.read(answer[0], process.trusted, issuer=ISSUER, n=0)
+        assert found.place == (await process.head()).place > before.place
+
+
 @pytest.mark.parametrize("nonce", ["", "a" * 15, "a" * 65, "a" * 15 + "=", "a" * 15 + "\n", "a" * 15 + "ü"])
 @on_sqlite
 async def test_a_nonce_of_another_form_is_a_bad_request(process: Process, nonce: str) -> None:
