@@ -97,6 +97,10 @@ def turn(path: Path) -> Iterator[bool]:
         except BlockingIOError:
             yield False
         else:
-            yield True
+            try:
+                yield True
+            finally:
+                # Closing is not enough: a child forked meanwhile has the descriptor too, and with it the lock.
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
