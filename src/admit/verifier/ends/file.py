@@ -26,7 +26,8 @@ class FileEndStore(PolledEndStore):
     read for `max_staleness` answers 503. The file is made with mode 0600; one that others can write is refused, and so
     is a folder in which they could replace it. A line that a crash left half written was never acknowledged and is
     dropped; damage anywhere else makes the store unreadable. What is over is dropped when the file has grown to twice
-    what is needed. A file that vanished is written again with what this process holds.
+    what is needed. A file that vanished is written again with what this process holds; one that is gone when no process
+    runs is forgotten, so it belongs on a disk that outlives restarts and deployments.
 
     `keep` is the longest life of a token, at least. Over `limit` ends no more are taken, with an error. Needs POSIX
     locks, so not on Windows, nor on network file systems.
