@@ -37,6 +37,7 @@ class Agenda:
         self._boottime = boottime
         self._jitter = jitter
         self._keys = KeySchedule()
+        self._poll_began: float | None = None
         self._poll_ended: float | None = None
         self._poll_failed = False
         self.poll_due = 0.0
@@ -92,8 +93,9 @@ class Agenda:
                 return None
             if self._poll_wait is not None:
                 return self._poll_wait
-            boot, ended = self._boottime(), self._poll_ended
-            recent = ended is not None and 0 <= boot - ended < min(1.0, self._poll_every)
+            boot, began = self._boottime(), self._poll_began
+            # Its beginning counts: an answer that came just now may be as old as this machine slept meanwhile.
+            recent = began is not None and 0 <= boot - began < min(1.0, self._poll_every)
             if self._poll_failed or recent:
                 return None
             self.poll_due = boot
@@ -147,7 +149,7 @@ class Agenda:
         """Make everything due: the boot clock went back, so that no time that was noted by it says anything."""
         with self.wake:
             boot = self._boottime()
-            self.poll_due, self._poll_ended = boot, None
+            self.poll_due, self._poll_began, self._poll_ended = boot, None, None
             self._keys.begin_anew(boot)
 
     def keys_begin(self) -> None:
@@ -180,7 +182,7 @@ class Agenda:
     def poll_begin(self) -> None:
         """The head is being asked for. Whoever finds the state stale meanwhile may wait for that."""
         with self.wake:
-            self._hinted = False
+            self._hinted, self._poll_began = False, self._boottime()
             if self._poll_wait is None and not self._poll_failed:
                 self._poll_wait = Future()
 

@@ -135,11 +135,13 @@ def judge(
     terms: Terms,
     within: float | None = None,
     lag: float = 0.0,
+    restarts: Sequence[float] = (),
 ) -> Tally:
     """Reconcile every access with what was acknowledged.
 
     `within` is a bound that is narrower than the promised one. `lag` is how late the machine woke a thread at worst; it
-    is allowed for where a verifier needs processor time to get a proof, and nowhere else.
+    is allowed for where a verifier needs processor time to get a proof, and nowhere else. At `restarts` verifiers began
+    anew, with a state of before or with none: the bound is all that holds over these.
     """
     terms = replace(terms, round=terms.round + 3 * lag, recover=terms.recover + 3 * lag)
     within = None if within is None else within + 3 * lag
@@ -155,7 +157,10 @@ def judge(
         fact, key = facts[run.token], (run.verifier, run.token)
         if run.verdict == OK:
             _judge_blind(tally, run, blind)
-            _judge_let_in(tally, run, fact, terms, within, refused_at.get(key))
+            before = refused_at.get(key)
+            if before is not None and any(before < at < run.first for at in restarts):
+                before = None
+            _judge_let_in(tally, run, fact, terms, within, before)
         elif run.verdict in UNAVAILABLE:
             _judge_unavailable(tally, run, fact, outages, terms)
         elif is_refusal(run.verdict) and fact.asked is not None:

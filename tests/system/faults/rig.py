@@ -83,6 +83,7 @@ class Rig:
     families: list[Family] = field(default_factory=list)
     doomed: list[Family] = field(default_factory=list)
     notes: dict[str, list[float]] = field(default_factory=dict)
+    restarts: list[float] = field(default_factory=list)
     slept: float = 0.0
     _runs: list[Run] = field(default_factory=list)
     _number: int = 0
@@ -280,6 +281,7 @@ class Rig:
     async def restart_checkers(self) -> None:
         """End the verifiers without a word, and start them anew: what they said is kept, what they held is not."""
         await self.checkers.kill()
+        self.restarts.append(boottime())
         await self.checkers.start()
 
     async def hear(self) -> None:
@@ -307,7 +309,7 @@ class Rig:
             trouble = f"not settled after {SETTLED_WITHIN:.0f} s: {self._unsettled()} {await self.checkers.health()}"
         await self.hear()
         lag = max(self._lag, self.checkers.lag)
-        tally = judge(self.facts, self._runs, self.outages, fault.terms, fault.within, lag)
+        tally = judge(self.facts, self._runs, self.outages, fault.terms, fault.within, lag, self.restarts)
         tally.rounds = 1
         if trouble:
             tally.unsettled = 1
@@ -318,6 +320,7 @@ class Rig:
     def _forget(self) -> None:
         """The next round begins with nothing."""
         self.facts, self.outages, self._runs, self.families, self.doomed = {}, [], [], [], []
+        self.restarts = []
         self._lag = self.checkers.lag = 0.0
 
     def _unsettled(self) -> list[str]:

@@ -16,7 +16,7 @@ def run(verdict: str, first: float, last: float, count: int = 11, verifier: str 
 
 def broken(fact: Fact, *runs: Run, outages: tuple[Outage, ...] = (), **more: float) -> dict[str, int]:
     """The counts of what must not be, but for those that are 0."""
-    tally = judge({1: fact}, runs, outages, TERMS, **more)
+    tally = judge({1: fact}, runs, outages, TERMS, within=more.get("within"), lag=more.get("lag", 0.0))
     assert bool(tally.broken) is bool(tally.complaints)
     found = {name: getattr(tally, name) for name in ("late", "slow", "again", "refused", "other")}
     return {name: count for name, count in found.items() if count}
@@ -45,6 +45,14 @@ def test_delays_count_from_the_acknowledgement() -> None:
 def test_who_was_refused_as_revoked_is_not_let_in_again() -> None:
     assert broken(ENDED, run(REVOKED, 100.05, 100.5), run(OK, 100.6, 100.7)) == {"again": 11}
     assert broken(ENDED, run(REVOKED, 100.05, 100.5), run(OK, 100.6, 100.7, verifier="another")) == {}
+
+
+def test_a_verifier_that_began_anew_may_have_forgotten_a_refusal_but_never_the_bound() -> None:
+    runs = [run(REVOKED, 100.05, 100.5), run(OK, 100.7, 102.05)]
+    tally = judge({1: ENDED}, runs, (), TERMS, restarts=[100.6])
+    assert (tally.again, tally.late) == (0, 0)
+    assert judge({1: ENDED}, runs, (), TERMS, restarts=[100.8]).again == 11
+    assert judge({1: ENDED}, [*runs, run(OK, 102.2, 102.3)], (), TERMS, restarts=[100.6]).late == 11
 
 
 def test_a_valid_caller_is_never_refused_with_401() -> None:

@@ -271,6 +271,17 @@ def test_many_who_wait_share_one_question(clock: Real) -> None:
     assert one.force_poll() is None, "in an outage nobody waits"
 
 
+def test_an_answer_that_came_after_a_sleep_is_asked_for_again_at_once(clock: Real) -> None:
+    one = agenda(clock)
+    one.poll_begin()
+    clock.pass_time(3_600)
+    one.poll_done(Outcome.PROVED)
+    assert one.force_poll() is not None
+    one.poll_begin()
+    one.poll_done(Outcome.PROVED)
+    assert one.force_poll() is None, "this one is new"
+
+
 def test_without_any_keys_the_pauses_do_not_grow_and_with_some_they_do(clock: Real) -> None:
     for had, longest in ((False, 5.0), (True, 60.0)):
         one = agenda(clock)
