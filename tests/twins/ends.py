@@ -68,6 +68,7 @@ TWINS: dict[str, Callable[..., Any]] = {
     "admit.verifier.ends.check:check_remembered": lambda wall, expires: None,
     "admit.verifier.ends.file:see_to_disk": not_to_disk,
     "admit.verifier.ends.poller:keep": keep_what_can_be_kept,
+    "admit.verifier.ends.poller:pace": lambda in_a_row: 0.0,
     "admit.verifier.ends.receiver:check_new": lambda new: None,
     "admit.verifier.ends.receiver:is_authorized": lambda headers, wanted: True,
     "admit.verifier.ends.lines:check_order": in_any_order,

@@ -149,6 +149,20 @@ def test_more_than_fits_is_asked_for_at_once() -> None:
     assert scene.store.view.count == 5
 
 
+@pytest.mark.threat("INF-size", off="admit.verifier.ends.poller:pace")
+@pytest.mark.parametrize(
+    "answer",
+    [{"sets": {"e1": "nonsense"}}, {"sets": {"e1": event()}}, {"sets": {}, "moreAvailable": True}],
+)
+def test_a_transmitter_that_gives_without_end_is_not_asked_without_pause(answer: dict[str, Any]) -> None:
+    transmitter = Transmitting()
+    transmitter.wrong = Response(200, {}, json.dumps(answer).encode())
+    scene = Scene(transmitter)
+    pauses = [scene.poller.step() for _ in range(120)]
+    assert pauses.count(0.0) == 118
+    assert sum(pauses) == 2.0
+
+
 def test_a_transmitter_that_does_not_hold_questions_is_asked_each_interval() -> None:
     assert Scene(Transmitting()).poller.step() == 5.0
     transmitter = Transmitting()
