@@ -88,6 +88,7 @@ TWINS: dict[str, Callable[..., Any]] = {
     "admit.fetch.fetcher:check_size": nothing,
     "admit.verifier.choosing:trusted_keys": everybodys_keys,
     "admit.verifier.freshness:add_bits": only_new_bits,
+    "admit.verifier.freshness:agrees": always,
     "admit.verifier.freshness:check_bit": nothing,
     "admit.verifier.freshness:check_current": nothing,
     "admit.verifier.freshness:check_kid": nothing,

@@ -15,6 +15,8 @@ from admit.verifier.snapshot import Held
 from admit.verifier.trust import Revocation
 
 MAX_REVOKED_KIDS = 10_000
+WHOLE = 1.0
+"""Seconds that are lost where a time is cut to whole ones."""
 NONE_LATER: frozenset[int] = frozenset()
 
 
@@ -207,9 +209,19 @@ def is_young(held: Held, iat: float | None, wall: float, boot: float, terms: Rev
     if iat is None or held.head_iat is None or held.head_at is None or held.went_back:
         return False
     since = boot - held.head_at
-    if not knows_keys(since, terms.bound) or abs(wall - (held.head_iat + since)) > terms.clock_bound:
+    ahead = wall - (held.head_iat + since)
+    if not knows_keys(since, terms.bound) or not agrees(ahead, terms.clock_bound):
         return False
     return wall - iat <= terms.bound - terms.clock_bound
+
+
+def agrees(ahead: float, leeway: float) -> bool:
+    """Whether this machine's clock, so far ahead of the last head's `iat`, is within the leeway of the issuer's.
+
+    An `iat` is cut to whole seconds, so the issuer's clock may be nearly a second further on; a clock that is behind it
+    makes tokens look younger than they are.
+    """
+    return WHOLE - leeway <= ahead <= leeway
 
 
 def knows_keys(since: float, bound: float) -> bool:

@@ -38,6 +38,7 @@ class Revocation:
     unless that is more). With `stream` the issuer tells of ends as they happen, so that they are usually known within
     250 ms; losing it costs speed and nothing else. `clock_leeway` is how far this machine's clock may be off the
     issuer's for the rule on young tokens, which need no list yet: those issued within `max_staleness - clock_leeway`.
+    Below one second nobody is young, since times in tokens are whole seconds.
 
     Raises:
         ConfigError: a duration out of range.

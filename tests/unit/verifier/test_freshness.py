@@ -239,6 +239,24 @@ def test_a_young_token_needs_no_list_yet() -> None:
     assert current(held, boot=120.0, wall=1_020.0, iat=1_020.0, n=77)
 
 
+@pytest.mark.threat("O-3", off="admit.verifier.freshness:agrees")
+@pytest.mark.parametrize("behind", [5.1, 5.5, 5.99])
+def test_nobody_is_young_for_longer_than_the_bound_though_an_iat_is_cut_to_whole_seconds(
+    behind: float,
+) -> None:
+    """The issuer's clock said 1,000.999 when it wrote 1,000: this one seems to be within its leeway of 5 s."""
+    issuers = 1_020.999
+    wall = issuers - behind
+    assert not current(held_with(ONE, at=100.0), boot=120.0, wall=wall, iat=issuers - 30.001, n=77)
+
+
+@pytest.mark.parametrize("behind", [-4.0, 0.0, 3.0, 4.0])
+@pytest.mark.parametrize("cut", [0.0, 0.5, 0.999])
+def test_a_clock_within_the_leeway_is_told_from_whole_seconds(behind: float, cut: float) -> None:
+    wall = 1_020.0 + cut - behind
+    assert current(held_with(ONE, at=100.0), boot=120.0, wall=wall, iat=wall - 20, n=77)
+
+
 @pytest.mark.parametrize("place", [(5, 2), (5, 3)])
 def test_a_list_signed_at_or_after_the_heads_place_has_all_that_the_head_tells_of(
     place: tuple[int, int],
