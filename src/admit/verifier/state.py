@@ -17,7 +17,7 @@ from types import MappingProxyType
 import msgspec
 
 from admit.errors import AdmitError
-from admit.jose import JWK, JWKSet
+from admit.jose import JWKSet
 from admit.tokens import status_head, status_list
 from admit.verifier import freshness, state_file
 from admit.verifier import keys as key_rules
@@ -222,9 +222,8 @@ class StateKeeper:
         """Whether the head says of these lists, by a signature that holds, that they were all."""
         if saved.head is None:
             return False
-        status = keys.tokens if isinstance(keys.tokens, JWK) else keys.status
         try:
-            head = verify_head(saved.head, status, self._trust.issuer, saved.nonce)
+            head = verify_head(saved.head, keys.status, self._trust.issuer, saved.nonce)
         except AdmitError:
             return False
         return head.place == (held.epoch, held.seq) and freshness.is_proved(
@@ -232,7 +231,7 @@ class StateKeeper:
         )
 
 
-def verify_head(token: str, keys: JWK | JWKSet, issuer: str, nonce: str) -> status_head.Head:
+def verify_head(token: str, keys: JWKSet, issuer: str, nonce: str) -> status_head.Head:
     """The head that was saved, verified as on the day it came. Raises TokenError where it does not hold."""
     return status_head.verify(token, keys, issuer=issuer, nonce=nonce)
 
