@@ -6,6 +6,7 @@ does what is due (`tend`).
 """
 
 import logging
+import math
 import os
 import random
 import threading
@@ -85,6 +86,7 @@ class Follower(Holding):
                 self._state = StateKeeper(state_dir, trust, boottime=boottime, counters=self.counters)
         self._restored = self._state is None
         self._looked_at = 0.0
+        self._due_by = math.inf
         self._closed = False
         self._reset()
         _ALL.add(self)
@@ -215,17 +217,19 @@ class Follower(Holding):
         """Where there are no threads: do what is due in this one, unless another does it already."""
         if not self.started or self._closed:
             return
-        if self._agenda.left() <= 0 or self._boottime() < self._looked_at:
-            self._work()
+        lapsed = self._monotonic() > self._due_by  # a boot clock that stands would never say so
+        if lapsed or self._agenda.left() <= 0 or self._boottime() < self._looked_at:
+            self._work(lapsed=lapsed)
 
-    def _work(self) -> None:
+    def _work(self, *, lapsed: bool = False) -> None:
         while self._working.acquire(blocking=False):
             try:
-                self.step()
+                self._due_by = self._monotonic() + self.step(lapsed=lapsed)
             finally:
                 self._working.release()
             if not self._agenda.is_forced():
                 return
+            lapsed = False
 
     def _proved_place(self) -> Place | None:
         polling = self._polling

@@ -167,6 +167,7 @@ def verifying(issuer: StatusIssuer, clock: Real) -> Iterator[Verifier]:
         boottime=clock.boottime,
         background=False,
     )
+    made.core.source(issuer.issuer)._monotonic = clock.monotonic  # type: ignore[attr-defined]  # of a Follower
     yield made
     made.close()
 
