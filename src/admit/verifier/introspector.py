@@ -32,6 +32,9 @@ _TIMEOUT = timedelta(seconds=5)
 _REFUSED_FOR = 5.0
 _MAX_REFUSED = 1_000
 _PAUSE = 1.0
+_OUTAGE = 3
+"""Questions in a row without an answer. One may be a string that something before the issuer hangs up on; a stranger's
+must not keep everybody else from asking."""
 """Seconds for which nobody asks an issuer that could not be reached."""
 _REDISCOVER = 3600.0
 _IDLE = 5.0
@@ -83,6 +86,7 @@ class Asker:
         self._endpoint = terms.endpoint
         self._find_again = 0.0
         self._pause_until = 0.0
+        self._failed = 0
         self.last_error: str | None = None
         self.prefix = terms.prefix
         self._reset()
@@ -195,9 +199,11 @@ class Asker:
         try:
             outcome = self._ask(question)
         except TokenError as error:
-            self.last_error, outcome = None, error
+            self.last_error, self._failed, outcome = None, 0, error
         except FetchError as error:
-            self._pause_until = self._boottime() + _PAUSE
+            self._failed += 1
+            if is_outage(self._failed):
+                self._pause_until = self._boottime() + _PAUSE
             self.last_error = told("an opaque token", error, self.last_error)
             outcome = IntrospectionUnavailableError("the issuer could not be reached")
         except AdmitError as error:
@@ -207,7 +213,7 @@ class Asker:
             _LOG.exception("asking an issuer for an opaque token failed unexpectedly")
             outcome = IntrospectionUnavailableError("asking failed unexpectedly")
         else:
-            self.last_error = None
+            self.last_error, self._failed = None, 0
         with self._lock:
             self._hold(question, outcome, asked_at)
             self._asking.pop(question.digest, None)
@@ -307,6 +313,11 @@ def frozen(principal: Principal) -> Principal:
 def is_current(asked_at: float, boot: float, cache: float) -> bool:
     """Whether an answer may still be believed; it is as old as its question. All are boot times or seconds."""
     return 0 <= boot - asked_at < cache
+
+
+def is_outage(failed: int) -> bool:
+    """Whether so many questions in a row without an answer mean that the issuer is away, and is left alone a moment."""
+    return failed >= _OUTAGE
 
 
 def check_room(under_way: int, terms: Introspection) -> None:

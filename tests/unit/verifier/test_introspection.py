@@ -360,14 +360,28 @@ def test_an_issuer_out_of_reach_is_not_asked_for_a_second(issuer: OpaqueIssuer, 
     with verifying(trusted(issuer), clock=clock) as verifier:
         verifier.verify(held)
         issuer.hangs_up = True
-        with pytest.raises(IntrospectionUnavailableError):
-            verifier.verify(token)
+        for _ in range(3):
+            with pytest.raises(IntrospectionUnavailableError):
+                verifier.verify(token)
         asked = len(issuer.asked)
         for _ in range(20):
             with pytest.raises(IntrospectionUnavailableError):
                 verifier.verify(token)
         assert len(issuer.asked) == asked
         verifier.verify(held)
+
+
+@pytest.mark.threat("O-6", off="admit.verifier.introspector:is_outage")
+def test_a_strangers_string_that_is_hung_up_on_keeps_nobody_else_from_asking(
+    issuer: OpaqueIssuer, clock: Clock
+) -> None:
+    with verifying(trusted(issuer), clock=clock) as verifier:
+        for n in range(5):
+            issuer.hangs_up = True
+            with pytest.raises(IntrospectionUnavailableError):
+                verifier.verify("../../etc/passwd" + "=" * n)
+            issuer.hangs_up = False
+            verifier.verify(issuer.knows(f"somebody-{n}"))
 
 
 @pytest.mark.threat("JWT-header-trust", off="admit.verifier.introspection:is_opaque")
