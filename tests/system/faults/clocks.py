@@ -64,17 +64,21 @@ class BootJumps(Fault):
 
 @dataclass(frozen=True, slots=True)
 class BootStands(Fault):
-    """The boot clock stands still, with the issuer there or cut off."""
+    """The boot clock stands still, with the issuer there or cut off (`cut`: always)."""
+
+    cut: bool = False
+    shortest: float = 0.5
+    longest: float = 2 * BOUND
 
     async def run(self, rig: Rig, rng: Random) -> None:
-        ending = asyncio.create_task(rig.end_at_random(rng, BOUND))
-        cut = rng.random() < 0.5
+        ending = asyncio.create_task(rig.end_at_random(rng, 0.3 if self.cut else BOUND))
+        cut = self.cut or rng.random() < 0.5
         began = boottime()
         if cut:
             rig.proxy.cut()
         await asyncio.sleep(rng.uniform(0, 0.3))
         await rig.checkers.turn(stand=True)
-        await asyncio.sleep(rng.uniform(0.5, 2 * BOUND))
+        await asyncio.sleep(rng.uniform(self.shortest, self.longest))
         if cut:
             await rig.proxy.heal()
             rig.outage(began)

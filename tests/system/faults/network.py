@@ -21,6 +21,7 @@ class Network(Fault):
 
     shortest: float = 0.3
     longest: float = 1.8 * BOUND
+    ends_within: float | None = None
 
     async def break_(self, rig: Rig, rng: Random) -> bool:
         """Misbehave. Whether polls still get through: then not one 503 is excused."""
@@ -29,8 +30,9 @@ class Network(Fault):
     async def run(self, rig: Rig, rng: Random) -> None:
         await asyncio.sleep(rng.uniform(0, POLL))
         lasts = rng.uniform(self.shortest, self.longest)
-        ending = asyncio.create_task(rig.end_at_random(rng, lasts + 0.3))
+        within = lasts + 0.3 if self.ends_within is None else self.ends_within
         began = boottime()
+        ending = asyncio.create_task(rig.end_at_random(rng, within))
         polled = await self.break_(rig, rng)
         await asyncio.sleep(lasts)
         await rig.proxy.heal()
@@ -110,11 +112,15 @@ class Huge(Network):
         return False
 
 
+@dataclass(frozen=True, slots=True)
 class Older(Network):
     """A list, or a head and a list, of before: signed by the issuer, true once."""
 
+    heads: bool | None = None
+
     async def break_(self, rig: Rig, rng: Random) -> bool:
-        paths = ["/status/0", *rng.choice([[], ["/status/head"]])]
+        heads = rng.random() < 0.5 if self.heads is None else self.heads
+        paths = ["/status/0", "/status/head"] if heads else ["/status/0"]
         kept = {path: await rig.fetch(path) for path in paths}
         rig.proxy.answer(lambda path: reset_answer(kept[path]) if path in kept else None)
         return False
