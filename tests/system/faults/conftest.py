@@ -6,6 +6,7 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -19,16 +20,28 @@ from tests.system.faults.rig import Rig
 AT_ONCE = 2
 
 
+Kind: TypeAlias = tuple[str, int, tuple[str, ...]]
+
+
+def kind_of(fault: Fault, database: str) -> Kind:
+    """Faults of one kind can be done to one rig, one after the other."""
+    return database, fault.nodes, tuple(fault.kinds)
+
+
 class Rigs:
     """Rigs of one task, each for a database and a kind of deployment, until `stack` is closed."""
 
     def __init__(self, url: "Urls", stack: contextlib.AsyncExitStack) -> None:
         self._url, self._stack = url, stack
-        self._made: dict[tuple[str, int, tuple[str, ...]], Rig] = {}
+        self._made: dict[Kind, Rig] = {}
+
+    def has(self, fault: Fault, database: str) -> bool:
+        """Whether there is one for this already."""
+        return kind_of(fault, database) in self._made
 
     async def of(self, fault: Fault, database: str) -> Rig:
         """One that faults of the same kind share."""
-        key = (database, fault.nodes, tuple(fault.kinds))
+        key = kind_of(fault, database)
         if key not in self._made:
             folder, url = self._url(database)
             made = Rig.made(folder, url, nodes=fault.nodes, kinds=fault.kinds, every=fault.every)
@@ -57,6 +70,7 @@ class Lanes:
         self._urls, self._cases = urls, cases
         self._seed = int(given("ADMIT_SEED") or secrets.randbits(32))
         self._waiting: list[tuple[Fault, str]] = []
+        self._begun: set[Kind] = set()
         self._rounds: dict[str, asyncio.Future[Tally]] = {}
         self._running: set[asyncio.Task[Tally]] = set()
         self._workers: list[asyncio.Task[None]] = []
@@ -75,8 +89,17 @@ class Lanes:
         while self._waiting:  # after a failure with other rigs
             async with contextlib.AsyncExitStack() as stack:
                 rigs = Rigs(self._urls, stack)
-                while self._waiting and await self._round(rigs, *self._waiting.pop(0)):
+                while self._waiting and await self._round(rigs, *self._next(rigs)):
                     pass
+
+    def _next(self, rigs: Rigs) -> tuple[Fault, str]:
+        """What needs no new rig; else what nobody has a rig for; else whatever comes."""
+        mine = [case for case in self._waiting if rigs.has(*case)]
+        new = [case for case in self._waiting if kind_of(*case) not in self._begun]
+        chosen = [*mine, *new, *self._waiting][0]
+        self._waiting.remove(chosen)
+        self._begun.add(kind_of(*chosen))
+        return chosen
 
     async def _round(self, rigs: Rigs, fault: Fault, database: str) -> bool:
         name = name_of_case(fault, database)
