@@ -147,6 +147,8 @@ class StateKeeper:
             return False
         (epoch, seq), went_back = remembered(held, there)
         view = snapshot.keys
+        if keys is None and there is not None and is_same_boot(there.boot, self._boot):
+            keys = there.keys  # not fetched since they were loaded from here
         content = _encode(
             Saved(
                 issuer=self._trust.issuer,

@@ -101,6 +101,15 @@ def test_a_cold_start_while_the_issuer_is_down_goes_on_within_the_bound(at: Mach
             verifier.verify(at.issuer.token(8))
 
 
+def test_keys_that_were_not_fetched_since_they_were_loaded_stay_saved(at: Machine) -> None:
+    at.run(seconds=3)
+    at.issuer.keys_down = True
+    at.run(seconds=3)
+    at.issuer.down = True
+    with at.verifier() as verifier:
+        assert verifier.verify(at.issuer.token(8)).subject == "u_alice"
+
+
 def test_what_later_lists_proved_is_good_after_a_cold_start_too(at: Machine) -> None:
     answer = at.issuer.answer
 
