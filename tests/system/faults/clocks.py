@@ -45,7 +45,7 @@ class BootJumps(Fault):
         if cut:
             rig.proxy.cut()
         await asyncio.sleep(rng.uniform(0, 0.5))
-        off = rng.choice([-1, 1]) * rng.choice([0.7, 1.5, 3.0, 60.0, 43_200.0])
+        off = rng.choice([-1, 1]) * rng.choice([0.7, 1.5, 3.0, 60.0, 20_000.0])
         await self._jump(rig, 0.0, off)
         await asyncio.sleep(rng.uniform(0.5, 2 * BOUND))
         if cut:

@@ -11,7 +11,7 @@ from admit.issuer.keys import Purpose
 from admit.issuer.revocation import ByUser
 from admit.verifier.boottime import boottime
 from tests.fixtures.processes import Child
-from tests.system.faults.fault import BOUND, POLL, TERMS, Fault, follows
+from tests.system.faults.fault import BOUND, POLL, TERMS, Fault, Kinds, follows
 from tests.system.faults.network import POLLED
 from tests.system.faults.proxy import until
 from tests.system.faults.rig import Family, Rig
@@ -167,12 +167,20 @@ class Many(Fault):
         await ending
 
 
+# A list that changes in ten thousand places is packed, fetched and hashed by a machine that does all the rest too.
+PATIENT: Kinds = {
+    "streaming": follows(max_staleness=3 * BOUND),
+    "polling": follows(max_staleness=3 * BOUND, stream=False),
+    "threadless": follows({"background": False}, max_staleness=3 * BOUND),
+}
+TERMS_OF_PATIENT = replace(TERMS, bound=3 * BOUND, recover=BOUND + 2 * POLL + 0.35)
+
 FAULTS: tuple[Fault, ...] = (
     Killed("issuer killed", databases=BOTH),
     Paused("issuer paused", databases=BOTH),
     TwoNodes("two nodes publish at once", nodes=2, databases=("postgresql",), within=POLLED),
     Rotated("keys rotated or revoked while cut off", lanes=2),
-    Many("very many ends at once", databases=BOTH, within=POLLED),
+    Many("very many ends at once", databases=BOTH, within=POLLED, kinds=PATIENT, terms=TERMS_OF_PATIENT),
 )
 
 LARGE = 10.0

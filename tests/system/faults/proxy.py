@@ -37,13 +37,16 @@ class Link:
 
 @dataclass(slots=True)
 class Proxy:
-    """`targets` are the issuer nodes' ports; each connection takes the next. `heads` are the times of head reads."""
+    """`targets` are the issuer nodes' ports; each connection takes the next.
+
+    `heads` are the times of head reads. `exchanges` are beginning and end of each answer that nothing was done to here.
+    """
 
     targets: Sequence[int]
     port: int = 0
     requests: Counter[str] = field(default_factory=Counter)
     heads: deque[float] = field(default_factory=lambda: deque(maxlen=100_000))
-    most_at_once: int = 0
+    exchanges: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=10_000))
     _turn: int = 0
     _server: asyncio.Server | None = None
     _links: set[Link] = field(default_factory=set)
@@ -53,6 +56,12 @@ class Proxy:
     _answer: Answer | None = None
     _swallowing: bool = False
     _cutting: bool = False
+    _behaves: bool = True
+    _turns: int = 0
+
+    def _misbehave(self) -> None:
+        self._behaves = False
+        self._turns += 1
 
     async def start(self, port: int | None = None) -> None:
         """Listen, again on the same port unless told otherwise."""
@@ -81,6 +90,8 @@ class Proxy:
         """Behave. What was made silent stays so, as connections do whose other end is gone."""
         self._rate, self._hold, self._answer = None, 0, None
         self._swallowing = self._cutting = False
+        self._behaves = True
+        self._turns += 1
         if self._server is None:
             await self.start()
         self._flow.set()
@@ -91,45 +102,52 @@ class Proxy:
 
     def cut(self) -> None:
         """Cut every connection with a reset, and each that comes."""
+        self._misbehave()
         self._cutting = True
         self.cut_now()
 
     def cut_now(self, *, streams: bool = False) -> None:
         """Reset the connections of this moment, or the streams of them; new ones are good."""
+        self._turns += 1
         for link in list(self._links):
             if link.stream or not streams:
                 reset(link.writer)
 
     def silence(self, *, streams: bool = False) -> None:
         """Connections stay open and nothing comes any more; new ones are good."""
+        self._turns += 1
         for link in self._links:
             link.silent = link.silent or link.stream or not streams
 
     def swallow(self) -> None:
         """Half-open: connections are accepted, requests are read, nothing is ever answered."""
+        self._misbehave()
         self._swallowing = True
         self.silence()
 
     def pause(self) -> None:
         """Hold everything, on both ways, until healed; then it goes on where it was."""
+        self._misbehave()
         self._flow.clear()
 
     def slow(self, rate: float) -> None:
         """Answers drip with so many bytes a second."""
+        self._misbehave()
         self._rate = rate
 
     def buffer(self, size: int) -> None:
         """Hold back each answer until it ended or has `size` bytes, as proxies do that buffer."""
+        self._misbehave()
         self._hold = size
 
     def answer(self, answer: Answer | None) -> None:
         """Answer by oneself."""
+        self._misbehave()
         self._answer = answer
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = Link(writer, task=asyncio.current_task())
         self._links.add(link)
-        self.most_at_once = max(self.most_at_once, len(self._links))
         target = self.targets[self._turn % len(self.targets)]
         self._turn += 1
         try:
@@ -167,7 +185,11 @@ class Proxy:
         if own is not None:
             await self._send(link, own)
             return False
-        return await self._relay(reader, link, target, closing(request) + body)
+        began, turns = boottime(), self._turns
+        kept = await self._relay(reader, link, target, closing(request) + body)
+        if not link.stream and self._behaves and turns == self._turns:
+            self.exchanges.append((began, boottime()))
+        return kept
 
     async def _relay(self, reader: asyncio.StreamReader, link: Link, target: int, request: bytes) -> bool:
         """Ask the issuer and pass its answer on; whether the connection may be used again."""

@@ -308,7 +308,7 @@ class Rig:
         except AssertionError:
             trouble = f"not settled after {SETTLED_WITHIN:.0f} s: {self._unsettled()} {await self.checkers.health()}"
         await self.hear()
-        lag = max(self._lag, self.checkers.lag)
+        lag = max(self._lag, self.checkers.lag, self._slowest())
         tally = judge(self.facts, self._runs, self.outages, fault.terms, fault.within, lag, self.restarts)
         tally.rounds = 1
         if trouble:
@@ -317,11 +317,23 @@ class Rig:
         self._forget()
         return tally
 
+    def _slowest(self) -> float:
+        """How long an answer took at worst that nothing was done to, here or at the issuer: so busy the machine is."""
+        return max(
+            (
+                ended - began
+                for began, ended in self.proxy.exchanges
+                if all(ended < outage.began or outage.ended < began for outage in self.outages)
+            ),
+            default=0.0,
+        )
+
     def _forget(self) -> None:
         """The next round begins with nothing."""
         self.facts, self.outages, self._runs, self.families, self.doomed = {}, [], [], [], []
         self.restarts = []
         self._lag = self.checkers.lag = 0.0
+        self.proxy.exchanges.clear()
 
     def _unsettled(self) -> list[str]:
         found = []
