@@ -1,6 +1,7 @@
 """PostgreSQL: a pool of asyncpg connections; each transaction on one of them, READ COMMITTED, durable."""
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable, Coroutine, Sequence
@@ -325,12 +326,14 @@ async def _drive(connection: asyncpg.Connection, steps: Steps[Any], long: float)
 
 
 async def _roll_back(connection: asyncpg.Connection) -> None:
-    if connection.is_closed():
-        return
     try:
-        await connection.execute("ROLLBACK")
+        if not connection.is_closed():
+            await connection.execute("ROLLBACK")
     except Exception:
-        connection.terminate()  # the server rolls back what a lost connection had begun
+        # The server rolls back what a lost connection had begun. One that the pool took back, because the server ended
+        # it, answers each call with an error, which must not take the place of what was the trouble.
+        with contextlib.suppress(asyncpg.InterfaceError):
+            connection.terminate()
 
 
 def is_retried(error: BaseException) -> bool:

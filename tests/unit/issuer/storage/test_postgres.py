@@ -225,6 +225,23 @@ async def test_connections_that_the_server_ended_unseen_cost_no_caller_an_error(
     await asyncio.gather(*(db.run(bound_once, PUT(key=f"after{n}", value="")) for n in range(5)))
 
 
+@postgresql_only
+async def test_a_connection_that_the_server_ends_in_a_transaction_is_unavailable_and_nothing_of_it_stays(
+    db: Database,
+) -> None:
+    end_this_one = Statement(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    def job() -> Steps[None]:
+        yield PUT(key="half", value="")
+        yield end_this_one()
+        yield PUT(key="other half", value="")
+
+    with pytest.raises(StorageUnavailableError):
+        await db.run(job)
+    assert await db.one(GET(key="half")) is None
+    await db.run(bound_once, PUT(key="after", value=""))
+
+
 async def test_an_unreachable_server_is_unavailable(keyring: Keyring) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
