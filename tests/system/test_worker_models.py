@@ -156,10 +156,11 @@ def is_refused(verifier: Verifier, token: str) -> bool:
 def test_several_event_loops_in_threads_share_one_follower(issuer: StatusIssuer) -> None:
     before = set(threading.enumerate())
     verifier = AsyncVerifier(TrustedIssuer(issuer.issuer, audience=AUDIENCE, revocation=SLOW))
-    token, found = issuer.token(7), list[str]()
+    token, accepted, found = issuer.token(7), list[str](), list[str]()
 
     async def follow() -> None:
         await verifier.verify(token)
+        accepted.append(threading.current_thread().name)
         while True:
             try:
                 await verifier.verify(token)
@@ -171,7 +172,7 @@ def test_several_event_loops_in_threads_share_one_follower(issuer: StatusIssuer)
     threads = [threading.Thread(target=asyncio.run, args=(follow(),)) for _ in range(4)]
     for thread in threads:
         thread.start()
-    until(lambda: verifier.health().issuers[0].stream == "open")
+    until(lambda: len(accepted) == 4 and verifier.health().issuers[0].stream == "open")
     issuer.end(7)
     for thread in threads:
         thread.join(10)
