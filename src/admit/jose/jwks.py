@@ -1,13 +1,21 @@
 """Sets of keys, RFC 7517 §5: one's own are read strictly, another's tolerantly."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NoReturn, final
+from typing import Any, Literal, NoReturn, final
 
-from admit.errors import AlgorithmError, InvalidKeyError, KeyNotFoundError, MalformedTokenError
+from admit.errors import (
+    AlgorithmError,
+    ConfigError,
+    InvalidKeyError,
+    KeyNotFoundError,
+    MalformedTokenError,
+)
 from admit.jose import json
+from admit.jose.binding import FOR_WRAPPING
 from admit.jose.jwk import JWK
 from admit.jose.material import PRIVATE_MEMBERS
 
+_AGREEMENT_CURVES = ("X25519", "X448")
 MAX_KEYS = 100
 MAX_SIZE = 262_144
 """Octets of a key set; the largest of the big providers have a tenth of it."""
@@ -73,16 +81,30 @@ class JWKSet:
         return cls(JWK.load(_mapping(key)) for key in members)
 
     @classmethod
-    def load_foreign(cls, data: bytes, *, rsa_alg: str | None = None) -> "JWKSet":
+    def load_foreign(
+        cls,
+        data: bytes,
+        *,
+        use: Literal["sig", "enc"] = "sig",
+        rsa_alg: str | None = None,
+        ecdh_alg: str = "ECDH-ES",
+    ) -> "JWKSet":
         """Read a set that another publishes, as RFC 7517 §5 says: what cannot be used is passed over.
 
+        `use` says what for: keys to verify with, or (`"enc"`) keys to encrypt for that other with, RFC 7517 §4.2.
+        A key that names neither `alg`, `use` nor `key_ops` is one for signatures (OpenID Connect Registration §2),
+        unless its curve is made for agreements (X25519, X448).
         Keys with secret or private members are never taken and set `private_seen`. Of several keys with one
         `kid` and one `alg` none is taken, unless they are the same key. RSA keys without `alg` get `rsa_alg`,
-        or are passed over. The result may be empty: then keep the set you have.
+        or are passed over; keys of a curve without `alg` that are to encrypt with get `ecdh_alg`. The result may be
+        empty: then keep the set you have.
 
         Raises:
             InvalidKeyError: not a key set at all, more than 256 KiB, or more than 100 keys.
+            ConfigError: `use` is neither.
         """
+        if use not in ("sig", "enc"):
+            raise ConfigError('use is "sig" or "enc"')
         taken: dict[tuple[str | None, str, str], JWK] = {}
         private_seen = False
         for entry in _members(data):
@@ -91,12 +113,11 @@ class JWKSet:
             if entry.get("kty") == "oct" or PRIVATE_MEMBERS & entry.keys():
                 private_seen = True
                 continue
-            assumed = rsa_alg if entry.get("kty") == "RSA" and "alg" not in entry else None
             try:
-                key = JWK.load(entry, alg=assumed)
+                key = JWK.load(entry, alg=_assumed(entry, use, rsa_alg, ecdh_alg))
             except InvalidKeyError:
                 continue
-            if key.verifier is not None:
+            if (key.verifier if use == "sig" else key.wrapper) is not None:
                 taken.setdefault((key.kid, key.alg, key.thumbprint()), key)
         found = cls.__new__(cls)
         found._fill(_without_rivals(taken.values()), private_seen=private_seen)
@@ -153,6 +174,25 @@ class JWKSet:
 
     def __deepcopy__(self, memo: object) -> "JWKSet":
         return self
+
+
+def _assumed(entry: Mapping[str, Any], use: str, rsa_alg: str | None, ecdh_alg: str) -> str | None:
+    """The algorithm of a published key that names none; None where its curve says it, or nothing does."""
+    if "alg" in entry:
+        return None
+    if use == "sig":
+        return rsa_alg if entry.get("kty") == "RSA" else None
+    if entry.get("crv") not in _AGREEMENT_CURVES and not _says_encryption(entry):
+        return None
+    return rsa_alg if entry.get("kty") == "RSA" else ecdh_alg
+
+
+def _says_encryption(entry: Mapping[str, Any]) -> bool:
+    """Whether a key is there to encrypt with, by its own word, RFC 7517 §4.2, §4.3."""
+    named = entry.get("key_ops")
+    return entry.get("use") == "enc" or (
+        isinstance(named, list) and any(name in FOR_WRAPPING for name in named if isinstance(name, str))
+    )
 
 
 def _without_rivals(keys: Iterable[JWK]) -> tuple[JWK, ...]:

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from admit import JWK, AlgorithmError, InvalidKeyError, JWKSet, KeyNotFoundError
-from admit.jose import jws
+from admit import JWK, AlgorithmError, ConfigError, InvalidKeyError, JWKSet, KeyNotFoundError
+from admit.jose import jwe, jws
 from tests.unit.jose.keys import KEYS
 
 EC, RSA, OKP = (KEYS[alg].public() for alg in ("ES256", "RS256", "Ed25519"))
@@ -95,6 +95,53 @@ def test_published_rsa_keys_without_alg_take_the_one_given() -> None:
     own = JWKSet.load_foreign(published(without(RSA, alg="PS256")), rsa_alg="RS256")
     assert [key.alg for key in own] == ["PS256"]
     assert len(JWKSet.load_foreign(published(without(RSA, alg="RSA-OAEP")), rsa_alg="RS256")) == 0
+
+
+ECDH, X25519 = (JWK.generate("ECDH-ES", crv=crv).public() for crv in ("P-256", "X25519"))
+OAEP = JWK.load(without(RSA, alg="RSA-OAEP-256", kid="oaep"))
+
+
+@pytest.mark.rfc("7517", "4.2")
+def test_of_a_foreign_set_only_the_keys_for_encryption_are_taken_to_encrypt_with() -> None:
+    text = published(EC, RSA, OKP, ECDH, X25519, OAEP, without(EC, "alg", kid="plain"))
+    assert list(JWKSet.load_foreign(text, use="enc")) == [ECDH, X25519, OAEP]
+    for key in JWKSet.load_foreign(text, use="enc"):
+        assert jwe.encrypt(b"x", key)
+    assert not {ECDH, X25519, OAEP} & set(JWKSet.load_foreign(text))
+    with pytest.raises(ConfigError):
+        JWKSet.load_foreign(text, use="both")  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_published_keys_for_encryption_without_alg_take_the_ones_given() -> None:
+    says = (
+        without(ECDH, "alg", kid="a", use="enc"),
+        without(ECDH, "alg", kid="b", key_ops=["deriveKey"]),
+        without(X25519, "alg", kid="c"),
+        without(RSA, "alg", kid="d", use="enc"),
+    )
+    silent = (
+        without(ECDH, "alg", kid="e"),
+        without(RSA, "alg", kid="f"),
+        without(ECDH, "alg", kid="g", use="sig"),
+        without(OKP, "alg", kid="h", use="enc"),
+        without(ECDH, "alg", kid="i", key_ops=[["deriveKey"]]),
+        without(ECDH, "alg", kid="j", key_ops=["verify"]),
+        without(ECDH, "alg", kid="k", crv=["X25519"]),
+    )
+    found = JWKSet.load_foreign(published(*says, *silent), use="enc", rsa_alg="RSA-OAEP-256")
+    assert [(key.kid, key.alg) for key in found] == [
+        ("a", "ECDH-ES"), ("b", "ECDH-ES"), ("c", "ECDH-ES"), ("d", "RSA-OAEP-256"),
+    ]  # fmt: skip
+    other = JWKSet.load_foreign(published(*says, *silent), use="enc", ecdh_alg="ECDH-ES+A128KW")
+    assert [key.alg for key in other] == ["ECDH-ES+A128KW"] * 3
+
+
+def test_a_shared_key_in_a_foreign_set_is_never_encrypted_with() -> None:
+    shared = JWK.generate("A256KW").to_dict(private=True)
+    for leak in (shared, JWK.generate("ECDH-ES").to_dict(private=True)):
+        keys = JWKSet.load_foreign(published(leak, ECDH), use="enc")
+        assert keys.private_seen
+        assert list(keys) == [ECDH]
 
 
 def test_same_kid_is_told_apart_by_algorithm_or_dropped() -> None:
