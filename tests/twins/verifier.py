@@ -38,7 +38,7 @@ def everybodys_keys(chosen: Known, known: Mapping[str, Known]) -> KeyView | None
     return KeyView(JWKSet(keys.values()), JWKSet([]), None)
 
 
-def always_cool(forced_at: float | None, boot: float) -> bool:
+def always_cool(forced_at: float | None, boot: float, cool_down: float = 0.0) -> bool:
     """Each unknown kid fetches."""
     return True
 
@@ -95,6 +95,7 @@ TWINS: dict[str, Callable[..., Any]] = {
     "admit.verifier.freshness:is_back": never_back,
     "admit.verifier.freshness:is_complete": always_complete,
     "admit.verifier.freshness:is_later": always,
+    "admit.verifier.freshness:is_reached": always,
     "admit.verifier.freshness:knows_keys": always,
     "admit.verifier.hit:Standing.clears": always_clear,
     "admit.verifier.keys:check_age": nothing,

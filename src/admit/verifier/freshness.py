@@ -72,11 +72,14 @@ def take_lists(
     received: Mapping[int, bytes],
     started: float,
     later: frozenset[int] = NONE_LATER,
+    reached: tuple[int, int] | None = None,
 ) -> Held:
     """Add lists that were received after `head` (already taken), and become fresh as of `started` if all is held.
 
     `later` are those of them that are signed to have every end that the head tells of, and newer ones (`is_later`):
     where somebody ends something all the time, no list is ever met at the version that was named a moment before.
+    `reached` is the greatest place that any of them was signed at. It counts as seen, as a head's does; and until a
+    head has reached it nothing is proved (`confirm`).
 
     Bits are only ever added, in a new epoch too: positions are never used again, so an old bit refuses nobody who is
     good, and an end that a restored database forgot stays one. A list at another version than the head names is added
@@ -90,10 +93,13 @@ def take_lists(
         if n in head.lists:
             bitmaps[n] = add_bits(bitmaps.get(n), bitmap)
             versions[n] = status_list.version(bitmap)
+    if reached is not None and reached > (held.epoch, held.seq):
+        held = replace(held, epoch=reached[0], seq=reached[1])
+    settled = later if is_reached(held, head) else NONE_LATER
     list_at = {
-        n: started if versions.get(n) == version or n in later else held.list_at[n]
+        n: started if versions.get(n) == version or n in settled else held.list_at[n]
         for n, version in head.lists.items()
-        if versions.get(n) == version or n in later or n in held.list_at
+        if versions.get(n) == version or n in settled or n in held.list_at
     }
     held = replace(
         held,
@@ -102,6 +108,33 @@ def take_lists(
         list_at=MappingProxyType(list_at),
     )
     return replace(held, fresh_at=started) if is_proved(held, head, later) else held
+
+
+def needs_confirming(held: Held, head: Head, later: frozenset[int]) -> bool:
+    """Whether all is held that `head` tells of, and a list told of a later place than it: `confirm` with a new head."""
+    return not held.went_back and is_complete(head, held.versions, later) and not is_reached(held, head)
+
+
+def confirm(held: Held, head: Head, second: Head, started: float, later: frozenset[int]) -> Held:
+    """Become fresh as of `started`, when `head` was asked for, by a `second` (already taken) that came after the lists.
+
+    A list that was signed further on than the head may be of a time line that the database lost with a restore, kept by
+    a cache: then it lacks what was ended since. A head that is asked for later shows which it is: it has reached that
+    place, or the database went back (`take_head` says so).
+    """
+    if not is_confirmed(held, head, second, later):
+        return held
+    return replace(held, fresh_at=started, list_at=MappingProxyType(dict.fromkeys(head.lists, started)))
+
+
+def is_confirmed(held: Held, head: Head, second: Head, later: frozenset[int]) -> bool:
+    """Whether a `second` head, already taken, shows that `head` and the lists met after it are of one time line."""
+    return (
+        not held.went_back
+        and second.epoch == head.epoch
+        and is_reached(held, second)
+        and is_complete(head, held.versions, later)
+    )
 
 
 def take_delta(held: Held, ends: Iterable[tuple[int, int]]) -> Held:
@@ -128,12 +161,20 @@ def distrust(held: Held) -> Held:
 
 def is_proved(held: Held, head: Head, later: frozenset[int] = NONE_LATER) -> bool:
     """Whether `head`, already taken, and the lists held prove that no earlier end is missing."""
-    return not held.went_back and is_complete(head, held.versions, later)
+    return not held.went_back and is_reached(held, head) and is_complete(head, held.versions, later)
+
+
+def is_reached(held: Held, head: Head) -> bool:
+    """Whether nothing that was ever seen is further on than this head."""
+    return head.place >= (held.epoch, held.seq)
 
 
 def is_later(place: tuple[int, int] | None, head: Head) -> bool:
-    """Whether a list that was signed as of `place` has every end that the head tells of: bits are never taken back."""
-    return place is not None and place[0] == head.epoch and place[1] >= head.seq
+    """Whether a list that was signed as of `place` has every end that the head tells of: bits are never taken back.
+
+    One that was signed at the head's very place and is not what the head names is of another time line.
+    """
+    return place is not None and place[0] == head.epoch and place[1] > head.seq
 
 
 def add_bits(held: bytes | None, received: bytes) -> bytes:

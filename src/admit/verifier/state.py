@@ -37,7 +37,8 @@ _TIME_NAMESPACE = Path("/proc/self/timens_offsets")
 class Saved(msgspec.Struct, forbid_unknown_fields=True):
     """The content of the file. Times are boot times of `boot`; a list is its number, version and packed bits.
 
-    `later` are the lists that were signed to have all that the head tells of, and more.
+    `later` are the lists that were signed to have all that the head tells of, and more; `second` is then the head that
+    confirmed them.
     """
 
     issuer: str
@@ -53,6 +54,8 @@ class Saved(msgspec.Struct, forbid_unknown_fields=True):
     keys_at: float | None
     lists: list[tuple[int, str, bytes]]
     later: list[int] = []
+    second: str | None = None
+    second_nonce: str = ""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -147,6 +150,7 @@ class StateKeeper:
             return False
         (epoch, seq), went_back = remembered(held, there)
         view = snapshot.keys
+        second = None if proof is None else proof.second
         if keys is None and there is not None and is_same_boot(there.boot, self._boot):
             keys = there.keys  # not fetched since they were loaded from here
         content = _encode(
@@ -164,6 +168,8 @@ class StateKeeper:
                 keys_at=None if view is None else view.fetched_at,
                 lists=[(n, version, self._pack(n, held.bitmaps[n])) for n, version in held.versions.items()],
                 later=[] if proof is None else sorted(proof.later),
+                second=None if second is None else second.token.decode("ascii"),
+                second_nonce="" if second is None else second.nonce,
             )
         )
         if len(content) >= MAX_SIZE - 65:
@@ -221,16 +227,21 @@ class StateKeeper:
             return None
 
     def _is_proved(self, saved: Saved, held: Held, keys: KeyView) -> bool:
-        """Whether the head says of these lists, by a signature that holds, that they were all."""
+        """Whether heads say of these lists, by signatures that hold, that they were all, and nobody saw more since."""
         if saved.head is None:
             return False
+        later = frozenset(saved.later) & held.bitmaps.keys()
+        issuer = self._trust.issuer
         try:
-            head = verify_head(saved.head, keys.status, self._trust.issuer, saved.nonce)
+            head = verify_head(saved.head, keys.status, issuer, saved.nonce)
+            last = (
+                head
+                if saved.second is None
+                else verify_head(saved.second, keys.status, issuer, saved.second_nonce)
+            )
         except AdmitError:
             return False
-        return head.place == (held.epoch, held.seq) and freshness.is_proved(
-            held, head, frozenset(saved.later) & held.bitmaps.keys()
-        )
+        return freshness.is_confirmed(held, head, last, later)
 
 
 def verify_head(token: str, keys: JWKSet, issuer: str, nonce: str) -> status_head.Head:

@@ -22,7 +22,8 @@ _LIST: Mapping[str, str] = {"accept": "application/statuslist+jwt"}
 class Proof:
     """A head as it was signed, in answer to which question, and the boot time at which that began.
 
-    `later` are the lists that were held at a later version than it names when it proved what was held.
+    `later` are the lists that were held at a later version than it names when it proved what was held; then `second` is
+    the head, asked for after them, that had reached the place that they were signed at.
     """
 
     token: bytes
@@ -30,6 +31,12 @@ class Proof:
     started: float
     head: Head
     later: frozenset[int] = freshness.NONE_LATER
+    second: "Proof | None" = None
+
+    @property
+    def reached(self) -> tuple[int, int]:
+        """The greatest place that was seen when this proved what was held."""
+        return (self.second or self).head.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ def ask(
     received = dict(freshness.delivered(held, head))
     counters.lists_spared += len(received)
     later: set[int] = set()
+    reached: tuple[int, int] | None = None
     trouble: AdmitError | None = None
     for n, version in freshness.wanted(held, head).items():
         if n in received:
@@ -82,12 +90,28 @@ def ask(
         if found is not None:
             counters.lists_fetched += 1
             received[n] = found.bitmap
+            if found.place is not None:
+                reached = max(reached or found.place, found.place)
             if freshness.is_later(found.place, head):
                 later.add(n)
     known = frozenset(later)
-    held = holding.change_held(lambda held: freshness.take_lists(held, head, received, started, known))
-    proved = freshness.is_proved(held, head, known)
-    return Round(replace(proof, later=known), None) if proved else Round(None, trouble)
+    held = holding.change_held(
+        lambda held: freshness.take_lists(held, head, received, started, known, reached)
+    )
+    proof = replace(proof, later=known)
+    if freshness.is_proved(held, head, known):
+        return Round(proof)
+    if not freshness.needs_confirming(held, head, known):
+        return Round(trouble=trouble)
+    try:
+        second = _ask_head(issuer, head_url, keys, get, boottime)
+    except AdmitError as error:
+        return Round(trouble=error)
+    holding.change_held(lambda held: freshness.take_head(held, second.head, second.started))
+    held = holding.change_held(lambda held: freshness.confirm(held, head, second.head, started, known))
+    return Round(
+        replace(proof, second=second) if freshness.is_confirmed(held, head, second.head, known) else None
+    )
 
 
 def _ask_head(issuer: str, head_url: str, keys: JWKSet, get: Get, boottime: Callable[[], float]) -> Proof:

@@ -89,7 +89,7 @@ def test_ends_that_never_stop_make_nothing_stale(
 
 
 @pytest.mark.threat("O-4", off="admit.verifier.freshness:is_later")
-@pytest.mark.parametrize("place", [None, (100, 1), (99, 9), (101, 0)])
+@pytest.mark.parametrize("place", [None, (100, 1), (100, 2), (99, 9)])
 def test_a_list_from_before_the_head_makes_nothing_fresh(
     verifier: Verifier, issuer: StatusIssuer, clock: Clock, place: tuple[int, int] | None
 ) -> None:

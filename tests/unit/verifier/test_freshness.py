@@ -257,16 +257,16 @@ def test_a_clock_within_the_leeway_is_told_from_whole_seconds(behind: float, cut
     assert current(held_with(ONE, at=100.0), boot=120.0, wall=wall, iat=wall - 20, n=77)
 
 
-@pytest.mark.parametrize("place", [(5, 2), (5, 3)])
-def test_a_list_signed_at_or_after_the_heads_place_has_all_that_the_head_tells_of(
+@pytest.mark.parametrize("place", [(5, 3), (5, 99)])
+def test_a_list_signed_after_the_heads_place_has_all_that_the_head_tells_of(
     place: tuple[int, int],
 ) -> None:
     assert freshness.is_later(place, head(5, 2, {0: ONE}))
 
 
 @pytest.mark.threat("O-4", off="admit.verifier.freshness:is_later")
-@pytest.mark.parametrize("place", [(5, 1), (4, 9), (6, 9), None])
-def test_a_list_signed_before_the_head_or_in_another_epoch_may_lack_some(
+@pytest.mark.parametrize("place", [(5, 1), (5, 2), (4, 9), (6, 9), None])
+def test_another_list_signed_up_to_the_head_or_in_another_epoch_may_lack_some(
     place: tuple[int, int] | None,
 ) -> None:
     assert not freshness.is_later(place, head(5, 2, {0: ONE}))
@@ -281,6 +281,34 @@ def test_later_lists_prove_and_lists_at_another_version_do_not() -> None:
         assert is_set(unproved, 2), "each of its bits is an end all the same"
     proved = freshness.take_lists(held, told, {0: BOTH, 1: TWO}, 110.0, frozenset({0}))
     assert (proved.fresh_at, dict(proved.list_at)) == (110.0, {0: 110.0, 1: 110.0})
+
+
+@pytest.mark.threat("O-3", off="admit.verifier.freshness:is_reached")
+def test_a_list_from_beyond_the_head_proves_once_a_later_head_has_reached_it() -> None:
+    told, later = head(5, 2, {0: ONE}), frozenset({0})
+    start = freshness.take_head(held_with(status_list.EMPTY, at=100.0), told, 110.0)
+    held = freshness.take_lists(start, told, {0: BOTH}, 110.0, later, (5, 4))
+    assert (held.fresh_at, held.epoch, held.seq, held.list_at[0]) == (100.0, 5, 4, 100.0)
+    assert freshness.needs_confirming(held, told, later)
+
+    def confirmed(second: Head) -> Held:
+        return freshness.confirm(freshness.take_head(held, second, 111.0), told, second, 110.0, later)
+
+    for place in ((5, 4), (5, 5)):
+        good = confirmed(head(*place, {0: BOTH, 1: ONE}))
+        assert (good.fresh_at, good.went_back, good.list_at[0]) == (110.0, False, 110.0)
+    back = confirmed(head(5, 3, {0: ONE}))
+    assert (back.fresh_at, back.went_back) == (None, True)
+    assert confirmed(head(6, 0, {0: BOTH})).fresh_at == 100.0, (
+        "an epoch that rose says nothing of the one before"
+    )
+
+
+def test_what_a_list_told_of_the_order_of_ends_is_never_undone() -> None:
+    held = freshness.take_head(Held(), head(5, 2, {0: ONE, 1: TWO}), 110.0)
+    held = freshness.take_lists(held, head(5, 2, {0: ONE, 1: TWO}), {0: ONE}, 110.0, reached=(5, 9))
+    assert freshness.is_back(held, head(5, 8, {0: ONE}))
+    assert not freshness.is_back(held, head(5, 9, {0: ONE}))
 
 
 def test_a_young_token_needs_no_whole_round_yet() -> None:
