@@ -81,7 +81,7 @@ class Agenda:
     def may_renew_for_status(self) -> bool:
         """Whether a head signed by an unknown key is reason to fetch keys now."""
         with self.wake:
-            return self._needs_keys and self._keys.may_force("", self._boottime())
+            return self._needs_keys and self._keys.may_force_by_head(self._boottime())
 
     def force_poll(self) -> Future[None] | None:
         """A question about revocations now: the one under way, a new one, or None while the issuer fails to answer.

@@ -15,6 +15,8 @@ from admit.verifier.snapshot import KeyView
 REFRESH = 300.0
 COOL_DOWN = 30.0
 """Seconds between fetches that unknown kids force."""
+STATUS_COOL_DOWN = 2.0
+"""Seconds between fetches that heads signed by an unknown key force: only the issuer itself can send one."""
 MAX_STALE = 86_400.0
 """Seconds for which old keys are good while the issuer cannot be reached."""
 REMEMBERED_ABSENT = 300.0
@@ -31,6 +33,7 @@ class KeySchedule:
 
     due: float = 0.0
     forced_at: float | None = None
+    forced_by_head_at: float | None = None
     failures: int = 0
     tried: bool = False
     _absent: OrderedDict[str, float] = field(default_factory=OrderedDict)
@@ -43,6 +46,16 @@ class KeySchedule:
         if not is_cool(self.forced_at, boot) or self.is_absent(kid, boot):
             return False
         self.forced_at = boot
+        return True
+
+    def may_force_by_head(self, boot: float) -> bool:
+        """Whether a head signed by an unknown key may cause a fetch now. Each yes starts its own short cool-down.
+
+        Until that key is known every token of the issuer is stale; so the wait must not be what strangers' `kid`s cost.
+        """
+        if not is_cool(self.forced_by_head_at, boot, STATUS_COOL_DOWN):
+            return False
+        self.forced_by_head_at = boot
         return True
 
     def is_absent(self, kid: str, boot: float) -> bool:
@@ -59,7 +72,7 @@ class KeySchedule:
 
     def begin_anew(self, boot: float) -> None:
         """Forget all times: the clock that they were noted by went back."""
-        self.due, self.forced_at = boot, None
+        self.due, self.forced_at, self.forced_by_head_at = boot, None, None
         self._absent.clear()
 
     def succeeded(self, boot: float, jitter: Jitter) -> None:
@@ -74,9 +87,9 @@ class KeySchedule:
         self.failures += 1
 
 
-def is_cool(forced_at: float | None, boot: float) -> bool:
-    """Whether the last forced fetch is at least 30 s ago."""
-    return forced_at is None or boot - forced_at >= COOL_DOWN
+def is_cool(forced_at: float | None, boot: float, cool_down: float = COOL_DOWN) -> bool:
+    """Whether the last forced fetch is at least `cool_down` seconds ago."""
+    return forced_at is None or boot - forced_at >= cool_down
 
 
 def check_age(view: KeyView, boot: float) -> None:

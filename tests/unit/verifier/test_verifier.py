@@ -420,6 +420,34 @@ def test_ten_thousand_unknown_kids_cost_two_fetches_and_no_good_token_is_refused
         assert issuer.hits.count("/jwks") == 2
 
 
+def test_a_stranger_who_spends_the_cool_down_does_not_hide_a_new_status_key(
+    issuer: StatusIssuer, clock: Clock
+) -> None:
+    with following(issuer, clock=clock) as verifier:
+        verifier.verify(issuer.token())
+        with pytest.raises(KeyNotFoundError):
+            verifier.verify(issuer.token(key=JWK.generate("ES256", kid="x")))
+        issuer.status_key = issuer.head_key = JWK.generate("ES256", kid="status-2")
+        for _ in range(5):
+            clock.pass_time(1)
+            ask(verifier, issuer)
+        clock.pass_time(27)  # by now only a head of the new key can have kept it fresh
+        verifier.verify(issuer.token())
+
+
+def test_heads_by_keys_that_are_never_published_cost_one_fetch_each_two_seconds(
+    issuer: StatusIssuer, clock: Clock
+) -> None:
+    with following(issuer, clock=clock) as verifier:
+        verifier.verify(issuer.token())
+        before = issuer.hits.count("/jwks")
+        issuer.head_key = JWK.generate("ES256", kid="status-9")
+        for _ in range(20):
+            clock.pass_time(0.5)
+            ask(verifier, issuer)
+        assert 1 <= issuer.hits.count("/jwks") - before <= 5
+
+
 def test_many_at_once_at_a_cold_start_cause_one_fetch(issuer: StatusIssuer, clock: Clock) -> None:
     with following(issuer, clock=clock) as verifier, ThreadPoolExecutor(16) as pool:
         tokens = [issuer.token(position) for position in range(32)]
