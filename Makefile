@@ -54,8 +54,8 @@ ci: ## what the project's CI runs
 lock: venv ## resolve the dependencies again, with hashes
 	@scripts/lock
 
-docs: venv ## write the generated pages: standards, threats
-	@$(PY) scripts/docs.py
+docs: venv ## write the generated pages: standards, threats, reference
+	@$(PY) -m scripts.docs
 
 public-api: venv ## write down the public names and signatures, after a wanted change
 	@$(PY) scripts/public_api.py

@@ -1,4 +1,4 @@
-"""Write docs/standards.md and docs/threats.md from the markers on the tests. `--check` tells whether they are stale.
+"""Write docs/standards.md, docs/threats.md and docs/reference/. `--check` tells whether they are stale.
 
 Markers are read from the source, not by running pytest: the pages take a moment, and need no server to be there.
 """
@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from scripts import reference
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTE = "<!-- Written by `make docs` from the markers on the tests. Change those instead. -->\n"
@@ -33,27 +35,43 @@ RFCS = {
     "7638": "JWK thumbprint",
     "7662": "Token introspection",
     "7797": "JWS unencoded payload",
+    "7748": "Elliptic curves for security",
+    "8032": "Edwards-curve signatures",
     "8037": "Edwards curves in JOSE",
+    "8259": "JSON",
     "8252": "OAuth for native apps",
+    "8417": "Security event tokens",
     "8414": "Authorization server metadata",
     "8628": "Device authorization grant",
     "8693": "Token exchange",
     "8705": "Mutual TLS",
     "8707": "Resource indicators",
     "8725": "JWT best current practices",
+    "8812": "secp256k1 in JOSE",
     "9068": "JWT profile for access tokens",
     "9101": "JWT-secured authorization requests",
     "9106": "Argon2",
     "9110": "HTTP semantics",
+    "8935": "Security events by push",
+    "8936": "Security events by poll",
     "9126": "Pushed authorization requests",
     "9207": "Issuer identification",
+    "9278": "JWK thumbprint URI",
     "9440": "Client certificates behind a proxy",
     "9449": "Demonstrating proof of possession",
+    "9493": "Subject identifiers",
     "9562": "UUIDs",
     "9700": "OAuth 2.0 security best current practice",
+    "9701": "Signed introspection answers",
     "9728": "Protected resource metadata",
     "9864": "Fully specified algorithms",
+    "9964": "ML-DSA in JOSE",
+    "4648": "Base encodings",
+    "4647": "Matching of language tags",
+    "5869": "HMAC-based key derivation",
     "6265": "HTTP state management",
+    "6585": "Additional HTTP status codes",
+    "6901": "JSON Pointer",
 }
 
 
@@ -221,7 +239,11 @@ def threats(marks: Iterable[Marked]) -> str:
 def pages() -> dict[Path, str]:
     """What the generated pages should hold now."""
     marks = collect(ROOT / "tests")
-    return {ROOT / "docs/standards.md": standards(marks), ROOT / "docs/threats.md": threats(marks)}
+    return {
+        ROOT / "docs/standards.md": standards(marks),
+        ROOT / "docs/threats.md": threats(marks),
+        reference.PAGE: reference.page(),
+    }
 
 
 def main() -> int:

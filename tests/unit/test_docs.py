@@ -1,8 +1,12 @@
 """Generated pages are true, and every threat named by a test is a row of the ledger."""
 
+import inspect
 from pathlib import Path
 
-from scripts import docs
+import pytest
+
+from admit import errors, jose, jwt
+from scripts import docs, reference
 
 
 def test_generated_pages_are_up_to_date() -> None:
@@ -39,3 +43,25 @@ def test_markers_are_found_on_functions_classes_parameters_and_modules(tmp_path:
         ("threat", ("A",), "test_one", ("m:f", "m:g")),
         ("threat", ("B",), "test_four", ()),
     }
+
+
+def missing(page: str, names: list[str]) -> list[str]:
+    return [name for name in names if f"`{name}`" not in page and f".{name}`" not in page]
+
+
+@pytest.mark.parametrize("door", [jwt, jose], ids=lambda door: door.__name__)
+def test_every_public_name_of_the_token_library_is_on_its_page(door: object) -> None:
+    names = [name for name in vars(door)["__all__"] if not inspect.ismodule(getattr(door, name))]
+    assert missing(reference.page(), names) == []
+    assert missing("nothing", names) == names
+
+
+def test_every_error_and_every_way_to_be_raised_is_on_the_page() -> None:
+    page = reference.page()
+    assert [name for name in vars(errors) if name.endswith("Error") and f"| `{name}` |" not in page] == []
+    assert "- `AlgorithmError`: `alg` is not the key's." in page
+
+
+def test_a_signature_on_the_page_shows_values_and_not_names_of_constants() -> None:
+    assert "leeway: timedelta = timedelta(seconds=30)," in reference.page()
+    assert "max_size: int = 16_384" in reference.page()
