@@ -36,6 +36,7 @@ def take_head(held: Held, head: Head, started: float) -> Held:
         epoch=head.epoch,
         seq=head.seq,
         revoked_kids=kids,
+        named=head.lists,
         head_iat=head.iat,
         head_at=started,
         went_back=held.went_back and head.epoch == held.epoch,
@@ -216,7 +217,23 @@ def check_status(
         pass  # a list that is not held: the rules say what of it
     check_kid(held, kid)
     check_bit(held, n, position)
+    check_in_use(held, n, boot, terms)
     check_current(held, n, iat, wall, boot, terms)
+
+
+def check_in_use(held: Held, n: int, boot: float, terms: Revocation) -> None:
+    """Raise RevokedError when a fresh state tells that list `n` was retired: nobody in it can be alive."""
+    if n not in held.bitmaps and is_retired(held, n) and is_fresh(held, boot, terms.bound):
+        raise RevokedError("the status list is not in use any more")
+
+
+def is_retired(held: Held, n: int) -> bool:
+    """Whether the last head names later lists and not this one.
+
+    Lists are begun in the order of their numbers, each is named from its first day, and one that is let go never comes
+    back. So a number that is missing below another is over; one above all of them may have been begun a moment ago.
+    """
+    return n not in held.named and any(n < other for other in held.named)
 
 
 def check_bit(held: Held, n: int, position: int) -> None:

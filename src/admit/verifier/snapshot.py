@@ -23,7 +23,7 @@ class Held:
     """What is held of an issuer's revocations.
 
     `epoch, seq` are the greatest ever seen. Every bit of the version in `versions` is in the bitmap held, which may
-    have more. `list_at` has for each list the boot time at which a question began whose answer proved that list;
+    have more. `named` are the lists that the last good head named. `list_at` has for each list the boot time at which a question began whose answer proved that list;
     `fresh_at` is the one at which all of them were proved, None is stale. `head_iat` and `head_at` are the issuer's
     clock and this machine's boot time at the last good head. `went_back` is set once (epoch, seq) fell, until the
     epoch rises.
@@ -33,6 +33,7 @@ class Held:
     seq: int = -1
     bitmaps: Mapping[int, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     versions: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    named: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     list_at: Mapping[int, float] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     revoked_kids: frozenset[str] = frozenset()
     fresh_at: float | None = None

@@ -311,6 +311,45 @@ def test_what_a_list_told_of_the_order_of_ends_is_never_undone() -> None:
     assert not freshness.is_back(held, head(5, 9, {0: ONE}))
 
 
+def refusal(held: Held, n: int, *, boot: float = 100.0, iat: float | None = None) -> type[Exception] | None:
+    try:
+        freshness.check_status(held, "k", n, 9, iat, 900.0 + boot, boot, TERMS)
+    except (RevokedError, StaleRevocationError) as error:
+        return type(error)
+    return None
+
+
+def test_a_list_that_was_retired_refuses_and_one_that_may_be_new_does_not() -> None:
+    lists = {2: ONE, 5: TWO, 70: TWO}
+    held = after(Held(), head(5, 1, lists), lists, 100.0)
+    for n in (0, 1, 3, 4, 6, 69):
+        assert refusal(held, n) is RevokedError
+        assert refusal(held, n, iat=999.0) is RevokedError, "nobody begins in such a list"
+    for n in lists:
+        assert refusal(held, n) is None
+    for n in (71, 72, 900):
+        assert refusal(held, n) is StaleRevocationError
+        assert refusal(held, n, iat=999.0) is None
+
+
+def test_only_a_fresh_state_tells_that_a_list_was_retired() -> None:
+    lists = {2: ONE, 5: TWO}
+    held = after(Held(), head(5, 1, lists), lists, 100.0)
+    assert refusal(held, 0, boot=130.0) is RevokedError
+    assert refusal(held, 0, boot=130.1) is StaleRevocationError
+    assert refusal(Held(), 0) is StaleRevocationError
+    back = freshness.take_head(held, head(5, 0, {5: TWO}), 101.0)
+    assert refusal(back, 0, boot=101.0) is StaleRevocationError
+
+
+def test_a_list_that_is_named_and_could_not_be_had_yet_is_not_retired() -> None:
+    lists = {2: ONE, 5: TWO}
+    held = after(Held(), head(5, 1, lists), lists, 100.0)
+    held = after(held, head(5, 2, {1: ONE, **lists}), {}, 105.0)
+    assert refusal(held, 1, boot=106.0) is StaleRevocationError
+    assert refusal(held, 0, boot=106.0) is RevokedError
+
+
 def test_a_young_token_needs_no_whole_round_yet() -> None:
     """Heads come and lists do not: tokens that were issued meanwhile are good."""
     held = freshness.take_head(held_with(ONE, at=100.0), head(5, 2, {0: BOTH}), 200.0)

@@ -241,6 +241,27 @@ def test_a_young_token_of_an_unknown_list_is_taken(issuer: StatusIssuer, clock: 
             verifier.verify(issuer.token(3, n=1, iat=clock.wall - 26))
 
 
+def test_a_token_whose_list_was_let_go_is_401_and_one_of_a_list_to_come_is_503(
+    issuer: StatusIssuer, clock: Clock
+) -> None:
+    issuer.lists[1] = issuer.lists[2] = status_list.EMPTY
+    with following(issuer, clock=clock) as verifier:
+        token = issuer.token(3, n=0, exp=clock.wall + 9_000)
+        verifier.verify(token)
+        del issuer.lists[0]
+        issuer.seq += 1
+        clock.pass_time(6)
+        ask(verifier, issuer)
+        for one in (token, issuer.token(4, n=0)):  # remembered and new
+            with pytest.raises(RevokedError):
+                verifier.verify(one)
+        with pytest.raises(StaleRevocationError):
+            verifier.verify(issuer.token(4, n=3))
+        clock.pass_time(31)
+        with pytest.raises(StaleRevocationError):
+            verifier.verify(token)
+
+
 @pytest.mark.threat("INF-keys", off="admit.verifier.freshness:knows_keys")
 def test_a_stolen_key_signs_no_young_tokens_for_a_verifier_that_is_cut_off(
     issuer: StatusIssuer, clock: Clock
