@@ -9,7 +9,14 @@ import pytest
 
 GIVEN = {
     name: value
-    for name in ("ADMIT_TIER", "ADMIT_REQUIRE", "ADMIT_SEED", "ADMIT_POSTGRES_BIN", "ADMIT_CHROMIUM")
+    for name in (
+        "ADMIT_TIER",
+        "ADMIT_REQUIRE",
+        "ADMIT_ROUNDS",
+        "ADMIT_SEED",
+        "ADMIT_POSTGRES_BIN",
+        "ADMIT_CHROMIUM",
+    )
     if (value := os.environ.get(name))
 }
 

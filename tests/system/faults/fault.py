@@ -35,7 +35,7 @@ class Fault:
 
     `within`: after an acknowledged end no access may be let in later than this, where that is less than the bound
     (polls get through). `databases` are those that it makes a difference on. `soak` is the number of rounds of a soak,
-    done by so many `lanes` side by side, or `alone` when all others are done.
+    shared by the databases; a round takes about so many `seconds`. `alone`: only once all others are done.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Fault:
     kinds: Kinds = field(default_factory=lambda: KINDS)
     every: float = EVERY
     soak: int = 200
-    lanes: int = 1
+    seconds: float = 3.5
     alone: bool = False
 
     async def prepare(self, rig: Any, rng: Random) -> None:

@@ -176,10 +176,10 @@ PATIENT: Kinds = {
 TERMS_OF_PATIENT = replace(TERMS, bound=3 * BOUND, recover=BOUND + 2 * POLL + 0.35)
 
 FAULTS: tuple[Fault, ...] = (
-    Killed("issuer killed", databases=BOTH),
+    Killed("issuer killed", databases=BOTH, seconds=6.0),
     Paused("issuer paused", databases=BOTH),
     TwoNodes("two nodes publish at once", nodes=2, databases=("postgresql",), within=POLLED),
-    Rotated("keys rotated or revoked while cut off", lanes=2),
+    Rotated("keys rotated or revoked while cut off", seconds=5.0),
     Many("very many ends at once", databases=BOTH, within=POLLED, kinds=PATIENT, terms=TERMS_OF_PATIENT),
 )
 
@@ -188,7 +188,8 @@ MILLION = Many(
     "a million ends at once",
     databases=BOTH,
     number=1_000_000,
-    soak=3,
+    soak=10,
+    seconds=60.0,
     alone=True,
     kinds={"streaming": follows(max_staleness=LARGE), "polling": follows(max_staleness=LARGE, stream=False)},
     terms=replace(TERMS, bound=LARGE, recover=LARGE),

@@ -185,8 +185,8 @@ def back_up(path: Path, to: Path) -> None:
 
 FAULTS: tuple[Fault, ...] = (
     ColdStart("cold start with the issuer down"),
-    WarmStart("cold start with the issuer down, with state_dir", terms=KEPT, kinds=KEEPING, lanes=2),
-    Restored("issuer restored from an old backup", lanes=2),
+    WarmStart("cold start with the issuer down, with state_dir", terms=KEPT, kinds=KEEPING, seconds=7.0),
+    Restored("issuer restored from an old backup", seconds=7.0),
     Waking(
         "50 verifiers waking together",
         kinds={f"v{number}": follows(max_staleness=CROWD_BOUND, poll=CROWD_POLL) for number in range(50)},

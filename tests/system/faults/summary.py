@@ -19,6 +19,7 @@ COLUMNS = (
     "delay, median",
     "delay, worst",
     "machine's lag",
+    "a round",
 )
 
 
@@ -27,13 +28,25 @@ def table(run: Mapping[str, Any]) -> str:
     rows = run["rows"]
     total = {
         name: sum(row[name] for row in rows)
-        for name in ("rounds", "ends", "unknown", "accesses", "late", "slow", "again", "refused", "other")
+        for name in (
+            "rounds",
+            "wanted",
+            "ends",
+            "unknown",
+            "accesses",
+            "late",
+            "slow",
+            "again",
+            "refused",
+            "other",
+        )
     }
     lines = [
         "# Faults",
         "",
         f"Written by `make soak`, {run['date']}; Python {run['python']}, {run['cores']} processors, "
         f"{run['minutes']:.0f} minutes, {run['lanes']} deployments at a time, seed {run['seed']}.",
+        *unfinished(total["rounds"], total["wanted"]),
         "",
         "Real issuer processes, verifier processes that check every token all the time, and a proxy between them.",
         f"The verifiers' bound is {run['bound']:g} s, they ask each {run['poll']:g} s; each process has three: with",
@@ -48,6 +61,7 @@ def table(run: Mapping[str, Any]) -> str:
         "",
         *grid([COLUMNS, *(cells(row) for row in rows)]),
         "",
+        *noise(run["lag"]),
         "A delay is the time from an end's acknowledgement to the last access that was let in after it. An access is",
         "dated by the verifier's last look at the boot clock, so nothing is allowed for; where that clock itself is",
         "wrong, it is found out within a poll and one request. 503 is right when a fault lasted for longer than the",
@@ -76,7 +90,26 @@ def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{delay['median']:.2f} s" if delay else "",
         f"{delay['worst']:.2f} s" if delay else "",
         f"{row['lag'] * 1000:.0f} ms",
+        f"{row['seconds'] / row['rounds']:.1f} s" if row["rounds"] else "",
     )
+
+
+def unfinished(done: int, wanted: int) -> list[str]:
+    """What a run says of itself that was stopped."""
+    return [] if done == wanted else ["", f"**Stopped after {done:,} of {wanted:,} rounds.**"]
+
+
+def noise(lag: Mapping[str, float] | None) -> list[str]:
+    """How late the machine was."""
+    if lag is None:
+        return []
+    return [
+        "The machine's own lag, the worst of each round: "
+        f"median {lag['median'] * 1000:.0f} ms, p99 {lag['p99'] * 1000:.0f} ms, worst {lag['worst'] * 1000:.0f} ms.",
+        "A fault that makes a difference on both databases has its rounds shared by them. A million ends take a minute",
+        "each, so these have few rounds, and wider bounds.",
+        "",
+    ]
 
 
 def further(rows: Sequence[Mapping[str, Any]]) -> list[str]:
