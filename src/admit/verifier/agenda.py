@@ -13,6 +13,8 @@ from admit.verifier.keys import KeySchedule
 HINT_SPACING = 0.5
 """Seconds between questions that the stream hints at."""
 HINT_SPREAD = 0.05
+FORCE_SPACING = 1.0
+"""Seconds between questions that requests force, or the time between polls where that is shorter."""
 _IDLE = 3600.0
 _MOVING = 0.5
 _KEYLESS = 5.0
@@ -37,16 +39,19 @@ class Agenda:
         self._boottime = boottime
         self._jitter = jitter
         self._keys = KeySchedule()
-        self._poll_began: float | None = None
         self._poll_ended: float | None = None
-        self._poll_failed = False
         self.poll_due = 0.0
         self.closed = False
         self.renew_after_fork()
 
     def renew_after_fork(self) -> None:
-        """Nobody waits in a forked child; what is due stays due."""
+        """Nobody waits in a forked child; what is due stays due.
+
+        Whether the parent's last question failed says nothing of the child's: who finds it stale there may ask at once.
+        """
         self.wake = threading.Condition()
+        self._poll_failed = False
+        self._poll_forced_at: float | None = None
         self._keys_wait: Future[None] | None = None
         self._poll_wait: Future[None] | None = None
         self._keys_forced = False
@@ -86,18 +91,19 @@ class Agenda:
     def force_poll(self) -> Future[None] | None:
         """A question about revocations now: the one under way, a new one, or None while the issuer fails to answer.
 
-        In an outage nobody waits: the follower goes on asking at its own pace, and requests get their 503 at once.
+        In an outage nobody waits: the follower goes on asking at its own pace, and requests get their 503 at once. An
+        answer that came just now is no reason to refuse one: it may be as old as this machine slept meanwhile, or from
+        before a list that was begun since. Only tokens with a good signature come here, and they share one a second.
         """
         with self.wake:
             if self._poll_every is None or self.closed:
                 return None
             if self._poll_wait is not None:
                 return self._poll_wait
-            boot, began = self._boottime(), self._poll_began
-            # Its beginning counts: an answer that came just now may be as old as this machine slept meanwhile.
-            recent = began is not None and 0 <= boot - began < min(1.0, self._poll_every)
-            if self._poll_failed or recent:
+            boot = self._boottime()
+            if self._poll_failed or not may_force(self._poll_forced_at, boot, self._poll_every):
                 return None
+            self._poll_forced_at = boot
             self.poll_due = boot
             self._poll_wait = Future()
             self.wake.notify_all()
@@ -149,7 +155,7 @@ class Agenda:
         """Make everything due: the boot clock went back, so that no time that was noted by it says anything."""
         with self.wake:
             boot = self._boottime()
-            self.poll_due, self._poll_began, self._poll_ended = boot, None, None
+            self.poll_due, self._poll_forced_at, self._poll_ended = boot, None, None
             self._keys.begin_anew(boot)
 
     def keys_begin(self) -> None:
@@ -182,7 +188,7 @@ class Agenda:
     def poll_begin(self) -> None:
         """The head is being asked for. Whoever finds the state stale meanwhile may wait for that."""
         with self.wake:
-            self._hinted, self._poll_began = False, self._boottime()
+            self._hinted = False
             if self._poll_wait is None and not self._poll_failed:
                 self._poll_wait = Future()
 
@@ -216,6 +222,11 @@ class Agenda:
             self._keys_forced = False
         for one in waiting:
             _finish(one)
+
+
+def may_force(forced_at: float | None, boot: float, poll_every: float) -> bool:
+    """Whether the last question that a request forced is long enough ago."""
+    return forced_at is None or not 0 <= boot - forced_at < min(FORCE_SPACING, poll_every)
 
 
 def _finish(waiting: Future[None] | None) -> None:

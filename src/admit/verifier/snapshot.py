@@ -23,10 +23,10 @@ class Held:
     """What is held of an issuer's revocations.
 
     `epoch, seq` are the greatest ever seen. Every bit of the version in `versions` is in the bitmap held, which may
-    have more. `named` are the lists that the last good head named. `list_at` has for each list the boot time at which a question began whose answer proved that list;
-    `fresh_at` is the one at which all of them were proved, None is stale. `head_iat` and `head_at` are the issuer's
-    clock and this machine's boot time at the last good head. `went_back` is set once (epoch, seq) fell, until the
-    epoch rises.
+    have more. `named` are the lists that the last good head named. `list_at` has for each list the boot time at which a
+    question began whose answer proved that list; `fresh_at` is the one at which all of them were proved, None is stale.
+    `head_iat` and `head_at` are the issuer's clock and this machine's boot time at the last good head. `went_back` is
+    set once (epoch, seq) fell, until the epoch rises.
     """
 
     epoch: int = -1

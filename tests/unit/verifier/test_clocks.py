@@ -272,6 +272,15 @@ def test_many_who_wait_share_one_question(clock: Real) -> None:
     assert one.force_poll() is None, "in an outage nobody waits"
 
 
+def test_a_forked_child_does_not_take_over_that_its_parent_was_not_answered(clock: Real) -> None:
+    one = agenda(clock)
+    one.poll_begin()
+    one.poll_done(Outcome.FAILED)
+    assert one.force_poll() is None
+    one.renew_after_fork()
+    assert one.force_poll() is not None
+
+
 def test_an_answer_that_came_after_a_sleep_is_asked_for_again_at_once(clock: Real) -> None:
     one = agenda(clock)
     one.poll_begin()

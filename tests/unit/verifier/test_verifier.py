@@ -233,6 +233,36 @@ def test_a_new_list_is_learnt_of_at_once(issuer: StatusIssuer, clock: Clock) -> 
         verifier.verify(issuer.token(3, n=1))
 
 
+def test_a_token_of_a_new_list_is_taken_though_the_last_answer_came_just_now(
+    issuer: StatusIssuer, clock: Clock
+) -> None:
+    with following(issuer, clock=clock) as verifier:
+        verifier.verify(issuer.token())
+        issuer.lists[1] = status_list.EMPTY
+        with ThreadPoolExecutor(8) as pool:
+            tokens = [issuer.token(position, n=1) for position in range(8)]
+            assert {who.subject for who in pool.map(verifier.verify, tokens)} == {"u_alice"}
+        assert issuer.hits.count("/status/head") == 2
+
+
+def test_tokens_of_a_list_that_nobody_names_cost_a_question_a_second_and_forged_ones_none(
+    issuer: StatusIssuer, clock: Clock
+) -> None:
+    forger = JWK.generate("ES256", kid=issuer.key.kid)
+    with following(issuer, clock=clock) as verifier:
+        verifier.verify(issuer.token())
+        for number in range(50):
+            with pytest.raises(SignatureError):
+                verifier.verify(issuer.token(number, n=9, key=forger))
+        assert issuer.hits.count("/status/head") == 1
+        for _ in range(3):
+            for number in range(50):
+                with pytest.raises(StaleRevocationError):
+                    verifier.verify(issuer.token(number, n=9))
+            clock.pass_time(1)
+        assert issuer.hits.count("/status/head") == 4
+
+
 def test_a_young_token_of_an_unknown_list_is_taken(issuer: StatusIssuer, clock: Clock) -> None:
     with following(issuer, clock=clock) as verifier:
         verifier.verify(issuer.token())
