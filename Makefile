@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help venv demo demo-reset quick test coverage check soak bench ci lock defences-off docs public-api format
 
+# Containers often set it. Each of the hundred programs that the tests start would then compile all of Admit anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -q -n $(or $(JOBS),2) --dist loadfile
 
