@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
+from admit.issuer.revocation import Lists, rules
 from admit.issuer.revocation.permutation import Permutation
 from admit.issuer.revocation.reading import NOBODY
 from admit.issuer.revocation.records import EndStart, ListBits, Node
@@ -42,9 +43,15 @@ def _end_nothing_older(in_use: Any, now: float) -> Steps[None]:
     yield
 
 
-def _one_round(start: EndStart, reason: str, now: float) -> Steps[list[int]]:
+def _one_round(
+    lists: Lists, start: EndStart, reason: str, now: float, told: ends.Tell | None
+) -> Steps[tuple[int, list[int]]]:
     rows = yield ends.END_BY[type(start)](**ends.root_of(start), reason=reason, now=now)
-    return [row["idx"] for row in rows]
+    refs = yield from lists.refs([row["idx"] for row in rows], now)
+    bits = [rules.bit_of(ref) for ref in refs]
+    if rows:
+        yield from ends.writing(start, reason, now, bits, told(len(rows)) if told is not None else None)[0]
+    return len(rows), bits
 
 
 TWINS: dict[str, Any] = {

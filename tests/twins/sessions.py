@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from admit.issuer.revocation import ByNode
 from admit.issuer.sessions import rules, store
 from admit.issuer.storage import Steps
 
@@ -22,9 +23,8 @@ def _yes(**kwargs: Any) -> bool:
     return True
 
 
-def _anybodys(session_id: str, user_id: str) -> Steps[bool]:
-    yield store.OWNED(session_id=session_id, user_id=user_id)
-    return True
+def _anybodys(session_id: str, user_id: str) -> ByNode:
+    return ByNode(session_id)
 
 
 TWINS: dict[str, Any] = {

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import Column, Double, Table, Text, bindparam, insert
+from sqlalchemy import Column, ColumnElement, Double, Insert, Table, Text, bindparam, cast, insert, select
 
 from admit.issuer.audit.records import NOBODY, AuditEvent, Outcome, RequestInfo
 from admit.issuer.audit.rules import Detail, cut, detail_text
@@ -29,6 +29,13 @@ audit: Final = Table(
 INSERT_AUDIT = Statement(
     insert(audit).values({column.name: bindparam(column.name) for column in audit.columns})
 )
+
+
+def audit_where(only: ColumnElement[bool]) -> Insert:
+    """`INSERT_AUDIT`, with the same parameters, as part of a statement that writes it if `only` holds."""
+    columns = list(audit.columns)
+    values = [cast(bindparam(column.name), column.type) for column in columns]
+    return insert(audit).from_select(columns, select(*values).where(only))
 
 
 def record(

@@ -15,10 +15,10 @@ def end(
 ) -> Steps[bool]:
     """End one grant of this user's. False: not this user's, or over already."""
     row = yield from owned(family, user_id)
-    if row is None or not (yield from revocation.end(lists, ByNode(family), reason=reason, now=now)):
+    if row is None:
         return False
-    yield _ended(family, user_id, row["client_id"], row["session_id"], reason, info=info, now=now)
-    return True
+    told = _ended(family, user_id, row["client_id"], row["session_id"], reason, info=info, now=now)
+    return (yield from _end_one(lists, family, told, reason, now)) > 0
 
 
 def owned(family: str, user_id: str) -> Steps[Row | None]:
@@ -30,11 +30,11 @@ def owned(family: str, user_id: str) -> Steps[Row | None]:
 def end_whosever(lists: Lists, family: str, *, reason: str, info: RequestInfo, now: float) -> Steps[bool]:
     """End one grant whoever's it is: for operators. False: no such grant, or over already."""
     rows = yield store.FIND(family=family)
-    if not rows or not (yield from revocation.end(lists, ByNode(family), reason=reason, now=now)):
+    if not rows:
         return False
     row = rows[0]
-    yield _ended(family, row["user_id"], row["client_id"], row["session_id"], reason, info=info, now=now)
-    return True
+    told = _ended(family, row["user_id"], row["client_id"], row["session_id"], reason, info=info, now=now)
+    return (yield from _end_one(lists, family, told, reason, now)) > 0
 
 
 def end_of_user_and_client(
@@ -44,9 +44,9 @@ def end_of_user_and_client(
     yield codes.VOID_OF_USER_AND_CLIENT(of_client=client_id, of_user=user_id, now=now)
     count = 0
     for row in (yield store.OF_USER_AND_CLIENT(user_id=user_id, client_id=client_id)):
-        if (yield from revocation.end(lists, ByNode(row["node_id"]), reason=reason, now=now)):
+        told = _ended(row["node_id"], user_id, client_id, row["session_id"], reason, info=info, now=now)
+        if (yield from _end_one(lists, row["node_id"], told, reason, now)):
             count += 1
-            yield _ended(row["node_id"], user_id, client_id, row["session_id"], reason, info=info, now=now)
     return count
 
 
@@ -57,6 +57,11 @@ def end_of_client(lists: Lists, client_id: str, *, reason: str, info: RequestInf
     detail: dict[str, Detail] = {"reason": reason, "ended": ended}
     yield record(AuditEvent.CLIENT_GRANTS_ENDED, info=info, now=now, client_id=client_id, detail=detail)
     return ended
+
+
+def _end_one(lists: Lists, family: str, told: Bound, reason: str, now: float) -> Steps[int]:
+    """How many families it was; `told` is written unless it was none."""
+    return revocation.end(lists, ByNode(family), reason=reason, now=now, told=lambda _: told)
 
 
 def _ended(

@@ -10,6 +10,7 @@ from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import (
     ByClient,
     ByNode,
+    BySession,
     ByUser,
     ByUserSessions,
     EndStart,
@@ -26,6 +27,7 @@ from admit.issuer.revocation.sweep import Sweeper
 __all__ = [
     "ByClient",
     "ByNode",
+    "BySession",
     "ByUser",
     "ByUserSessions",
     "EndStart",

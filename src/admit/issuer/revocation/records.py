@@ -49,6 +49,14 @@ class ByNode:
 
 
 @dataclass(frozen=True, slots=True)
+class BySession:
+    """As `ByNode`, if it is a session of this user's; else nothing."""
+
+    id: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ByUser:
     """End every family of a user; with `disable` nothing new can be opened for the user either."""
 
@@ -71,7 +79,7 @@ class ByUserSessions:
     keep: str | None = None
 
 
-EndStart: TypeAlias = ByNode | ByUser | ByUserSessions | ByClient
+EndStart: TypeAlias = ByNode | BySession | ByUser | ByUserSessions | ByClient
 
 
 class ListBits(NamedTuple):

@@ -102,15 +102,6 @@ OF_USER: Final = Statement(
     .order_by(session.c.last_seen_at.desc())
     .limit(bindparam("count"))
 )
-OWNED: Final = Statement(
-    select(session.c.node_id)
-    .select_from(_JOINED)
-    .where(
-        session.c.node_id == bindparam("session_id"),
-        session.c.user_id == bindparam("user_id"),
-        node.c.ended_at.is_(None),
-    )
-)
 OWNER: Final = Statement(
     select(session.c.user_id)
     .select_from(_JOINED)

@@ -6,11 +6,11 @@ from admit.issuer.audit import AuditEvent, RequestInfo, record
 from admit.issuer.audit.rules import Detail, cut
 from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
-from admit.issuer.revocation.records import ByNode, ByUser, ByUserSessions, EndStart, NodeKind
+from admit.issuer.revocation.records import ByNode, BySession, ByUser, ByUserSessions, EndStart, NodeKind
 from admit.issuer.sessions import rules, store
 from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.sessions.records import Ended, Session
-from admit.issuer.storage import Steps
+from admit.issuer.storage import Bound, Steps
 
 
 def start(
@@ -74,7 +74,7 @@ def end_replaced(lists: Lists, id_hash: bytes, *, info: RequestInfo, now: float)
     rows = yield store.BY_HASH(id_hash=id_hash)
     if rows:
         session_id, user_id = rows[0]["node_id"], rows[0]["user_id"]
-        yield from _end_one(lists, session_id, user_id, reason="replaced", info=info, now=now)
+        yield from _end_one(lists, ByNode(session_id), user_id, reason="replaced", info=info, now=now)
 
 
 def renew(
@@ -114,14 +114,13 @@ def end(
     now: float,
 ) -> Steps[bool]:
     """End one session of this user's and all that hangs from it. False: not this user's, or over already."""
-    if not (yield from owned(session_id, user_id)):
-        return False
-    return (yield from _end_one(lists, session_id, user_id, event=event, reason=reason, info=info, now=now))
+    start = owned(session_id, user_id)
+    return (yield from _end_one(lists, start, user_id, event=event, reason=reason, info=info, now=now))
 
 
-def owned(session_id: str, user_id: str) -> Steps[bool]:
-    """Whether it is a live session of this user's: a public id is no permission."""
-    return bool((yield store.OWNED(session_id=session_id, user_id=user_id)))
+def owned(session_id: str, user_id: str) -> ByNode | BySession:
+    """That session if it is this user's: a public id is no permission."""
+    return BySession(session_id, user_id)
 
 
 def end_whosever(lists: Lists, session_id: str, *, reason: str, info: RequestInfo, now: float) -> Steps[bool]:
@@ -129,7 +128,9 @@ def end_whosever(lists: Lists, session_id: str, *, reason: str, info: RequestInf
     rows = yield store.OWNER(session_id=session_id)
     if not rows:
         return False
-    return (yield from _end_one(lists, session_id, rows[0]["user_id"], reason=reason, info=info, now=now))
+    return (
+        yield from _end_one(lists, ByNode(session_id), rows[0]["user_id"], reason=reason, info=info, now=now)
+    )
 
 
 def end_all(
@@ -173,14 +174,14 @@ def end_idle(lists: Lists, config: SessionConfig, *, now: float, count: int) -> 
     ended = 0
     for row in (yield store.IDLE(idle_before=idle_before, now=now, count=count)):
         ended += yield from _end_one(
-            lists, row["node_id"], row["user_id"], reason="idle", info=RequestInfo(), now=now
+            lists, ByNode(row["node_id"]), row["user_id"], reason="idle", info=RequestInfo(), now=now
         )
     return ended
 
 
 def _end_one(
     lists: Lists,
-    session_id: str,
+    session: ByNode | BySession,
     user_id: str,
     *,
     event: AuditEvent = AuditEvent.SESSION_ENDED,
@@ -188,9 +189,10 @@ def _end_one(
     info: RequestInfo,
     now: float,
 ) -> Steps[bool]:
-    ended = yield from revocation.end(lists, ByNode(session_id), reason=reason, now=now)
-    if ended == 0:
-        return False  # somebody else was first, and has told it
-    detail: dict[str, Detail] = {"reason": reason, "ended": ended}
-    yield record(event, info=info, now=now, user_id=user_id, session_id=session_id, detail=detail)
-    return True
+    """False: nothing was ended. Somebody else was first, and has told it."""
+
+    def told(ended: int) -> Bound:
+        detail: dict[str, Detail] = {"reason": reason, "ended": ended}
+        return record(event, info=info, now=now, user_id=user_id, session_id=session.id, detail=detail)
+
+    return (yield from revocation.end(lists, session, reason=reason, now=now, told=told)) > 0

@@ -17,7 +17,7 @@ from admit.issuer.storage.keyring import Keyring
 from admit.issuer.storage.listening import Listening
 from admit.issuer.storage.schema import HEAD, TABLES, VERSION_TABLE
 from admit.issuer.storage.sqlite_file import check_whole
-from admit.issuer.storage.statement import Bound, DialectName, Long, Many, Publish, Row, Steps
+from admit.issuer.storage.statement import Bound, DialectName, Long, Many, Publish, Row, Steps, Unless
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -299,11 +299,12 @@ async def _drive(connection: asyncpg.Connection, steps: Steps[Any], long: float)
         step = next(steps)
         while True:
             match step:
-                case Bound(statement, params):
-                    compiled = statement.compiled("postgresql")
-                    rows = await connection.fetch(
-                        compiled.sql, *compiled.positional(params), timeout=patience
-                    )
+                case Bound():
+                    rows = await _rows(connection, step, patience)
+                case Unless(first, then, folded):
+                    rows = await _rows(connection, first if folded is None else folded, patience)
+                    for bound in () if rows or folded is not None else then:
+                        await _rows(connection, bound, patience)
                 case Many(statement, many):
                     compiled = statement.compiled("postgresql")
                     await connection.executemany(
@@ -323,6 +324,14 @@ async def _drive(connection: asyncpg.Connection, steps: Steps[Any], long: float)
             step = steps.send(rows)
     except StopIteration as stop:
         return stop.value, publish
+
+
+async def _rows(connection: asyncpg.Connection, bound: Bound, patience: float | None) -> Sequence[Row]:
+    compiled = bound.statement.compiled("postgresql")
+    rows: Sequence[Row] = await connection.fetch(
+        compiled.sql, *compiled.positional(bound.params), timeout=patience
+    )
+    return rows
 
 
 async def _roll_back(connection: asyncpg.Connection) -> None:

@@ -20,7 +20,7 @@ from admit.issuer.storage import sqlite_file
 from admit.issuer.storage.config import StorageConfig
 from admit.issuer.storage.database import Database
 from admit.issuer.storage.keyring import Keyring
-from admit.issuer.storage.statement import Bound, DialectName, Long, Many, Publish, Row, Steps
+from admit.issuer.storage.statement import Bound, DialectName, Long, Many, Publish, Row, Steps, Unless
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -261,9 +261,12 @@ def _drive(connection: sqlite3.Connection, start: _Start) -> tuple[Any, bool]:
         step = next(steps)
         while True:
             match step:
-                case Bound(statement, params):
-                    compiled = statement.compiled("sqlite")
-                    rows = connection.execute(compiled.sql, compiled.named(params)).fetchall()
+                case Bound():
+                    rows = _rows(connection, step)
+                case Unless(first, then):
+                    rows = _rows(connection, first)
+                    for bound in () if rows else then:
+                        _rows(connection, bound)
                 case Many(statement, many):
                     compiled = statement.compiled("sqlite")
                     connection.executemany(compiled.sql, [compiled.named(params) for params in many])
@@ -281,6 +284,11 @@ def _drive(connection: sqlite3.Connection, start: _Start) -> tuple[Any, bool]:
         return stop.value, publish
     finally:
         steps.close()
+
+
+def _rows(connection: sqlite3.Connection, bound: Bound) -> Sequence[Row]:
+    compiled = bound.statement.compiled("sqlite")
+    return connection.execute(compiled.sql, compiled.named(bound.params)).fetchall()
 
 
 def _resolve(jobs: Sequence[_Job]) -> None:

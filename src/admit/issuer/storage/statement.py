@@ -162,7 +162,20 @@ class Long:
 
 LONG: Final = Long()
 
-Step: TypeAlias = Bound | Many | Publish | Long
+
+@dataclass(frozen=True, slots=True)
+class Unless:
+    """`first`, and where it finds no row, each of `then`; the rows are those of `first`.
+
+    PostgreSQL takes `folded` instead, where there is one: a single statement that does all of it in one round trip.
+    """
+
+    first: Bound
+    then: Sequence[Bound]
+    folded: Bound | None = None
+
+
+Step: TypeAlias = Bound | Many | Publish | Long | Unless
 Steps: TypeAlias = Generator[Step, Sequence[Row], T]
 
 

@@ -2,11 +2,25 @@
 
 from collections.abc import Awaitable, Callable
 
+import asyncpg
 import pytest
+from sqlalchemy import select
 
 from admit.errors import ConflictError
-from admit.issuer.revocation import ByClient, ByNode, ByUser, ByUserSessions, Node, NodeKind, store
-from admit.issuer.storage import Database, Steps
+from admit.issuer.audit import AuditEvent, record
+from admit.issuer.audit.store import audit
+from admit.issuer.revocation import (
+    ByClient,
+    ByNode,
+    BySession,
+    ByUser,
+    ByUserSessions,
+    Node,
+    NodeKind,
+    rules,
+    store,
+)
+from admit.issuer.storage import Bound, Database, Publish, Row, Statement, Steps, Unless
 from tests.fixtures.families import ISSUER, NOW, Process
 
 Another = Callable[[], Awaitable[Process]]
@@ -173,3 +187,72 @@ async def test_a_disabled_user_stays_disabled_after_a_restart(
     assert second.service.uris == []
     await second.head()
     assert second.service.uris == [f"{ISSUER}/status/0", f"{ISSUER}/status/1"]
+
+
+def told(ended: int) -> Bound:
+    """The audit record of an end of so many."""
+    return record(AuditEvent.LOGOUT, now=NOW, detail={"ended": ended})
+
+
+async def test_an_end_that_is_told_is_told_once_and_one_that_ends_nothing_is_not(process: Process) -> None:
+    alice = await family(process, "u_alice")
+    for _ in range(2):
+        await process.db.run(
+            store.end, process.lists, ByNode(alice["session"].id), reason="logout", now=NOW, told=told
+        )
+    rows = await process.db.read(Statement(select(audit))())
+    assert [(row["event"], row["detail"]) for row in rows] == [("logout", '{"ended":3}')]
+    assert await live(process, alice) == {"offline"}
+
+
+async def test_a_session_is_ended_as_its_users_only(process: Process) -> None:
+    alice = await family(process, "u_alice")
+    assert await process.end(BySession(alice["session"].id, "u_bob")) == 0
+    assert await process.end(BySession(alice["online"].id, "u_alice")) == 0, "no session"
+    assert await live(process, alice) == set(alice)
+    assert await process.end(BySession(alice["session"].id, "u_alice")) == 3
+    assert await live(process, alice) == {"offline"}
+
+
+async def test_what_was_opened_while_its_session_ended_is_written_down_with_the_rest(
+    process: Process,
+) -> None:
+    """The steps of an end, answered by hand: its second round finds a grant that somebody was just opening."""
+    steps = store.end(process.lists, BySession("s", "u_alice"), reason="logout", now=NOW, told=told)
+    next(steps)
+    found: list[Row] = [{"idx": 4}]
+    late: list[Row] = [{"idx": 9}]
+    nobody: list[Row] = []
+    refs = [process.lists.ref(idx) for idx in (4, 9)]
+    bits = [rules.bit_of(ref) for ref in refs]
+    first = steps.send(found)
+    second = steps.send(late)
+    for step, written in ((first, bits[:1]), (second, bits)):
+        assert isinstance(step, Unless)
+        assert step.folded is not None
+        assert [step.folded.params["bits"], step.then[0].params["bits"]] == [written, written]
+        assert step.folded.params["detail"] == step.then[1].params["detail"] == f'{{"ended":{len(written)}}}'
+    assert isinstance(steps.send(nobody), Publish)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_log_out_on_postgresql_is_four_messages(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    kinds = {"fetch": asyncpg.Connection.fetch, "execute": asyncpg.Connection.execute}
+
+    def counting(kind: str) -> Callable[..., Awaitable[object]]:
+        async def count(self: asyncpg.Connection, sql: str, *args: object, **named: object) -> object:
+            sent.append(sql.split(maxsplit=1)[0])
+            return await kinds[kind](self, sql, *args, **named)
+
+        return count
+
+    await process.user()
+    first, second = await process.session(), await process.session()
+    await process.end(ByNode(first.id))  # what a connection prepares once
+    for kind in kinds:
+        monkeypatch.setattr(asyncpg.Connection, kind, counting(kind))
+    await process.end(BySession(second.id, "u_alice"))
+    assert sent == ["BEGIN", "WITH", "WITH", "EXECUTE"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import bindparam, column, insert, select, table, text, update
+from sqlalchemy import bindparam, column, insert, literal_column, select, table, text, update
 
 from admit.errors import AdmitError, ConfigError, ConflictError, StorageUnavailableError
 from admit.issuer.storage import (
@@ -18,6 +18,7 @@ from admit.issuer.storage import (
     Statement,
     Steps,
     StorageConfig,
+    Unless,
     any_of,
     bound_once,
     insert_or_ignore,
@@ -285,3 +286,34 @@ def test_storage_settings_that_cannot_work_are_refused(name: str) -> None:
         StorageConfig(**{name: 0})  # type: ignore[arg-type]  # ints
     with pytest.raises(ConfigError, match="busy_timeout"):
         StorageConfig(busy_timeout=timedelta(0))
+
+
+WRITE_FOLDED = Statement(
+    select(literal_column("1"))
+    .where(literal_column("1 = 0"))
+    .add_cte(meta.insert().values(key="folded", value="folded").cte("written"))
+)
+
+
+def put_unless(key: str, folded: bool) -> Steps[list[str]]:
+    """`then` and `then too`, where `key` is not there."""
+    then = [INSERT(key="then", value=""), INSERT(key="then too", value="")]
+    rows = yield Unless(READ(key=key), then, WRITE_FOLDED() if folded else None)
+    return [row["key"] for row in rows]
+
+
+async def test_what_depends_on_finding_nothing_is_done_when_nothing_is_found(db: Database) -> None:
+    assert await db.run(put_unless, "a", folded=False) == []
+    assert [row["key"] for row in await db.read(READ_ALL(keys=["then", "then too"]))] == ["then", "then too"]
+
+
+async def test_what_depends_on_finding_nothing_is_left_where_something_is_found(db: Database) -> None:
+    await db.run(put, "a", value="")
+    assert await db.run(put_unless, "a", folded=False) == ["a"]
+    assert await db.read(READ_ALL(keys=["then", "then too"])) == []
+
+
+async def test_postgresql_takes_the_folded_statement_alone_and_sqlite_each_of_them(db: Database) -> None:
+    assert await db.run(put_unless, "a", folded=True) == []
+    written = [row["key"] for row in await db.read(READ_ALL(keys=["folded", "then"]))]
+    assert written == (["folded"] if db.dialect == "postgresql" else ["then"])

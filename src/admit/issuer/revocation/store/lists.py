@@ -6,6 +6,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     FromClause,
+    Insert,
     Integer,
     Select,
     Text,
@@ -17,7 +18,6 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.sql.base import Executable
 
 from admit.issuer.keys.store import signing_key
 from admit.issuer.revocation import rules
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from admit.issuer.revocation.lists import Lists
 
 KID_SEPARATOR: Final = " "
+_ALWAYS: Final = true()
 _IN_USE = status_list.c.dropped_at.is_(None)
 
 SELECT_LISTS: Final = Statement(
@@ -65,8 +66,8 @@ INSERT_CHANGE: Final = Statement(
 )
 
 
-def _insert_changes(dialect: DialectName) -> Executable:
-    """One statement for any number of bits."""
+def set_bits(dialect: DialectName, only: ColumnElement[bool] = _ALWAYS) -> Insert:
+    """Write down any number of `bits`, if `only` holds."""
     given = list_of("bits", BigInteger())
     bit: ColumnElement[int] = (
         func.json_each(given).table_valued("value").c.value
@@ -75,12 +76,12 @@ def _insert_changes(dialect: DialectName) -> Executable:
     )
     each = select(
         tx_id(), bit.bitwise_rshift(literal(rules.LIST_BITS)), bit.bitwise_and(literal(rules.LOW_MASK))
-    ).where(bit >= 0)  # SQLite cannot tell ON CONFLICT from a join's ON without a WHERE
+    ).where(bit >= 0, only)  # SQLite cannot tell ON CONFLICT from a join's ON without a WHERE
     columns = [status_change.c.tx, status_change.c.list, status_change.c.position]
     return insert_or_ignore(status_change).from_select(columns, each)
 
 
-INSERT_CHANGES: Final = Statement(_insert_changes)
+INSERT_CHANGES: Final = Statement(set_bits)
 """Write down that `bits` (`rules.bit_of`) were set. The caller publishes."""
 
 SELECT_HEAD: Final = Statement(select(status_head.c.epoch, status_head.c.seq))
