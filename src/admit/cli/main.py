@@ -15,7 +15,7 @@ _COMMANDS = {
     "key": ("admit.cli.key", "Signing keys: list, rotate, revoke."),
     "epoch": ("admit.cli.epoch", "The epoch of revocations: verifiers trust it to go forward only."),
     "jwk": ("admit.cli.jwk", "Keys: make, convert, thumbprint."),
-    "token": ("admit.cli.token", "Look at tokens."),
+    "token": ("admit.cli.token", "Tokens: look at one, sign one, verify one."),
 }
 _NEEDS_SERVER = frozenset({"serve", "migrate", "user", "session", "grant", "client", "key", "epoch"})
 

@@ -49,7 +49,7 @@ def test_verified_with_a_key_set_it_is_good(admit: Admit, keys: str) -> None:
     assert done.exit_code == 0, done.output
     assert "Good: signature" in done.stdout
     told = json.loads(admit(*asked, "--json", stdin=made()).stdout)
-    assert (told["verified"], told["refused_because"]) == (True, "")
+    assert (told["verified"], told["refused"]) == (True, [])
     assert told["claims"]["sub"] == "u_1"
 
 
@@ -79,12 +79,14 @@ def test_what_an_api_would_refuse_is_exit_code_1_with_the_reason(admit: Admit, k
     assert "Refused: " in done.stdout
     told = json.loads(admit(*asked, "--json", stdin=token).stdout)
     assert told["verified"] is False
-    assert told["refused_because"]
+    (one,) = told["refused"]
+    clause = {"issuer": "4.1.1", "audience": "4.1.3", "expired": "4.1.4", "signature": "RFC 7515 §5.2"}[what]
+    assert clause in one["clause"]
 
 
 def test_without_keys_json_says_that_nothing_was_verified(admit: Admit) -> None:
     told = json.loads(admit("token", "inspect", made(), "--json").stdout)
-    assert (told["verified"], told["refused_because"]) == (False, None)
+    assert (told["verified"], told["refused"]) == (False, [])
 
 
 @pytest.mark.parametrize("junk", ["abc", "a.b.c", "....", "e30.e30.e30", "\x00\x01", "{}"])
@@ -99,7 +101,7 @@ def test_what_is_no_token_is_one_line_and_exit_code_1(admit: Admit, junk: str) -
 def test_nothing_at_all_is_exit_code_2(admit: Admit) -> None:
     done = admit("token", "inspect", stdin="  \n")
     assert done.exit_code == 2
-    assert done.stderr == "admit: no token: give it as argument or on standard input\n"
+    assert done.stderr == "admit: no token: give it in a file or on standard input\n"
 
 
 def test_octets_that_are_no_text_are_one_line(admit: Admit) -> None:

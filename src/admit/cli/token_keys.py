@@ -1,0 +1,127 @@
+"""The keys that a token command is given: a key file, a key set file, or the address of a key set."""
+
+import stat
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from admit.cli.output import UNAVAILABLE, USAGE, fail, read_octets
+from admit.cli.token_reasons import Reason, alg_hint, of_error
+from admit.errors import FetchError, InvalidKeyError, KeyNotFoundError, MalformedTokenError
+from admit.jose import JWK, JWKSet, json
+
+_MAX_KEY = 131_072
+_TIMEOUT = timedelta(seconds=10)
+
+
+def key_file(path: str, alg: str | None, *, what: str = "--key") -> JWK:
+    """A key from a file (JWK, PEM, DER, certificate) or, with `-`, from standard input."""
+    try:
+        return load(path, alg)
+    except InvalidKeyError as error:
+        fail(f"{what} {_called(path)}: {of_error(error)}{alg_hint(error)}", USAGE)
+
+
+def load(path: str, alg: str | None) -> JWK:
+    """As `key_file`, but what is wrong with the key is raised.
+
+    Raises:
+        InvalidKeyError: it cannot be used.
+    """
+    return JWK.load(read_file(path, _MAX_KEY), alg=alg)
+
+
+def read_file(path: str, limit: int) -> bytes:
+    """A file's octets, or with `-` those of standard input; no more than `limit`."""
+    if path == "-":
+        return read_octets(limit)
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(limit)
+    except OSError as error:
+        fail(f"{path} cannot be read ({error.strerror})", USAGE)
+
+
+def warn_if_shared(path: str, key: JWK) -> None:
+    """Say so when a private key lies where others can read it."""
+    if path == "-" or not key.is_private or sys.platform == "win32":
+        return
+    if Path(path).stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        click.echo(f"  note: others on this machine can read {path}: chmod 600 {path}", err=True)
+
+
+def _called(path: str) -> str:
+    return "(standard input)" if path == "-" else path
+
+
+class PublishedKeys:
+    """A key set that another publishes. Of a key that it has and that cannot be used it tells why."""
+
+    def __init__(self, raw: bytes, where: str, alg: str | None) -> None:
+        try:
+            self.keys = JWKSet.load_foreign(raw, rsa_alg=alg)
+            self._entries: list[Any] = json.loads_object(raw, max_size=len(raw) + 1)["keys"]
+        except (InvalidKeyError, MalformedTokenError, KeyError) as error:
+            fail(f"{where} is no key set: {getattr(error, 'detail', '') or 'it cannot be read'}", USAGE)
+
+        if self.keys.private_seen:
+            told = "it holds secret or private keys: whoever publishes it must hear of that. None of them is used."
+            click.echo(f"  note: {where}: {told}", err=True)
+
+    def why_not(self, header: Mapping[str, Any], error: KeyNotFoundError) -> Reason:
+        """Why there is no key for this header: none has its `kid`, or the one that has cannot be used."""
+        kid = header.get("kid")
+        named = [one for one in self._entries if isinstance(one, dict) and one.get("kid") == kid]
+        if kid is None:
+            several = "the token names no kid, and not exactly one key of the set has its alg"
+            return Reason(several, "RFC 7515 §4.1.4", type(error).__name__)
+        if not named:
+            return Reason("kid is not in the key set", "RFC 7515 §4.1.4", type(error).__name__)
+        for entry in named:
+            try:
+                JWK.load(entry)
+            except InvalidKeyError as refused:
+                told = of_error(refused)
+                text = told.text.replace("unusable key", "the set's key of that kid is unusable")
+                return Reason(text, told.clause + alg_hint(refused), told.error)
+        return Reason("several keys of the set have that kid", "RFC 7517 §4.5", type(error).__name__)
+
+
+def published(source: str, alg: str | None, *, internal: bool) -> PublishedKeys:
+    """The key set in a file, on standard input (`-`), or at an https address."""
+    if source.startswith(("https://", "http://")):
+        return PublishedKeys(fetch(source, internal=internal), source, alg)
+    return PublishedKeys(read_file(source, 262_145), _called(source), alg)
+
+
+def fetch(url: str, *, internal: bool) -> bytes:
+    """A key set through the egress guard: https on public addresses, unless its origin is named as one's own."""
+    from admit.fetch import Fetcher, origin_of  # an HTTP client, which only this needs
+
+    try:
+        fetcher = Fetcher(frozenset({origin_of(url)}) if internal else frozenset(), timeout=_TIMEOUT)
+        with closing(fetcher):
+            answer = fetcher.get(url, {"accept": "application/jwk-set+json, application/json"})
+    except FetchError as error:
+        hint = ""
+        if "guard" in error.detail:
+            hint = (
+                ". Plain http is for this machine only"
+                if internal
+                else ". It has to be https on a public address; --allow-internal takes one of your own network"
+            )
+        fail(f"{url} cannot be fetched: {error.detail}{hint}", UNAVAILABLE)
+    if answer.status != 200:
+        fail(f"{url} answered with status {answer.status}", UNAVAILABLE)
+    return answer.body
+
+
+def split(keys: Iterable[JWK]) -> tuple[list[JWK], list[JWK]]:
+    """Keys that verify, and keys that decrypt."""
+    given = list(keys)
+    return [key for key in given if key.verifier], [key for key in given if key.unwrapper]
