@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,7 @@ SECTIONS = (
 )
 
 
+@cache
 def page() -> str:
     """What docs/reference/jose.md should hold now."""
     lines = [
