@@ -88,6 +88,17 @@ class Agenda:
         with self.wake:
             return self._needs_keys and self._keys.may_force_by_head(self._boottime())
 
+    def expect_new_keys(self) -> None:
+        """A key that was held was given up, so there is a new one."""
+        with self.wake:
+            self._keys.note_revoked(self._boottime())
+            self.wake.notify_all()
+
+    @property
+    def expects_new_keys(self) -> bool:
+        """Whether a key was given up a moment ago, and not every node of the issuer can be trusted to name the next."""
+        return self._needs_keys and self._keys.changing > 0
+
     def force_poll(self) -> Future[None] | None:
         """A question about revocations now: the one under way, a new one, or None while the issuer fails to answer.
 
@@ -180,7 +191,7 @@ class Agenda:
                     self.poll_due = min(self.poll_due, boot)
                 self._keys.succeeded(boot, self._jitter)
                 if self._sought is not None and not has(self._sought):
-                    self._keys.note_absent(self._sought, boot)
+                    self._keys.note_absent(self._sought, boot, self._jitter)
             self._sought = None
             waiting, self._keys_wait = self._keys_wait, None
         _finish(waiting)

@@ -16,9 +16,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import timedelta
 
+from admit.errors import KeysUnavailableError
 from admit.fetch import Fetcher, Response
 from admit.jose import JWKSet
 from admit.verifier import follower_stream, freshness
+from admit.verifier import keys as key_rules
 from admit.verifier.agenda import Agenda
 from admit.verifier.counters import Following
 from admit.verifier.episodes import Episode
@@ -128,8 +130,8 @@ class Follower(Holding):
 
     @property
     def keys_error(self) -> str | None:
-        """The code of the last failure to have keys that no success has followed."""
-        return self._keys.error
+        """The code of the last failure to have keys that no success has followed, or while new ones are expected."""
+        return self._keys.error or (KeysUnavailableError.code if self._agenda.expects_new_keys else None)
 
     @property
     def last_error(self) -> str | None:
@@ -319,11 +321,13 @@ class Follower(Holding):
     def _ask(self) -> None:
         assert self._polling is not None
         self._agenda.poll_begin()
-        outcome = Outcome.FAILED
+        outcome, before = Outcome.FAILED, self.snapshot
         try:
             outcome = self._polling.ask()
         finally:
             self._agenda.poll_done(outcome)
+            if key_rules.names_any(before.keys, self.snapshot.held.revoked_kids - before.held.revoked_kids):
+                self._agenda.expect_new_keys()
         if self._state is not None:
             self._state.save(self.snapshot, self._polling.proof, self._keys.body)
 

@@ -18,6 +18,12 @@ _LOG = logging.getLogger("admit.verifier")
 _REDISCOVER = 3600.0
 _RETRY_DISCOVERY = 60.0
 
+# Not from a cache on the way: a key that was given up would live on in it, and a new one be missing.
+_KEYS: Mapping[str, str] = {
+    "accept": "application/jwk-set+json, application/json",
+    "cache-control": "no-cache",
+}
+
 Get = Callable[[str, Mapping[str, str]], Response]
 
 
@@ -98,7 +104,7 @@ class IssuerKeys:
         url = self._trust.jwks if isinstance(self._trust.jwks, str) else self._discovered(boot).jwks
         if url is None:
             raise FetchError("the metadata names no key set")
-        response = self._get(url, {"accept": "application/jwk-set+json, application/json"})
+        response = self._get(url, _KEYS)
         if response.status != 200:
             raise FetchError("the key set was not given")
         return response.body

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from admit.errors import InvalidKeyError, KeysUnavailableError, MalformedTokenError
 from admit.jose import JWK, JWKSet
@@ -19,11 +19,15 @@ STATUS_COOL_DOWN = 2.0
 """Seconds between fetches that heads signed by an unknown key force: only the issuer itself can send one."""
 MAX_STALE = 86_400.0
 """Seconds for which old keys are good while the issuer cannot be reached."""
+ASK_AGAIN = 6.0
+"""Seconds after which keys are fetched once more that lacked one: another node may learn of a new key 5 s later."""
+_ASK_AGAIN_SPREAD = (1.0, 1.5)
 REMEMBERED_ABSENT = 300.0
 MAX_ABSENT = 1_000
 _RETRY = 2.0
 _MAX_RETRY = 60.0
 
+T = TypeVar("T")
 Jitter = Callable[[float, float], float]
 
 
@@ -36,12 +40,16 @@ class KeySchedule:
     forced_by_head_at: float | None = None
     failures: int = 0
     tried: bool = False
+    changing: int = 0
+    """Fetches to come until a new key has reached every node of the issuer; 0 where no key was given up lately."""
     _absent: OrderedDict[str, float] = field(default_factory=OrderedDict)
+    _missed: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     def may_force(self, kid: str, boot: float) -> bool:
         """Whether an unknown `kid` may cause a fetch now. Each yes starts the cool-down.
 
-        Strangers can write any `kid`; so they get one fetch in 30 s between them, and one `kid` one in 5 minutes.
+        Strangers can write any `kid`; so they get one fetch and its repetition in 30 s between them, and a `kid` that
+        stays missing one in 5 minutes.
         """
         if not is_cool(self.forced_at, boot) or self.is_absent(kid, boot):
             return False
@@ -59,32 +67,56 @@ class KeySchedule:
         return True
 
     def is_absent(self, kid: str, boot: float) -> bool:
-        """Whether a fetch within the last 5 minutes showed that there is no such key."""
+        """Whether fetches a short while ago showed that there is no such key."""
         until = self._absent.get(kid)
         return until is not None and boot < until
 
-    def note_absent(self, kid: str, boot: float) -> None:
-        """Remember a `kid` that a fetch did not bring."""
-        self._absent[kid] = boot + REMEMBERED_ABSENT
-        self._absent.move_to_end(kid)
-        while len(self._absent) > MAX_ABSENT:
-            self._absent.popitem(last=False)
+    def note_absent(self, kid: str, boot: float, jitter: Jitter) -> None:
+        """Remember a `kid` that a fetch did not bring.
+
+        The first time for seconds, and the keys are fetched once more: a node that has not heard of a new key yet gives
+        the old ones. When it is missing again, for 5 minutes.
+        """
+        again = boot + ASK_AGAIN * jitter(*_ASK_AGAIN_SPREAD)
+        if kid in self._missed:
+            del self._missed[kid]
+            _note(self._absent, kid, boot + REMEMBERED_ABSENT)
+        else:
+            _note(self._missed, kid, None)
+            _note(self._absent, kid, again)
+            self.due = min(self.due, again)
+
+    def note_revoked(self, boot: float) -> None:
+        """A key that was held is void, so there is a new one: fetch it now, and once more in seconds."""
+        self.due, self.changing = boot, 2
 
     def begin_anew(self, boot: float) -> None:
         """Forget all times: the clock that they were noted by went back."""
         self.due, self.forced_at, self.forced_by_head_at = boot, None, None
         self._absent.clear()
+        self._missed.clear()
 
     def succeeded(self, boot: float, jitter: Jitter) -> None:
         """Plan the next refresh; spread, so that many verifiers do not ask together."""
         self.tried, self.failures = True, 0
         self.due = boot + REFRESH * jitter(0.8, 1.0)
+        self.changing = max(0, self.changing - 1)
+        if self.changing:
+            self.due = boot + ASK_AGAIN * jitter(*_ASK_AGAIN_SPREAD)
 
     def failed(self, boot: float, jitter: Jitter) -> None:
         """Plan the next try, later after each failure."""
         self.tried = True
         self.due = boot + min(_MAX_RETRY, _RETRY * 2 ** min(self.failures, 6)) * jitter(0.5, 1.0)
         self.failures += 1
+
+
+def _note(memory: OrderedDict[str, T], kid: str, value: T) -> None:
+    """Strangers write kids, so what is remembered of them is bounded: the oldest goes."""
+    memory[kid] = value
+    memory.move_to_end(kid)
+    while len(memory) > MAX_ABSENT:
+        memory.popitem(last=False)
 
 
 def is_cool(forced_at: float | None, boot: float, cool_down: float = COOL_DOWN) -> bool:
@@ -153,6 +185,13 @@ def without(view: KeyView, revoked: frozenset[str]) -> KeyView:
     tokens = [key for key in view.tokens if key.kid not in revoked]
     status = [key for key in view.status if key.kid not in revoked]
     return KeyView(_load_keys(tokens), _load_keys(status), view.fetched_at)
+
+
+def names_any(view: KeyView | None, kids: Collection[str]) -> bool:
+    """Whether one of these kids is a key's that is held."""
+    if not kids or view is None or isinstance(view.tokens, JWK):
+        return False
+    return any(key.kid in kids for key in (*view.tokens, *view.status))
 
 
 def _kid(entry: dict[str, Any]) -> str:

@@ -62,20 +62,42 @@ def test_a_revoked_key_is_left_out() -> None:
     assert keys.without(view, frozenset({"unknown"})) is view
 
 
-def test_an_unknown_kid_fetches_once_in_thirty_seconds_and_the_same_kid_once_in_five_minutes() -> None:
+def test_an_unknown_kid_fetches_once_in_thirty_seconds() -> None:
     schedule = keys.KeySchedule()
     assert schedule.may_force("a", 0.0)
     assert not schedule.may_force("b", 29.9)
     assert schedule.may_force("b", 30.0)
-    schedule.note_absent("b", 30.0)
-    assert not schedule.may_force("b", 61.0)
-    assert schedule.may_force("b", 331.0)
+
+
+def test_a_missing_kid_is_asked_for_again_in_seconds_and_then_once_in_five_minutes() -> None:
+    schedule = keys.KeySchedule()
+    schedule.succeeded(0.0, upper)
+    schedule.note_absent("b", 0.0, upper)
+    assert schedule.due == 9.0, "once more by itself"
+    assert not schedule.may_force("b", 8.9)
+    assert schedule.may_force("b", 9.0)
+    schedule.succeeded(9.0, upper)
+    schedule.note_absent("b", 9.0, upper)
+    assert schedule.due == 9.0 + keys.REFRESH
+    assert not schedule.may_force("b", 308.9)
+    assert schedule.may_force("b", 309.0)
+
+
+def test_after_a_key_was_given_up_keys_are_fetched_now_and_once_more_in_seconds() -> None:
+    schedule = keys.KeySchedule()
+    schedule.succeeded(0.0, upper)
+    schedule.note_revoked(20.0)
+    assert (schedule.due, schedule.changing) == (20.0, 2)
+    schedule.succeeded(20.0, upper)
+    assert (schedule.due, schedule.changing) == (29.0, 1)
+    schedule.succeeded(29.0, upper)
+    assert (schedule.due, schedule.changing) == (29.0 + keys.REFRESH, 0)
 
 
 def test_the_memory_of_absent_kids_is_bounded() -> None:
     schedule = keys.KeySchedule()
     for number in range(keys.MAX_ABSENT + 10):
-        schedule.note_absent(str(number), 0.0)
+        schedule.note_absent(str(number), 0.0, upper)
     assert not schedule.is_absent("0", 1.0)
     assert schedule.is_absent(str(keys.MAX_ABSENT + 9), 1.0)
 

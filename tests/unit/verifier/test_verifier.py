@@ -450,6 +450,54 @@ def test_a_new_key_is_fetched_when_its_first_token_comes(issuer: StatusIssuer, c
         assert issuer.hits.count("/jwks") == 2
 
 
+def test_a_new_key_that_the_node_asked_had_not_heard_of_is_good_in_seconds(
+    issuer: StatusIssuer, clock: Clock
+) -> None:
+    with following(issuer, clock=clock) as verifier:
+        verifier.verify(issuer.token())
+        issuer.jwks_body = issuer.jwks()
+        issuer.key = JWK.generate("ES256")
+        token = issuer.token(exp=clock.wall + 600)
+        for _ in range(2):
+            with pytest.raises(KeyNotFoundError):
+                verifier.verify(token)
+        assert issuer.hits.count("/jwks") == 2
+        issuer.jwks_body = None
+        clock.pass_time(9)
+        ask(verifier, issuer)
+        assert verifier.verify(token).subject == "u_alice"
+        assert issuer.hits.count("/jwks") == 3
+
+
+def test_after_a_key_was_stolen_tokens_of_the_next_are_not_401_at_any_node(
+    issuer: StatusIssuer, clock: Clock
+) -> None:
+    """The node that is asked for keys lags behind the one that signs: what is not known yet is 503."""
+    with following(issuer, clock=clock) as verifier:
+        old = issuer.token()
+        verifier.verify(old)
+        spare = JWK.generate("ES256")  # another algorithm's, say: else nothing would be left to publish
+        issuer.jwks_body = json.dumps(
+            {"keys": [k.public().to_dict() for k in (issuer.key, spare, issuer.status_key)]}
+        ).encode()
+        verifier.close()
+        issuer.revoked_kids, issuer.key = frozenset({str(issuer.key.kid)}), JWK.generate("ES256")
+        clock.pass_time(5)
+        ask(verifier, issuer)
+        token = issuer.token(exp=clock.wall + 600)
+        with pytest.raises(KeysUnavailableError):
+            verifier.verify(token)
+        with pytest.raises(RevokedError):
+            verifier.verify(old)
+        ask(verifier, issuer)
+        issuer.jwks_body = None
+        clock.pass_time(9)
+        ask(verifier, issuer)
+        assert verifier.verify(token).subject == "u_alice"
+        with pytest.raises(KeyNotFoundError):
+            verifier.verify(issuer.token(key=JWK.generate("ES256")))
+
+
 @pytest.mark.threat("JWT-jwks", off="admit.verifier.keys:is_cool")
 def test_ten_thousand_unknown_kids_cost_two_fetches_and_no_good_token_is_refused(
     issuer: StatusIssuer, clock: Clock
