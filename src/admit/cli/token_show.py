@@ -96,7 +96,7 @@ def ticket(reading: Reading, verdict: bool | None, now: float, columns: int) -> 
     sealed = reading.encrypted and reading.claims is None
     stub = "VOID" if void else "GOOD" if verdict else "SEALED" if sealed else "UNPROVED"
     tint = "red" if void else "green" if verdict else "yellow"
-    main = min(columns, 84) - _STUB - 7
+    main = min(columns, 84) - _STUB - 8
     typ = reading.header.get("typ")
     kind = KINDS.get(fold_typ(typ), "").partition(",")[0] if isinstance(typ, str) else ""
     rows = (
@@ -202,7 +202,7 @@ def heading(text: str) -> None:
 
 def wrapped(text: str, columns: int | None, *, word: str = "", tint: str | None = None) -> None:
     """A sentence, indented; `word` at its start carries the colour, or all of it."""
-    lines = [text] if columns is None else folded(text, max(16, columns - 2))
+    lines = [text] if columns is None else folded(text, max(16, columns - 4))
     for number, line in enumerate(lines):
         if word and number == 0:
             line = styled(word, fg=tint) + line.removeprefix(word)
@@ -218,6 +218,7 @@ def styled(text: str, **style: Any) -> str:
 
 def folded(text: str, room: int) -> list[str]:
     """Lines that fit; a value without spaces is cut anywhere, since nothing may be left out."""
+    room = room if cells(text) == len(text) else room // 2  # wide characters are counted as one
     return textwrap.wrap(text, room, break_long_words=True, break_on_hyphens=False) or [""]
 
 

@@ -21,6 +21,7 @@ from admit.jose import json as strict_json
 from admit.tokens.size import BUDGET
 
 _MAX_CLAIMS = 65_536
+_LONGEST = 10 * 366 * 86_400
 _SPAN = re.compile(r"([0-9]{1,9})(s|m|h|d)\Z")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -30,10 +31,10 @@ def duration(text: str, flag: str) -> timedelta:
     found = _SPAN.match(text)
     if found is None or int(found[1]) == 0:
         fail(f"{flag} is a length of time such as 90s, 10m, 2h or 7d", USAGE)
-    try:
-        return timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
-    except OverflowError:
-        fail(f"{flag} is longer than any token lives", USAGE)
+    seconds = int(found[1]) * _SECONDS[found[2]]
+    if seconds > _LONGEST:
+        fail(f"{flag} is longer than ten years; no token should live so long", USAGE)
+    return timedelta(seconds=seconds)
 
 
 @click.command()

@@ -1,6 +1,7 @@
 """`admit jwk`: what is made can be read back, and nothing is written over."""
 
 import json
+import shlex
 import stat
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from admit import JWK
 from admit.cli.main import main
+from admit.jose import JWKSet
 
 
 def run(*args: str, given: bytes = b"") -> Result:
@@ -70,3 +72,67 @@ def test_what_is_no_key_is_refused_in_one_line(given: bytes) -> None:
         refused = run(command, given=given)
         assert refused.exit_code == 2
         assert refused.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True, raising=False)
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_private_key_is_shown_on_a_terminal_only_by_a_named_flag(tmp_path: Path) -> None:
+    key = JWK.generate("ES256")
+    file = tmp_path / "key.json"
+    file.write_bytes(key.to_private_bytes())
+    for form in ("jwk", "pem", "der"):
+        for command in (("generate", "ES256"), ("convert", str(file))):
+            refused = run(*command, "--form", form)
+            assert (refused.exit_code, refused.stdout) == (2, "")
+            assert "--out FILE" in refused.stderr
+    assert JWK.load(run("convert", str(file), "--show-private").stdout_bytes) == key
+    assert JWK.load(run("generate", "ES256", "--show-private").stdout_bytes).is_private
+    assert JWK.load(run("convert", str(file), "--public").stdout_bytes) == key.public()
+    assert run("convert", str(file), "--public", "--form", "der").exit_code == 2
+    assert run("convert", str(file), "--out", str(tmp_path / "copy.json")).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("es256", "is it ES256?"), ("RS265", "RS256"), ("x", "To sign: HS256")]
+)
+def test_a_misspelt_algorithm_is_told_with_the_one_meant(typed: str, meant: str) -> None:
+    for command in (("generate", typed), ("convert", "--alg", typed)):
+        refused = run(*command, given=b"")
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert meant in refused.stderr
+
+
+def test_a_secret_in_a_text_file_becomes_a_key_without_its_line_break(tmp_path: Path) -> None:
+    octets = b"4d7e-91ac-shared-by-both-sides-of-us"
+    made = run("convert", "--octets", "--alg", "HS256", given=octets + b"\n")
+    assert JWK.load(made.stdout_bytes) == JWK.secret(octets, "HS256")
+    raw = bytes(range(200, 231)) + b"\n"
+    assert JWK.load(run("convert", "--octets", "--alg", "HS256", given=raw).stdout_bytes) == JWK.secret(
+        raw, "HS256"
+    )
+    for options, given in (((), octets), (("--alg", "HS256"), b"short"), (("--alg", "ES256"), octets)):
+        refused = run("convert", "--octets", *options, given=given)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert given.decode() not in refused.stderr
+
+
+def test_a_key_set_to_publish_has_public_keys_alone() -> None:
+    key = JWK.generate("ES256")
+    made = run("convert", "--public", "--set", given=key.to_private_bytes())
+    assert list(JWKSet.load(made.stdout_bytes)) == [key.public()]
+    for options in (("--set",), ("--set", "--public", "--form", "pem")):
+        assert run("convert", *options, given=key.to_private_bytes()).exit_code == 2
+    assert run("convert", "--set", "--public", given=JWK.generate("HS256").to_private_bytes()).exit_code == 2
+
+
+def test_the_next_command_that_is_told_works(tmp_path: Path) -> None:
+    for alg, form in (("RS256", "pem"), ("ES256", "jwk"), ("ML-DSA-44", "der")):
+        out = str(tmp_path / f"{alg} key")
+        told = run("generate", alg, "--form", form, "--out", out).stderr
+        command = shlex.split(told.partition("next: ")[2])
+        assert command[:2] == ["admit", "jwk"]
+        assert run(*command[2:]).exit_code == 0
