@@ -76,5 +76,6 @@ TWINS: dict[str, Callable[..., Any]] = {
     "admit.verifier.ends.redis:RedisEndStore._join": joined_as_it_is,
     "admit.verifier.ends.view:is_unknown": never_unknown,
     "admit.verifier.ends.store:PolledEndStore.is_fresh": always_fresh,
+    "admit.verifier.ends.held:has_room": lambda own, others, limit: own + others <= limit,
     "admit.verifier.ends.held:may_forget": forgotten_by_wall,
 }

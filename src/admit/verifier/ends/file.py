@@ -29,8 +29,9 @@ class FileEndStore(PolledEndStore):
     what is needed. A file that vanished is written again with what this process holds; one that is gone when no process
     runs is forgotten, so it belongs on a disk that outlives restarts and deployments.
 
-    `keep` is the longest life of a token, at least. Over `limit` ends no more are taken, with an error. Needs POSIX
-    locks, so not on Windows, nor on network file systems.
+    `keep` is the longest life of a token, at least. Over `limit` ends no more are taken, with an error, and
+    of one issuer no more than half of what the others leave of it. Needs POSIX locks, so not on Windows, nor on network
+    file systems.
 
     Raises:
         ConfigError: a duration out of range, or a place that others can write.

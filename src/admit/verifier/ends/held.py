@@ -1,7 +1,9 @@
 """What one process holds of a store of ends, and when it may forget. The caller holds the lock."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from admit.errors import EndStoreError, EndStoreFullError
 from admit.verifier.ends import view
@@ -21,6 +23,7 @@ class HeldEnds:
         self._wall = wall
         self._boottime = boottime
         self._ends: dict[End, float] = {}
+        self._counts: Counter[str] = Counter()
         self._older: dict[str, view.IssuerEnds] = {}
         self._newer: dict[str, view.IssuerEnds] = {}
         self._recent = 0
@@ -53,15 +56,28 @@ class HeldEnds:
             raise EndStoreError("the store has far more ends than its limit")
         for end in new:
             self._ends[end] = boot + (end.until - wall)
+            self._counts[end.issuer] += 1
         self._publish(new, self.view.since if since is None else since)
 
-    def check_room(self, number: int) -> None:
-        """Raise EndStoreFullError where `number` more would exceed the limit: what is held is never dropped for it."""
-        if len(self._ends) + number > self._limit:
+    def check_room(self, new: Collection[End]) -> None:
+        """Raise EndStoreFullError where these would exceed the limit: what is held is never dropped for it.
+
+        An issuer has room for half of what the others leave of the limit: none can fill the store, by malice or by a
+        storm of events, and so keep another's ends out.
+        """
+        more = Counter(end.issuer for end in new)
+        if not self._have_room(more):
             self._sweep_due = 0.0
             self.forget()
-        if len(self._ends) + number > self._limit:
-            raise EndStoreFullError("the store of ends is full")
+        if not self._have_room(more):
+            raise EndStoreFullError("the store of ends is full, or this issuer's share of it")
+
+    def _have_room(self, more: Mapping[str, int]) -> bool:
+        total = len(self._ends)
+        return all(
+            has_room(self._counts[issuer] + number, total - self._counts[issuer], self._limit)
+            for issuer, number in more.items()
+        )
 
     def forget(self) -> list[End]:
         """Drop what is over, now and then; returns what was dropped.
@@ -76,6 +92,7 @@ class HeldEnds:
         if over:
             for end in over:
                 del self._ends[end]
+            self._counts = Counter(end.issuer for end in self._ends)
             self._older, self._newer, self._recent = view.collect(self._ends), {}, 0
             self._publish((), self.view.since)
         return over
@@ -88,7 +105,19 @@ class HeldEnds:
         if self._recent > _RECENT:
             self._older, self._newer, self._recent = view.merge(self._older, self._newer), {}, 0
         layers = view.layered(self._older, self._newer)
-        self.view = replace(self.view, layers=layers, since=since, count=len(self._ends), stamp=object())
+        self.view = replace(
+            self.view,
+            layers=layers,
+            since=since,
+            count=len(self._ends),
+            counts=MappingProxyType(dict(self._counts)),
+            stamp=object(),
+        )
+
+
+def has_room(own: int, others: int, limit: int) -> bool:
+    """Whether an issuer may have `own` ends beside the `others'`: at most half of what they leave, rounded up."""
+    return own <= (limit - others + 1) // 2
 
 
 def may_forget(end: End, at: float, wall: float, boot: float) -> bool:

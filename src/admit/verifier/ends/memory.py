@@ -24,7 +24,8 @@ class MemoryEndStore:
 
     A push reaches one worker of several, and no other of them would learn of it here; after a restart nothing is known.
     So this is for development, tests, and a single process that its issuer tells again. `keep` is the longest life of a
-    token, at least; over `limit` ends no more are taken, with an error.
+    token, at least. Over `limit` ends no more are taken, with an error, and of one issuer no more than half of what the
+    others leave of it.
 
     Raises:
         ConfigError: `keep` or `limit` out of range.
@@ -80,7 +81,7 @@ class MemoryEndStore:
             new = self._held.missing(ends)
             if not new:
                 return False
-            self._held.check_room(len(new))
+            self._held.check_room(new)
             self._held.take(new)
             return True
 

@@ -40,7 +40,8 @@ class RedisEndStore(PolledEndStore):
     loses together with every process that read them are forgotten unnoticed: let it write with `appendfsync always`
     where that must not be.
 
-    `keep` is the longest life of a token, at least. Over `limit` ends no more are taken, with an error.
+    `keep` is the longest life of a token, at least. Over `limit` ends no more are taken, with an error, and
+    of one issuer no more than half of what the others leave of it.
 
     Raises:
         ConfigError: a duration out of range, or redis-py is missing.
@@ -144,6 +145,8 @@ class RedisEndStore(PolledEndStore):
                 return _Found(epoch.decode(), float(answer[2]), ends, place, mark)
 
     def _write(self, ends: Sequence[End]) -> bool:
+        if not self._epoch:
+            self._read()  # what room there is for an issuer is told by what is held
         new = self._new(ends)
         if not new:
             return False

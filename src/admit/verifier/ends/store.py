@@ -16,7 +16,8 @@ from admit.verifier.ends.held import HeldEnds
 from admit.verifier.ends.view import EndView
 
 _LOG = logging.getLogger("admit.verifier")
-LIMIT = 100_000
+LIMIT = 200_000
+"""Ends that a store takes. One issuer has room for half of what the others leave: so a single one for 100,000."""
 KEEP = timedelta(days=1)
 _MIN_KEEP, _MAX_KEEP = timedelta(minutes=15), timedelta(days=31)
 _ALL: "weakref.WeakSet[PolledEndStore]" = weakref.WeakSet()
@@ -249,7 +250,7 @@ class PolledEndStore(ABC):
         """Those that are not held and not over, if there is room for them. Raises EndStoreFullError."""
         wall = self._wall()
         new = [end for end in self._held.missing(ends) if end.until > wall]
-        self._held.check_room(len(new))
+        self._held.check_room(new)
         return new
 
     def _run(self) -> None:

@@ -46,6 +46,8 @@ class EndView:
     )
     since: float = 0.0
     count: int = 0
+    counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    """How many of them each issuer told."""
     stamp: object = field(default_factory=object, repr=False, compare=False)
 
     def is_ended(

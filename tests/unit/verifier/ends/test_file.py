@@ -239,7 +239,7 @@ def test_a_folder_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
 
 
 def test_a_full_file_takes_no_more_and_keeps_what_it_has(store: Make) -> None:
-    found = store(limit=2)
+    found = store(limit=3)
     found.add([end(subject="a"), end(subject="b")])
     with pytest.raises(EndStoreFullError):
         found.add([end(subject="c")])

@@ -78,7 +78,7 @@ def test_asking_takes_as_long_with_many_ends_as_with_few() -> None:
 
 
 def test_a_full_store_says_so_and_drops_nothing() -> None:
-    store = MemoryEndStore(limit=2, **clocks(Clock()))
+    store = MemoryEndStore(limit=3, **clocks(Clock()))
     assert store.add([end(subject="a")])
     assert store.add([end(subject="b")])
     with pytest.raises(EndStoreFullError):
@@ -86,6 +86,43 @@ def test_a_full_store_says_so_and_drops_nothing() -> None:
     assert store.view.is_ended(ISSUER, "a", iat=NOW)
     assert store.view.is_ended(ISSUER, "b", iat=NOW)
     assert not store.add([end(subject="a")])  # what is there needs no room
+
+
+@pytest.mark.threat("O-3", off="admit.verifier.ends.held:has_room")
+def test_an_issuer_that_floods_a_store_keeps_no_others_ends_out() -> None:
+    store = MemoryEndStore(limit=100, **clocks(Clock()))
+
+    def flood(issuer: str) -> int:
+        """How many of it are taken."""
+        for number in range(200):
+            try:
+                store.add([end(issuer=issuer, subject=f"u{number}")])
+            except EndStoreFullError:
+                return number
+        raise AssertionError("no bound at all")
+
+    assert [flood(f"https://{name}.example") for name in "abcd"] == [50, 25, 13, 6]
+    assert store.add([end(subject="alice")])
+    assert store.view.is_ended(ISSUER, "alice", iat=NOW)
+    assert store.view.is_ended("https://a.example", "u49", iat=NOW), "and nothing is dropped for it"
+    assert store.view.counts == {
+        "https://a.example": 50,
+        "https://b.example": 25,
+        "https://c.example": 13,
+        "https://d.example": 6,
+        ISSUER: 1,
+    }
+
+
+def test_a_share_is_free_again_once_its_ends_are_over() -> None:
+    clock = Clock()
+    store = MemoryEndStore(limit=4, **clocks(clock))
+    store.add([end(subject="a", until=NOW + 10), end(subject="b", until=NOW + 10)])
+    with pytest.raises(EndStoreFullError):
+        store.add([end(subject="c")])
+    clock.pass_time(11)
+    assert store.add([end(subject="c"), end(subject="d")])
+    assert store.view.counts == {ISSUER: 2}
 
 
 def test_a_full_store_has_room_again_once_something_is_over() -> None:

@@ -74,7 +74,7 @@ def test_all_keys_have_one_hash_tag(store: Make, redis_url: str) -> None:
 
 
 def test_a_full_store_takes_no_more_and_keeps_what_it_has(store: Make) -> None:
-    one, two = store(limit=2), store(limit=2)
+    one, two = store(limit=3), store(limit=3)
     one.add([end(subject="a"), end(subject="b")])
     with pytest.raises(EndStoreFullError):
         one.add([end(subject="c")])
