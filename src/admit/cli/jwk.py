@@ -36,11 +36,7 @@ def _file(path: Path | None, what: bytes, *, secret: bool, shown: bool) -> None:
     """
     if path is None:
         if sys.stdout.isatty():
-            if secret and not shown:
-                fail(
-                    "a private key is not shown on a terminal: give --out FILE, pipe it, or say --show-private",
-                    USAGE,
-                )
+            check_shown(secret=secret, named=shown)
             if b"\x00" in what:
                 fail("DER is not text: give --out FILE, or pipe it", USAGE)
         sys.stdout.buffer.write(what)
@@ -53,6 +49,13 @@ def _file(path: Path | None, what: bytes, *, secret: bool, shown: bool) -> None:
         fail(f"{path} cannot be written ({error.strerror})", USAGE)
     with os.fdopen(opened, "wb") as file:
         file.write(what)
+
+
+def check_shown(*, secret: bool, named: bool) -> None:
+    """Refuse to show a secret on a terminal that was not asked for by name."""
+    if secret and not named:
+        told = "a private key is not shown on a terminal: give --out FILE, pipe it, or say --show-private"
+        fail(told, USAGE)
 
 
 @jwk.command()

@@ -21,9 +21,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 def show_json(value: Any) -> None:
     """One JSON document, indented, in UTF-8. What a terminal could take for a command is escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False)
-    click.echo(
-        "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
-    )
+    click.echo("\n".join(harmless(line) for line in text.split("\n")))
+
+
+def harmless(text: str) -> str:
+    """One line of text; what a terminal could take for a command is escaped, as JSON does."""
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

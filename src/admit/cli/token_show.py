@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 
 import click
 
+from admit.cli import output
 from admit.cli.output import colour
 from admit.cli.token_reading import Reading
 from admit.cli.token_reasons import Reason
@@ -248,11 +249,10 @@ def plain(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """A value on one line; what a terminal could take for a command is escaped, as JSON does."""
+    """A value on one line: text as it is where it is harmless, everything else as JSON."""
     if isinstance(value, str) and value.isprintable():
         return value
-    text = json.dumps(value, ensure_ascii=False)
-    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+    return output.harmless(json.dumps(value, ensure_ascii=False))
 
 
 def is_time(value: object) -> TypeGuard[int | float]:

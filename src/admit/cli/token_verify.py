@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
+from admit.cli import output
 from admit.cli import token_show as show
 from admit.cli.output import REFUSED, USAGE, colour, fail, show_json, told_errors
 from admit.cli.token_inspect import token_text
@@ -140,12 +141,9 @@ def _refuse(reasons: list[Reason]) -> NoReturn:
 
 def _pleasant(text: str, said: dict[str, Any], now: float) -> None:
     """For people: JSON with its names told apart; what was checked stands on standard error."""
-    lines = json.dumps(said, indent=2, ensure_ascii=False).splitlines()
-    for line in lines:
-        name, colon, rest = line.partition('": ')
-        safe = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in rest)
-        label = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in name)
-        click.echo(show.styled(label + '"', bold=True) + ": " + safe if colon else label)
+    for line in json.dumps(said, indent=2, ensure_ascii=False).split("\n"):
+        name, colon, rest = output.harmless(line).partition('": ')
+        click.echo(show.styled(name + '"', bold=True) + ": " + rest if colon else name)
     exp = said.get("exp")
     left = f"; expires in {show.span(exp - now)}" if show.is_time(exp) and exp > now else ""
     good = click.style("good", fg="green") if colour(sys.stderr) else "good"

@@ -79,6 +79,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True, raising=False)
 
 
+@pytest.mark.threat("INF-keys", off="admit.cli.jwk:check_shown")
 @pytest.mark.usefixtures("terminal")
 def test_a_private_key_is_shown_on_a_terminal_only_by_a_named_flag(tmp_path: Path) -> None:
     key = JWK.generate("ES256")

@@ -90,7 +90,7 @@ def test_claims_of_a_good_token_on_a_terminal_are_still_json(look: Look, tmp_pat
     assert "good" in good.stderr
 
 
-@pytest.mark.threat("INF-log")
+@pytest.mark.threat("INF-log", off="admit.cli.output:harmless")
 def test_a_claim_cannot_draw_on_the_terminal(look: Look, tmp_path) -> None:
     odd = {"sub": "\x1b[2J\r\nGOOD", "\x1b[31mname": "\u202e", 'a": b': "\x9b1m"}
     text = jwt.sign(odd, KEY, issuer="\x1b]0;x\x07", audience=AUD, lifetime=timedelta(minutes=5))
