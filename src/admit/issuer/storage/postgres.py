@@ -15,6 +15,7 @@ from admit.issuer.storage.config import StorageConfig
 from admit.issuer.storage.database import Database
 from admit.issuer.storage.keyring import Keyring
 from admit.issuer.storage.listening import Listening
+from admit.issuer.storage.publishing import Connection
 from admit.issuer.storage.schema import HEAD, TABLES, VERSION_TABLE
 from admit.issuer.storage.sqlite_file import check_whole
 from admit.issuer.storage.statement import Bound, DialectName, Long, Many, Publish, Row, Steps, Unless
@@ -25,19 +26,6 @@ _Start: TypeAlias = Callable[[], Steps[Any]]
 
 ATTEMPTS: Final = 3
 RETRIED: Final = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
-
-# Planned once for a connection: every end pays for it, and ends commit one at a time.
-PREPARE_PUBLISH: Final = (
-    "PREPARE admit_publish AS"
-    " WITH h AS (UPDATE status_head SET seq = seq + 1 RETURNING epoch, seq)"
-    " INSERT INTO status_batch (epoch, seq, tx, at)"
-    # Asked for one by one: without a head row they are NULL, and the key refuses rather than publish nothing.
-    " SELECT (SELECT epoch FROM h), (SELECT seq FROM h),"
-    " pg_current_xact_id()::text::bigint, extract(epoch from clock_timestamp())"
-)
-# One simple-query message: from taking the head's lock to COMMIT the server waits for nobody, so that seq order is
-# commit order and a client that dies holds no lock.
-COMMIT_AND_PUBLISH: Final = "EXECUTE admit_publish; NOTIFY admit_status; COMMIT"
 
 _BEYOND: Final = 2.0  # seconds that we wait longer than the server
 _CLOSING: Final = 10.0  # seconds; then connections that do not answer are cut
@@ -65,7 +53,7 @@ class PostgresDatabase(Database):
                 max_size=self.config.pool_size,
                 max_inactive_connection_lifetime=300.0,
                 statement_cache_size=512,
-                connection_class=_Connection,
+                connection_class=Connection,
                 timeout=self.config.connect_timeout.total_seconds(),
                 # Above the server's own limit: it is for a server that no longer answers.
                 command_timeout=self.config.statement_timeout.total_seconds() + _BEYOND,
@@ -129,7 +117,9 @@ class PostgresDatabase(Database):
         long = self.config.long_timeout.total_seconds()
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                value: T = await self._call(lambda connection: _transact(connection, start, long))
+                value: T = await self._call(
+                    lambda connection: _transact(connection, start, long, self._turns)
+                )
                 return value
             except _NotBegunError as error:
                 await self._distrust_pool()
@@ -227,22 +217,6 @@ class _NotBegunError(Exception):
         self.trouble = trouble
 
 
-class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
-    """Without the reset query, a round trip after each use: we leave nothing in a session that it would clear."""
-
-    _can_publish = False
-
-    def get_reset_query(self) -> str:
-        return ""
-
-    async def commit_and_publish(self) -> None:
-        """Give the transaction its seq and commit it. What is prepared stays, even when this rolls back."""
-        if not self._can_publish:
-            await self.execute(PREPARE_PUBLISH)
-            self._can_publish = True
-        await self.execute(COMMIT_AND_PUBLISH)
-
-
 async def _schema_of(connection: asyncpg.Connection) -> tuple[str | None, frozenset[str]]:
     try:
         names = await connection.fetch(
@@ -263,7 +237,7 @@ async def _select(connection: asyncpg.Connection, sql: str, arguments: Sequence[
     return rows
 
 
-async def _transact(connection: asyncpg.Connection, start: _Start, long: float) -> Any:
+async def _transact(connection: Connection, start: _Start, long: float) -> Any:
     """One transaction. Lets asyncpg's retried errors out as they are."""
     steps = start()
     try:
