@@ -4,6 +4,7 @@ Positions are public (tokens carry them, lists show which are set). Given in ord
 when a family began and how many begin in an hour. The permutation hides that, and costs no look-up.
 """
 
+import sys
 from array import array
 from collections.abc import Iterator
 from hashlib import shake_256
@@ -16,6 +17,8 @@ _MASK = (1 << _HALF) - 1
 # Six rounds withstand every attack with fewer than all 2¹⁰ halves known; two more cost a quarter of a microsecond.
 _ROUNDS = 8
 _ALL = b"\xff" * OCTETS
+# A table of `bytes.translate`: the last two bits of an octet become its first.
+_LAST_2_UP = bytes((octet & 3) << 6 for octet in range(256))
 
 
 class Permutation:
@@ -68,6 +71,13 @@ def _filled(bitmap: bytes, positions: Iterator[int]) -> bytes:
 
 
 def _table(seed: bytes, number: int) -> "array[int]":
-    """One random function of 10 bits to 10 bits."""
+    """One random function of 10 bits to 10 bits: each is the 8 bits of one octet and the last 2 of the next."""
     drawn = shake_256(b"admit status list permutation" + bytes((number,)) + seed).digest(2 << _HALF)
-    return array("H", (drawn[i] << 2 & _MASK | drawn[i + 1] & 3 for i in range(0, len(drawn), 2)))
+    words = bytearray(drawn)
+    words[1::2] = drawn[1::2].translate(_LAST_2_UP)
+    # Each word of 16 bits has its 10 bits on top, so that one shift of all moves each down within its own word.
+    shifted = int.from_bytes(words, "big") >> 16 - _HALF
+    table = array("H", shifted.to_bytes(len(words), "big"))
+    if sys.byteorder == "little":
+        table.byteswap()
+    return table

@@ -3,6 +3,7 @@
 import tomllib
 import unicodedata
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -46,8 +47,9 @@ def flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]
             yield f"{above}{name}", value
 
 
+@cache
 def load(tag: str) -> Text:
-    """Read the catalogue of one language."""
+    """The catalogue of one language; read once a process."""
     return Text(tag, MappingProxyType(dict(flat(tomllib.loads((FOLDER / f"{tag}.toml").read_text("utf-8"))))))
 
 
