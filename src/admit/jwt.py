@@ -136,7 +136,7 @@ def verify(
         policy = _policy(issuer, audience, typ, leeway, max_age, require, accept_expired)
     except TypeError:
         raise ConfigError("sets of names are frozensets") from None
-    claims = verify_token(token, key, policy, time.time() if now is None else now)
+    claims = verify_token(token, key, policy, time.time() if now is None else _moment(now))
     return claims if into is None else _convert(claims, into)
 
 
@@ -209,8 +209,16 @@ def decrypt(
         policy = _policy(issuer, audience, typ, leeway, max_age, require, accept_expired)
     except TypeError:
         raise ConfigError("sets of names are frozensets") from None
-    claims = encrypted_claims.decrypt(token, key, signed_by, policy, time.time() if now is None else now)
+    claims = encrypted_claims.decrypt(
+        token, key, signed_by, policy, time.time() if now is None else _moment(now)
+    )
     return claims if into is None else _convert(claims, into)
+
+
+def _moment(now: float) -> float:
+    if not isinstance(now, int | float):
+        raise ConfigError("now is a time in seconds since the epoch")
+    return now
 
 
 def _convert(claims: dict[str, Any], into: type[_Own]) -> _Own:

@@ -92,6 +92,10 @@ def _any_sender(header: Any, own: Any) -> Any:
     return own.public
 
 
+def _no_bill(header: Any, spent: int) -> int:
+    return 0
+
+
 TWINS: dict[str, Any] = {
     "admit.jose.header:check_alg": _nothing,
     "admit.jose.header:check_header": _nothing,
@@ -109,6 +113,7 @@ TWINS: dict[str, Any] = {
     "admit.jose.small_order:check_ed448_point": _nothing,
     "admit.jose.encrypted_claims:check_shared": _nothing,
     "admit.jose.key_management:check_iterations": _nothing,
+    "admit.jose.jwe_json:check_work": _no_bill,
     "admit.jose.key_management:sender": _any_sender,
     "admit.jose.jwe:inflate": _inflate_all,
     "admit.jose.secret_check:check_no_public_key": _nothing,

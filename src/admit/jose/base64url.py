@@ -30,6 +30,8 @@ def decode(data: bytes) -> bytes:
     Raises:
         MalformedTokenError: padding, white space, another alphabet, or bits beyond the last octet.
     """
+    if not isinstance(data, bytes):
+        raise MalformedTokenError("base64url is read from octets")
     return decode_translated(data.translate(TO_STANDARD))
 
 

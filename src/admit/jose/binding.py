@@ -1,5 +1,6 @@
 """What binds a key to its one algorithm and its purposes, RFC 7517 §4. Rules only; `JWK` obeys them."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ Row: TypeAlias = JwsAlg | JweAlg
 
 KEY_ALGS: tuple[str, ...] = tuple(dict.fromkeys((*JWS_ALGS, *(name for name, _ in JWE_ALGS))))
 """Every `alg` that a key can have."""
+_LONE = re.compile("[\ud800-\udfff]")  # half a character, which UTF-8 cannot say
 MAX_KID = 128
 """Characters of a `kid`; it is a dictionary key and nothing else."""
 _OPERATIONS = frozenset(
@@ -63,7 +65,7 @@ def public_operations(key_ops: frozenset[str]) -> frozenset[str]:
 
 def check_kid(kid: str | None) -> None:
     """Refuse a `kid` that no token could carry."""
-    if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= MAX_KID):
+    if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= MAX_KID and not _LONE.search(kid)):
         raise InvalidKeyError("kid is a string of 1 to 128 characters")
 
 

@@ -338,6 +338,8 @@ def whole_claims(
         ClaimError: `claims` repeats what a keyword says, or one would be taken by no verifier.
         ConfigError: an empty issuer, audience or typ; a lifetime below one second; a `now` that is no time.
     """
+    if claims.__class__ is not dict and not isinstance(claims, Mapping):
+        raise ClaimError("", "the claims are a mapping")
     if not _KEYWORDS.isdisjoint(claims) or (jti is not None and "jti" in claims):
         raise ClaimError(_first_repeated(claims), "repeats a keyword")
     if not (isinstance(issuer, str) and issuer):

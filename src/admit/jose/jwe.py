@@ -67,6 +67,7 @@ def encrypt(
         InvalidKeyError: the key may not encrypt, or not with this `enc`.
         MalformedTokenError: `header` repeats what is decided elsewhere, or is not JSON; too large.
     """
+    check_plaintext(plaintext)
     row = content_alg(key, enc)
     members = own_header(key, row, typ=typ, cty=cty, apu=apu, apv=apv, extra=header or {})
     if key.wrapper is None:
@@ -83,8 +84,20 @@ def encrypt(
     return token.decode("ascii")
 
 
+def check_plaintext(plaintext: bytes) -> None:
+    """Refuse text where octets are encrypted.
+
+    Raises:
+        MalformedTokenError: it is not bytes.
+    """
+    if not isinstance(plaintext, bytes):
+        raise MalformedTokenError("a plaintext is octets")
+
+
 def content_alg(key: JWK, enc: str) -> ContentAlg:
     """The row of `enc`: a key that is bound to one has its own."""
+    if not isinstance(key, JWK):
+        raise InvalidKeyError("a key is a JWK")
     row = CONTENT_ALGS.get(key.alg if key.alg in CONTENT_ALGS and enc == DEFAULT_ENC else enc)
     if row is None:
         raise InvalidKeyError("enc is not supported")

@@ -18,6 +18,7 @@ from admit.jose.content import ContentAlg
 from admit.jose.jwe import DEFAULT_ENC, MAX_PLAINTEXT
 from admit.jose.jwk import JWK
 from admit.jose.jwks import JWKSet
+from admit.jose.key_management import MAX_ITERATIONS
 
 MAX_JSON = 524_288
 """Octets of a whole JSON serialisation."""
@@ -71,6 +72,9 @@ def encrypt_json(
         raise InvalidKeyError("1 to 16 recipients")
     if len(chosen) > 1 and any(one.key.is_direct for one in chosen):
         raise InvalidKeyError("a direct key has no other recipients")
+    jwe.check_plaintext(plaintext)
+    if not all(isinstance(one.key, JWK) for one in chosen):
+        raise InvalidKeyError("a key is a JWK")
     row = jwe.content_alg(chosen[0].key, enc)
     shared = (
         {"enc": row.name} | {n: v for n, v in (("typ", typ), ("cty", cty)) if v is not None} | dict(protected)
@@ -145,6 +149,7 @@ def decrypt_json(
     aad = base64url.decode(_encoded(members, "aad")) if "aad" in members else None
     shared = _object(members, "unprotected")
     passed_over: Exception | None = None
+    spent = 0
     for entry in _recipients(members):
         own = _object(entry, "header")
         unprotected = {**shared, **own}
@@ -160,6 +165,7 @@ def decrypt_json(
         except (AlgorithmError, KeyNotFoundError) as error:
             passed_over = passed_over or error
             continue
+        spent = check_work(joint, spent)
         cek = jwe.content_key(chosen, row, encrypted_key, joint)
         try:
             plaintext = jwe.open_content(
@@ -170,6 +176,21 @@ def decrypt_json(
             continue
         return DecryptedJson(plaintext, protected, unprotected, aad, chosen)
     raise passed_over or DecryptionError("the token cannot be decrypted")
+
+
+def check_work(header: Mapping[str, Any], spent: int) -> int:
+    """The iterations asked for so far, with those of one recipient more: all of them together buy no minute of work.
+
+    Raises:
+        MalformedTokenError: more than twice what one may ask for.
+    """
+    rounds = header.get(
+        "p2c"
+    )  # one beyond its own bound is refused by the key, as everything about a recipient
+    spent += rounds if isinstance(rounds, int) and 0 < rounds <= MAX_ITERATIONS else 0
+    if spent > 2 * MAX_ITERATIONS:
+        raise MalformedTokenError("the recipients ask for too many iterations")
+    return spent
 
 
 def _members(data: str | bytes | Mapping[str, Any]) -> Mapping[str, Any]:

@@ -174,11 +174,8 @@ class JWK:
             return cls._from_members(dict(data), alg, kid)
         try:
             raw = data.encode() if isinstance(data, str) else bytes(data)
-            if raw.lstrip().startswith(pem.BEGIN):
-                found = pem.read_pem(raw)
-                return cls(found, binding.resolve(found, None, alg), kid=kid)
-            if raw.startswith(_DER):
-                found = pem.read_der(raw)
+            if raw.startswith(_DER) or pem.holds(raw):
+                found = pem.read_der(raw) if raw.startswith(_DER) else pem.read_pem(raw)
                 return cls(found, binding.resolve(found, None, alg), kid=kid)
             members = json.loads_object(raw, max_size=_MAX_KEY_SIZE)
         except (MalformedTokenError, UnicodeEncodeError, TypeError):

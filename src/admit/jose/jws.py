@@ -74,7 +74,10 @@ def sign_encoded(protected: bytes, payload: bytes, key: JWK, *, max_size: int = 
     signer = key.signer
     if signer is None:
         raise InvalidKeyError("the key may not sign")
-    signing_input = protected + b"." + base64url.encode(payload)
+    try:
+        signing_input = protected + b"." + base64url.encode(payload)
+    except TypeError:
+        raise MalformedTokenError("what is signed are octets") from None
     token = signing_input + b"." + base64url.encode(signer(signing_input))
     if len(token) > max_size:
         raise MalformedTokenError("the token is too large")
@@ -83,7 +86,12 @@ def sign_encoded(protected: bytes, payload: bytes, key: JWK, *, max_size: int = 
 
 def encoded_header(key: JWK, typ: str | None) -> bytes:
     """The encoded header of a key's tokens of one `typ`, made once."""
-    prepared = key.headers.get(typ)
+    try:
+        prepared = key.headers.get(typ)
+    except AttributeError:
+        raise InvalidKeyError("a key is a JWK") from None
+    except TypeError:
+        raise MalformedTokenError("typ is not a string") from None
     if prepared is None:
         prepared = encode_header(key, typ, {})
         if len(key.headers) < _MAX_PREPARED:
@@ -93,6 +101,9 @@ def encoded_header(key: JWK, typ: str | None) -> bytes:
 
 def encode_header(key: JWK, typ: str | None, extra: Mapping[str, Any], *, unencoded: bool = False) -> bytes:
     """The encoded header of one token, with members of the caller's own; `unencoded` adds RFC 7797's `b64`."""
+    check_signs(key)
+    if not isinstance(extra, Mapping):
+        raise MalformedTokenError("the header is a mapping")
     if OWN_MEMBERS & extra.keys():
         raise MalformedTokenError("the header repeats a member that the key or typ decides")
     members: dict[str, Any] = {"alg": key.alg}
@@ -108,6 +119,26 @@ def encode_header(key: JWK, typ: str | None, extra: Mapping[str, Any], *, unenco
         return base64url.encode(json.dumps_object({**members, **extra}))
     except ValueError:
         raise MalformedTokenError("the header is not JSON") from None
+
+
+def check_signs(key: JWK) -> None:
+    """Refuse what is no key, before anything of it is read. Whether it may sign is asked later.
+
+    Raises:
+        InvalidKeyError: it is not a JWK.
+    """
+    if not isinstance(key, JWK):
+        raise InvalidKeyError("a key is a JWK")
+
+
+def check_octets(payload: bytes) -> None:
+    """Refuse text where octets are signed or encrypted: which encoding is meant is not ours to guess.
+
+    Raises:
+        MalformedTokenError: it is not bytes.
+    """
+    if not isinstance(payload, bytes):
+        raise MalformedTokenError("a payload is octets")
 
 
 def size(payload_octets: int, key: JWK, *, typ: str | None) -> int:

@@ -26,6 +26,8 @@ def sign_detached(
     Raises:
         InvalidKeyError, MalformedTokenError: as `jws.sign`.
     """
+    jws.check_signs(key)
+    jws.check_octets(payload)
     if key.signer is None:
         raise InvalidKeyError("the key may not sign")
     head = jws.encode_header(key, typ, header or {}, unencoded=unencoded)
@@ -49,6 +51,7 @@ def verify_detached(
     if bool(middle) is (payload is not None) or (middle and not unencoded):
         raise MalformedTokenError("the payload is not where it was said to be")
     octets = middle if payload is None else payload
+    jws.check_octets(octets)
     members = json.loads_object(base64url.decode(head))
     rules.check_header(members, unencoded=unencoded)
     chosen = jws.choose_key(members, key)

@@ -85,6 +85,7 @@ def sign_json(
     given: Sequence[Signer | JWK] = [signers] if isinstance(signers, Signer | JWK) else signers
     if not 1 <= len(given) <= MAX_SIGNATURES:
         raise InvalidKeyError("1 to 16 signers sign a JSON serialisation")
+    jws.check_octets(payload)
     signed = [_sign(payload, one if isinstance(one, Signer) else Signer(one), unencoded) for one in given]
     result: dict[str, Any] = {}
     if not detached:
@@ -103,6 +104,7 @@ def _shown(payload: bytes, unencoded: bool) -> str:
 
 def _sign(payload: bytes, signer: Signer, unencoded: bool) -> dict[str, Any]:
     key = signer.key
+    jws.check_signs(key)
     if key.signer is None:
         raise InvalidKeyError("the key may not sign")
     own: dict[str, Any] = {"alg": key.alg} | ({} if key.kid is None else {"kid": key.kid})
@@ -189,6 +191,7 @@ def _payload(members: Mapping[str, Any], given: bytes | None, unencoded: bool) -
     if given is not None:
         if "payload" in members:
             raise MalformedTokenError("the payload is there twice")
+        jws.check_octets(given)
         return given, given if unencoded else base64url.encode(given)
     inside = members.get("payload")
     if not isinstance(inside, str):

@@ -20,6 +20,7 @@ from admit.errors import InvalidKeyError
 from admit.jose import material
 
 BEGIN = b"-----BEGIN "
+_JSON = b"{"
 
 _READERS: tuple[tuple[tuple[type, ...], Callable[[Any], material.KeyMaterial]], ...] = (
     ((rsa.RSAPublicKey, rsa.RSAPrivateKey), material.rsa.of_rsa),
@@ -38,6 +39,11 @@ _READERS: tuple[tuple[tuple[type, ...], Callable[[Any], material.KeyMaterial]], 
         material.akp.of_akp,
     ),
 )  # fmt: skip
+
+
+def holds(text: bytes) -> bool:
+    """Whether it is a PEM text; what stands before the block explains it, RFC 7468 §2. In JSON it is a string."""
+    return BEGIN in text and not text.lstrip().startswith(_JSON)
 
 
 def read_der(raw: bytes) -> material.KeyMaterial:

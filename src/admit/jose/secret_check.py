@@ -39,13 +39,14 @@ def check_secret(secret: bytes) -> None:
 def check_no_public_key(secret: bytes) -> None:
     """Refuse PEM, DER, JWK, SSH and raw point forms: a public key is known to everybody, RFC 8725 §3.1."""
     text = secret.strip()
-    if b"-----BEGIN" in secret:
+    forms = (secret, secret.replace(b"\0", b""), _unarmoured(text), _unhexed(text))
+    if any(b"-----BEGIN" in form for form in forms):
         raise InvalidKeyError("the secret is a PEM text")
     if text.startswith(_SSH) or secret.startswith(_SSH_BLOB):
         raise InvalidKeyError("the secret is an SSH key")
     if text.startswith(b"{") and (b'"kty"' in text or b'"keys"' in text):
         raise InvalidKeyError("the secret is a JWK")
-    if _is_der(secret) or _is_der(_unarmoured(text)):
+    if any(_is_der(form) for form in forms):
         raise InvalidKeyError("the secret is a DER key")
     if _is_point(secret):
         raise InvalidKeyError("the secret is a public point")
@@ -64,13 +65,23 @@ def check_entropy(secret: bytes) -> None:
 
 
 def _unarmoured(text: bytes) -> bytes:
-    """The octets under a PEM body without its first and last line; empty where it is none."""
-    if not text.startswith(b"M"):  # how 0x30, the tag of a SEQUENCE, begins
+    """The octets under base64, as of a PEM body without its first and last line; empty where it is none."""
+    if not text.startswith((b"M", b"LS0tLS1CRUdJTi")):  # how the tag of a SEQUENCE and "-----BEGIN" begin
         return b""
     try:
         compact = b"".join(text.split()).rstrip(b"=").translate(bytes.maketrans(b"+/", b"-_"))
         return base64url.decode(compact)
     except AdmitError:
+        return b""
+
+
+def _unhexed(text: bytes) -> bytes:
+    """The octets under hexadecimal digits of a SEQUENCE or a PEM text; empty where it is none."""
+    if not text.startswith((b"30", b"2d2d2d2d2d")):
+        return b""
+    try:
+        return bytes.fromhex(text.decode("ascii"))
+    except ValueError:
         return b""
 
 

@@ -33,6 +33,7 @@ def _read(members: Mapping[str, Any]) -> KeyMaterial:
     if parts:
         p, q, dp, dq, qi = (unsigned(members, name) for name in ("p", "q", "dp", "dq", "qi"))
     else:
+        check_belongs(n, e, d)
         p, q = rsa.rsa_recover_prime_factors(n, e, d)
         dp, dq, qi = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
     return of_rsa(rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, numbers).private_key())
@@ -44,6 +45,12 @@ def check_rsa_size(n: int, e: int) -> None:
         raise InvalidKeyError("RSA keys have 2048 to 8192 bits")
     if n % 2 == 0 or e % 2 == 0 or e < 3 or e.bit_length() > MAX_EXPONENT_BITS:
         raise InvalidKeyError("the RSA modulus or exponent cannot be right")
+
+
+def check_belongs(n: int, e: int, d: int) -> None:
+    """Refuse a `d` that undoes nothing, before its primes are looked for: that search takes minutes to find none."""
+    if not 1 < d < n or pow(2, e * d, n) != 2:
+        raise InvalidKeyError("d does not belong to the public key")
 
 
 def check_rsa_origin(n: int) -> None:
