@@ -26,7 +26,7 @@ from admit.jose.claims import (
     sign_claims,
     whole_claims,
 )
-from admit.jose.claims import verify as verify_token
+from admit.jose.hot import verify as verify_token
 from admit.jose.jwk import JWK
 from admit.jose.jwks import JWKSet
 from admit.jose.jws import peek_unverified_claims, peek_unverified_header

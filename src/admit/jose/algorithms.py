@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 from admit.jose.material.ec import CURVES
 
+_SHORT = 48
+"""Octets of the longest order whose signatures have all their DER lengths in one octet."""
 Sign: TypeAlias = Callable[[bytes], bytes]
 Verify: TypeAlias = Callable[[bytes, bytes], None]
 """Takes signature and data; raises InvalidSignature or ValueError."""
@@ -95,36 +97,53 @@ def _rsa_pss(name: str, algorithm: hashes.HashAlgorithm) -> JwsAlg:
 
 def _ecdsa(name: str, curve: str, algorithm: hashes.HashAlgorithm) -> JwsAlg:
     """RFC 7518 §3.4: r and s side by side, each as long as the order; never the DER form."""
-    order = CURVES[curve].group_order
-    size = (order.bit_length() + 7) // 8
+    number = CURVES[curve].group_order
+    size = (number.bit_length() + 7) // 8
+    order = number.to_bytes(size, "big")
     scheme = ec.ECDSA(algorithm)
 
     def signer(private: Any) -> Sign:
         def sign(data: bytes) -> bytes:
-            r, s = decode_dss_signature(private.sign(data, scheme))
-            return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+            return write_ecdsa(private.sign(data, scheme), size)
 
         return sign
 
     def verifier(public: Any) -> Verify:
         def verify(signature: bytes, data: bytes) -> None:
-            r, s = read_ecdsa(signature, size, order)
-            public.verify(encode_dss_signature(r, s), data, scheme)
+            public.verify(read_ecdsa(signature, size, order), data, scheme)
 
         return verify
 
     return JwsAlg(name, "EC", frozenset({curve}), 0, 2 * size, signer, verifier)
 
 
-def read_ecdsa(signature: bytes, size: int, order: int) -> tuple[int, int]:
-    """r and s of a raw ECDSA signature, both in [1, order - 1], RFC 7518 §3.4."""
-    if len(signature) != 2 * size:
+def read_ecdsa(signature: bytes, size: int, order: bytes) -> bytes:
+    """The DER form of a raw signature, r and s both in [1, order - 1] and as long as the order, RFC 7518 §3.4.
+
+    Raises:
+        InvalidSignature: another length, or a number out of range.
+    """
+    r, s = signature[:size], signature[size:]
+    zero = bytes(size)
+    # Octets of one length are in the order of the numbers that they spell.
+    if len(signature) != 2 * size or not (zero < r < order and zero < s < order):
         raise InvalidSignature
-    r = int.from_bytes(signature[:size], "big")
-    s = int.from_bytes(signature[size:], "big")
-    if not (0 < r < order and 0 < s < order):
-        raise InvalidSignature
-    return r, s
+    if size > _SHORT or not (r[0] and s[0]):
+        return encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
+    # By hand it takes half of the time. An INTEGER has a sign: where the top bit is set, an octet of 0 goes before it.
+    first = (b"\x02%c\0%b" if r[0] & 0x80 else b"\x02%c%b") % (size + (r[0] >> 7), r)
+    second = (b"\x02%c\0%b" if s[0] & 0x80 else b"\x02%c%b") % (size + (s[0] >> 7), s)
+    return b"\x30%c%b%b" % (len(first) + len(second), first, second)
+
+
+def write_ecdsa(der: bytes, size: int) -> bytes:
+    """The raw form of a signature that the primitive made, RFC 7518 §3.4."""
+    if size > _SHORT:
+        r, s = decode_dss_signature(der)
+        return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+    # By hand, as above: SEQUENCE and its length, then twice INTEGER, its length, its octets in the fewest there can be.
+    middle = 4 + der[3]
+    return der[4:middle][-size:].rjust(size, b"\0") + der[middle + 2 :][-size:].rjust(size, b"\0")
 
 
 def _raw(name: str, kty: str, curves: frozenset[str], signature_size: int) -> JwsAlg:

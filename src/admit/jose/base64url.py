@@ -8,15 +8,13 @@ TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _PADDING = {0: b"", 2: b"==", 3: b"="}
 # The last character may not carry bits beyond the last octet: four are spare with one octet left, two with two.
-_LAST = {
-    2: frozenset(b"AQgw"),
-    3: frozenset(b"AEIMQUYcgkosw048"),
-}
+# By the length's rest: no text has one character alone.
+LAST = (frozenset(range(256)), frozenset[int](), frozenset(b"AQgw"), frozenset(b"AEIMQUYcgkosw048"))
 
 
 def encode(data: bytes) -> bytes:
     """Octets to base64url without padding, RFC 7515 §2."""
-    return binascii.b2a_base64(data, newline=False).rstrip(b"=").translate(_TO_URL)
+    return binascii.b2a_base64(data).rstrip(b"=\n").translate(_TO_URL)
 
 
 def encoded_length(octets: int) -> int:
@@ -51,6 +49,6 @@ def decode_translated(data: bytes) -> bytes:
     # The decoder steps over foreign characters; each one makes the result shorter. (Its strict mode costs twice.)
     if len(octets) != len(data) * 3 >> 2:
         raise MalformedTokenError("not base64url")
-    if rest and data[-1] not in _LAST[rest]:
+    if rest and data[-1] not in LAST[rest]:
         raise MalformedTokenError("not canonical base64url")
     return octets

@@ -7,6 +7,7 @@ this module.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from math import inf
 from typing import Any, Literal, TypeAlias
 
@@ -134,7 +135,8 @@ def verify_claims(payload: bytes, policy: ClaimPolicy, now: float) -> dict[str, 
         check_issuer(claims, policy)
         check_audience(claims, policy)
         check_times(claims, policy, now)
-    check_required(claims, policy)
+    if policy.require:
+        check_required(claims, policy)
     return claims
 
 
@@ -144,20 +146,19 @@ def plainly_fit(claims: Mapping[str, Any], policy: ClaimPolicy, now: float) -> b
     True only where every rule below but `check_required` is met; False means that they are asked one by one, and say
     what is wrong.
     """
-    get = claims.get
-    aud, exp, latest = get("aud"), get("exp"), now + policy.leeway_s
+    get, leeway = claims.get, policy.leeway_s
+    aud, exp = get("aud"), get("exp")
     return (
         get("iss") == policy.issuer
         and aud.__class__ is str
         and aud in policy.audiences
         and exp.__class__ is int
-        and now - policy.leeway_s < exp
+        and now - leeway < exp
         and (iat := get("iat", 0)).__class__ is int
-        and 0 <= iat <= latest
-        and (nbf := get("nbf", 0)).__class__ is int
-        and 0 <= nbf <= latest
+        and 0 <= iat <= now + leeway
         and get("sub", "").__class__ is str
-        and get("jti", "").__class__ is str
+        and ("jti" not in claims or claims["jti"].__class__ is str)
+        and "nbf" not in claims
         and policy.max_age_s is None
     )
 
@@ -342,6 +343,29 @@ def whole_claims(
         raise ClaimError("", "the claims are a mapping")
     if not _KEYWORDS.isdisjoint(claims) or (jti is not None and "jti" in claims):
         raise ClaimError(_first_repeated(claims), "repeats a keyword")
+    try:
+        aud, seconds = _terms(issuer, audience, lifetime, typ)
+    except TypeError:
+        raise ConfigError(
+            "issuer and typ are strings, audience is a string or a frozenset of strings"
+        ) from None
+    if not ((now.__class__ is float and 0 <= now < inf) or is_numeric_date(now)):
+        raise ConfigError("now is a time in seconds since the epoch")
+    iat = int(now)
+    whole: dict[str, Any] = {"iss": issuer, **claims, "aud": aud, "iat": iat, "exp": iat + seconds}
+    if jti is not None:
+        whole["jti"] = jti
+    # What was added above has its type; of what came in, mostly `sub` alone is registered.
+    if "nbf" in whole or "jti" in whole or whole.get("sub", "").__class__ is not str:
+        check_types(whole)
+    return whole
+
+
+@lru_cache(maxsize=64)
+def _terms(
+    issuer: str, audience: str | frozenset[str], lifetime: timedelta, typ: str
+) -> tuple[str | list[str], int]:
+    """`aud` and the lifetime in seconds, of arguments checked once: a program has few of them, and tokens many."""
     if not (isinstance(issuer, str) and issuer):
         raise ConfigError("issuer is a string that is not empty")
     if not isinstance(lifetime, timedelta) or lifetime < timedelta(seconds=1):
@@ -349,17 +373,7 @@ def whole_claims(
     if not (isinstance(typ, str) and typ):
         raise ConfigError("typ is a string that is not empty")
     names = audience if isinstance(audience, str) and audience else _audience_list(audience)
-    if not is_numeric_date(now):
-        raise ConfigError("now is a time in seconds since the epoch")
-    iat = int(now)
-    whole: dict[str, Any] = {"iss": issuer, **claims, "aud": names, "iat": iat}
-    whole["exp"] = iat + int(lifetime.total_seconds())
-    if jti is not None:
-        whole["jti"] = jti
-    # What was added above has its type; of what came in, mostly `sub` alone is registered.
-    if "nbf" in claims or "jti" in whole or claims.get("sub", "").__class__ is not str:
-        check_types(whole)
-    return whole
+    return names, int(lifetime.total_seconds())
 
 
 def _first_repeated(claims: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ agree.
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -19,8 +19,15 @@ MAX_SIZE = 65_536
 _INT_MAX = 2**63 - 1
 _INT_MIN = -(2**63)
 
+_Scalar: TypeAlias = bool | Annotated[int, msgspec.Meta(ge=_INT_MIN, le=_INT_MAX)] | float | str | None
+_Lists: TypeAlias = _Scalar | list[_Scalar]
+_Nested: TypeAlias = _Scalar | list[_Lists] | dict[str, _Lists]
+_Twice: TypeAlias = _Scalar | list[_Nested] | dict[str, _Nested]
+# Objects as flat as nearly all are. The decoder holds range and depth while it reads, which costs nothing; what it
+# refuses is read by the other one and checked value by value, which costs as much as the reading.
+decode_flat = msgspec.json.Decoder(dict[str, _Twice]).decode
 _decode = msgspec.json.Decoder(Any).decode
-_encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode
 
 
 def loads_object(data: bytes, *, max_size: int = MAX_SIZE) -> dict[str, Any]:
@@ -37,11 +44,15 @@ def loads_object(data: bytes, *, max_size: int = MAX_SIZE) -> dict[str, Any]:
     if len(data) > max_size:
         raise MalformedTokenError("JSON is too large")
     try:
-        value = _decode(data)
-        if not isinstance(value, dict):
-            raise MalformedTokenError("not a JSON object")
-        check_values(value)
-        if _encode(value) != data:
+        try:
+            value: dict[str, Any] = decode_flat(data)
+        except msgspec.ValidationError:
+            found: object = _decode(data)
+            if not isinstance(found, dict):
+                raise MalformedTokenError("not a JSON object") from None
+            check_values(found)
+            value = found
+        if encode(value) != data:
             check_second_reading(data, value)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise MalformedTokenError("not strict JSON") from None
@@ -95,9 +106,14 @@ def dumps_object(value: Mapping[str, Any]) -> bytes:
         ValueError: a value of another type or out of range; the text names no value.
     """
     members = value if value.__class__ is dict else dict(value)
-    _check_writable(members, 1)
+    for name, item in members.items():  # one look, which for most objects is all
+        kind = item.__class__
+        if name.__class__ is str and (kind is str or (kind is int and _INT_MIN <= item <= _INT_MAX)):
+            continue
+        _check_writable(members, 1)
+        break
     try:
-        return _encode(members)
+        return encode(members)
     except (msgspec.MsgspecError, UnicodeEncodeError, OverflowError, TypeError):
         raise ValueError("not writable as strict JSON") from None
 

@@ -23,7 +23,7 @@ _VERIFIED = object()
 # holds nothing that was trusted: each entry is the only reading of its text. Strangers cannot fill it.
 _MAX_KNOWN = 256
 _MAX_KNOWN_SIZE = 512
-_known: dict[bytes, Mapping[str, str]] = {}
+known: dict[bytes, Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +169,16 @@ def split(token: str | bytes, *, max_size: int = MAX_TOKEN) -> tuple[Mapping[str
         raise MalformedTokenError("a token is str or bytes")
     if len(token) > max_size:
         raise MalformedTokenError("the token is too large")
-    parts = token.translate(base64url.TO_STANDARD).split(b".")
+    parts = token.split(b".")
     if len(parts) != 3:
         raise MalformedTokenError("not three parts")
     head, body, tail = parts
-    members: Mapping[str, Any] | None = _known.get(head)
+    members: Mapping[str, Any] | None = known.get(head)
     if members is None:
-        members = json.loads_object(base64url.decode_translated(head))
+        members = json.loads_object(base64url.decode(head))
         rules.check_header(members)
-    payload = base64url.decode_translated(body)
-    return members, payload, token[: -1 - len(tail)], base64url.decode_translated(tail)
+    payload = base64url.decode(body)
+    return members, payload, token[: -1 - len(tail)], base64url.decode(tail)
 
 
 def remember(members: Mapping[str, Any], signing_input: bytes) -> None:
@@ -187,9 +187,9 @@ def remember(members: Mapping[str, Any], signing_input: bytes) -> None:
     head = signing_input.partition(b".")[0]
     if not plain or len(head) > _MAX_KNOWN_SIZE or base64url.encode(json.dumps_object(members)) != head:
         return
-    if len(_known) >= _MAX_KNOWN:
-        _known.clear()
-    _known[head.translate(base64url.TO_STANDARD)] = MappingProxyType(dict(members))
+    if len(known) >= _MAX_KNOWN:
+        known.clear()
+    known[head] = MappingProxyType(dict(members))
 
 
 def choose_key(members: Mapping[str, Any], key: JWK | JWKSet) -> JWK:
