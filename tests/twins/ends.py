@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from admit.errors import EndStoreError
+from admit.verifier.ends import lines
 from admit.verifier.ends.end import End
 
 
@@ -46,7 +47,7 @@ def always_fresh(self: Any) -> bool:
 def settle_nothing(self: Any) -> None:
     """A file that is missing is begun anew and empty; what it lacks it lacks."""
     if not self.path.exists():
-        self.path.write_bytes(b"admit-ends 1 0123456789abcdef\n")
+        self.path.write_bytes(lines.header("0123456789abcdef", 0))
     self._catch_up()
 
 

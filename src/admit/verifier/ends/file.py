@@ -1,11 +1,13 @@
 """`FileEndStore`: ends in one file that all workers of a machine append to and read."""
 
+import logging
 import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from math import floor
 from pathlib import Path
 
 from admit.errors import ConfigError, EndStoreError
@@ -14,8 +16,11 @@ from admit.verifier.ends import lines, place
 from admit.verifier.ends.end import End
 from admit.verifier.ends.store import KEEP, LIMIT, PolledEndStore
 
+_LOG = logging.getLogger("admit.verifier")
 _LOCK_WAIT = 2.0
 _SPARE_LINES = 1_000
+_GRACE = 1.2
+"""Seconds for which a missing file is left to those who may remember what it held."""
 _FLAGS = os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -26,8 +31,12 @@ class FileEndStore(PolledEndStore):
     read for `max_staleness` answers 503. The file is made with mode 0600; one that others can write is refused, and so
     is a folder in which they could replace it. A line that a crash left half written was never acknowledged and is
     dropped; damage anywhere else makes the store unreadable. What is over is dropped when the file has grown to twice
-    what is needed. A file that vanished is written again with what this process holds; one that is gone when no process
-    runs is forgotten, so it belongs on a disk that outlives restarts and deployments.
+    what is needed.
+
+    **When the file vanishes**, processes that still run write it again with what they hold, and nothing is forgotten.
+    Where none is left that read it within `max_staleness`, ends may be missing: so tokens issued before the file was
+    begun anew are refused with 401, and their holders refresh them once. The first start without a file is the same
+    case, so it belongs on a disk that outlives restarts and deployments.
 
     `keep` is the longest life of a token, at least. Over `limit` ends no more are taken, with an error, and
     of one issuer no more than half of what the others leave of it. Needs POSIX locks, so not on Windows, nor on network
@@ -55,6 +64,7 @@ class FileEndStore(PolledEndStore):
         self._seen: tuple[int, ...] | None = None
         self._offset = 0
         self._lines = 0
+        self._begun_late = False
         super().__init__(
             keep=keep, limit=limit, poll=poll, max_staleness=max_staleness, wall=wall, boottime=boottime
         )
@@ -80,14 +90,22 @@ class FileEndStore(PolledEndStore):
                 status = os.stat(self.path, follow_symlinks=False)
             except FileNotFoundError:
                 status = None
-            if status is not None and (_look(status) == self._seen or not self._catch_up()):
+            if status is None:
+                self._leave_to_others()
+            elif _look(status) == self._seen or not (self._catch_up() or self._begun_late):
                 return
             self._name = ""  # another may mend it first: with the lock it is read as a whole again
             with self._locked():
                 self._settle()
 
     def _write(self, ends: Sequence[End]) -> bool:
-        with _translated(), self._locked():
+        with _translated():
+            if not os.path.lexists(self.path):
+                self._leave_to_others()
+            return self._write_locked(ends)
+
+    def _write_locked(self, ends: Sequence[End]) -> bool:
+        with self._locked():
             self._settle()
             new = self._new(ends)
             if not new:
@@ -101,11 +119,26 @@ class FileEndStore(PolledEndStore):
     def _settle(self) -> None:
         """Read all that is new and see that the file has all that is held. The lock is held."""
         if not os.path.lexists(self.path):
+            if not self._remembers():
+                _LOG.warning("there is no file of a store of ends: it is new, or it was lost; begun anew")
+                self._held.take((), since=floor(self._wall()))
             self._rewrite()
             return
         lost = self._catch_up()
-        if lost:
+        if self._begun_late:
+            self._rewrite()
+        elif lost:
             self._append(lost)
+
+    def _remembers(self) -> bool:
+        """Whether all is held here that the file had a moment ago."""
+        age = self.age()
+        return age is not None and 0 <= age <= self.bound
+
+    def _leave_to_others(self) -> None:
+        """A file that is missing where one was: first those may write it again who remember what it held."""
+        if not self._remembers() and os.path.lexists(self._lock_path):
+            time.sleep(_GRACE)
 
     def _catch_up(self) -> list[End]:
         """Read what is new in the file; of another file than before, what it lacks of all that is held."""
@@ -113,14 +146,15 @@ class FileEndStore(PolledEndStore):
         try:
             status = os.fstat(descriptor)
             place.check_file(status)
-            name = lines.name(os.pread(descriptor, lines.HEADER_SIZE, 0))
+            name, since = lines.opening(os.pread(descriptor, lines.HEADER_SIZE, 0))
             anew = name != self._name or status.st_size < self._offset
             start = lines.HEADER_SIZE if anew else self._offset
             data = _read_from(descriptor, start, lines.MAX_FILE)
         finally:
             os.close(descriptor)
         found, good = lines.read(data)
-        self._held.take(found)
+        self._begun_late = anew and self._remembers() and self.view.since < since
+        self._held.take(found, since=self.view.since if self._begun_late or not anew else since)
         self._name, self._offset, self._seen = name, start + good, _look(status)
         self._lines = len(found) + (0 if anew else self._lines)
         if not anew:
@@ -151,7 +185,7 @@ class FileEndStore(PolledEndStore):
     def _rewrite(self) -> None:
         """A new file with what is held, in the place of the old one. The lock is held, and all was read."""
         held, name = list(self._held.all()), secrets.token_hex(lines.NAME_SIZE // 2)
-        data = lines.header(name) + lines.write(held)
+        data = lines.header(name, int(self.view.since)) + lines.write(held)
         with suppress(FileNotFoundError):
             os.unlink(self._new_path)
         descriptor = os.open(self._new_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
@@ -166,7 +200,7 @@ class FileEndStore(PolledEndStore):
             see_to_disk(folder)
         finally:
             os.close(folder)
-        self._name, self._offset, self._lines = name, len(data), len(held)
+        self._name, self._offset, self._lines, self._begun_late = name, len(data), len(held), False
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """The file of a `FileEndStore`: a header with a name drawn for this file, then a line for each end. Pure.
 
-The name tells a file from another that came in its place: systems give numbers of files out again at once.
+The name tells a file from another that came in its place: systems give numbers of files out again at once. Beside it
+stands since when no end can be missing, in seconds since the epoch.
 """
 
 from collections.abc import Iterable
@@ -10,27 +11,32 @@ from admit.errors import EndStoreError
 from admit.verifier.ends import end as codec
 from admit.verifier.ends.end import End
 
-HEADER = b"admit-ends 1 "
+HEADER = b"admit-ends 2 "
 NAME_SIZE = 16
-HEADER_SIZE = len(HEADER) + NAME_SIZE + 1
+_SINCE_SIZE = 12
+HEADER_SIZE = len(HEADER) + NAME_SIZE + 1 + _SINCE_SIZE + 1
 MAX_FILE = 256 * 1024 * 1024
 """Octets; far beyond what the default limit needs."""
 
 
-def header(name: str) -> bytes:
+def header(name: str, since: int) -> bytes:
     """What a file begins with; `name` is 16 hexadecimal digits."""
-    return HEADER + name.encode("ascii") + b"\n"
+    return HEADER + b"%s %012d\n" % (name.encode("ascii"), since)
 
 
-def name(data: bytes) -> str:
-    """The name in a file's first octets.
+def opening(data: bytes) -> tuple[str, int]:
+    """The name in a file's first octets, and since when no end can be missing in it.
 
     Raises:
         EndStoreError: it is no store of ends.
     """
-    if len(data) < HEADER_SIZE or not data.startswith(HEADER) or data[HEADER_SIZE - 1 : HEADER_SIZE] != b"\n":
+    whole = (
+        len(data) >= HEADER_SIZE and data.startswith(HEADER) and data[HEADER_SIZE - 1 : HEADER_SIZE] == b"\n"
+    )
+    name, _, since = data[len(HEADER) : HEADER_SIZE - 1].partition(b" ")
+    if not whole or len(name) != NAME_SIZE or not since.isdigit():
         raise EndStoreError("the file is no store of ends")
-    return data[len(HEADER) : HEADER_SIZE - 1].decode("latin-1")
+    return name.decode("latin-1"), int(since)
 
 
 def write(ends: Iterable[End]) -> bytes:

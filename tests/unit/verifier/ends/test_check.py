@@ -167,9 +167,16 @@ def test_what_is_known_to_be_ended_is_refused_however_old_that_knowledge_is(cloc
         verifier(clock, trusted(store)).verify(token())
 
 
-def test_the_first_request_waits_for_the_first_reading(clock: Clock, tmp_path: Path) -> None:
-    FileEndStore(tmp_path / "ends", **clocks(clock)).add([end()])
-    store = FileEndStore(tmp_path / "ends", **clocks(clock))
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The file of a store that was begun a while ago."""
+    FileEndStore(tmp_path / "ends", **clocks(Clock(wall=NOW - 3_600))).read_now()
+    return tmp_path / "ends"
+
+
+def test_the_first_request_waits_for_the_first_reading(clock: Clock, path: Path) -> None:
+    FileEndStore(path, **clocks(clock)).add([end()])
+    store = FileEndStore(path, **clocks(clock))
     found = verifier(clock, trusted(store))
     with pytest.raises(RevokedError):
         found.verify(token())
@@ -178,9 +185,9 @@ def test_the_first_request_waits_for_the_first_reading(clock: Clock, tmp_path: P
     store.close()
 
 
-def test_without_threads_whoever_verifies_reads(clock: Clock, tmp_path: Path) -> None:
-    writing = FileEndStore(tmp_path / "ends", **clocks(clock))
-    store = FileEndStore(tmp_path / "ends", **clocks(clock))
+def test_without_threads_whoever_verifies_reads(clock: Clock, path: Path) -> None:
+    writing = FileEndStore(path, **clocks(clock))
+    store = FileEndStore(path, **clocks(clock))
     found = verifier(clock, trusted(store), background=False)
     assert found.verify(token()).subject == "alice"
     writing.add([end()])
@@ -191,7 +198,7 @@ def test_without_threads_whoever_verifies_reads(clock: Clock, tmp_path: Path) ->
 
 
 def test_without_threads_a_remembered_token_of_an_issuer_in_this_process_reads_too(
-    clock: Clock, tmp_path: Path
+    clock: Clock, path: Path
 ) -> None:
     """Its keys and revocations are handed over, so only the store of ends is due."""
     issuer, source = StatusIssuer(clock=clock.walltime), InProcessSource(clock=clock.boottime)
@@ -202,8 +209,8 @@ def test_without_threads_a_remembered_token_of_an_issuer_in_this_process_reads_t
         as_of=clock.boot,
         wall=clock.wall,
     )
-    writing = FileEndStore(tmp_path / "ends", **clocks(clock))
-    store = FileEndStore(tmp_path / "ends", **clocks(clock))
+    writing = FileEndStore(path, **clocks(clock))
+    store = FileEndStore(path, **clocks(clock))
     trust = TrustedIssuer(issuer.issuer, audience=AUDIENCE, source=source, ends=store)
     found = verifier(clock, trust, background=False)
     shown = issuer.token()
@@ -293,9 +300,9 @@ async def test_a_session_that_began_after_the_end_of_its_subject_is_taken(
     assert (await found.verify_session(later, b"h", AUDIENCE)).subject == "alice"
 
 
-async def test_the_first_session_waits_for_the_first_reading(clock: Clock, tmp_path: Path) -> None:
-    FileEndStore(tmp_path / "ends", **clocks(clock)).add([end()])
-    store = FileEndStore(tmp_path / "ends", **clocks(clock))
+async def test_the_first_session_waits_for_the_first_reading(clock: Clock, path: Path) -> None:
+    FileEndStore(path, **clocks(clock)).add([end()])
+    store = FileEndStore(path, **clocks(clock))
     found = verifier(clock, trusted(store))
     with pytest.raises(SessionError):
         await found.verify_session(Sessions(principal()), b"h", AUDIENCE)

@@ -28,7 +28,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path, clock: Clock) -> Make:
+def store(path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Make:
+    monkeypatch.setattr("admit.verifier.ends.file._GRACE", 0.0)
     return lambda **more: FileEndStore(path, **{**clocks(clock), **more})
 
 
@@ -198,6 +199,111 @@ def test_a_file_that_lost_ends_gets_them_back_from_who_knows_them(store: Make, p
     assert ended(two, "bob")
 
 
+def unknown(found: FileEndStore, iat: float) -> bool:
+    return found.view.is_ended(ISSUER, "somebody", iat=iat)
+
+
+@pytest.mark.threat("O-3", off="admit.verifier.ends.view:is_unknown")
+def test_a_file_that_vanished_while_nobody_ran_refuses_what_it_may_have_ended(
+    store: Make, path: Path, clock: Clock
+) -> None:
+    first = store()
+    first.add([end(subject="alice")])
+    path.unlink()  # and the process is gone too
+    clock.pass_time(100)
+    later, another = store(), store()
+    later.read_now()
+    another.read_now()
+    for one in (later, another):
+        assert one.is_fresh()
+        assert one.view.since == NOW + 100
+        assert unknown(one, NOW + 99)
+        assert one.view.is_ended(ISSUER, "alice", iat=NOW - 1)
+        assert not unknown(one, NOW + 100), "whoever is signed in anew is let in"
+    clock.pass_time(100)
+    last = store()
+    last.read_now()
+    assert last.view.since == NOW + 100, "the file says so to those who come"
+    last.add([end(subject="bob")])
+    last._rewrite()
+    later.read_now()
+    assert later.view.since == NOW + 100
+
+
+@pytest.mark.threat("O-3", off="admit.verifier.ends.view:is_unknown")
+def test_who_was_away_for_longer_than_the_bound_cannot_vouch_for_a_file_that_vanished(
+    store: Make, path: Path, clock: Clock
+) -> None:
+    one = store()
+    one.add([end(subject="alice")])
+    one.read_now()
+    path.unlink()
+    clock.pass_time(10.1)
+    one.read_now()
+    assert unknown(one, NOW + 9)
+    assert ended(one), "and what it holds stays"
+    later = store()
+    later.read_now()
+    assert ended(later)
+
+
+def test_who_remembers_vouches_for_the_time_before_a_file_was_begun_anew(
+    store: Make, path: Path, clock: Clock
+) -> None:
+    one = store()
+    one.add([end(subject="alice")])
+    one.read_now()
+    clock.pass_time(5)
+    path.unlink()
+    newcomer = store()
+    newcomer.read_now()
+    assert unknown(newcomer, NOW + 1)
+    one.read_now()
+    newcomer.read_now()
+    assert one.view.since == newcomer.view.since == NOW
+    assert not unknown(newcomer, NOW + 1)
+    assert ended(newcomer)
+    assert path.read_bytes().count(b"\n") == 2
+
+
+def test_a_newcomer_leaves_a_missing_file_to_those_who_remember(
+    store: Make, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, waits = store(), list[float]()
+    one.add([end(subject="alice")])
+    assert waits == [], "where there never was a file nobody is waited for"
+    one.read_now()
+    path.unlink()
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        one.read_now()
+
+    monkeypatch.setattr("admit.verifier.ends.file.time.sleep", sleep)
+    newcomer = store()
+    newcomer.read_now()
+    assert len(waits) == 1
+    assert newcomer.view.since == one.view.since
+    assert ended(newcomer)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"admit-ends 1 0123456789abcdef\n",
+        b"admit-ends 2 0123456789abcdef 00000000001\n",
+        b"admit-ends 2 0123456789abcdef -00000000001\n",
+        b"admit-ends 2 0123456789abcde 0000000000001\n",
+        b"admit-ends 2 0123456789abcdef 000000000001 ",
+    ],
+)
+def test_a_header_that_says_not_since_when_is_none(store: Make, path: Path, header: bytes) -> None:
+    path.write_bytes(header)
+    path.chmod(0o600)
+    with pytest.raises(EndStoreError):
+        store().read_now()
+
+
 def test_it_is_made_for_its_owner_alone(store: Make, path: Path) -> None:
     store().add([end()])
     for made in (path, path.with_name("ends.lock")):
@@ -227,7 +333,7 @@ def test_a_folder_where_others_can_replace_files_is_refused(store: Make, path: P
 
 
 def test_a_link_is_not_followed(store: Make, path: Path, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").write_bytes(lines.header("0" * 16))
+    (tmp_path / "elsewhere").write_bytes(lines.header("0" * 16, 0))
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ConfigError):
         store()
