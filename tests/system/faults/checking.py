@@ -2,23 +2,19 @@
 
 import asyncio
 import contextlib
-import ctypes
 import json
-import signal
-import sys
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from tests.fixtures.issuer import API
-from tests.fixtures.processes import environment
+from tests.system.faults import nursery
 from tests.system.faults.fault import Kinds
 from tests.system.faults.journal import Run
 from tests.system.faults.proxy import until
 
-PROGRAM = Path(__file__).with_name("checker.py")
 ANSWERS_WITHIN = 30.0
-_PR_SET_PDEATHSIG = 1
 
 
 class Checkers:
@@ -34,37 +30,45 @@ class Checkers:
         self.now: dict[tuple[str, int], str] = {}
         self.runs: list[Run] = []
         self.lag = 0.0
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: nursery.Forked | None = None
+        self._to: BinaryIO | None = None
         self._reader: asyncio.Task[None] | None = None
         self._told: dict[str, list[Any]] = {}
         self._turns = 0
 
     async def start(self) -> None:
         """Start the process; the verifiers begin to follow with the first token."""
-        prctl = getattr(ctypes.CDLL(None), "prctl", None)
-        with (self._folder / "checkers.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, str(PROGRAM), json.dumps(self._config),
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log, env=environment(),
-                start_new_session=True, limit=1 << 20, cwd=self._folder,
-                preexec_fn=None if prctl is None else lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),
-            )  # fmt: skip
         self._told, self.now = {}, {}
-        self._reader = asyncio.create_task(self._read())
+        self._process, self._to, source = await asyncio.to_thread(self._spawn)
+        reader = asyncio.StreamReader(limit=1 << 20)
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
+        self._reader = asyncio.create_task(self._read(reader, transport))
         await self._wait("ready")
 
-    async def _read(self) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        while line := await self._process.stdout.readline():
-            what, *rest = json.loads(line)
-            if what == "now":
-                verifier, token, verdict = rest
-                self.now[verifier, token] = verdict
-            elif what == "run":
-                self.runs.append(Run(*rest))
-            else:
-                self._told[what] = rest
+    def _spawn(self) -> tuple[nursery.Forked, BinaryIO, BinaryIO]:
+        """The process, what it hears, what it says."""
+        theirs_in, ours_out = os.pipe()
+        ours_in, theirs_out = os.pipe()
+        with open(self._folder / "checkers.log", "ab") as log, open(theirs_in, "rb"), open(theirs_out, "wb"):
+            streams = (theirs_in, theirs_out, log.fileno())
+            process = nursery.spawn("checker", [json.dumps(self._config)], streams, str(self._folder))
+        return process, os.fdopen(ours_out, "wb", buffering=0), os.fdopen(ours_in, "rb", buffering=0)
+
+    async def _read(self, reader: asyncio.StreamReader, transport: asyncio.ReadTransport) -> None:
+        with contextlib.closing(transport):
+            while line := await reader.readline():
+                self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        what, *rest = json.loads(line)
+        if what == "now":
+            verifier, token, verdict = rest
+            self.now[verifier, token] = verdict
+        elif what == "run":
+            self.runs.append(Run(*rest))
+        else:
+            self._told[what] = rest
 
     async def _wait(self, what: str) -> list[Any]:
         await until(lambda: what in self._told or self._ended, ANSWERS_WITHIN, f"{what} of the checkers")
@@ -73,13 +77,11 @@ class Checkers:
 
     @property
     def _ended(self) -> bool:
-        return self._process is None or self._process.returncode is not None
+        return self._process is None or self._process.poll() is not None
 
     async def _tell(self, command: str, **arguments: Any) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([command, arguments]).encode() + b"\n")
-        await self._process.stdin.drain()
+        assert self._to is not None
+        await asyncio.to_thread(self._to.write, json.dumps([command, arguments]).encode() + b"\n")
 
     async def give(self, tokens: Mapping[int, str]) -> None:
         """Check these too from now on."""
@@ -116,8 +118,9 @@ class Checkers:
         process, self._process = self._process, None
         if process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        process.kill()
+        await asyncio.to_thread(process.wait, ANSWERS_WITHIN)
         if self._reader is not None:
             await self._reader
+        if self._to is not None:
+            self._to.close()

@@ -154,9 +154,12 @@ class Restored(Fault):
         await self._raise_epoch(rig)
         if not served_first:
             await self._serve(rig)
-        rig.outage(began)
+        # A database that is seen to have gone back makes what was proved before worth nothing, at once.
+        rig.outage(began, held=Held.DOUBT if served_first else Held.PROOF)
         await rig.node.lists.ensure(rig.node.db, time.time())
-        await rig.give(await rig.open(3))
+        opened = boottime()
+        await rig.give(await rig.open(3, young=True))
+        rig.outage(opened, held=Held.DOUBT)  # nobody has their list before it was asked for once more
 
     async def _serve(self, rig: Rig) -> None:
         rig.serving[0].spawn()
@@ -166,8 +169,7 @@ class Restored(Fault):
         """What is asked of whoever restores. It ends every family, since which of them were ended is not known."""
 
         async def command() -> None:
-            done = await asyncio.to_thread(rig.deployed.run, "epoch", "raise")
-            assert done.returncode == 0, done.stderr
+            assert await asyncio.to_thread(rig.deployed.command, "epoch", "raise") == 0
 
         await rig.end_by(rig.families, command)
 

@@ -12,26 +12,24 @@ import contextlib
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import httpx2
-from sqlalchemy import Double, Executable, Integer, Text, bindparam, cast, insert, literal, select
 
 from admit.errors import AdmitError
 from admit.issuer import Issuer
-from admit.issuer.revocation import NodeKind, store
-from admit.issuer.revocation.records import ByNode, EndStart, Node
-from admit.issuer.storage import Statement, Steps
+from admit.issuer.revocation import store
+from admit.issuer.revocation.records import ByNode, EndStart
 from admit.tokens import access, status_list
 from admit.verifier.boottime import boottime
 from tests.fixtures.issuer import API
 from tests.fixtures.people import Parts
-from tests.fixtures.processes import ROOMY, Child, Deployment, free_port, stop_all
+from tests.fixtures.processes import ROOMY, Child, stop_all
 from tests.system.faults.checking import Checkers
+from tests.system.faults.deployed import Behind, add_sessions, open_sessions
 from tests.system.faults.fault import KINDS, Fault, Kinds
 from tests.system.faults.journal import OK, REVOKED, Fact, Held, Outage, Run, Tally, judge
 from tests.system.faults.proxy import Proxy, until
@@ -42,20 +40,6 @@ TICK = 0.02
 TOKEN_LIFE = 600.0
 CROWD = 100_000  # rows in one transaction
 CLIENT = "spa"
-
-
-class Behind(Deployment):
-    """Nodes that are reached by the identifier's port only through a proxy."""
-
-    def __init__(self, folder: Path, database: str, tables: Mapping[str, Mapping[str, Any]]) -> None:
-        keys = folder / "keys.json"
-        held = keys.read_bytes() if keys.exists() else None  # the database came with its key file
-        super().__init__(folder, database, tables)
-        if held is not None:
-            self.key_file.write_bytes(held)
-        self.proxy_port = self.front.port
-        self.front = self._node("front", free_port(), tables)
-        self.nodes = (self.front, self.beside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,38 +326,3 @@ class Rig:
             if want is not None and verdict != want:
                 found.append(f"{name} says {verdict} of {number}, want {want}")
         return found[:5]
-
-
-def open_sessions(user: str, number: int, now: float) -> Steps[list[Node]]:
-    """The user and that many sessions, in one transaction."""
-    yield from store.add_holder("user", user, now=now)
-    nodes = []
-    for _ in range(number):
-        node = yield from store.open_node(
-            kind=NodeKind.SESSION, user_id=user, expires_at=now + 86_400, now=now
-        )
-        assert node is not None
-        nodes.append(node)
-    return nodes
-
-
-def _many() -> Executable:
-    count = select(literal(1).label("i")).cte("count", recursive=True)
-    count = count.union_all(select(count.c.i + 1).where(count.c.i < bindparam("number", type_=Integer)))
-    columns = {
-        "id": bindparam("prefix", type_=Text) + cast(count.c.i, Text),
-        "kind": literal("session"),
-        "user_id": bindparam("user", type_=Text),
-        "created_at": bindparam("now", type_=Double),
-        "expires_at": bindparam("expires", type_=Double),
-    }
-    return insert(store.node).from_select(list(columns), select(*columns.values()))
-
-
-ADD_SESSIONS = Statement(_many())
-
-
-def add_sessions(user: str, number: int, now: float) -> Steps[None]:
-    """Rows as `open_node` makes them, made by the database itself."""
-    prefix = secrets.token_urlsafe(12)
-    yield ADD_SESSIONS(prefix=prefix, user=user, number=number, now=now, expires=now + 86_400)
