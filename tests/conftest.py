@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.fixtures.browser",
     "tests.fixtures.node",
     "tests.fixtures.issuer",
+    "tests.fixtures.kept",
     "tests.fixtures.processes",
     "tests.fixtures.demo",
 ]
