@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from benchmarks.harness.load import Answer
 from benchmarks.harness.programs import HOST
@@ -18,49 +19,86 @@ _PATIENCE = 30.0
 
 
 class Client:
-    """Connections to one port. Answers carry a length or no body: anything else ends the benchmark."""
+    """Connections to one port. Answers carry a length or no body: anything else ends the benchmark.
+
+    It shares the machine with what it measures, so it does as little as it can for each answer.
+    """
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self._idle: list[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._idle: list[tuple[float, _Wire]] = []
 
     async def ask(self, request: bytes) -> Answer:
         """One request, made by `load.request`, and its answer. Raises OSError, EOFError or TimeoutError without one."""
         async with asyncio.timeout(_PATIENCE):
-            reader, writer = await self._connection()
+            wire = await self._connection()
             try:
-                writer.write(request)
-                head = await reader.readuntil(b"\r\n\r\n")
-                fields = _fields(head)
-                if b"transfer-encoding" in fields:
-                    raise SystemExit("an answer without a length: this client does not read those")
-                body = await reader.readexactly(int(fields.get(b"content-length", b"0")))
+                answer = await wire.ask(request)
             except BaseException:
-                writer.close()
+                wire.close()
                 raise
-        if fields.get(b"connection", b"").lower() == b"close":
-            writer.close()
+        if b"\r\nconnection: close" in answer.head:
+            wire.close()
         else:
-            self._idle.append((time.perf_counter(), reader, writer))
-        return Answer(int(head[9:12]), head, body)
+            self._idle.append((time.perf_counter(), wire))
+        return answer
 
-    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connection(self) -> "_Wire":
         while self._idle:
-            since, reader, writer = self._idle.pop()
-            if time.perf_counter() - since < _KEPT and not reader.at_eof():
-                return reader, writer
-            writer.close()
-        return await asyncio.open_connection(HOST, self.port)
+            since, wire = self._idle.pop()
+            if time.perf_counter() - since < _KEPT and not wire.over:
+                return wire
+            wire.close()
+        loop = asyncio.get_running_loop()
+        _, made = await loop.create_connection(_Wire, HOST, self.port)
+        return made
 
     def close(self) -> None:
         """Close what is idle."""
         while self._idle:
-            self._idle.pop()[2].close()
+            self._idle.pop()[1].close()
 
 
-def _fields(head: bytes) -> dict[bytes, bytes]:
-    pairs = (line.partition(b":") for line in head.split(b"\r\n")[1:] if line)
-    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+class _Wire(asyncio.Protocol):
+    """One connection, one question at a time."""
+
+    over = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)
+        self._buffer = b""
+        self._answer: asyncio.Future[Answer] | None = None
+
+    async def ask(self, request: bytes) -> Answer:
+        """Raises EOFError where the server closes."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return await self._answer
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        end = self._buffer.find(b"\r\n\r\n") + 4
+        if end < 4 or self._answer is None:
+            return
+        head = self._buffer[:end].lower()
+        if b"\r\ntransfer-encoding:" in head:
+            raise SystemExit("an answer without a length: this client does not read those")
+        _, named, after = head.partition(b"\r\ncontent-length:")
+        length = int(after.split(b"\r", 1)[0]) if named else 0
+        if len(self._buffer) >= end + length:
+            answer, self._answer = self._answer, None
+            body, self._buffer = self._buffer[end : end + length], b""
+            if not answer.done():
+                answer.set_result(Answer(int(head[9:12]), head, body))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.over = True
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(EOFError("the server closed a connection"))
+
+    def close(self) -> None:
+        """Harmless when it is closed."""
+        self._transport.close()
 
 
 @dataclass(slots=True)
