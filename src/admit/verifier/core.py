@@ -323,8 +323,10 @@ class Core:
         """The state of each issuer, for a readiness probe. Asks nobody."""
         boot = self.boottime()
         # Tenants share a source, so they are told of once.
-        once = {id(known.source): known for known in reversed(self._known.values())}
-        return VerifierHealth(tuple(health.of(known, boot) for known in reversed(once.values())))
+        sharing: dict[int, list[Known]] = {}
+        for known in self._known.values():
+            sharing.setdefault(id(known.source), []).append(known)
+        return VerifierHealth(tuple(health.of(some[0], boot, tenants=some) for some in sharing.values()))
 
     def close(self) -> None:
         """Stop all followers. Tokens are verified from what is held until it is too old."""

@@ -1,6 +1,6 @@
 """What a verifier can say of itself: to a readiness probe, to metrics, to whoever wonders. Asks nobody."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from admit.jose import JWK
 from admit.verifier import freshness
 from admit.verifier import keys as key_rules
 from admit.verifier.counters import Following
+from admit.verifier.ends.view import EndView
 from admit.verifier.follower import Follower
 from admit.verifier.follower_stream import StreamState
 
@@ -24,7 +25,8 @@ class IssuerHealth:
     `max_staleness` its bound and `left` the time until its tokens get 503 (0: they do). `lists` maps each list held to
     its version, `list_ages` to the time since it was proved; `keys` are the kids held for tokens.
 
-    `ends` is the number of ends held that this issuer told of otherwise, and `ends_age` the time since they were read.
+    `ends` is the number of ends held that this issuer (with tenants, all of them) told of otherwise, and `ends_age` the
+    time since their store was read; None where that was never done.
 
     `up` says that somebody keeps this current, and `stream` whether ends are heard of as they happen: "open", "waiting"
     (tried again by itself, `stream_error` says why in a word) or "off". `went_back` says that the issuer's database was
@@ -66,8 +68,8 @@ class VerifierHealth:
         return all(one.ready for one in self.issuers)
 
 
-def of(known: "Known", boot: float) -> IssuerHealth:
-    """The state of one issuer at a boot time."""
+def of(known: "Known", boot: float, *, tenants: "Iterable[Known]" = ()) -> IssuerHealth:
+    """The state of one issuer at a boot time. `tenants` are all that share its source, itself among them."""
     source, terms, ends = known.source, known.trust.follows, known.trust.ends
     view, held = source.snapshot.keys, source.snapshot.held
     keys_age = None if view is None or view.fetched_at is None else boot - view.fetched_at
@@ -94,10 +96,15 @@ def of(known: "Known", boot: float) -> IssuerHealth:
         stream_error=None if follower is None else follower.stream_error,
         went_back=held.went_back,
         last_error=source.last_error or (None if ends is None else ends.last_error),
-        ends=None if ends is None else ends.view.count,
+        ends=None if ends is None else told_by(ends.view, {known, *tenants}),
         ends_age=None if ends is None else ends.age(),
         counts=Following() if follower is None else follower.counters,
     )
+
+
+def told_by(view: EndView, some: "Iterable[Known]") -> int:
+    """How many of the ends that are held these issuers told of."""
+    return sum(view.counts.get(one.trust.issuer, 0) for one in some)
 
 
 def time_left(fresh_at: float | None, boot: float, bound: float) -> float:

@@ -1,8 +1,8 @@
 """A verifier's state for Prometheus: `REGISTRY.register(VerifierCollector(verifier))`.
 
 Needs `pip install 'admit[metrics]'`.
-Everything is read when it is scraped. Labels are issuers that are trusted, and codes of Admit's own: there are few of
-either, and neither tokens nor users nor lists are among them.
+Everything is read when it is scraped. Labels are issuers that are trusted, codes of Admit's own, and numbers of status
+lists in use (one for a million sessions): there are few of each, and neither tokens nor users are among them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -41,6 +41,8 @@ class VerifierCollector(Collector):
         """What there is to tell now."""
         issuers = self._verifier.health().issuers
         yield from _ages(issuers)
+        yield from _lists(issuers)
+        yield from _ends(issuers)
         yield from _states(issuers)
         yield from _counts(issuers)
         refusals = CounterMetricFamily(
@@ -55,7 +57,6 @@ def _ages(issuers: Iterable[IssuerHealth]) -> Iterator[Metric]:
     age = _gauge("revocation_age_seconds", "Age of what is known of revocations.")
     bound = _gauge("revocation_max_staleness_seconds", "The bound on that age, past which answers are 503.")
     left = _gauge("revocation_time_left_seconds", "Time until that bound; 0 when it is passed.")
-    oldest = _gauge("revocation_list_age_seconds", "Age of the status list that was proved longest ago.")
     lists = _gauge("revocation_lists", "Status lists held.")
     keys = _gauge("keys_age_seconds", "Age of the issuer's keys.")
     for one in issuers:
@@ -63,13 +64,35 @@ def _ages(issuers: Iterable[IssuerHealth]) -> Iterator[Metric]:
             (age, one.fresh_age),
             (bound, one.max_staleness),
             (left, one.left),
-            (oldest, max(one.list_ages.values(), default=None)),
             (lists, len(one.lists) if one.follows else None),
             (keys, one.keys_age),
         ):
             if value is not None:
                 family.add_metric([one.issuer], value)
-    yield from (age, bound, left, oldest, lists, keys)
+    yield from (age, bound, left, lists, keys)
+
+
+def _lists(issuers: Iterable[IssuerHealth]) -> Iterator[Metric]:
+    age = GaugeMetricFamily(
+        "admit_revocation_list_age_seconds",
+        "Time since a status list was proved to have every end.",
+        labels=["issuer", "list"],
+    )
+    for one in issuers:
+        for n, value in sorted(one.list_ages.items()):
+            age.add_metric([one.issuer, str(n)], value)
+    yield age
+
+
+def _ends(issuers: Iterable[IssuerHealth]) -> Iterator[Metric]:
+    held = _gauge("ends", "Ends held that the issuer told of by logout tokens and security events.")
+    age = _gauge("ends_age_seconds", "Time since the store of ends was read, before which none is missing.")
+    for one in issuers:
+        if one.ends is not None:
+            held.add_metric([one.issuer], one.ends)
+        if one.ends_age is not None:
+            age.add_metric([one.issuer], one.ends_age)
+    yield from (held, age)
 
 
 def _states(issuers: Iterable[IssuerHealth]) -> Iterator[Metric]:

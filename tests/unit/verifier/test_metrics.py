@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +12,14 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from admit.errors import RevokedError, StaleRevocationError, TokenError
 from admit.jose import JWK, Waive
-from admit.verifier import Revocation, TrustedIssuer, Verifier, episodes
+from admit.tokens import status_list
+from admit.verifier import FileEndStore, Revocation, TrustedIssuer, Verifier, episodes
 from admit.verifier.counters import MAX_CODES, Counters
+from admit.verifier.ends.end import End
 from admit.verifier.episodes import Episode
 from admit.verifier.follower import Follower
 from admit.verifier.metrics import VerifierCollector
-from tests.fixtures.status_issuer import AUDIENCE, Clock, FakeNet, StatusIssuer
+from tests.fixtures.status_issuer import AUDIENCE, NOW, Clock, FakeNet, StatusIssuer
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ def test_prometheus_gets_ages_states_and_counts(
     found = samples(verifier)
     of = f'{{issuer="{issuer.issuer}"}}'
     assert found[f"admit_revocation_age_seconds{of}"] == 12
-    assert found[f"admit_revocation_list_age_seconds{of}"] == 12
+    assert found[f'admit_revocation_list_age_seconds{{issuer="{issuer.issuer}",list="0"}}'] == 12
     assert found[f"admit_revocation_max_staleness_seconds{of}"] == 30
     assert found[f"admit_revocation_time_left_seconds{of}"] == 18
     assert found[f"admit_follower_up{of}"] == 1
@@ -82,6 +85,63 @@ def test_prometheus_gets_ages_states_and_counts(
     assert found['admit_refusals_total{code="invalid_token"}'] == 2
     assert found['admit_issuer_ready{issuer="backend"}'] == 1
     assert 'admit_revocation_age_seconds{issuer="backend"}' not in found
+
+
+def test_prometheus_gets_the_age_of_each_list(verifier: Verifier, issuer: StatusIssuer, clock: Clock) -> None:
+    issuer.lists[1] = status_list.EMPTY
+    verifier.verify(issuer.token())
+    issuer.end(7, n=1)
+    issuer.served[1] = status_list.EMPTY  # one that stays behind
+    clock.pass_time(6)
+    verifier.verify(issuer.token(8))
+    found = samples(verifier)
+    ages = [
+        found[f'admit_revocation_list_age_seconds{{issuer="{issuer.issuer}",list="{n}"}}'] for n in (0, 1)
+    ]
+    assert ages == [0, 6]
+    assert found[f'admit_revocation_age_seconds{{issuer="{issuer.issuer}"}}'] == 6
+
+
+def test_prometheus_gets_what_is_held_of_ends_and_their_age(clock: Clock, tmp_path: Path) -> None:
+    names = [f"https://{name}.example" for name in "abc"]
+    store = FileEndStore(tmp_path / "ends", wall=clock.walltime, boottime=clock.boottime)
+    many = TrustedIssuer(
+        "https://{tenantid}.example",
+        audience=AUDIENCE,
+        tenants={"a", "b"},
+        secret=bytes(range(32)),
+        typ="JWT",
+        revocation=Waive.REVOCATION,
+        ends=store,
+    )
+    one = TrustedIssuer(
+        names[2],
+        audience=AUDIENCE,
+        secret=bytes(range(32)),
+        typ="JWT",
+        revocation=Waive.REVOCATION,
+        ends=store,
+    )
+    none = TrustedIssuer(
+        "none", audience=AUDIENCE, secret=bytes(range(32)), typ="JWT", revocation=Waive.REVOCATION
+    )
+    found = Verifier(many, one, none, wall=clock.walltime, boottime=clock.boottime, background=False)
+    before = samples(found)
+    assert before[f'admit_ends{{issuer="{names[0]}"}}'] == 0
+    assert f'admit_ends_age_seconds{{issuer="{names[0]}"}}' not in before, "it was never read"
+    store.add(
+        [
+            End(issuer=name, subject=f"u{number}", before=NOW, until=NOW + 900)
+            for name, ends in zip(names, (1, 2, 4), strict=True)
+            for number in range(ends)
+        ]
+    )
+    store.read_now()
+    clock.pass_time(3)
+    after = samples(found)
+    assert [after[f'admit_ends{{issuer="{name}"}}'] for name in (names[0], names[2])] == [3, 4]
+    assert {after[f'admit_ends_age_seconds{{issuer="{name}"}}'] for name in (names[0], names[2])} == {3}
+    assert 'admit_ends{issuer="none"}' not in after
 
 
 def test_nothing_that_a_stranger_sends_becomes_a_label(
