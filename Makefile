@@ -1,6 +1,6 @@
 # One command per intent; the same on a laptop and in CI. `make` alone prints this list.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-reset quick test coverage check soak bench ci lock defences-off docs public-api format
+.PHONY: help venv demo demo-reset quick test coverage check soak bench ci lock defences-off docs pictures public-api format
 
 # Containers often set it. Each of the hundred programs that the tests start would then compile all of Admit anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -59,6 +59,9 @@ lock: venv ## resolve the dependencies again, with hashes
 
 docs: venv ## write the generated pages: standards, threats, reference
 	@$(PY) -m scripts.docs
+
+pictures: venv ## draw docs/images anew; needs Chromium
+	@$(PY) -m scripts.pictures
 
 public-api: venv ## write down the public names and signatures, after a wanted change
 	@$(PY) scripts/public_api.py

@@ -103,7 +103,7 @@ def ticket(reading: Reading, verdict: bool | None, now: float, columns: int) -> 
     rows = (
         (_joined(" · ", kind or "a token", plain(reading.header.get("alg"))), "ADMIT"),
         ("encrypted" if sealed else _joined(" → ", plain(said.get("sub")), plain(said.get("aud"))), stub),
-        (f"from {plain(said['iss'])}" if "iss" in said else "", validity(said, now)),
+        (f"from {plain(said['iss'])}" if "iss" in said else "", validity(said, now, void=void)),
     )
     click.echo()
     click.echo(styled(f" ╭{'─' * (main + 2)}┬{'─' * (_STUB + 2)}╮", fg=tint))
@@ -126,12 +126,14 @@ def _joined(between: str, *parts: str) -> str:
     return between.join(part for part in parts if part)
 
 
-def validity(said: Mapping[str, Any], now: float) -> str:
-    """How long it has, in a word for the stub."""
+def validity(said: Mapping[str, Any], now: float, *, void: bool) -> str:
+    """How long it has, in a word for the stub; of a void one only that it is over."""
     exp = said.get("exp")
     if not is_time(exp):
         return ""
-    return f"{span(exp - now, parts=1)} left" if exp > now else "over"
+    if exp <= now:
+        return "expired"
+    return "" if void else f"{span(exp - now, parts=1)} left"
 
 
 def members(

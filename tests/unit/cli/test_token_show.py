@@ -62,7 +62,7 @@ def test_the_ticket_says_by_word_and_not_by_colour_alone_whether_it_is_good(look
     void = look(OLD, 100, "--key", str(tmp_path / "key"))
     assert "VOID" in void.stdout
     assert "\x1b[9m" in void.stdout
-    assert "over" in void.stdout
+    assert "expired" in void.stdout
 
 
 def test_without_colour_a_terminal_gets_the_same_words(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
