@@ -18,6 +18,7 @@ def claims(**changed: Any) -> str:
     return signed({"alg": "HS256"}, json.dumps(members).encode())
 
 
+@pytest.mark.rfc("7519", "4.1.3")
 @pytest.mark.rfc("8725", "3.9")
 @pytest.mark.threat("JWT-aud", off=[TYPES, "admit.jose.claims:check_audience"])
 @pytest.mark.parametrize(
@@ -68,12 +69,15 @@ def test_a_token_of_one_kind_is_not_taken_for_another(wanted: str, typ: str | No
         reads(signed(header, GOOD), KEY, typ=wanted)
 
 
+@pytest.mark.rfc("7515", "4.1.9")
 @pytest.mark.threat("JWT-kinds")
 @pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt"])
 def test_a_token_of_the_right_kind_is_taken_in_any_spelling(typ: str) -> None:
     assert reads(signed({"alg": "HS256", "typ": typ}, GOOD), KEY, typ="at+jwt")
 
 
+@pytest.mark.rfc("7519", "4.1.5")
+@pytest.mark.rfc("7519", "4.1.6")
 @pytest.mark.rfc("7519", "4.1.4")
 @pytest.mark.threat("JWT-time", off=[TYPES, "admit.jose.claims:check_times"])
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ def other_last() -> str:
     return TOKEN[:-1] + ALPHABET[ALPHABET.index(TOKEN[-1]) | 3]
 
 
+@pytest.mark.rfc("7515", "2")
 @pytest.mark.threat("JWT-form", off="admit.jose.base64url:decode_translated")
 @pytest.mark.parametrize(
     "odd",
@@ -60,6 +61,7 @@ FORMS = {
 }
 
 
+@pytest.mark.rfc("7515", "7.1")
 @pytest.mark.rfc("8725", "3.11")
 @pytest.mark.threat("JWT-form", off="admit.jose.jws:split")
 @pytest.mark.parametrize("name", FORMS)
@@ -77,6 +79,7 @@ def test_a_token_over_16_kib_is_refused_though_its_signature_holds() -> None:
         reads(token, KEY)
 
 
+@pytest.mark.rfc("7797", "6")
 @pytest.mark.rfc("7515", "4.1.11")
 @pytest.mark.threat("JWT-crit", off="admit.jose.header:check_crit")
 @pytest.mark.parametrize(
@@ -121,6 +124,7 @@ NOT_STRICT = {
 }
 
 
+@pytest.mark.rfc("7519", "4")
 @pytest.mark.rfc("8725", "3.7")
 @pytest.mark.threat("JWT-utf8", off="admit.jose.json:loads_object")
 @pytest.mark.parametrize("name", NOT_STRICT)
@@ -129,6 +133,8 @@ def test_claims_that_parsers_read_differently_are_refused(name: str) -> None:
         reads(signed({"alg": "HS256"}, NOT_STRICT[name]), KEY)
 
 
+@pytest.mark.rfc("7515", "4")
+@pytest.mark.rfc("8725", "3.7")
 @pytest.mark.threat("JWT-utf8", off="admit.jose.json:loads_object")
 @pytest.mark.parametrize(
     "header", [b'{"alg":"none","alg":"HS256"}', b'\xef\xbb\xbf{"alg":"HS256"}', b'{"alg":"HS256","x":NaN}']

@@ -19,6 +19,7 @@ CHECK_HEADER = "admit.jose.header:check_header"
 CHECK_SIGNATURE = "admit.jose.jws:check_signature"
 
 
+@pytest.mark.rfc("7518", "3.6")
 @pytest.mark.rfc("8725", "3.1")
 @pytest.mark.threat("JWT-alg-none", off=[CHECK_ALG, CHECK_SIGNATURE])
 @pytest.mark.parametrize("key", KEYS)
@@ -99,6 +100,7 @@ def looks_like_a_key() -> dict[str, bytes]:
 LOOKALIKES = looks_like_a_key()
 
 
+@pytest.mark.rfc("8725", "3.1")
 @pytest.mark.threat("JWT-alg-key", off="admit.jose.secret_check:check_no_public_key")
 @pytest.mark.parametrize("form", LOOKALIKES)
 def test_what_looks_like_another_kind_of_key_is_no_secret(form: str) -> None:
@@ -106,6 +108,7 @@ def test_what_looks_like_another_kind_of_key_is_no_secret(form: str) -> None:
         JWK.secret(LOOKALIKES[form], "HS256")
 
 
+@pytest.mark.rfc("8725", "3.1")
 @pytest.mark.threat("JWT-alg-key", off=CHECK_ALG)
 def test_another_algorithm_of_the_same_key_is_refused() -> None:
     private = KEYS["RS256"]._material.private
@@ -169,12 +172,14 @@ def test_an_ed448_key_of_small_order_is_refused() -> None:
         JWK.load({"kty": "OKP", "crv": "Ed448", "x": base64url.encode(b"\x01" + bytes(56)).decode()})
 
 
+@pytest.mark.rfc("7517", "4.2")
 @pytest.mark.threat("JWT-alg-weak", off="admit.jose.binding:check_purpose")
 def test_an_encryption_key_verifies_no_signature() -> None:
     with pytest.raises(InvalidKeyError):
         JWK.load({**public("RS256").to_dict(), "use": "enc"})
 
 
+@pytest.mark.rfc("7518", "3.2")
 @pytest.mark.rfc("8725", "3.5")
 @pytest.mark.threat(
     "JWT-entropy", off=["admit.jose.secret_check:check_entropy", "admit.jose.binding:check_suits"]
@@ -212,6 +217,7 @@ def test_a_generated_secret_has_the_hash_length_and_passes_every_check() -> None
         assert JWK.secret(raw, "HS256", kid=key.kid) == key
 
 
+@pytest.mark.rfc("7515", "4.1.3")
 @pytest.mark.rfc("8725", "3.10")
 @pytest.mark.threat("JWT-header-trust", off="admit.jose.jws:choose_key")
 def test_a_key_in_the_token_is_not_used() -> None:
@@ -230,6 +236,7 @@ def test_a_kid_is_a_short_string(kid: Any) -> None:
         )
 
 
+@pytest.mark.rfc("8725", "3.10")
 @pytest.mark.threat("JWT-header-trust", off=["admit.jose.jwks:JWKSet.find", CHECK_SIGNATURE])
 @pytest.mark.parametrize(
     "kid", ["' OR '1'='1", "../../dev/null", "a\x00", "", "file:///dev/null", "http://127.0.0.1/"]
@@ -240,6 +247,9 @@ def test_a_kid_is_only_looked_up(kid: str) -> None:
         reads(forged({"alg": "ES256", "kid": kid}, GOOD, b"\x01" * 64), keys)
 
 
+@pytest.mark.rfc("7515", "4.1.2")
+@pytest.mark.rfc("7515", "4.1.5")
+@pytest.mark.rfc("8725", "3.10")
 @pytest.mark.threat("JWT-header-trust")
 def test_a_url_in_the_token_is_never_fetched() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -263,6 +273,8 @@ def test_a_key_of_another_issuers_set_is_not_found() -> None:
         reads(token, JWKSet([public("ES256")]))
 
 
+@pytest.mark.rfc("8725", "3.8")
+@pytest.mark.rfc("7519", "4.1.1")
 @pytest.mark.threat("JWT-iss-sub", off=["admit.jose.claims:check_types", "admit.jose.claims:check_issuer"])
 @pytest.mark.parametrize(
     "iss", [..., None, "", ISS + "/", ISS.upper(), ISS + "/tenant-b", "https://evil.example"]

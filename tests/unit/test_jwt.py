@@ -34,6 +34,8 @@ def sign(claims: dict[str, Any] | None = None, **changed: Any) -> str:
     )
 
 
+@pytest.mark.rfc("7519", "7.1")
+@pytest.mark.rfc("7519", "7.2")
 def test_the_typical_calls_work() -> None:
     token = sign(jti="one")
     claims = jwt.verify(token, KEY.public(), issuer=ISS, audience=API)

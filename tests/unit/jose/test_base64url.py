@@ -29,6 +29,9 @@ def test_whatever_decodes_encodes_back_to_the_same_text(text: bytes) -> None:
     assert base64url.encode(octets) == text
 
 
+@pytest.mark.rfc("7515", "2")
+@pytest.mark.rfc("7515", "5.2")
+@pytest.mark.rfc("4648", "3.5")
 @pytest.mark.parametrize(
     "text",
     [

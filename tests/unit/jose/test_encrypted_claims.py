@@ -39,6 +39,7 @@ class Claims:
     exp: int
 
 
+@pytest.mark.rfc("7519", "11.2")
 @pytest.mark.rfc("7519", "5.2")
 def test_a_signed_token_inside_an_encrypted_one_is_read_by_its_reader() -> None:
     token = nested()
@@ -67,6 +68,8 @@ def test_claims_that_anybody_could_have_encrypted_are_not_believed() -> None:
         jwt.decrypt(forged, READER, now=NOW, **SAID)
 
 
+@pytest.mark.rfc("8725", "3.3")
+@pytest.mark.rfc("7519", "7.2")
 def test_raw_claims_are_no_signed_token() -> None:
     payload = json.dumps({"sub": "root", "iss": ISS, "aud": API, "exp": int(NOW) + 60}).encode()
     for cty in (None, "JWT", "json"):

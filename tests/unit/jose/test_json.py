@@ -40,6 +40,8 @@ def test_what_is_written_is_read_back_by_both_parsers(value: dict) -> None:
     assert stdlib_json.loads(text) == value
 
 
+@pytest.mark.rfc("7515", "10.12")
+@pytest.mark.rfc("7519", "4")
 @pytest.mark.rfc("7515", "4")
 @pytest.mark.parametrize(
     "text",

@@ -57,6 +57,7 @@ def spoilt(text: str) -> str:
     return ("B" if text[0] == "A" else "A") + text[1:]
 
 
+@pytest.mark.rfc("7516", "5.2")
 @pytest.mark.rfc("7520", "5")
 @pytest.mark.parametrize("path", READ, ids=lambda path: path.stem[:40])
 def test_cookbook_tokens_are_read_and_spoilt_ones_are_not(path: Path) -> None:
@@ -89,6 +90,8 @@ def test_each_recipient_of_the_cookbook_reads_the_same() -> None:
         decrypt_json(example["output"]["json"], JWK.generate("RSA-OAEP"))
 
 
+@pytest.mark.threat("JWT-alg-weak")
+@pytest.mark.rfc("7518", "4.2")
 @pytest.mark.rfc("7516", "11.5")
 def test_rsa1_5_is_not_supported() -> None:
     example = read(COOKBOOK[0])
@@ -98,6 +101,10 @@ def test_rsa1_5_is_not_supported() -> None:
         jwe.decrypt(example["output"]["compact"], JWK.load(example["input"]["key"], alg="RSA-OAEP"))
 
 
+@pytest.mark.rfc("7516", "5.1")
+@pytest.mark.rfc("7516", "5.2")
+@pytest.mark.rfc("7518", "4.1")
+@pytest.mark.rfc("7518", "5.1")
 @pytest.mark.rfc("7518", "4")
 @pytest.mark.rfc("7518", "5")
 @pytest.mark.parametrize("row", KEYS, ids=str)
@@ -197,6 +204,8 @@ def test_a_direct_key_serves_its_own_enc_and_none_other() -> None:
                 jwe.encrypt(TEXT, key, enc=enc)
 
 
+@pytest.mark.rfc("7518", "4.6.1.1")
+@pytest.mark.rfc("7516", "11.5")
 @pytest.mark.threat("JWT-inputs", off="admit.jose.key_management:sender")
 @pytest.mark.rfc("8725", "3.4")
 @pytest.mark.parametrize(
@@ -220,6 +229,7 @@ def test_an_odd_epk_is_refused_by_the_one_error(change: dict[str, Any]) -> None:
     assert refused.value.detail == "the token cannot be decrypted"
 
 
+@pytest.mark.threat("JWT-inputs")
 @pytest.mark.rfc("7748", "6")
 @pytest.mark.parametrize(
     ("crv", "x"), [("X25519", bytes(32)), ("X25519", b"\x01" + bytes(31)), ("X448", bytes(56))]
@@ -301,6 +311,10 @@ def test_what_is_compressed_comes_to_no_more_than_its_limit() -> None:
             jwe.decrypt(with_zip(odd, key), key)
 
 
+@pytest.mark.rfc("7516", "4.1.1")
+@pytest.mark.rfc("7516", "4.1.2")
+@pytest.mark.rfc("7516", "4.1.3")
+@pytest.mark.rfc("7516", "4.1.13")
 @pytest.mark.rfc("7516", "4")
 @pytest.mark.parametrize(
     ("change", "error"),
@@ -328,6 +342,7 @@ def test_odd_headers_are_refused_before_any_cryptography(
         jwe.decrypt(".".join([base64url.encode(json.dumps(members).encode()).decode(), *rest]), key)
 
 
+@pytest.mark.rfc("7516", "4.1.6")
 def test_enc_may_be_narrowed_and_the_set_chooses_by_kid() -> None:
     one, two = JWK.generate("A128KW"), JWK.generate("A128KW")
     token = jwe.encrypt(TEXT, one, enc="A128GCM")
@@ -338,6 +353,7 @@ def test_enc_may_be_narrowed_and_the_set_chooses_by_kid() -> None:
         jwe.decrypt(token, JWKSet([two]))
 
 
+@pytest.mark.rfc("7516", "7.1")
 @pytest.mark.parametrize(
     "token", ["", "a", "....", "a.b.c.d", "a.b.c.d.e.f", "é....", "e30....", "A" * 300_000]
 )
@@ -346,6 +362,7 @@ def test_what_is_no_token_is_malformed(token: str) -> None:
         jwe.decrypt(token, KEYS["A128KW", "oct"])
 
 
+@pytest.mark.rfc("7516", "7.2.1")
 @pytest.mark.rfc("7516", "7.2")
 def test_several_recipients_read_one_content_and_a_stranger_does_not() -> None:
     rows = [("RSA-OAEP-256", "RSA"), ("ECDH-ES+A256KW", "OKP"), ("A256GCMKW", "oct")]
@@ -379,6 +396,8 @@ def test_encrypting_refuses_what_could_not_be_read() -> None:
         jwe.encrypt(bytes(300_000), kw)
 
 
+@pytest.mark.rfc("7516", "7.2.1")
+@pytest.mark.rfc("7516", "7.2.2")
 @pytest.mark.parametrize(
     "change",
     [

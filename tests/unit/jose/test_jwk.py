@@ -22,6 +22,7 @@ def b64(octets: bytes) -> str:
     return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
 
 
+@pytest.mark.rfc("7638", "1")
 @pytest.mark.parametrize("alg", JWS_ALGS)
 def test_a_generated_key_is_named_by_its_thumbprint_and_survives_a_round_trip(alg: str) -> None:
     key = KEYS[alg]
@@ -108,6 +109,7 @@ def test_an_encrypted_pem_is_refused() -> None:
         JWK.load(text)
 
 
+@pytest.mark.rfc("9864", "2.2")
 @pytest.mark.rfc("7517", "4.4")
 def test_the_algorithm_is_the_keys_own_or_that_of_its_curve_or_the_argument() -> None:
     rsa_key = KEYS["RS256"].public().to_dict()
@@ -145,6 +147,12 @@ def test_use_and_key_ops_are_obeyed() -> None:
         jws.sign(b"x", only_verify)
 
 
+@pytest.mark.rfc("7517", "4.1")
+@pytest.mark.rfc("7517", "4.2")
+@pytest.mark.rfc("7517", "4.3")
+@pytest.mark.rfc("7517", "4.4")
+@pytest.mark.rfc("7517", "4.5")
+@pytest.mark.rfc("7518", "6.2.1")
 @pytest.mark.parametrize(
     "odd",
     [
@@ -195,6 +203,7 @@ def test_unknown_members_are_ignored() -> None:
     assert JWK.load({**members, "x5t": "abc", "colour": {"red": 1}}) == KEYS["ES256"].public()
 
 
+@pytest.mark.rfc("7518", "6.2.2")
 @pytest.mark.parametrize("alg", ["ES256", "EdDSA"])
 def test_a_private_part_of_another_key_is_refused(alg: str) -> None:
     members = KEYS[alg].to_dict(private=True)
@@ -234,6 +243,8 @@ def test_rsa_numbers_have_one_spelling_and_sane_values() -> None:
             JWK.load({"kty": "RSA", "alg": "RS256", "n": b64(n.to_bytes(256, "big")), "e": b64(octets)})
 
 
+@pytest.mark.threat("JWT-inputs")
+@pytest.mark.rfc("7518", "6.2.1")
 @pytest.mark.rfc("8725", "3.4")
 def test_a_point_off_the_curve_is_refused() -> None:
     members = KEYS["ES256"].public().to_dict()
@@ -361,6 +372,8 @@ def test_key_types_without_a_row_are_refused() -> None:
                 JWK.load(text, alg=alg)
 
 
+@pytest.mark.rfc("7518", "3.2")
+@pytest.mark.rfc("7518", "6.4.1")
 def test_a_secret_is_octets_of_the_hash_length_or_more() -> None:
     raw = bytes(range(7, 39))
     assert JWK.secret(raw, "HS256").kid is None

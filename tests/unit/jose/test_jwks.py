@@ -19,6 +19,8 @@ def without(key: JWK, *names: str, **changed: object) -> dict:
     return {name: value for name, value in {**key.to_dict(), **changed}.items() if name not in names}
 
 
+@pytest.mark.rfc("7515", "6")
+@pytest.mark.rfc("7517", "4.5")
 def test_a_set_finds_its_keys_by_kid_and_alg() -> None:
     keys = JWKSet([EC, RSA, OKP])
     assert [keys.find(key.kid, key.alg) for key in keys] == [EC, RSA, OKP]
@@ -44,6 +46,8 @@ def test_an_unknown_kid_finds_nothing(kid: str | None) -> None:
         JWKSet([EC, JWK.generate("ES256").public()]).find(kid, "ES256")
 
 
+@pytest.mark.rfc("7517", "5.1")
+@pytest.mark.rfc("7517", "4.5")
 def test_own_sets_refuse_what_is_odd() -> None:
     other = JWK.generate("ES256", kid=RSA.kid)
     wrong = [[RSA, other.public()], [KEYS["ES256"], RSA], [KEYS["HS256"], RSA], [EC, EC], ["key"]]
@@ -169,6 +173,7 @@ def test_a_foreign_set_is_bounded() -> None:
             JWKSet.load_foreign(text)
 
 
+@pytest.mark.rfc("7515", "4.1.4")
 def test_a_token_is_verified_by_the_key_that_its_kid_names() -> None:
     keys = JWKSet([EC, JWK.generate("ES256").public(), RSA])
     assert jws.verify(jws.sign(b"x", KEYS["ES256"]), keys).payload == b"x"

@@ -23,6 +23,8 @@ def raw_token(header: bytes, payload: bytes, key: JWK) -> str:
     return (signing_input + b"." + base64url.encode(key.signer(signing_input))).decode()
 
 
+@pytest.mark.rfc("7515", "5.1")
+@pytest.mark.rfc("7515", "5.2")
 @pytest.mark.rfc("7515", "5")
 @pytest.mark.parametrize("alg", JWS_ALGS)
 def test_what_was_signed_verifies_and_another_key_or_octet_does_not(alg: str) -> None:
@@ -51,6 +53,7 @@ def test_the_size_is_known_before_signing(alg: str) -> None:
         assert jws.size(octets, KEYS[alg], typ="at+jwt") == len(token)
 
 
+@pytest.mark.rfc("7515", "4.2")
 def test_a_header_may_add_members_and_repeat_none() -> None:
     token = jws.sign(b"{}", KEYS["ES256"], typ="dpop+jwt", header={"jwk": {"kty": "EC"}})
     assert peek_unverified_header(token)["jwk"] == {"kty": "EC"}
@@ -96,12 +99,17 @@ def test_ecdsa_signatures_have_raw_form_and_range() -> None:
             jws.verify(data + b"." + base64url.encode(signature), key)
 
 
+@pytest.mark.rfc("7515", "4.3")
 @pytest.mark.rfc("7515", "4")
 def test_unknown_header_members_are_ignored() -> None:
     token = raw_token(b'{"alg":"ES256","x5t":"abc","colour":{"red":1}}', b"x", KEYS["ES256"])
     assert jws.verify(token, verifying("ES256")).payload == b"x"
 
 
+@pytest.mark.rfc("7515", "4")
+@pytest.mark.rfc("7515", "4.1.1")
+@pytest.mark.rfc("7515", "4.1.4")
+@pytest.mark.rfc("7515", "4.1.9")
 @pytest.mark.parametrize(
     "header",
     [
@@ -146,6 +154,8 @@ def test_crit_and_b64_are_refused_though_the_signature_holds(member: bytes) -> N
         jws.verify(raw_token(b'{"alg":"ES256",' + member + b"}", b"x", KEYS["ES256"]), verifying("ES256"))
 
 
+@pytest.mark.rfc("7515", "5.3")
+@pytest.mark.rfc("7515", "4.1.1")
 def test_the_keys_algorithm_is_compared_exactly() -> None:
     for name in ("EdDSA", "es256", "ES256 ", "ES256\\u0000", "none", ""):
         header = b'{"alg":"%s"}' % name.encode()
@@ -186,6 +196,7 @@ def test_only_verification_makes_a_verified_value() -> None:
         VerifiedJws({}, b"", None)
 
 
+@pytest.mark.rfc("7515", "7.1")
 @pytest.mark.parametrize("token", [None, 7, "é.é.é", "\ud800", [], b"\xff.\xff.\xff", "", "..", "...."])
 def test_what_is_no_token_is_refused(token: object) -> None:
     with pytest.raises(MalformedTokenError):

@@ -37,6 +37,8 @@ def test_appendix_a_tokens_verify_and_spoilt_ones_do_not(name: str) -> None:
         jws.verify(spoilt(example["token"]), trusted)
 
 
+@pytest.mark.rfc("7518", "3.6")
+@pytest.mark.rfc("7519", "6")
 @pytest.mark.rfc("7515", "A.5")
 @pytest.mark.parametrize("name", RFC7515["examples"])
 def test_the_unsecured_token_of_appendix_a_is_refused_by_every_key(name: str) -> None:
@@ -45,6 +47,7 @@ def test_the_unsecured_token_of_appendix_a_is_refused_by_every_key(name: str) ->
         jws.verify(RFC7515["unsecured"], JWK.load(example["key"], alg=example["alg"]))
 
 
+@pytest.mark.rfc("8037", "3.1")
 @pytest.mark.rfc("7520", "4")
 @pytest.mark.parametrize("path", COOKBOOK, ids=lambda path: path.stem)
 def test_cookbook_signatures_verify_and_spoilt_ones_do_not(path: Path) -> None:
@@ -69,6 +72,9 @@ def test_cookbook_signatures_are_made_again_octet_for_octet(path: Path) -> None:
     assert jws.sign(example["input"]["payload"].encode(), key) == example["output"]["compact"]
 
 
+@pytest.mark.rfc("7638", "3")
+@pytest.mark.rfc("7638", "3.2")
+@pytest.mark.rfc("7638", "3.3")
 @pytest.mark.rfc("7638", "3.1")
 @pytest.mark.parametrize("name", ["rfc7638/example.json", "rfc8037/thumbprint.json"])
 def test_thumbprints_are_those_of_the_rfcs(name: str) -> None:

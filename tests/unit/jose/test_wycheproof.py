@@ -81,6 +81,7 @@ def unlike(name: str, answers: Iterator[tuple[dict[str, Any], bool]]) -> list[in
     return odd
 
 
+@pytest.mark.threat("JWT-inputs")
 @pytest.mark.rfc("7515", "5.2")
 @pytest.mark.rfc("7516", "5.2")
 @pytest.mark.parametrize("name", TOKENS)
@@ -118,6 +119,7 @@ def key_of(group: dict[str, Any], case: dict[str, Any], alg: str) -> JWK:
     return JWK.secret(bytes.fromhex(case["key"]), alg)
 
 
+@pytest.mark.threat("JWT-inputs")
 @pytest.mark.rfc("7518", "3.1")
 @pytest.mark.parametrize("name", SIGNATURES)
 def test_every_published_signature_is_answered_as_published(name: str) -> None:
@@ -156,6 +158,7 @@ def test_every_published_ciphertext_is_answered_as_published(name: str) -> None:
     assert unlike(name, answers()) == []
 
 
+@pytest.mark.threat("JWT-inputs")
 @pytest.mark.rfc("8037", "3.2")
 @pytest.mark.parametrize("name", ["x25519_jwk", "x448_jwk"])
 def test_every_published_agreement_is_answered_as_published_and_none_agrees_on_zero(name: str) -> None:
