@@ -150,6 +150,8 @@ def lists_needed(top_idx: int | None, top_list: int | None) -> range:
     """The lists to make, so that the one in use has a spare after it: no index ever waits for its list.
 
     `top_idx` is the greatest index given so far, `top_list` the greatest list that was ever made.
+    They are made in the order of their numbers, in one transaction: verifiers take a list that a head leaves out below
+    another for one that is over for good.
     """
     wanted = (0 if top_idx is None else list_of(top_idx)) + 1
     return range(0 if top_list is None else top_list + 1, wanted + 1)
