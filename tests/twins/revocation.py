@@ -58,6 +58,8 @@ TWINS: dict[str, Any] = {
     "admit.issuer.revocation.descriptors:affordable": lambda most, descriptors: most,
     "admit.issuer.revocation.reading:bits_of": _forget,
     "admit.issuer.revocation.stream:has_room": lambda streams, most: True,
+    "admit.issuer.revocation.service:is_recent": lambda behind: True,
+    "admit.issuer.revocation.stream:leaves_room": lambda streams, most, **_: True,
     "admit.issuer.revocation.stream:may_wait": lambda octets: True,
     "admit.issuer.revocation.store.nodes:lock_node": _any_node,
     "admit.issuer.revocation.store.holders:share_user": _any_user,

@@ -39,6 +39,7 @@ def test_the_defaults_on_the_page_are_the_codes() -> None:
     assert set(rows) == durations - {"list_check"}
     assert rows == {name: written(getattr(config, name)) for name in rows}
     assert f"`revocation.most_streams` ({config.most_streams:,})" in PAGE
+    assert f"`revocation.most_streams_each` ({config.most_streams_each})" in PAGE
 
 
 def test_the_figures_of_the_watch_are_the_codes() -> None:

@@ -20,6 +20,7 @@ class RevocationConfig:
     node_kept: timedelta = timedelta(days=1)  # how long the row of a family that is over stays
     list_check: timedelta = timedelta(seconds=10)  # how often it is seen to that a spare list is there
     most_streams: int = 1_000  # of one process, on half its descriptors; above it 503, and verifiers poll
+    most_streams_each: int = 64  # one address may open so many of them, and more only while half are free
     stream_life: timedelta = timedelta(
         minutes=10
     )  # at most; then a stream is closed and begun anew elsewhere
@@ -46,5 +47,7 @@ class RevocationConfig:
             raise ConfigError("revocation.max_staleness must be from 1s to 15m, as it is for verifiers")
         if self.most_streams < 0:
             raise ConfigError("revocation.most_streams must not be negative; 0 takes no streams")
+        if self.most_streams_each < 1:
+            raise ConfigError("revocation.most_streams_each must be at least 1")
         if self.list_lifetime < 2 * self.list_max_age:
             raise ConfigError("revocation.list_lifetime must be at least twice revocation.list_max_age")

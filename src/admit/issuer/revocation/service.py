@@ -51,7 +51,10 @@ class StatusService:
         self._current = Together(self._advance)
         self._signed: dict[int, _SignedList] = {}
         self._packed: dict[int, tuple[str, asyncio.Task[bytes]]] = {}
-        self.stream = Stream(most=descriptors.affordable(self._config.most_streams, descriptors.limit()))
+        self.stream = Stream(
+            most=descriptors.affordable(self._config.most_streams, descriptors.limit()),
+            each=self._config.most_streams_each,
+        )
 
     @property
     def uris(self) -> list[str]:
@@ -137,13 +140,13 @@ class StatusService:
         """
         return await self._current()
 
-    async def subscribe(self, since: Place | None) -> Subscription:
-        """An open stream of events, whose first are those after `since`; the caller closes it.
+    async def subscribe(self, since: Place | None, address: str | None = None) -> Subscription:
+        """An open stream of events to `address`, whose first are those after `since`; the caller closes it.
 
         Raises:
-            TooManyStreamsError: as many are open as may be, or the server stops.
+            TooManyStreamsError: as many are open as may be, or as that address may have; or the server stops.
         """
-        subscription = self.stream.subscribe()
+        subscription = self.stream.subscribe(address)
         try:
             missed = self.stream.since(since)
             if missed is None and since is not None:
@@ -155,16 +158,24 @@ class StatusService:
         return subscription
 
     async def _from_log(self, since: Place) -> bytes:
-        """What a stream missed that was cut off before this process began to keep events, or longer ago."""
+        """What a stream missed that was cut off before this process began to keep events, or longer ago.
+
+        Anybody may ask for it, from wherever: so not for more than a few ends, beyond which asking for the head is as
+        quick. The log does not tell when a key was revoked; where any is, the head is to be asked too.
+        """
+        held = self._held
+        here = events.lists(Place(*held.place) if held is not None else None)
+        if held is not None and not is_recent(held.seq - since.seq):
+            return here
         try:
-            look = await self._reader.look(since.epoch, since.seq, at_most=events.MAX_CHANGES)
+            look = await self._reader.look(since.epoch, since.seq, at_most=RESUMED)
         except StorageUnavailableError:
             look = None
         bits = rules.bits_of(look.changes) if look is not None and look.changes is not None else None
         if look is None or bits is None:
-            held = self._held
-            return events.lists(Place(*held.place) if held is not None else None)
-        return events.end(Place(look.epoch, look.seq), bits)
+            return here
+        place = Place(look.epoch, look.seq)
+        return events.end(place, bits) + (events.lists(place) if look.revoked_kids else b"")
 
     async def _advance(self) -> StatusState:
         """Look, and follow to what is seen. Only one of these runs at a time."""
@@ -187,6 +198,15 @@ class StatusService:
 
 NOWHERE: Final = (-1, -1)
 """The place of a process that holds nothing yet."""
+
+
+RESUMED: Final = 100
+"""Ends that a stream is told of from the log when it resumes."""
+
+
+def is_recent(behind: int) -> bool:
+    """Whether the log is read for who is so many transactions behind: each has a row there at least."""
+    return behind <= RESUMED
 
 
 def _failed(task: "asyncio.Task[bytes]") -> bool:

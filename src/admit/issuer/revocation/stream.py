@@ -5,8 +5,9 @@ Nothing here may be relied upon for safety. A subscriber that is too slow, came 
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address, ip_address
 from typing import Final, NamedTuple
 
 from admit.errors import TooManyStreamsError
@@ -86,17 +87,21 @@ class Subscription:
 class _Kept(NamedTuple):
     place: Place
     event: bytes
+    stands: bool  # at the place of the event before: a key was revoked, which moves no end
 
 
 class Stream:
     """All subscriptions of one process, and the events of the last while, from which one that was cut off resumes.
 
-    Belongs to one event loop. `most` is how many may be open at once.
+    Belongs to one event loop. `most` is how many may be open at once, and `each` how many of them one address may
+    have in any case.
     """
 
-    def __init__(self, *, most: int) -> None:
+    def __init__(self, *, most: int, each: int = 64) -> None:
         self._most = most
+        self._each = each
         self._open: set[Subscription] = set()
+        self._of: Counter[str] = Counter()  # how many streams an address has open
         self._kept: deque[_Kept] = deque()
         self._kept_octets = 0
         self._before: Place | None = None  # where `_kept` begins: just after this
@@ -152,17 +157,27 @@ class Stream:
             else:
                 self._timer = loop.call_later(wait, self._tell)
 
-    def subscribe(self) -> Subscription:
-        """Open a stream, which is told of everything from now on.
+    def subscribe(self, address: str | None = None) -> Subscription:
+        """Open a stream to `address`, which is told of everything from now on.
 
         Raises:
-            TooManyStreamsError: as many are open as may be, or the server stops.
+            TooManyStreamsError: as many are open as may be, or as that address may have; or the server stops.
         """
-        if self._ending or not has_room(len(self._open), self._most):
+        source, streams = source_of(address), len(self._open)
+        if self._ending or not has_room(streams, self._most):
             raise TooManyStreamsError
-        subscription = Subscription(self._open.discard)
+        if not leaves_room(streams, self._most, of_source=self._of[source], each=self._each):
+            raise TooManyStreamsError
+        subscription = Subscription(lambda closed: self._left(closed, source))
         self._open.add(subscription)
+        self._of[source] += 1
         return subscription
+
+    def _left(self, subscription: Subscription, source: str) -> None:
+        self._open.discard(subscription)
+        self._of[source] -= 1
+        if not self._of[source]:
+            del self._of[source]
 
     def since(self, place: Place | None) -> bytes | None:
         """What a stream that was cut off at `place` missed. None: it is not kept here any more; look into the log.
@@ -176,7 +191,11 @@ class Stream:
             return events.lists(told)
         if place.seq < before.seq:
             return None
-        return b"".join(kept.event for kept in self._kept if kept.place.seq > place.seq)
+        return b"".join(
+            kept.event
+            for kept in self._kept
+            if kept.place.seq > place.seq or (kept.stands and kept.place.seq == place.seq)
+        )
 
     def _tell(self) -> None:
         self._timer = None
@@ -192,7 +211,7 @@ class Stream:
         if before is None or place.epoch != before.epoch or place.seq < before.seq:
             self._forget(place)
         else:
-            self._keep(_Kept(place, event))
+            self._keep(_Kept(place, event, place == before))
         for subscription in tuple(self._open):
             subscription.offer(event, otherwise)
 
@@ -214,6 +233,29 @@ class Stream:
 def has_room(streams: int, most: int) -> bool:
     """Whether one more stream may be opened beside these: each costs a connection, and some work at every event."""
     return streams < most
+
+
+def leaves_room(streams: int, most: int, *, of_source: int, each: int) -> bool:
+    """Whether one more stream of this source leaves room to others. It may have `each`, and more while half is free.
+
+    Who opens all it can get leaves half of all streams to everybody else. Behind a proxy all are one source, and so
+    half of all is what they may have: there the proxy limits its own callers, since nothing that it says of them is
+    believed here.
+    """
+    return of_source < each or streams < most // 2
+
+
+def source_of(address: str | None) -> str:
+    """Whose an address is: of IPv6 the 64 bits that somebody is given as one (RFC 6177 §2)."""
+    try:
+        parsed = ip_address(address or "")
+    except ValueError:
+        return address or ""
+    if isinstance(parsed, IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return parsed.packed[:8].hex()
 
 
 def may_wait(octets: int) -> bool:

@@ -117,9 +117,7 @@ class PostgresDatabase(Database):
         long = self.config.long_timeout.total_seconds()
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                value: T = await self._call(
-                    lambda connection: _transact(connection, start, long, self._turns)
-                )
+                value: T = await self._call(lambda connection: _transact(connection, start, long))
                 return value
             except _NotBegunError as error:
                 await self._distrust_pool()

@@ -167,6 +167,7 @@ async def test_an_end_of_this_process_wakes_the_job(process: Process) -> None:
         {"list_check": timedelta(0)},
         {"stream_life": timedelta(0)},
         {"most_streams": -1},
+        {"most_streams_each": 0},
     ],
 )
 async def test_settings_that_cannot_work_are_refused(database_url: str, given: dict[str, Any]) -> None:

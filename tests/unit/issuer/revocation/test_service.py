@@ -21,6 +21,8 @@ from admit.issuer.revocation import (
     store,
 )
 from admit.issuer.revocation.events import Place
+from admit.issuer.revocation.reading import Look, Reader
+from admit.issuer.revocation.service import RESUMED
 from admit.issuer.revocation.store.lists import INSERT_CHANGE, add_list
 from admit.issuer.storage import PUBLISH, Bound, Many, Row, Statement, Steps, bound_once
 from admit.tokens import status_head, status_list
@@ -329,12 +331,46 @@ async def test_a_resume_that_the_log_cannot_answer_is_told_lists(process: Proces
         assert [event.kind for event in await told(other, since)] == ["lists"]
 
 
-async def test_a_resume_over_more_than_an_event_may_name_is_told_lists(
-    process: Process, another: Another
-) -> None:
+async def test_a_resume_from_the_log_tells_that_a_key_was_revoked(process: Process, another: Another) -> None:
     await process.user()
     place = Place(*(await process.head()).place)
-    bits = [{"number": 0, "at_position": position} for position in range(events.MAX_CHANGES + 1)]
+    await process.end(ByNode((await process.session()).id))
+    (kid,) = [key.kid for key in process.trusted if not (key.kid or "").startswith("status-")]
+    assert kid is not None
+    other = await another()
+    await other.state()
+    assert [event.kind for event in await told(other, place)] == ["end"]
+    assert await process.keys.revoke(kid, NOW)
+    third = await another()
+    await third.state()
+    assert [event.kind for event in await told(third, place)] == ["end", "lists"]
+
+
+@pytest.mark.threat("INF-size", off="admit.issuer.revocation.service:is_recent")
+async def test_a_resume_from_long_ago_asks_the_database_nothing(
+    process: Process, another: Another, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(*(await process.head()).place)
+
+    def publish() -> Steps[None]:
+        yield PUBLISH
+
+    async def unasked(*_: object, **__: object) -> Look:
+        raise AssertionError("the log was read")
+
+    for _ in range(RESUMED + 1):
+        await process.db.run(publish)
+    other = await another()
+    await other.state()
+    assert [event.kind for event in await told(other, Place(place.epoch, place.seq + 1))] == ["end"]
+    monkeypatch.setattr(Reader, "look", unasked)
+    assert [event.kind for event in await told(other, place)] == ["lists"]
+
+
+async def test_a_resume_over_more_than_a_few_ends_is_told_lists(process: Process, another: Another) -> None:
+    await process.user()
+    place = Place(*(await process.head()).place)
+    bits = [{"number": 0, "at_position": position} for position in range(RESUMED + 1)]
 
     def many() -> Steps[None]:
         yield Many(INSERT_CHANGE, bits[:-1])
@@ -344,7 +380,7 @@ async def test_a_resume_over_more_than_an_event_may_name_is_told_lists(
     other = await another()
     await other.state()
     (event,) = await told(other, place)
-    assert (event.kind, len(json.loads(event.data))) == ("end", events.MAX_CHANGES)
+    assert (event.kind, len(json.loads(event.data))) == ("end", RESUMED)
 
     def one_more() -> Steps[None]:
         yield Many(INSERT_CHANGE, bits[-1:])

@@ -1,6 +1,7 @@
 """Telling streams of ends: what is told, kept, resumed, given up."""
 
 import asyncio
+import contextlib
 import json
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from admit.errors import TooManyStreamsError
 from admit.issuer.revocation import Stream, Subscription, events
 from admit.issuer.revocation.events import Place
-from admit.issuer.revocation.stream import TOGETHER, together
+from admit.issuer.revocation.stream import TOGETHER, source_of, together
 from tests.unit.issuer.revocation.event_reader import Event, read
 
 pytestmark = pytest.mark.anyio
@@ -212,6 +213,56 @@ async def test_no_more_streams_are_opened_than_may_be_and_one_that_is_closed_mak
     small.subscribe()
     with pytest.raises(TooManyStreamsError):
         Stream(most=0).subscribe()
+
+
+def opened(stream: Stream, address: str) -> int:
+    """How many streams an address gets when it opens all it can."""
+    count = 0
+    with contextlib.suppress(TooManyStreamsError):
+        while True:
+            stream.subscribe(address)
+            count += 1
+    return count
+
+
+@pytest.mark.threat("INF-size", off="admit.issuer.revocation.stream:leaves_room")
+async def test_one_address_leaves_half_of_all_streams_to_others_and_takes_no_verifiers_stream() -> None:
+    stream = Stream(most=20, each=4)
+    first = [stream.subscribe("192.0.2.1") for _ in range(3)]
+    assert opened(stream, "198.51.100.7") == 7, "half of them are taken"
+    assert [opened(stream, f"192.0.2.{number}") for number in (1, 2, 3)] == [1, 4, 4]
+    assert stream.open_streams == 19
+    for subscription in first:
+        subscription.close()
+        subscription.close()
+    assert opened(stream, "192.0.2.1") == 3
+    assert opened(stream, "192.0.2.4") == 1, "there are no more than all"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("/run/admit.sock", None, False),
+    ],
+)
+def test_what_somebody_is_given_as_one_is_one_source(one: str, other: str | None, same: bool) -> None:
+    assert (source_of(one) == source_of(other)) is same
+
+
+async def test_a_revoked_key_is_told_again_to_who_resumes_at_the_place_where_it_was_revoked(
+    stream: Stream,
+) -> None:
+    stream.advance(Place(EPOCH, 11), [(0, 5)])
+    assert since(stream, 11) == []
+    stream.advance(Place(EPOCH, 11), None)
+    await asyncio.sleep(TOGETHER * 2)
+    assert [event.kind for event in since(stream, 11) or ()] == ["lists"]
+    assert [event.kind for event in since(stream, 10) or ()] == ["end", "lists"]
 
 
 async def test_at_the_end_every_stream_is_over_at_once_and_none_is_opened(stream: Stream) -> None:

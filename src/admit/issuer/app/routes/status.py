@@ -35,7 +35,7 @@ def routes(app: App, *, stream_life: timedelta) -> list[Route]:
         since = read_id(call.header(b"last-event-id"))
         if call.scope["method"] == "HEAD":
             return head_only()
-        return EventStream(await status.subscribe(since), life=stream_life)
+        return EventStream(await status.subscribe(since, call.info.ip), life=stream_life)
 
     async def one(call: Call) -> Response:
         if not (call.path_value.isascii() and call.path_value.isdigit() and len(call.path_value) <= 12):
