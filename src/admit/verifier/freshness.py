@@ -74,6 +74,8 @@ def take_lists(
     started: float,
     later: frozenset[int] = NONE_LATER,
     reached: tuple[int, int] | None = None,
+    *,
+    named: bool = False,
 ) -> Held:
     """Add lists that were received after `head` (already taken), and become fresh as of `started` if all is held.
 
@@ -81,6 +83,8 @@ def take_lists(
     where somebody ends something all the time, no list is ever met at the version that was named a moment before.
     `reached` is the greatest place that any of them was signed at. It counts as seen, as a head's does; and until a
     head has reached it nothing is proved (`confirm`).
+
+    `named`: each of `received` is known to be what the head names, so that none is hashed.
 
     Bits are only ever added, in a new epoch too: positions are never used again, so an old bit refuses nobody who is
     good, and an end that a restored database forgot stays one. A list at another version than the head names is added
@@ -93,7 +97,7 @@ def take_lists(
     for n, bitmap in received.items():
         if n in head.lists:
             bitmaps[n] = add_bits(bitmaps.get(n), bitmap)
-            versions[n] = status_list.version(bitmap)
+            versions[n] = head.lists[n] if named else status_list.version(bitmap)
     if reached is not None and reached > (held.epoch, held.seq):
         held = replace(held, epoch=reached[0], seq=reached[1])
     settled = later if is_reached(held, head) else NONE_LATER

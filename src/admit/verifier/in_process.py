@@ -52,7 +52,7 @@ class InProcessSource:
         )
         held = freshness.take_head(self.snapshot.held, head, as_of)
         received = {n: state.lists[n][1] for n in freshness.wanted(held, head)}
-        held = freshness.take_lists(held, head, received, as_of)
+        held = freshness.take_lists(held, head, received, as_of, named=True)
         self.snapshot = IssuerSnapshot(self._keys(keys, held.revoked_kids), held)
 
     def has_seen(self, state: State, keys: JWKSet) -> bool:

@@ -104,3 +104,14 @@ def test_unchanged_keys_keep_what_is_remembered() -> None:
     first = at.verifier.verify(token)
     at.publish(State(seq=1, lists=lists(9)))
     assert at.verifier.verify(token) is first
+
+
+def test_lists_that_the_publisher_named_are_not_hashed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hashed(bitmap: bytes) -> str:
+        raise AssertionError("a list was hashed")
+
+    monkeypatch.setattr(status_list, "version", hashed)
+    at = Inside()
+    at.publish(State(lists={0: ("0123456789abcdef", status_list.EMPTY)}))
+    assert at.source.snapshot.held.versions == {0: "0123456789abcdef"}
+    assert at.verifier.ready()
