@@ -1,5 +1,6 @@
 """The README's examples run as they stand there."""
 
+import ast
 import importlib.util
 import re
 from pathlib import Path
@@ -33,6 +34,22 @@ def test_the_token_example_refuses_another_audience() -> None:
     names = _run("jwt")
     with pytest.raises(AudienceError):
         jwt.verify(names["token"], names["key"].public(), issuer="https://id.example.com", audience="billing")
+
+
+def test_the_strict_example_says_what_is_refused() -> None:
+    names = _run("jwt")
+    exec(_example("strict"), names)
+    said = re.search(r"^refused  # (.*)$", _example("strict"), re.M)
+    assert said is not None
+    assert names["refused"] == ast.literal_eval(said[1])
+
+
+def test_every_python_example_is_run() -> None:
+    assert (
+        README.read_text("utf-8").count("```python")
+        == len(re.findall("<!-- example: ", README.read_text("utf-8")))
+        == 3
+    )
 
 
 def test_the_api_example_is_ten_lines_of_code() -> None:

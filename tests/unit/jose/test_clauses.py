@@ -289,3 +289,22 @@ def test_header_members_that_nobody_knows_are_ignored_and_doubled_ones_refused_i
         jwe.decrypt(whole(b'{"alg":"dir","enc":"A256GCM","colour":1,"colour":2}'), key)
     with pytest.raises(CriticalHeaderError):
         jwe.decrypt(whole(b'{"alg":"dir","enc":"A256GCM","crit":["colour"],"colour":1}'), key)
+
+
+@pytest.mark.rfc("7518", "4.3")
+def test_oaep_uses_the_hash_of_its_name_for_both_of_its_parts() -> None:
+    members = KEYS["RS256"].to_dict(private=True)
+    kinds = {"RSA-OAEP": hashes.SHA1(), "RSA-OAEP-256": hashes.SHA256()}
+    keys = {alg: JWK.load(members | {"alg": alg}) for alg in kinds}
+    cek = bytes(range(16))
+    for outer, whole in kinds.items():
+        for inner, mask in kinds.items():
+            scheme = padding.OAEP(padding.MGF1(mask), whole, None)
+            wrapped = KEYS["RS256"]._material.public.encrypt(cek, scheme)
+            for alg, key in keys.items():
+                token = sealed(wrapped, cek, {"alg": alg})
+                if alg == outer == inner:
+                    assert jwe.decrypt(token, key).plaintext == b"x"
+                else:
+                    with pytest.raises(DecryptionError):
+                        jwe.decrypt(token, key)
