@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar, overload
 import msgspec
 
 from admit.errors import ClaimError, ConfigError
+from admit.jose import hot
 from admit.jose.claims import (
     DEFAULT_LEEWAY,
     Audience,
@@ -23,10 +24,8 @@ from admit.jose.claims import (
     Issuer,
     Typ,
     payload,
-    sign_claims,
     whole_claims,
 )
-from admit.jose.hot import verify as verify_token
 from admit.jose.jwk import JWK
 from admit.jose.jwks import JWKSet
 from admit.jose.jws import peek_unverified_claims, peek_unverified_header
@@ -59,16 +58,7 @@ def sign(
         InvalidKeyError: the key is public, or its `key_ops` do not let it sign.
         MalformedTokenError: the token would exceed 16 KiB.
     """
-    return sign_claims(
-        claims,
-        key,
-        issuer=issuer,
-        audience=audience,
-        lifetime=lifetime,
-        typ=typ,
-        jti=jti,
-        now=time.time() if now is None else now,
-    )
+    return hot.sign(claims, key, issuer, audience, lifetime, typ, jti, time.time() if now is None else now)
 
 
 @overload
@@ -136,7 +126,7 @@ def verify(
         policy = _policy(issuer, audience, typ, leeway, max_age, require, accept_expired)
     except TypeError:
         raise ConfigError("sets of names are frozensets") from None
-    claims = verify_token(token, key, policy, time.time() if now is None else _moment(now))
+    claims = hot.verify(token, key, policy, time.time() if now is None else _moment(now))
     return claims if into is None else _convert(claims, into)
 
 

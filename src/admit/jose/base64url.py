@@ -5,7 +5,7 @@ import binascii
 from admit.errors import MalformedTokenError
 
 TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
-_TO_URL = bytes.maketrans(b"+/", b"-_")
+TO_URL = bytes.maketrans(b"+/", b"-_")
 _PADDING = {0: b"", 2: b"==", 3: b"="}
 # The last character may not carry bits beyond the last octet: four are spare with one octet left, two with two.
 # By the length's rest: no text has one character alone.
@@ -14,7 +14,7 @@ LAST = (frozenset(range(256)), frozenset[int](), frozenset(b"AQgw"), frozenset(b
 
 def encode(data: bytes) -> bytes:
     """Octets to base64url without padding, RFC 7515 §2."""
-    return binascii.b2a_base64(data).rstrip(b"=\n").translate(_TO_URL)
+    return binascii.b2a_base64(data).rstrip(b"=\n").translate(TO_URL)
 
 
 def encoded_length(octets: int) -> int:

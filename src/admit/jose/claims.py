@@ -344,7 +344,7 @@ def whole_claims(
     if not _KEYWORDS.isdisjoint(claims) or (jti is not None and "jti" in claims):
         raise ClaimError(_first_repeated(claims), "repeats a keyword")
     try:
-        aud, seconds = _terms(issuer, audience, lifetime, typ)
+        aud, seconds = terms(issuer, audience, lifetime, typ)
     except TypeError:
         raise ConfigError(
             "issuer and typ are strings, audience is a string or a frozenset of strings"
@@ -362,7 +362,7 @@ def whole_claims(
 
 
 @lru_cache(maxsize=64)
-def _terms(
+def terms(
     issuer: str, audience: str | frozenset[str], lifetime: timedelta, typ: str
 ) -> tuple[str | list[str], int]:
     """`aud` and the lifetime in seconds, of arguments checked once: a program has few of them, and tokens many."""
