@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.plugins.evidence",
     "tests.plugins.loopback",
     "tests.plugins.rounds",
+    "tests.plugins.turns",
     "tests.fixtures.required",
     "tests.fixtures.postgres",
     "tests.fixtures.redis",

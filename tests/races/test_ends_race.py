@@ -73,7 +73,7 @@ def end_for_good(process: Process, start: EndStart) -> Steps[int]:
 async def test_nothing_is_alive_after_an_end_that_raced_with_50_issues(
     two: tuple[Process, Process], by: str, rng: random.Random, rounds: Rounds
 ) -> None:
-    for n in rounds(quick=1, test=5, soak=200):
+    for n in rounds(quick=1, test=3, soak=200):
         user, client = f"u_{n}", "app"
         await two[0].db.run(store.restore_holder, "client", client)
         await two[0].user(user)
@@ -109,7 +109,7 @@ async def test_seq_order_is_commit_order_and_no_end_is_lost(
 ) -> None:
     watcher = await Process.start(await open_again())
     await two[0].user()
-    for n in rounds(quick=1, test=5, soak=100):
+    for n in rounds(quick=1, test=3, soak=100):
         nodes = [await two[0].session() for _ in range(30)]
         rng.shuffle(nodes)
         epoch, first = (await watcher.head()).place

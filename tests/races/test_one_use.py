@@ -33,7 +33,7 @@ async def test_of_fifty_uses_of_one_code_one_wins_and_its_family_is_ended_with_i
 ) -> None:
     here = nodes[0]
     count = 0
-    for count in rounds(test=5, soak=200):
+    for count in rounds(test=3, soak=200):
         code = await here.code(await here.sign_in(), offline=bool(count % 2))
         order = [nodes[n % 2] for n in range(PARALLEL)]
         rng.shuffle(order)
@@ -54,7 +54,7 @@ async def test_of_fifty_uses_of_one_refresh_token_one_rotates_and_all_get_its_su
     nodes: tuple[Parts, Parts], rounds: Rounds, rng: Random
 ) -> None:
     here = nodes[0]
-    for _ in rounds(test=5, soak=200):
+    for _ in rounds(test=3, soak=200):
         grant = await here.grant()
         token = grant.refresh_token
         order = [nodes[n % 2] for n in range(PARALLEL)]
@@ -89,7 +89,7 @@ async def test_a_logout_that_races_with_codes_and_refreshes_leaves_nothing_alive
     nodes: tuple[Parts, Parts], rounds: Rounds, rng: Random
 ) -> None:
     here, there = nodes
-    for _ in rounds(test=5, soak=200):
+    for _ in rounds(test=3, soak=200):
         new = await here.sign_in()
         codes = [await here.code(new) for _ in range(8)]
         grant = await here.grant(new)

@@ -144,7 +144,7 @@ async def test_of_fifty_uses_of_one_code_one_wins_and_its_family_is_ended_with_i
     two: Deployment, visitor: Visitor, rounds: Rounds, rng: Random
 ) -> None:
     bystander = (await visitor.tokens(ADA))["access_token"]
-    for _ in rounds(test=5, soak=100):
+    for _ in rounds(test=2, soak=100):
         code, verifier = await visitor.at(rng.choice(two.nodes)).code(ADA)
         answers = await at_once(visitor, two, rng, [redeeming(code, verifier)] * PARALLEL)
         assert told(answers) == {(200, ""): 1, (400, "invalid_grant"): PARALLEL - 1}
@@ -165,7 +165,7 @@ async def test_of_fifty_uses_of_one_code_one_wins_and_its_family_is_ended_with_i
 async def test_of_fifty_uses_of_one_refresh_token_one_rotates_and_all_get_its_successor(
     two: Deployment, visitor: Visitor, rounds: Rounds, rng: Random
 ) -> None:
-    for _ in rounds(test=5, soak=100):
+    for _ in rounds(test=2, soak=100):
         first = (await visitor.at(rng.choice(two.nodes)).tokens(ADA))["refresh_token"]
         answers = await at_once(visitor, two, rng, [refreshing(first)] * PARALLEL)
         assert told(answers) == {(200, ""): PARALLEL}
@@ -204,7 +204,7 @@ async def test_an_end_that_races_with_fifty_issues_under_it_leaves_nothing_alive
     seen: Counter[tuple[int, str]] = Counter()
     third = two.in_process()
     async with third.opened(), two.visitor() as ender:
-        for number in rounds(test=5, soak=100):
+        for number in rounds(test=2, soak=100):
             visitor.cookies.clear()
             grants = [await visitor.at(rng.choice(two.nodes)).tokens(BO) for _ in range(4)]
             codes = [await visitor.code(BO) for _ in range(PARALLEL // 2)]
