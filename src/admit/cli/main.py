@@ -1,7 +1,9 @@
 """The root command. Subcommands are imported when they are called, so that `admit token` needs no server parts."""
 
+import sys
 from importlib import import_module
 from importlib.metadata import version
+from io import TextIOWrapper
 
 import click
 
@@ -54,3 +56,7 @@ class Commands(click.Group):
 @click.version_option(version("admit"), prog_name="admit")
 def main() -> None:
     """Admit lets people in, and lets every service know who they are."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or pipe that is not UTF-8 gets an escape for what it lacks, not a traceback.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

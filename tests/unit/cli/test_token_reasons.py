@@ -262,3 +262,65 @@ def test_whatever_the_library_refuses_has_a_reason(rounds: Callable[..., range],
             continue
         assert judge(text, reading, [KEY.public()], None, policy, time.time(), given=True) is good
         assert good is (reading.reasons == [])
+
+
+VALUES = [
+    None,
+    True,
+    -1,
+    1e300,
+    "",
+    [],
+    {},
+    ["a"],
+    [[1]],
+    "\x1b[2J",
+    "é",
+    "a" * 300,
+    2**70,
+    "ES256",
+    "A256GCM",
+    "JWT",
+]
+NAMES = ["alg", "enc", "kid", "typ", "cty", "crit", "b64", "zip", "epk", "jku", "exp", "nbf", "iat", "aud", "iss", "sub",
+         "header", "protected", "payload", "signature", "signatures", "recipients", "ciphertext", "unprotected"]  # fmt: skip
+
+
+def anything(rng: random.Random) -> str:
+    """A token of some form, with members of any type in any place."""
+
+    def members() -> dict[str, Any]:
+        return {rng.choice(NAMES): rng.choice(VALUES) for _ in range(rng.randint(0, 7))}
+
+    header = members() | {"alg": rng.choice(["ES256", "none", "ECDH-ES", "dir"])}
+    form = rng.randrange(3)
+    if form == 0:
+        return f"{part(header)}.{part(rng.choice([members(), *VALUES]))}.{part(b'signature')}"
+    if form == 1:
+        return ".".join([part(header), *(part(bytes(rng.randint(0, 20))) for _ in range(4))])
+    several = [{"protected": part(header), "header": rng.choice([members(), *VALUES])}] * rng.randint(1, 2)
+    one = {
+        name: rng.choice([part(header), *VALUES])
+        for name in ("protected", "payload", "signature", "ciphertext")
+    }
+    return json.dumps(
+        members() | one | {rng.choice(["signatures", "recipients"]): rng.choice([several, [5], *VALUES])}
+    )
+
+
+def test_whatever_is_given_ends_in_an_exit_code(
+    rounds: Callable[..., range], rng: random.Random, tmp_path: Path, key_set: Callable[..., str]
+) -> None:
+    _, box, key = encrypted(tmp_path)
+    waived = ("--any-issuer", "--any-audience")
+    keys = key_set(KEY.public().to_dict())
+    for _ in rounds(quick=10, test=60, soak=5_000):
+        text = anything(rng)
+        for asked in (
+            ("inspect", "--json"), ("inspect", "--key", key, "--key", box, "--issuer", "a", "--typ", "b"),
+            ("inspect", "--jwks", keys), ("verify", "--key", key, *waived),
+            ("verify", "--jwks", keys, "--decrypt-key", box, *waived),
+        ):  # fmt: skip
+            done = CliRunner().invoke(main, ["token", *asked], input=text)
+            assert done.exception is None or isinstance(done.exception, SystemExit), (asked, text)
+            assert "\x1b" not in done.output

@@ -82,6 +82,13 @@ def test_a_pipe_gets_one_line_a_claim_and_no_ticket() -> None:
     assert len([line for line in told.splitlines() if "orders:read" in line]) == 1
 
 
+def test_a_pipe_that_is_not_utf_8_gets_escapes() -> None:
+    told = CliRunner(charset="latin-1").invoke(main, ["token", "inspect"], input=TOKEN)
+    assert told.exit_code == 0, told.exception
+    assert "\\u7231" in told.stdout
+    assert "§" in told.stdout
+
+
 def test_claims_of_a_good_token_on_a_terminal_are_still_json(look: Look, tmp_path) -> None:
     (tmp_path / "key").write_bytes(KEY.public().to_pem())
     named = ("--key", str(tmp_path / "key"), "--issuer", ISS, "--audience", AUD, "--typ", "at+jwt")
