@@ -28,9 +28,11 @@ from tests.fixtures.issuer import (
 from tests.threats.whole import SESSION_COOKIE, events, everything, user_id_of
 
 pytestmark = pytest.mark.anyio
-SCOPE = "openid admit:sessions"
+SCOPE = "openid admit:sessions admit:keys"
 ROOT = ("root@example.com", "the root of all of it", "Root", ("admit:admin",))
-AGENT = replace(CLIENTS[1], id="agent", name="An agent", scopes=CLIENTS[1].scopes | {"admit:sessions"})
+AGENT = replace(
+    CLIENTS[1], id="agent", name="An agent", scopes=CLIENTS[1].scopes | {"admit:sessions", "admit:keys"}
+)
 OWN_CLIENTS = (*CLIENTS, AGENT, replace(AGENT, id="wide", userinfo_audience=True))
 
 
@@ -253,16 +255,18 @@ CHANGING = (
     ("DELETE", "/api/grants/{gid}"),
     ("DELETE", "/api/users/{sub}/sessions"),
     ("DELETE", "/api/clients/spa/grants"),
+    ("DELETE", "/api/keys/{kid}"),
 )
 READING = (("GET", "/api/sessions"), ("GET", "/api/grants"), ("GET", "/api/users/{sub}/sessions"))
-OF_OPERATORS = ("/api/users/", "/api/clients/")
+OF_OPERATORS = ("/api/users/", "/api/clients/", "/api/keys/")
 
 
 async def named(issuer: LiveIssuer, api: Api) -> dict[str, str]:
     """What stands in the places of those paths: things of the caller's own, who is still no operator."""
     await api.browser.tokens(BO) if "x-csrf-token" in api.headers else None
     (gid, *_), (sid, *_) = await api.ids("/api/grants"), await api.ids()
-    return {"sub": await user_id_of(issuer, BO[0]), "sid": sid, "gid": gid}
+    kid = issuer.keys.snapshot.signer("token", "ES256").kid or ""
+    return {"sub": await user_id_of(issuer, BO[0]), "sid": sid, "gid": gid, "kid": kid}
 
 
 async def test_the_table_of_routes_is_whole(issuer: LiveIssuer) -> None:
@@ -272,7 +276,7 @@ async def test_the_table_of_routes_is_whole(issuer: LiveIssuer) -> None:
         if route.path.startswith("/api/") and route.path not in ("/api/session", "/api/openapi.json")
         for method in route.handlers
     }
-    places = {"sub": "*", "sid": "*", "gid": "*"}
+    places = {"sub": "*", "sid": "*", "gid": "*", "kid": "*"}
     listed = {
         (method, path.format(**places).replace("/spa/", "/*/")) for method, path in (*CHANGING, *READING)
     }
@@ -330,7 +334,10 @@ async def test_every_route_for_every_kind_of_caller(issuer: LiveIssuer) -> None:
         assert (refused.status_code, refused.json()["error"]) == (401, "unauthorized")
         if path.startswith(OF_OPERATORS):
             for api in (user, user_token):
-                for name in (path.format(**places), path.format(sub="u_" + "0" * 22).replace("spa", "none")):
+                for name in (
+                    path.format(**places),
+                    path.format(sub="u_" + "0" * 22, kid="none").replace("spa", "none"),
+                ):
                     refused = await api(method, name)
                     assert (refused.status_code, refused.json()["error"]) == (403, "insufficient_scope")
     assert await everything(issuer) == before, "and nobody of them changed anything"
@@ -409,6 +416,43 @@ async def test_an_operator_sees_and_ends_all_sessions_of_a_user_and_is_named_in_
     assert len(told) == 3
     missing = await root("DELETE", f"/api/users/u_{'0' * 22}/sessions")
     assert (missing.status_code, missing.json()["error"]) == (404, "user_not_found")
+
+
+@pytest.mark.parametrize("way", [by_session, by_token])
+async def test_an_operator_revokes_a_key_and_what_it_signed_is_good_no_more(
+    issuer: LiveIssuer, way: Any
+) -> None:
+    user, root = await by_token(issuer, BO), await way(issuer, ROOT)
+    kid = issuer.keys.snapshot.signer("token", "ES256").kid
+    answer = await root("DELETE", f"/api/keys/{kid}")
+    assert (answer.status_code, answer.content) == (204, b"")
+    await issuer.settle()
+    assert (await user("GET", "/api/sessions")).status_code == 401
+    assert kid in issuer.keys.snapshot.revoked_kids
+    assert issuer.keys.snapshot.signer("token", "ES256").kid != kid
+    (told,) = [one for one in await events(issuer) if one["event"] == "key.revoked"]
+    assert (told["actor"], told["detail"]["kid"]) == (await user_id_of(issuer, ROOT[0]), kid)
+    again = await by_session(issuer, ROOT)
+    for known in (kid, "none", "status-"):
+        assert (await again("DELETE", f"/api/keys/{known}")).status_code == 404
+    assert (await again("DELETE", f"/api/keys/{kid}?x=1")).status_code == 400
+
+
+@pytest.mark.threat("9700-privilege", off="admit.issuer.app.api.caller:check_scope")
+async def test_a_token_to_end_sessions_revokes_no_key_and_one_to_revoke_keys_ends_no_session(
+    issuer: LiveIssuer,
+) -> None:
+    kid = issuer.keys.snapshot.signer("token", "ES256").kid
+    for scope, opened, closed in (
+        ("admit:sessions", "/api/sessions", f"/api/keys/{kid}"),
+        ("admit:keys", "/api/keys/none", "/api/sessions"),
+    ):
+        root = await by_token(issuer, ROOT, scope=f"openid {scope}")
+        refused = await root("DELETE", closed)
+        assert (refused.status_code, refused.json()["error"]) == (403, "insufficient_scope")
+        assert scope not in refused.headers["www-authenticate"]
+        assert (await root("DELETE", opened)).status_code in (200, 404)
+    assert kid not in issuer.keys.snapshot.revoked_kids
 
 
 async def test_an_operator_ends_all_of_a_client_which_may_be_used_again(issuer: LiveIssuer) -> None:

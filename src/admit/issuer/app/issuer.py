@@ -28,6 +28,7 @@ from admit.issuer.app.routes import (
     account,
     api_clients,
     api_grants,
+    api_keys,
     api_openapi,
     api_session,
     api_sessions,
@@ -168,6 +169,7 @@ class Issuer(Ends):
             *api_grants.routes(app, callers),
             *api_users.routes(app, callers),
             *api_clients.routes(app, callers),
+            *api_keys.routes(app, callers),
         ]
         return [*described, *api_openapi.routes(app, described)]
 

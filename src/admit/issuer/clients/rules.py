@@ -19,7 +19,8 @@ GRANT_TYPES = frozenset({"authorization_code", "refresh_token"})
 PERSON_SCOPES = frozenset({"openid", "profile", "email"})  # those that some claim of an account answers
 OIDC_SCOPES = PERSON_SCOPES | {"offline_access"}
 SESSIONS_SCOPE = "admit:sessions"  # to see and end one's sessions and grants by the issuer's own JSON API
-ISSUER_SCOPES = frozenset({SESSIONS_SCOPE})
+KEYS_SCOPE = "admit:keys"  # to revoke a signing key by it, for whoever may operate the issuer
+ISSUER_SCOPES = frozenset({SESSIONS_SCOPE, KEYS_SCOPE})
 # OpenID Connect Core §5.4, and the issuer's own; no resource may have one.
 RESERVED_SCOPES = OIDC_SCOPES | {"address", "phone"} | ISSUER_SCOPES
 

@@ -35,6 +35,16 @@ def is_for_issuer_alone(principal: Principal, issuer: str) -> bool:
     return principal.audience == {issuer}
 
 
+def check_scope(principal: Principal, scope: str) -> None:
+    """A token does what its user was asked for, and nothing else.
+
+    Raises:
+        InsufficientScopeError: it was not asked for.
+    """
+    if scope not in principal.scopes:
+        raise InsufficientScopeError("the scope is missing", scope=scope)
+
+
 class Callers:
     """Authenticates. `origins` are those whose pages may use the session cookie."""
 
@@ -43,8 +53,8 @@ class Callers:
         self._verifier = verifier
         self._origins = origins
 
-    async def anybody(self, call: Call) -> Caller:
-        """Any user, for what is the user's own.
+    async def anybody(self, call: Call, scope: str = SESSIONS_SCOPE) -> Caller:
+        """Any user, for what is the user's own. `scope` is what an access token wants for it.
 
         Raises:
             CredentialError: no credential, a malformed one, no live session, a CSRF token missing, a scope missing.
@@ -57,28 +67,27 @@ class Callers:
         )
         match found:
             case BearerCredential():
-                return await self._by_token(found)
+                return await self._by_token(found, scope)
             case SessionCredential():
                 return await self._by_session(call, found)
         raise MissingCredentialError("neither a token nor a session")
 
-    async def operator(self, call: Call) -> Caller:
+    async def operator(self, call: Call, scope: str = SESSIONS_SCOPE) -> Caller:
         """A user who may see and end what belongs to others. Raises what `anybody` does.
 
         Raises:
             InsufficientScopeError: the role `admit:admin` is missing.
         """
-        caller = await self.anybody(call)
+        caller = await self.anybody(call, scope)
         if not accounts.may_operate(caller.user):  # by the roles of now, not the token's
             raise InsufficientScopeError("the role is missing")
         return caller
 
-    async def _by_token(self, found: BearerCredential) -> Caller:
+    async def _by_token(self, found: BearerCredential, scope: str) -> Caller:
         principal = await self._verifier.verify(found)
         if not is_for_issuer_alone(principal, self._app.issuer):
             raise AudienceError
-        if SESSIONS_SCOPE not in principal.scopes:
-            raise InsufficientScopeError("the scope is missing", scope=SESSIONS_SCOPE)
+        check_scope(principal, scope)
         user = await self._app.services.accounts.get(principal.subject)
         if user is None or user.is_disabled:
             raise RevokedError("the user is gone or disabled")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
+from admit.issuer.clients.rules import SESSIONS_SCOPE
+
 
 class Who(Enum):
     """Who may call."""
@@ -16,7 +18,7 @@ class Who(Enum):
     SESSION = "session"
     """By the session cookie only."""
     USER = "user"
-    """By the session cookie, or by an access token with the scope `admit:sessions`."""
+    """By the session cookie, or by an access token with the operation's scope."""
     OPERATOR = "operator"
     """As USER, and with the role `admit:admin`."""
 
@@ -30,5 +32,7 @@ class Operation:
     who: Who
     shape: str | None
     flags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    scope: str = SESSIONS_SCOPE
+    """What an access token wants for it."""
     missing: str | None = None
     """What a 404 means."""

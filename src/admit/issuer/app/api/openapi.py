@@ -7,7 +7,7 @@ from typing import Any
 from admit.issuer.app.api.described import Operation, Who
 from admit.issuer.app.api.shapes import SCHEMAS
 from admit.issuer.app.dispatch import Route
-from admit.issuer.clients.rules import SESSIONS_SCOPE
+from admit.issuer.clients.rules import KEYS_SCOPE, SESSIONS_SCOPE
 
 _REFUSALS = {
     "400": "The request is malformed.",
@@ -48,7 +48,10 @@ def document(routes: Iterable[Route], *, issuer: str, session_cookie: str) -> di
                         "authorizationCode": {
                             "authorizationUrl": f"{issuer}/authorize",
                             "tokenUrl": f"{issuer}/token",
-                            "scopes": {SESSIONS_SCOPE: "See and end your sessions and grants"},
+                            "scopes": {
+                                SESSIONS_SCOPE: "See and end your sessions and grants",
+                                KEYS_SCOPE: "Revoke signing keys, for operators",
+                            },
                         }
                     },
                 },
@@ -84,7 +87,7 @@ def security(told: Operation, *, changes: bool) -> list[dict[str, list[str]]]:
     if told.who is Who.ANYBODY:
         return []
     by_session: dict[str, list[str]] = {"session": [], "csrf": []} if changes else {"session": []}
-    return [by_session] if told.who is Who.SESSION else [by_session, {"token": [SESSIONS_SCOPE]}]
+    return [by_session] if told.who is Who.SESSION else [by_session, {"token": [told.scope]}]
 
 
 def responses(told: Operation) -> dict[str, Any]:

@@ -16,6 +16,7 @@ STANDARD: Final[Mapping[str, str]] = MappingProxyType(
         "address": "scope.address",
         "offline_access": "scope.offline_access",
         "admit:sessions": "scope.sessions",
+        "admit:keys": "scope.keys",
     }
 )
 
