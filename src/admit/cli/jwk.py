@@ -58,7 +58,7 @@ def check_shown(*, secret: bool, named: bool) -> None:
         fail(told, USAGE)
 
 
-@jwk.command()
+@jwk.command(short_help="Make a private key for an algorithm.")
 @click.argument("alg")
 @click.option("--crv", help="The curve, for algorithms of several: EdDSA, ECDH-ES.")
 @click.option("--kid", help="Its id; the thumbprint unless you say otherwise.")

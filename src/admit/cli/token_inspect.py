@@ -1,6 +1,7 @@
 """`admit token inspect`: what a token says, in words, and why it would be refused. Reads; believes nothing."""
 
 import os
+import sys
 import time
 from typing import Any
 
@@ -19,7 +20,7 @@ from admit.jose.waive import Waive
 _MAX = 524_288
 
 
-@click.command()
+@click.command(short_help="What a token says, and why it would be refused.")
 @click.argument("token", required=False, metavar="[FILE]")
 @click.option(
     "--key", "keys", multiple=True, metavar="FILE", help="A key to verify or decrypt with: JWK, PEM, DER."
@@ -81,6 +82,8 @@ def token_text(given: str | None) -> str:
     if given is not None and len(given) > 40 and given.count(".") >= 2 and not os.path.exists(given):
         text = given
     elif given is None or given == "-":
+        if sys.stdin.isatty():
+            click.echo("Paste the token, then press Enter and Ctrl-D.", err=True)
         text = read_text(_MAX)
     else:
         try:

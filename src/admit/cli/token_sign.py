@@ -37,7 +37,7 @@ def duration(text: str, flag: str) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-@click.command()
+@click.command(short_help="Sign claims with a key from a file.")
 @click.argument("file", required=False, metavar="[FILE]")
 @click.option(
     "--key", required=True, metavar="FILE", help="The private key: JWK, PEM or DER; - is standard input."

@@ -22,7 +22,7 @@ from admit.jose.claims import DEFAULT_LEEWAY, ClaimPolicy
 from admit.jose.waive import Waive
 
 
-@click.command()
+@click.command(short_help="Verify a token; print its claims as JSON.")
 @click.argument("token", required=False, metavar="[FILE]")
 @click.option("--key", metavar="FILE", help="The key to verify with: JWK, PEM, DER or certificate.")
 @click.option("--jwks", metavar="FILE|URL", help="The issuer's key set.")

@@ -282,8 +282,10 @@ VALUES = [
     "A256GCM",
     "JWT",
 ]
-NAMES = ["alg", "enc", "kid", "typ", "cty", "crit", "b64", "zip", "epk", "jku", "exp", "nbf", "iat", "aud", "iss", "sub",
-         "header", "protected", "payload", "signature", "signatures", "recipients", "ciphertext", "unprotected"]  # fmt: skip
+NAMES = [
+    "alg", "enc", "kid", "typ", "cty", "crit", "b64", "zip", "epk", "jku", "exp", "nbf", "iat", "aud", "iss", "sub",
+    "header", "protected", "payload", "signature", "signatures", "recipients", "ciphertext", "unprotected",
+]  # fmt: skip
 
 
 def anything(rng: random.Random) -> str:
