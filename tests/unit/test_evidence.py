@@ -106,12 +106,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _run(project: Path, *arguments: str) -> str:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "ADMIT", "PYTHONPATH"))}
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = (
+        "1"  # of other people's plugins this project needs one at most
+    )
     command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", "-W", "error", *arguments]
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 
 
-@pytest.fixture(scope="module", params=[(), ("-n", "2")], ids=["one process", "two workers"])
+@pytest.fixture(scope="module", params=[(), ("-p", "xdist", "-n", "2")], ids=["one process", "two workers"])
 def output(project: Path, request: pytest.FixtureRequest) -> str:
     return _run(project, "--defences-off", *request.param)
 
