@@ -178,8 +178,22 @@ def _text(node: ast.AST | None, source: str) -> str:
 
 
 def _type(node: ast.AST | None, source: str) -> str:
-    """An annotation; one in quotes, since its class was not there yet, without them."""
-    return _text(node, source).strip('"')
+    """An annotation; one in quotes, since its class was not there yet, without them, and short names written out."""
+    text = _text(node, source).strip('"').replace("_Own", "T")
+    return _aliases().get(text, text)
+
+
+@cache
+def _aliases() -> Mapping[str, str]:
+    """The names that the rules of claims have for their types, and what they stand for."""
+    source = inspect.getsource(importlib.import_module("admit.jose.claims"))
+    return {
+        node.target.id: _text(node.value, source)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and _text(node.annotation, source) == "TypeAlias"
+    }
 
 
 def _value(node: ast.expr, source: str, names: Mapping[str, Any]) -> str:

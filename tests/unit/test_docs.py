@@ -1,6 +1,7 @@
 """Generated pages are true, and every threat named by a test is a row of the ledger."""
 
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,19 @@ def test_every_error_and_every_way_to_be_raised_is_on_the_page() -> None:
 def test_a_signature_on_the_page_shows_values_and_not_names_of_constants() -> None:
     assert "leeway: timedelta = timedelta(seconds=30)," in reference.page()
     assert "max_size: int = 16_384" in reference.page()
+    assert "issuer: str | Literal[Waive.ISSUER]," in reference.page()
+
+
+def broken(page: Path) -> list[str]:
+    """The links of a page that lead nowhere in this tree. What a measurement will write need not be there yet."""
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    own = [link for link in links if "://" not in link and "benchmarks/results/" not in link]
+    return [link for link in own if not (page.parent / link).exists()]
+
+
+def test_every_link_between_pages_leads_somewhere(tmp_path: Path) -> None:
+    pages = [*docs.ROOT.glob("*.md"), *docs.ROOT.glob("docs/**/*.md")]
+    assert len(pages) > 20
+    assert {page.name: broken(page) for page in pages if broken(page)} == {}
+    (tmp_path / "page.md").write_text("[a](there.md) [b](page.md#part) [c](https://example.com)")
+    assert broken(tmp_path / "page.md") == ["there.md"]

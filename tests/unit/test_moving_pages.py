@@ -269,6 +269,11 @@ def test_the_examples_of_the_page_run(library: str) -> None:
     assert pages.run(pages.DOCS / f"moving/from-{library}.md")
 
 
+def test_every_page_is_run() -> None:
+    found = {path.stem.removeprefix("from-") for path in (pages.DOCS / "moving").glob("*.md")}
+    assert found == LIBRARIES.keys()
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_the_page_names_the_version_that_was_measured(library: str) -> None:
     assert f"{LIBRARIES[library]} {there(library)}" in page(library), (
