@@ -1,4 +1,4 @@
-"""The faults of a file, two at a time: a round is mostly waiting, so others run while a test waits for its own."""
+"""The faults of a file, some at a time: a round is mostly waiting, so others run while a test waits for its own."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from tests.system.faults.fault import Fault
 from tests.system.faults.journal import Tally
 from tests.system.faults.rig import Rig
 
-AT_ONCE = 2
+AT_ONCE = 3
 
 
 Kind: TypeAlias = tuple[str, int, tuple[str, ...]]

@@ -59,6 +59,7 @@ class Row:
 
     fault: str
     database: str
+    bound: float
     wanted: int = 0
     tally: Tally = field(default_factory=Tally)
     notes: dict[str, list[float]] = field(default_factory=dict)
@@ -72,6 +73,7 @@ class Row:
         return {
             "fault": self.fault,
             "database": self.database,
+            "bound": self.bound,
             "wanted": self.wanted,
             **told,
             "delay": {"median": median(delays), "worst": delays[-1]} if delays else None,
@@ -83,14 +85,14 @@ class Row:
 
 
 def lanes_of(faults: Sequence[Fault], most: int | None = None) -> list[Lane]:
-    """All lanes, those that take longest first. `most` rounds of each fault, where that is less than it asks for."""
+    """All lanes. `most` rounds of each fault, where that is less than it asks for."""
     made = []
     for fault in faults:
         wanted = fault.soak if most is None else min(most, fault.soak)
         for database, share in zip(fault.databases, parts(wanted, len(fault.databases)), strict=True):
             pieces = max(1, math.ceil(share * fault.seconds / PIECE))
             made += [Lane(fault, database, n, part) for n, part in enumerate(parts(share, pieces)) if part]
-    return sorted(made, key=lambda lane: -lane.seconds)
+    return made
 
 
 def parts(whole: int, number: int) -> list[int]:
@@ -122,12 +124,15 @@ class Soak:
         """All of them, some at a time; those of a million last, one for each processor."""
         for lane in lanes:
             key = (lane.fault.name, lane.database)
-            self.rows.setdefault(key, Row(*key)).wanted += lane.rounds
+            self.rows.setdefault(key, Row(*key, lane.fault.terms.bound)).wanted += lane.rounds
         keeping = asyncio.create_task(self._keep_all())
         try:
             for alone, many in ((False, self._at_once), (True, os.cpu_count() or 1)):
                 free = asyncio.Semaphore(many)
-                chosen = [lane for lane in lanes if lane.fault.alone is alone]
+                chosen = sorted(
+                    (lane for lane in lanes if lane.fault.alone is alone),
+                    key=lambda lane: -lane.seconds,  # else the longest one is awaited by all at the end
+                )
                 await asyncio.gather(*(self._lane(lane, free) for lane in chosen))
         finally:
             keeping.cancel()
@@ -147,20 +152,23 @@ class Soak:
             for turn in range(TRIES):
                 if done == lane.rounds:
                     break
-                rounds, trouble = await self._process(
-                    lane, row, f"{self._seed} {lane.name} {turn}", lane.rounds - done
-                )
+                seed = f"{self._seed} {lane.name} {turn}"
+                rounds, trouble = await self._process(lane, row, seed, lane.rounds - done)
                 done += rounds
                 if trouble:
                     row.tally.unsettled += 1
                     row.tally.complaints.append(trouble)
                     self.say(f"{lane.name}: {trouble}")
-        self.say(f"{lane.name}: done, broken {row.tally.broken}")
+        self.say(f"{lane.name}: {done} of {lane.rounds} rounds, broken {row.tally.broken}")
 
     async def _process(self, lane: Lane, row: Row, seed: str, rounds: int) -> tuple[int, str]:
         """So many rounds in a process; how many were done, and what went wrong with it, if anything did."""
         async with self._starting:  # one after the other, or all of them start slowly
-            folder, url = await asyncio.to_thread(self._urls, lane.database)
+            try:
+                folder, url = await asyncio.to_thread(self._urls, lane.database)
+            except Exception as error:  # nothing was tried yet, so nothing is held against anybody
+                self.say(f"{lane.name}: no database: {error!r}")
+                return 0, ""
             write_key_file(folder)
             asked = [str(folder), url, lane.fault.name, seed, str(rounds)]
             process = await asyncio.create_subprocess_exec(
