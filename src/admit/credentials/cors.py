@@ -17,6 +17,8 @@ class CorsPolicy(Enum):
     """Pages and `/authorize`: no CORS header, whoever asks."""
     EVERYBODY = "everybody"
     """Metadata and key sets: public, and never with cookies."""
+    EVERYBODY_WHO_ASKS = "everybody_who_asks"
+    """The same, told only to pages: for a `no-store` answer that programs ask for all the time."""
     REGISTERED = "registered"
     """Token endpoints: the origins of registered redirect URIs, without cookies."""
     REGISTERED_WITH_COOKIES = "registered_with_cookies"
@@ -49,7 +51,9 @@ def verdict(
     preflight = method == "OPTIONS" and any(name == b"access-control-request-method" for name, _ in headers)
     if policy is CorsPolicy.NOBODY:
         return CorsVerdict((), preflight, allowed=False)
-    if policy is CorsPolicy.EVERYBODY:
+    if policy is CorsPolicy.EVERYBODY_WHO_ASKS and not sent:
+        return CorsVerdict((), preflight, allowed=False)
+    if policy in (CorsPolicy.EVERYBODY, CorsPolicy.EVERYBODY_WHO_ASKS):
         return CorsVerdict(_granted("*", policy, preflight, methods, exposed), preflight, allowed=bool(sent))
     vary = (("Vary", "Origin"),)
     origin = sent[0].decode("latin-1") if len(sent) == 1 else "null"

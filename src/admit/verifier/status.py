@@ -14,7 +14,9 @@ from admit.verifier.counters import Following
 from admit.verifier.holding import Holding
 
 Get = Callable[[str, Mapping[str, str]], Response]
-_HEAD: Mapping[str, str] = {"accept": "application/admit-status-head+jwt", "cache-control": "no-store"}
+_HEAD: Mapping[str, str] = {}
+"""Nothing beside the question: each verifier asks every few seconds. There is one form of answer, whose own headers
+keep it out of caches, and no cache could have the answer to a nonce."""
 _LIST: Mapping[str, str] = {"accept": "application/statuslist+jwt"}
 
 

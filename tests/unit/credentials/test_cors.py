@@ -70,6 +70,15 @@ def test_public_documents_are_for_everybody_and_never_with_cookies(origin: str) 
     assert "Access-Control-Allow-Credentials" not in headers
 
 
+def test_what_is_asked_for_all_the_time_tells_only_pages_that_they_may_read_it() -> None:
+    asked = judge(CorsPolicy.EVERYBODY_WHO_ASKS, "https://evil.example")
+    assert dict(asked.headers)["Access-Control-Allow-Origin"] == "*"
+    assert asked.allowed
+    unasked = verdict([], "GET", policy=CorsPolicy.EVERYBODY_WHO_ASKS)
+    assert (unasked.headers, unasked.allowed) == ((), False)
+    assert dict(verdict([], "GET", policy=CorsPolicy.EVERYBODY).headers), "what is kept says it to everybody"
+
+
 def test_a_preflight_tells_methods_and_headers() -> None:
     found = judge(CorsPolicy.REGISTERED, OURS, "OPTIONS", ASKS)
     headers = dict(found.headers)

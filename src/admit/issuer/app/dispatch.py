@@ -72,6 +72,9 @@ def allow(route: Route) -> str:
     return ", ".join(sorted({*route.handlers, *({"HEAD"} if "GET" in route.handlers else ())}))
 
 
+_PUBLIC = frozenset({CorsPolicy.EVERYBODY, CorsPolicy.EVERYBODY_WHO_ASKS})
+
+
 class Dispatcher:
     """The ASGI application of the issuer, below its mount point."""
 
@@ -174,5 +177,5 @@ class Dispatcher:
             origins=self._origins.get(route.cors, frozenset()),
             methods=tuple(route.handlers),
             # What everybody may read has no challenge and no nonce to show.
-            exposed=() if route.cors is CorsPolicy.EVERYBODY else cors.EXPOSED,
+            exposed=() if route.cors in _PUBLIC else cors.EXPOSED,
         )

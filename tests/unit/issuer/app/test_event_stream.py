@@ -248,3 +248,17 @@ async def test_a_reader_that_stopped_reading_is_let_go_at_the_end_of_its_life(
     await asyncio.wait_for(reader.task, 5)
     assert not reader.complete
     assert stream.open_streams == 0
+
+
+async def test_a_poll_is_answered_in_few_octets_and_a_page_may_read_it_too(issuer: LiveIssuer) -> None:
+    path = f"/status/head?nonce={'n' * 22}"
+    program = await issuer.browser().get(path)
+    page = await issuer.browser().get(path, headers={"origin": "https://any.example"})
+    assert program.status_code == page.status_code == 200
+    assert {name: value for name, value in program.headers.items() if name != "content-length"} == {
+        "cache-control": "no-store",
+        "content-type": "application/admit-status-head+jwt",
+        "x-content-type-options": "nosniff",
+    }
+    assert page.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in page.headers

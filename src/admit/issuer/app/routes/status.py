@@ -54,7 +54,9 @@ def routes(app: App, *, stream_life: timedelta) -> list[Route]:
 
     return [
         Route(path="/status", handlers={"GET": aggregation}, face=Face.JSON, cors=CorsPolicy.EVERYBODY),
-        Route(path="/status/head", handlers={"GET": head}, face=Face.JSON, cors=CorsPolicy.EVERYBODY),
+        Route(
+            path="/status/head", handlers={"GET": head}, face=Face.JSON, cors=CorsPolicy.EVERYBODY_WHO_ASKS
+        ),
         Route(path="/status/events", handlers={"GET": events}, face=Face.JSON, cors=CorsPolicy.EVERYBODY),
         Route(path="/status/*", handlers={"GET": one}, face=Face.JSON, cors=CorsPolicy.EVERYBODY),
     ]
