@@ -1,20 +1,23 @@
 """What binds a key to its one algorithm and its purposes, RFC 7517 §4. Rules only; `JWK` obeys them."""
 
 import re
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from admit.errors import InvalidKeyError
 from admit.jose.algorithms import JWS_ALGS, JwsAlg
-from admit.jose.key_management import JWE_ALGS, JweAlg
 from admit.jose.material import KeyMaterial
 
-Row: TypeAlias = JwsAlg | JweAlg
+if TYPE_CHECKING:
+    from admit.jose.key_management import JweAlg
 
-KEY_ALGS: tuple[str, ...] = tuple(dict.fromkeys((*JWS_ALGS, *(name for name, _ in JWE_ALGS))))
-"""Every `alg` that a key can have."""
+    KEY_ALGS: tuple[str, ...]
+    """Every `alg` that a key can have."""
+
+Row: TypeAlias = "JwsAlg | JweAlg"
+
 _LONE = re.compile("[\ud800-\udfff]")  # half a character, which UTF-8 cannot say
 MAX_KID = 128
 """Characters of a `kid`; it is a dictionary key and nothing else."""
@@ -32,6 +35,20 @@ FOR_UNWRAPPING = frozenset({"decrypt", "unwrapKey", "deriveKey", "deriveBits"})
 _SIGNATURE_SIZES = {"Ed25519": 64, "Ed448": 114}  # of the one algorithm that takes both curves
 
 
+def __getattr__(name: str) -> tuple[str, ...]:
+    """`KEY_ALGS`, which names algorithms for encryption too."""
+    if name != "KEY_ALGS":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return tuple(dict.fromkeys((*JWS_ALGS, *(alg for alg, _ in _for_encryption()))))
+
+
+def _for_encryption() -> "Mapping[tuple[str, str], JweAlg]":
+    """The other table: most programs sign and verify only, and ciphers take a while to load."""
+    from admit.jose.key_management import JWE_ALGS
+
+    return JWE_ALGS
+
+
 def check_suits(key_material: KeyMaterial, row: Row) -> None:
     """Refuse a key of another type or curve than the algorithm's, or of another size, RFC 7518 §3, §4."""
     suits = key_material.crv in row.curves if row.curves else key_material.crv is None
@@ -39,7 +56,7 @@ def check_suits(key_material: KeyMaterial, row: Row) -> None:
         raise InvalidKeyError("the algorithm takes another type of key")
     if key_material.bits < row.min_bits:
         raise InvalidKeyError("the key is too small for its algorithm")
-    if isinstance(row, JweAlg) and row.bits and key_material.bits != row.bits:
+    if not isinstance(row, JwsAlg) and row.bits and key_material.bits != row.bits:
         raise InvalidKeyError("the key has not the size of its algorithm")
 
 
@@ -92,7 +109,7 @@ def check_certificate(members: Mapping[str, Any], found: KeyMaterial) -> None:
 
 def signature_size(found: KeyMaterial, row: Row) -> int:
     """Octets of a signature under a key; 0 where it makes none."""
-    if isinstance(row, JweAlg):
+    if not isinstance(row, JwsAlg):
         return 0
     return row.signature_size or _SIGNATURE_SIZES.get(found.crv or "", (found.bits + 7) // 8)
 
@@ -103,7 +120,7 @@ def rows_of(alg: object) -> list[Row]:
         return []
     if alg in JWS_ALGS:
         return [JWS_ALGS[alg]]
-    return [row for (name, _), row in JWE_ALGS.items() if name == alg]
+    return [row for (name, _), row in _for_encryption().items() if name == alg]
 
 
 def row_of(alg: str, found: KeyMaterial) -> Row:
@@ -126,11 +143,14 @@ def resolve(found: KeyMaterial, own: str | None, asked: str | None) -> Row:
     if named is not None:
         return row_of(named, found)
     if found.crv is not None:
-        rows: tuple[Row, ...] = (*JWS_ALGS.values(), *JWE_ALGS.values())
-        for row in rows:
-            if row.kty == found.kty and found.crv in row.curves:
-                return row
+        of_curve = _first(JWS_ALGS.values(), found) or _first(_for_encryption().values(), found)
+        if of_curve is not None:
+            return of_curve
     raise InvalidKeyError("the key names no algorithm: pass alg")
+
+
+def _first(rows: Iterable[Row], found: KeyMaterial) -> "Row | None":
+    return next((row for row in rows if row.kty == found.kty and found.crv in row.curves), None)
 
 
 def operations(members: Mapping[str, Any]) -> frozenset[str] | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NoReturn, final
+from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -11,8 +11,10 @@ from admit.errors import InvalidKeyError, MalformedTokenError
 from admit.jose import base64url, binding, json, material, pem
 from admit.jose.algorithms import JwsAlg, Sign, Verify
 from admit.jose.binding import Row
-from admit.jose.key_management import JweAlg, Unwrap, Wrap
 from admit.jose.material import KeyMaterial, octet
+
+if TYPE_CHECKING:
+    from admit.jose.key_management import Unwrap, Wrap
 
 _MAX_KEY_SIZE = 65_536
 _DER = b"\x30"  # a SEQUENCE; JSON and PEM begin otherwise
@@ -56,8 +58,8 @@ class JWK:
     signature_size: int
     signer: Sign | None
     verifier: Verify | None
-    wrapper: Wrap | None
-    unwrapper: Unwrap | None
+    wrapper: "Wrap | None"
+    unwrapper: "Unwrap | None"
     is_direct: bool
     headers: dict[str | None, bytes]
     _material: KeyMaterial
@@ -107,7 +109,7 @@ class JWK:
         put(self, "verifier", verifier)
         put(self, "wrapper", wrapper)
         put(self, "unwrapper", unwrapper)
-        put(self, "is_direct", isinstance(row, JweAlg) and row.direct)
+        put(self, "is_direct", not isinstance(row, JwsAlg) and row.direct)
         put(self, "headers", {})
 
     @classmethod
