@@ -1,11 +1,15 @@
 """Ledger: one spelling of a token, read one way (RFC 8725 §3.7, its successor §3.14, RFC 7515 §4.1.11)."""
 
 import json
+import random
 import string
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from admit import MalformedTokenError, TokenError
+from admit import AdmitError, MalformedTokenError, TokenError
+from admit.jose import json as strict
 from admit.jose import jws
 from tests.threats.forge import GOOD, KEYS, reads, signed
 
@@ -142,3 +146,56 @@ def test_claims_that_parsers_read_differently_are_refused(name: str) -> None:
 def test_a_header_that_parsers_read_differently_is_refused(header: bytes) -> None:
     with pytest.raises(TokenError):
         reads(signed(header, GOOD), KEY)
+
+
+def strictly(text: bytes) -> dict[str, Any]:
+    """A second parser: the standard library, told to refuse what it would forgive."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert len({name for name, _ in pairs}) == len(pairs), "doubled"
+        return dict(pairs)
+
+    def constant(name: str) -> Any:
+        raise AssertionError(name)
+
+    value = json.loads(text.decode("utf-8"), object_pairs_hook=unique, parse_constant=constant)
+    json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    assert isinstance(value, dict)
+    return value
+
+
+PIECES = [
+    b'"sub":"bob"', b'"s\\u0075b":"bob"', b'"x":NaN', b'"x":1e400', b'"x":-0', b'"x":1E2', b'"x":01',
+    b'"x":"\\ud83d\\ude00"',
+    b'"x":"\\ude00"', b'"x":{"a":1,"a":1}', b'"x":[1,]', b'"x":9223372036854775807', b'"x":0.1', b'"":""', b'"x" :\t1 ',
+    b'"x":"\x00"', b'"x":"\xc3\xa9"', b'"x":"\xc0\xaf"', b'"exp":1800000300', b'"x":true', b'"x":tru', b"/**/",
+]  # fmt: skip
+
+
+def mutated(rng: random.Random) -> bytes:
+    """The claims with a member more, or some octets other than they were."""
+    text = OPEN + b"".join(b"," + piece for piece in rng.sample(PIECES, rng.randrange(3))) + b"}"
+    for _ in range(rng.choice((0, 0, 1, 2))):
+        at = rng.randrange(len(text))
+        text = text[:at] + bytes([rng.randrange(256)] * rng.randrange(2)) + text[at + rng.randrange(2) :]
+    return text
+
+
+@pytest.mark.rfc("8725", "3.7")
+@pytest.mark.threat("JWT-utf8", off="admit.jose.json:loads_object")
+def test_what_is_taken_a_second_parser_reads_as_the_same(
+    rng: random.Random, rounds: Callable[..., range]
+) -> None:
+    taken = 0
+    for _ in rounds(quick=500, test=3_000, soak=1_000_000):
+        text = mutated(rng)
+        try:
+            value = strict.loads_object(text)
+        except AdmitError:
+            continue
+        taken += 1
+        try:
+            assert strictly(text) == value
+        except ValueError as error:
+            raise AssertionError(text) from error
+    assert taken > 50

@@ -10,7 +10,18 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from admit import JWK, AdmitError, AlgorithmError, InvalidKeyError, JWKSet, KeyNotFoundError, TokenError, jwt
+from admit import (
+    JWK,
+    AdmitError,
+    AlgorithmError,
+    InvalidKeyError,
+    JWKSet,
+    KeyNotFoundError,
+    TokenError,
+    TrustedIssuer,
+    Waive,
+    jwt,
+)
 from admit.jose import base64url, jws
 from tests.threats.forge import API, GOOD, ISS, KEYS, NOW, forged, public, reads, spki
 
@@ -206,6 +217,15 @@ def test_an_encryption_key_verifies_no_signature() -> None:
 def test_a_guessable_secret_is_no_key(secret: bytes) -> None:
     with pytest.raises(InvalidKeyError):
         JWK.secret(secret, "HS256")
+
+
+@pytest.mark.threat(
+    "JWT-entropy", off=["admit.jose.secret_check:check_entropy", "admit.jose.binding:check_suits"]
+)
+@pytest.mark.parametrize("secret", [b"secret", bytes(range(16)), b"a" * 64], ids=repr)
+def test_an_api_does_not_start_with_a_guessable_secret(secret: bytes) -> None:
+    with pytest.raises(InvalidKeyError):
+        TrustedIssuer(ISS, audience=API, secret=secret, revocation=Waive.REVOCATION)
 
 
 @pytest.mark.threat("JWT-entropy")
