@@ -33,7 +33,10 @@ def load(path: str, alg: str | None) -> JWK:
     Raises:
         InvalidKeyError: it cannot be used.
     """
-    return JWK.load(read_file(path, _MAX_KEY), alg=alg)
+    raw = read_file(path, _MAX_KEY)
+    if "keys" in _members(raw):
+        fail(f"{_called(path)} is a key set, not a key: give it by --jwks", USAGE)
+    return JWK.load(raw, alg=alg)
 
 
 def read_file(path: str, limit: int) -> bytes:
@@ -45,6 +48,14 @@ def read_file(path: str, limit: int) -> bytes:
             return file.read(limit)
     except OSError as error:
         fail(f"{path} cannot be read ({error.strerror})", USAGE)
+
+
+def _members(raw: bytes) -> Mapping[str, Any]:
+    """What a file says if it is JSON, to tell a key from a set of keys."""
+    try:
+        return json.loads_object(raw, max_size=len(raw) + 1)
+    except MalformedTokenError:
+        return {}
 
 
 def warn_if_shared(path: str, key: JWK) -> None:
@@ -67,7 +78,8 @@ class PublishedKeys:
             self.keys = JWKSet.load_foreign(raw, rsa_alg=alg)
             self._entries: list[Any] = json.loads_object(raw, max_size=len(raw) + 1)["keys"]
         except (InvalidKeyError, MalformedTokenError, KeyError) as error:
-            fail(f"{where} is no key set: {getattr(error, 'detail', '') or 'it cannot be read'}", USAGE)
+            hint = ". It is a key: give it by --key" if "kty" in _members(raw) else ""
+            fail(f"{where} is no key set: {getattr(error, 'detail', '') or 'it cannot be read'}{hint}", USAGE)
 
         if self.keys.private_seen:
             told = "it holds secret or private keys: whoever publishes it must hear of that. None of them is used."

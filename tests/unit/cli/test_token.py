@@ -7,14 +7,25 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 
 from admit import JWK, jwt
+from admit.cli.main import main
 from admit.jose import JWKSet
 
 Admit = Callable[..., Result]
 ISS, AUD = "https://id.example.com", "https://api.example.com"
 KEY = JWK.generate("ES256")
+
+
+@pytest.fixture
+def admit() -> Admit:
+    """The command in a pipe; it needs neither settings nor a database."""
+
+    def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
+        return CliRunner().invoke(main, list(arguments), input=stdin)
+
+    return run
 
 
 def made(**claims: object) -> str:

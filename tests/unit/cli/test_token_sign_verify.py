@@ -173,6 +173,16 @@ def test_a_refused_token_is_exit_code_1_with_reason_and_clause(
     assert text not in refused.stderr
 
 
+def test_a_key_is_told_from_a_key_set(key: str, tmp_path: Path) -> None:
+    keys = kept(tmp_path / "jwks.json", json.dumps({"keys": [KEY.public().to_dict()]}).encode())
+    assert "--jwks" in run("verify", "--key", keys, *NAMED, stdin=token()).stderr
+    assert "--jwks" in run("sign", "--key", keys, *NAMED).stderr
+    swapped = run("verify", "--jwks", key, *NAMED, stdin=token())
+    assert (swapped.exit_code, swapped.stdout) == (2, "")
+    assert "give it by --key" in swapped.stderr
+    assert run("verify", "--jwks", keys, *NAMED, stdin=token()).exit_code == 0
+
+
 def test_all_reasons_are_told_and_that_of_the_library_first(key: str) -> None:
     old = token(now=time.time() - 3_600, issuer="x")
     refused = run("verify", "--key", key, *NAMED, stdin=old)
