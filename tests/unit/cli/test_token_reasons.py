@@ -316,7 +316,7 @@ def test_whatever_is_given_ends_in_an_exit_code(
     _, box, key = encrypted(tmp_path)
     waived = ("--any-issuer", "--any-audience")
     keys = key_set(KEY.public().to_dict())
-    for _ in rounds(quick=10, test=60, soak=5_000):
+    for _ in rounds(quick=5, test=25, soak=5_000):
         text = anything(rng)
         for asked in (
             ("inspect", "--json"), ("inspect", "--key", key, "--key", box, "--issuer", "a", "--typ", "b"),

@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 from admit import JWK, jwt
 from admit.cli import token_show
 from admit.cli.main import main
+from admit.cli.token_words import ALGS, CLAIMS, HEADER
+from tests.fixtures.issuer import Browser
 
 KEY = JWK.generate("ES256")
 ISS, AUD = "https://id.example.com", "https://api.example.com"
@@ -130,3 +132,15 @@ def test_a_size_over_what_carries_it_is_told() -> None:
     ):
         assert [too_much for _, too_much in token_show.sizes(octets, "__Host-token")] == over
     assert "4,105 as cookie __Host-token" in token_show.sizes(4_052, "__Host-token")[1][0]
+
+
+@pytest.mark.slow
+async def test_every_claim_that_our_issuer_writes_has_words(browser: Browser) -> None:
+    tokens = await browser.tokens()
+    for kind in ("access_token", "id_token"):
+        header, said = (
+            peek(tokens[kind]) for peek in (jwt.peek_unverified_header, jwt.peek_unverified_claims)
+        )
+        assert said.keys() <= CLAIMS.keys()
+        assert header.keys() <= HEADER.keys()
+        assert token_show.meaning("alg", header["alg"], HEADER) in ALGS.values()
