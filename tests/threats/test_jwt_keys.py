@@ -269,6 +269,8 @@ def test_a_kid_is_only_looked_up(kid: str) -> None:
 
 @pytest.mark.rfc("7515", "4.1.2")
 @pytest.mark.rfc("7515", "4.1.5")
+@pytest.mark.rfc("7515", "4.1.6")
+@pytest.mark.rfc("7515", "4.1.7")
 @pytest.mark.rfc("8725", "3.10")
 @pytest.mark.threat("JWT-header-trust")
 def test_a_url_in_the_token_is_never_fetched() -> None:

@@ -269,6 +269,15 @@ def test_the_examples_of_the_page_run(library: str) -> None:
     assert pages.run(pages.DOCS / f"moving/from-{library}.md")
 
 
+def test_pyjwt_refuses_the_weak_keys_where_it_is_told_to() -> None:
+    import jwt
+
+    for made, key, alg in (case("a secret of six octets"), case("an RSA key of 1024 bits")):
+        with pytest.raises(jwt.InvalidKeyError):
+            jwt.decode(made, key, [alg], audience=API, options={"enforce_minimum_key_length": True})
+    assert "`enforce_minimum_key_length`" in page("pyjwt")
+
+
 def test_every_page_is_run() -> None:
     found = {path.stem.removeprefix("from-") for path in (pages.DOCS / "moving").glob("*.md")}
     assert found == LIBRARIES.keys()
