@@ -34,7 +34,8 @@ nodes and PostgreSQL share this machine's cores.
 
 Publishing is the difference between two equal turns at one node, one with and one without {publishing.VERIFIERS}
 verifiers (stream open, polled every {publishing.POLL:.0f} s, in {publishing.PROCESSES} processes): CPU time of the
-node's process."""
+node's process. What a node spends to learn of ends itself, for the verifier inside it, it spends in both turns; a
+second node that nobody asks anything shows how much that is."""
 
 
 async def run(parts: list[str], *, quick: bool) -> None:
@@ -58,9 +59,10 @@ async def run(parts: list[str], *, quick: bool) -> None:
                 node.until_ready("/health/ready", host=deployed.host)
             say(await logouts.measure(deployed, (one, other), server, going, rounds, noise))
         going = await deployed.sign_in(2 * turns * int(seconds * publishing.RATE))
-        with deployed.serve(deployed.port) as node:
-            node.until_ready("/health/ready", host=deployed.host)
-            say(await publishing.measure(deployed, node, going, turns, noise))
+        with deployed.serve(deployed.port) as node, deployed.serve(free_port()) as unasked:
+            for one in (node, unasked):
+                one.until_ready("/health/ready", host=deployed.host)
+            say(await publishing.measure(deployed, node, unasked, going, turns, noise))
         say(f"{rounds} rounds of {each:,}; {turns} turns of {seconds} s; {noise}.")
 
 

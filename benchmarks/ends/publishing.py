@@ -34,6 +34,7 @@ class Cost:
 
     alone: list[float] = field(default_factory=list)
     followed: list[float] = field(default_factory=list)
+    unasked: list[float] = field(default_factory=list)
     lasted: float = 0.0
     asked: Counter[str] = field(default_factory=Counter)
     octets: Counter[str] = field(default_factory=Counter)
@@ -44,16 +45,23 @@ class Cost:
 
 
 async def measure(
-    deployed: Deployed, node: Program, going: Sequence[SignedIn], turns: int, noise: figures.Noise
+    deployed: Deployed,
+    node: Program,
+    unasked: Program,
+    going: Sequence[SignedIn],
+    turns: int,
+    noise: figures.Noise,
 ) -> str:
-    """The tables: `turns` times without and with verifiers, out of `going`."""
+    """The tables: `turns` times without and with verifiers, out of `going`. `unasked` is a node that nobody asks."""
     cost = Cost()
     size = len(going) // (2 * turns)
     parts = iter([going[at : at + size] for at in range(0, 2 * turns * size, size)])
     client = Client(node.port)
     for turn in range(turns):
         noise.sample()
+        used, began = unasked.cpu(), time.perf_counter()
         cost.alone.append(await _log_out_all(deployed, node, client, next(parts), cost))
+        cost.unasked.append((unasked.cpu() - used) / (time.perf_counter() - began - WARM))
         async with _following(deployed, cost) as followers:
             cost.followed.append(await _log_out_all(deployed, node, client, next(parts), cost, followers))
         print(f"turn {turn + 1}: {cost.alone[-1]:.1%} alone, {cost.followed[-1]:.1%} followed", flush=True)
@@ -135,12 +143,14 @@ def _table(cost: Cost) -> str:
         f"{RATE:.0f} log-outs a second",
         f"{statistics.median(cost.alone):.1%}",
         f"{statistics.median(cost.followed):.1%}",
+        f"{statistics.median(cost.unasked):.1%}",
         f"{middle:.1%}",
         f"{min(differences):.1%} to {max(differences):.1%}",
         f"≤ {GOAL:.0%}: {figures.verdict(met=middle <= GOAL)}",
     )
     heads = (
-        "issuer CPU, of one core", "no verifier", f"{VERIFIERS} verifiers", "publishing", "best to worst", "goal",
+        "issuer CPU, of one core", "no verifier", f"{VERIFIERS} verifiers", "a node that is asked nothing",
+        "publishing", "best to worst", "goal",
     )  # fmt: skip
     return figures.table(heads, [row])
 
