@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from tests.fixtures import nursery
 from tests.fixtures.issuer import API
-from tests.system.faults import nursery
 from tests.system.faults.fault import Kinds
 from tests.system.faults.journal import Run
 from tests.system.faults.proxy import until

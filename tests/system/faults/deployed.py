@@ -10,19 +10,8 @@ from sqlalchemy import Double, Executable, Integer, Text, bindparam, cast, inser
 
 from admit.issuer.revocation import NodeKind, records, store
 from admit.issuer.storage import Statement, Steps
-from tests.fixtures.processes import START_WITHIN, Child, Deployment, free_port
-from tests.system.faults import nursery
-
-
-class Node(Child):
-    """An issuer process that starts in a moment."""
-
-    def spawn(self) -> None:
-        """Start without waiting."""
-        assert self._process is None, f"{self.name} runs already"
-        with open(self.log_file, "ab") as log, open(os.devnull, "rb") as nothing:
-            streams = (nothing.fileno(), log.fileno(), log.fileno())
-            self._process = nursery.spawn("admit", self.command[1:], streams)
+from tests.fixtures import nursery
+from tests.fixtures.processes import START_WITHIN, Deployment, free_port
 
 
 class Behind(Deployment):
@@ -37,10 +26,6 @@ class Behind(Deployment):
         self.proxy_port = self.front.port
         self.front = self._node("front", free_port(), tables)
         self.nodes = (self.front, self.beside)
-
-    def _node(self, name: str, port: int, tables: Mapping[str, Mapping[str, Any]]) -> Child:
-        made = super()._node(name, port, tables)
-        return Node(made.command, self.folder, name, port=port, ready="/health/ready", host=self.host)
 
     def command(self, *arguments: str) -> int:
         """A command of ours, as `run`; its exit code."""

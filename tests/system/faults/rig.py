@@ -38,7 +38,7 @@ SETTLED_WITHIN = 12.0
 STARTED_WITHIN = 60.0
 TICK = 0.02
 TOKEN_LIFE = 600.0
-CROWD = 100_000  # rows in one transaction
+CROWD = 20_000  # rows in one transaction
 CLIENT = "spa"
 
 

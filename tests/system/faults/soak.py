@@ -187,6 +187,8 @@ class Soak:
                 done += 1
             complaint = (await complaining).decode("utf-8", "replace")
             return done, f"{complaint[-600:]}" if await process.wait() else ""
+        except (ValueError, OSError) as error:  # it said what is no line of ours
+            return done, repr(error)
         finally:
             if process.returncode is None:
                 process.kill()
