@@ -308,3 +308,33 @@ def test_oaep_uses_the_hash_of_its_name_for_both_of_its_parts() -> None:
                 else:
                     with pytest.raises(DecryptionError):
                         jwe.decrypt(token, key)
+
+
+@pytest.mark.rfc("7516", "4.1.4")
+@pytest.mark.rfc("7516", "4.1.5")
+@pytest.mark.rfc("7516", "4.1.7")
+@pytest.mark.rfc("7516", "4.1.8")
+def test_a_key_or_an_address_in_an_encrypted_token_is_not_used() -> None:
+    trusted, own = JWK.generate("ECDH-ES"), JWK.generate("ECDH-ES")
+    header = {
+        "jwk": own.to_dict(private=True),
+        "jku": "http://127.0.0.1:1/",
+        "x5u": "http://127.0.0.1:1/",
+        "x5c": ["AAAA"],
+    }
+    assert jwe.decrypt(jwe.encrypt(b"x", trusted.public(), header=header), trusted).plaintext == b"x"
+    with pytest.raises(DecryptionError):
+        jwe.decrypt(jwe.encrypt(b"x", own.public(), header=header), trusted)
+
+
+@pytest.mark.rfc("7519", "5.2")
+@pytest.mark.rfc("7515", "4.1.10")
+def test_the_kind_of_the_content_is_compared_as_a_media_type() -> None:
+    reader, signer = JWK.generate("ECDH-ES"), KEYS["ES256"]
+    inner = jwt.sign({}, signer, issuer=ISS, audience=API, lifetime=LIFETIME, now=NOW)
+    said = {"signed_by": signer.public(), "issuer": ISS, "audience": API, "now": NOW}
+    for cty in ("JWT", "jwt", "application/jwt"):
+        assert jwt.decrypt(jwe.encrypt(inner.encode(), reader.public(), cty=cty), reader, **said)
+    for cty in ("json", "application/x/jwt", "JWT "):
+        with pytest.raises(MalformedTokenError):
+            jwt.decrypt(jwe.encrypt(inner.encode(), reader.public(), cty=cty), reader, **said)
