@@ -100,15 +100,18 @@ def _ecdsa(name: str, curve: str, algorithm: hashes.HashAlgorithm) -> JwsAlg:
     number = CURVES[curve].group_order
     size = (number.bit_length() + 7) // 8
     order = number.to_bytes(size, "big")
-    scheme = ec.ECDSA(algorithm)
 
     def signer(private: Any) -> Sign:
+        scheme = ec.ECDSA(algorithm)  # here and not above: the first one loads a good part of the package
+
         def sign(data: bytes) -> bytes:
             return write_ecdsa(private.sign(data, scheme), size)
 
         return sign
 
     def verifier(public: Any) -> Verify:
+        scheme = ec.ECDSA(algorithm)
+
         def verify(signature: bytes, data: bytes) -> None:
             public.verify(read_ecdsa(signature, size, order), data, scheme)
 
