@@ -129,8 +129,8 @@ def _entry(name: str) -> Iterator[str]:
     module, _, attribute = name.partition(":")
     value = getattr(importlib.import_module(module), attribute)
     yield f"### `{shown_name(name)}`\n"
-    tree = ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]
     source = textwrap.dedent(inspect.getsource(value))
+    tree = ast.parse(source).body[0]
     names = vars(importlib.import_module(value.__module__))
     if isinstance(tree, ast.FunctionDef):
         yield _block(_signature(tree, source, names))
@@ -173,11 +173,22 @@ def _fields(tree: ast.ClassDef, source: str, names: Mapping[str, Any]) -> Iterat
             yield f"{tree.name}.{node.targets[0].id}", "", text
 
 
-def _text(node: ast.AST | None, source: str) -> str:
-    return "" if node is None else ast.get_source_segment(source, node) or ""
+@cache
+def _lines(source: str) -> list[bytes]:
+    return source.encode().splitlines(keepends=True)
 
 
-def _type(node: ast.AST | None, source: str) -> str:
+def _text(node: ast.expr | None, source: str) -> str:
+    """What `ast.get_source_segment` gives, which splits the source anew each time."""
+    if node is None or node.end_lineno is None:
+        return ""
+    lines = _lines(source)[node.lineno - 1 : node.end_lineno]
+    lines[-1] = lines[-1][: node.end_col_offset]
+    lines[0] = lines[0][node.col_offset :]
+    return b"".join(lines).decode()
+
+
+def _type(node: ast.expr | None, source: str) -> str:
     """An annotation; one in quotes, since its class was not there yet, without them, and short names written out."""
     text = _text(node, source).strip('"').replace("_Own", "T")
     return _aliases().get(text, text)
