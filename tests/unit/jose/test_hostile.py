@@ -320,3 +320,13 @@ def test_a_waiver_of_one_check_waives_no_other() -> None:
     assert not taken(token({"alg": "HS256"}, CLAIMS | {"aud": 1}), audience=Waive.AUDIENCE)
     assert not taken(token({"alg": "HS256"}, CLAIMS | {"exp": "1"}), accept_expired=Waive.EXPIRY)
     assert not taken(token({"alg": "HS256"}, CLAIMS | {"iss": ["x"]}), issuer=Waive.ISSUER)
+
+
+@pytest.mark.rfc("7515", "4.1.4")
+def test_the_only_key_of_its_algorithm_is_found_without_a_name_and_two_are_not() -> None:
+    other = JWK.secret(SECRET[::-1], "HS256")
+    assert taken(GOOD, JWKSet([KEY]))
+    assert taken(GOOD, JWKSet([KEY, KEYS["HS512"]]))
+    assert not taken(GOOD, JWKSet([KEY, other]))
+    assert not taken(token({"alg": "HS256", "kid": "x"}), JWKSet([KEY]))
+    assert not taken(GOOD, JWKSet([]))

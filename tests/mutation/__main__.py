@@ -1,0 +1,197 @@
+"""`python -m tests.mutation [--sample N] [--report FILE]`: does a test fail for every wrong in the verify path?
+
+Each mutant is a process of its own, forked from one in which everything but Admit is loaded already. A mutant that no
+test notices survives; those in `equivalent.json` do nothing wrong, with the reason.
+"""
+
+import argparse
+import importlib
+import importlib.abc
+import importlib.util
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from tests.mutation.mutants import Mutant, mutants
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+LONGEST = 600.0
+TESTS = [
+    f"tests/unit/jose/test_{name}.py"
+    for name in (
+        "base64url",
+        "json",
+        "jws",
+        "claims",
+        "jwks",
+        "hot",
+        "clauses",
+        "hostile",
+        "jws_json",
+        "wycheproof",
+    )
+]
+WATCHED: dict[str, frozenset[str] | None] = {
+    "admit.jose.hot": frozenset({"verify"}),
+    "admit.jose.jws": frozenset(
+        {"__post_init__", "parse", "split", "remember", "choose_key", "check_signature", "verify", "verified"}
+    ),
+    "admit.jose.header": None,
+    "admit.jose.base64url": frozenset({"decode", "decode_translated"}),
+    "admit.jose.json": frozenset({"loads_object", "check_values", "check_second_reading", "_unique", "_no_constant"}),
+    "admit.jose.claims": frozenset(
+        {
+            "verify", "verify_claims", "plainly_fit", "fold_typ", "check_typ", "check_types", "is_numeric_date",
+            "check_issuer", "check_audience", "check_times", "check_required", "_names", "__post_init__",
+        }
+    ),
+    "admit.jose.algorithms": frozenset({"_hmac", "_rsa", "_rsa_pss", "_ecdsa", "read_ecdsa", "_raw"}),
+    "admit.jose.jwks": frozenset({"find", "_fill", "only", "_without_rivals"}),
+}  # fmt: skip
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Serves one module as the mutant has it."""
+
+    def __init__(self, mutant: Mutant, path: Path) -> None:
+        self._mutant, self._path = mutant, path
+
+    def find_spec(self, name: str, path: object, target: ModuleType | None = None) -> object:
+        if name != self._mutant.module:
+            return None
+        return importlib.util.spec_from_loader(name, self, origin=str(self._path))
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(compile(self._mutant.tree, str(self._path), "exec"), module.__dict__)
+
+
+def source_of(module: str) -> Path:
+    """The file of a module of Admit's."""
+    return ROOT / "src" / (module.replace(".", "/") + ".py")
+
+
+def every_mutant() -> list[Mutant]:
+    """All mutants of the modules watched."""
+    return [
+        one
+        for module, functions in WATCHED.items()
+        for one in mutants(module, source_of(module).read_text("utf-8"), functions)
+    ]
+
+
+def killed(mutant: Mutant | None, limit: float = LONGEST) -> bool:
+    """Whether a test fails with the mutant in place, or takes over `limit` seconds; None is the code as it is."""
+    child = os.fork()
+    if child == 0:
+        _run_tests(mutant)
+    ends = time.monotonic() + limit
+    while time.monotonic() < ends:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return status != 0
+        time.sleep(0.02)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return True
+
+
+def _run_tests(mutant: Mutant | None) -> None:
+    import pytest
+
+    code = 1
+    try:
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
+        if mutant is not None:
+            sys.meta_path.insert(0, _Finder(mutant, source_of(mutant.module)))
+        plugins = [f"-ptests.plugins.{name}" for name in ("environment", "evidence", "rounds")]
+        code = pytest.main(["-x", "-q", "--noconftest", "-pno:cacheprovider", *plugins, *TESTS])
+    finally:
+        os._exit(int(code))
+
+
+def preload() -> None:
+    """What every mutant needs and none changes."""
+    for name in (
+        "cryptography.hazmat.primitives.asymmetric.mldsa", "cryptography.hazmat.primitives.ciphers.aead",
+        "cryptography.x509", "hypothesis.strategies", "msgspec", "pytest", "anyio.pytest_plugin",
+    ):  # fmt: skip
+        importlib.import_module(name)
+
+
+def report(survivors: Sequence[Mutant], total: Counter[str], seconds: float) -> str:
+    """The result as a page."""
+    tried, dead, harmless = total["tried"], total["killed"], total["equivalent"]
+    rows = [
+        f"| `{one.module.removeprefix('admit.')}` {one.line} | `{one.name.split(': ', 1)[1]}` |"
+        for one in survivors
+    ]
+    return "\n".join(
+        [
+            "# Mutation of the verify path",
+            "",
+            f"{tried} wrongs, singly: {dead} noticed by a test, {harmless} that change nothing (`tests/mutation/"
+            f"equivalent.json`), {len(survivors)} unnoticed. Score {score(total):.1f} %, in {seconds:.0f} s.",
+            "",
+            *(["| place | wrong |", "|---|---|", *rows] if rows else ["Nothing survived."]),
+            "",
+        ]
+    )
+
+
+def score(total: Counter[str]) -> float:
+    """Percent of the mutants that do something wrong and were noticed."""
+    return 100 * total["killed"] / max(1, total["tried"] - total["equivalent"])
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run; 0 where at least nine in ten were noticed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation")
+    parser.add_argument("--sample", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--report", type=Path)
+    chosen = parser.parse_args(arguments)
+    os.chdir(ROOT)
+    preload()
+    started = time.monotonic()
+    if killed(None):
+        print("the tests fail without a mutant")
+        return 2
+    limit = 30 + 5 * (time.monotonic() - started)
+    harmless = json.loads((HERE / "equivalent.json").read_text("utf-8"))
+    everything = every_mutant()
+    unknown = harmless.keys() - {one.name for one in everything}
+    if unknown:
+        print("no longer there:", *sorted(unknown), sep="\n  ")
+    if chosen.sample:
+        everything = random.Random(chosen.seed).sample(everything, min(chosen.sample, len(everything)))
+    total: Counter[str] = Counter()
+    survivors: list[Mutant] = []
+    started = time.monotonic()
+    for one in everything:
+        total["tried"] += 1
+        if one.name in harmless:
+            total["equivalent"] += 1
+        elif killed(one, limit):
+            total["killed"] += 1
+        else:
+            survivors.append(one)
+            print(f"survived: {one.name} (line {one.line})", flush=True)
+    page = report(survivors, total, time.monotonic() - started)
+    print(page)
+    if chosen.report:
+        chosen.report.write_text(page, "utf-8")
+    return 0 if score(total) >= 90 and not unknown else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
