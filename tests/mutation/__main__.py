@@ -24,6 +24,9 @@ from tests.mutation.mutants import Mutant, mutants
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 LONGEST = 600.0
+LOADED = (
+    "-Wignore::pytest.PytestAssertRewriteWarning"  # what the parent loaded is not rewritten, and need not be
+)
 TESTS = [
     f"tests/unit/jose/test_{name}.py"
     for name in (
@@ -114,7 +117,7 @@ def _run_tests(mutant: Mutant | None) -> None:
         if mutant is not None:
             sys.meta_path.insert(0, _Finder(mutant, source_of(mutant.module)))
         plugins = [f"-ptests.plugins.{name}" for name in ("environment", "evidence", "rounds")]
-        code = pytest.main(["-x", "-q", "--noconftest", "-pno:cacheprovider", *plugins, *TESTS])
+        code = pytest.main(["-x", "-q", "--noconftest", "-pno:cacheprovider", LOADED, *plugins, *TESTS])
     finally:
         os._exit(int(code))
 
@@ -123,7 +126,7 @@ def preload() -> None:
     """What every mutant needs and none changes."""
     for name in (
         "cryptography.hazmat.primitives.asymmetric.mldsa", "cryptography.hazmat.primitives.ciphers.aead",
-        "cryptography.x509", "hypothesis.strategies", "msgspec", "pytest", "anyio.pytest_plugin",
+        "cryptography.x509", "hypothesis.strategies", "msgspec", "pytest",
     ):  # fmt: skip
         importlib.import_module(name)
 
