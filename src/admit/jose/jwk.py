@@ -175,7 +175,9 @@ class JWK:
         if isinstance(data, Mapping):
             return cls._from_members(dict(data), alg, kid)
         try:
-            raw = data.encode() if isinstance(data, str) else bytes(data)
+            raw = data.encode() if isinstance(data, str) else bytes(memoryview(data))
+            if len(raw) > _MAX_KEY_SIZE:
+                raise InvalidKeyError("the key is too large")
             if raw.startswith(_DER) or pem.holds(raw):
                 found = pem.read_der(raw) if raw.startswith(_DER) else pem.read_pem(raw)
                 return cls(found, binding.resolve(found, None, alg), kid=kid)

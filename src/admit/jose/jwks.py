@@ -208,7 +208,7 @@ def _members(data: bytes | str | Mapping[str, Any]) -> list[Any]:
         members: Any = data.get("keys")
     else:
         try:
-            raw = data.encode() if isinstance(data, str) else bytes(data)
+            raw = data.encode() if isinstance(data, str) else bytes(memoryview(data))
             members = json.loads_object(raw, max_size=MAX_SIZE).get("keys")
         except (MalformedTokenError, UnicodeEncodeError, TypeError):
             raise InvalidKeyError("not a key set") from None

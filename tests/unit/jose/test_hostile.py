@@ -330,3 +330,12 @@ def test_the_only_key_of_its_algorithm_is_found_without_a_name_and_two_are_not()
     assert not taken(GOOD, JWKSet([KEY, other]))
     assert not taken(token({"alg": "HS256", "kid": "x"}), JWKSet([KEY]))
     assert not taken(GOOD, JWKSet([]))
+
+
+def test_a_key_is_octets_or_text_of_bounded_size_and_a_number_is_no_length() -> None:
+    assert loads(bytearray(PEM), alg="RS256")
+    assert loads(memoryview(DER), alg="RS256")
+    for odd in (10**12, [48, 130], PEM + b" " * 70_000, b"0" + bytes(70_000), b"x" * 70_000 + PEM):
+        assert not loads(odd, alg="RS256")
+    with pytest.raises(InvalidKeyError):
+        JWKSet.load_foreign(10**12)  # type: ignore[arg-type]  # what the test is about
