@@ -77,7 +77,7 @@ async def at_once(
     `late_ones_wait`: what comes after `amid` in that order is sent once it was answered.
     """
     posts = [
-        visitor.post(node.address + "/token", data=form)
+        partial(visitor.post, node.address + "/token", data=form)
         for node, form in zip(cycle(two.nodes), forms, strict=False)
     ]
     rng.shuffle(posts)
@@ -87,12 +87,12 @@ async def at_once(
         ended = asyncio.create_task(amid()) if amid is not None else None
         if ended is not None and late_ones_wait:
             await ended
-        answers = await asyncio.gather(*posts[place:])
+        answers = await asyncio.gather(*(post() for post in posts[place:]))
         if ended is not None:
             await ended
         return list(answers)
 
-    early, late = await asyncio.gather(asyncio.gather(*posts[:place]), rest())
+    early, late = await asyncio.gather(asyncio.gather(*(post() for post in posts[:place])), rest())
     return [*early, *late]
 
 
