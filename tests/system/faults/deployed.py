@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import Double, Executable, Integer, Text, bindparam, cast, insert, literal, select
 
 from admit.issuer.revocation import NodeKind, records, store
-from admit.issuer.storage import Statement, Steps
+from admit.issuer.revocation.lists import Lists
+from admit.issuer.revocation.records import EndStart
+from admit.issuer.storage import LONG, Statement, Steps
 from tests.fixtures import nursery
 from tests.fixtures.processes import START_WITHIN, Deployment, free_port
 
@@ -68,3 +70,9 @@ def add_sessions(user: str, number: int, now: float) -> Steps[None]:
     """Rows as `open_node` makes them, made by the database itself."""
     prefix = secrets.token_urlsafe(12)
     yield ADD_SESSIONS(prefix=prefix, user=user, number=number, now=now, expires=now + 86_400)
+
+
+def end_many(lists: Lists, start: EndStart, *, reason: str, now: float) -> Steps[int]:
+    """`store.end` with the time that the end of a client's families is given: so many are no one person's."""
+    yield LONG
+    return (yield from store.end(lists, start, reason=reason, now=now))

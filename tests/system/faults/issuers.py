@@ -161,7 +161,7 @@ class Many(Fault):
         await until(rig.settled, 10.0, "that the watched tokens are taken")
         ending = asyncio.create_task(rig.end_at_random(rng, 1.0))
         began = boottime()
-        await rig.end(watched, ByUser(user))
+        await rig.end(watched, ByUser(user), many=True)
         assert all(rig.facts[one.number].ended for one in watched), "the end of very many failed"
         rig.note("seconds to end all", boottime() - began)
         await ending

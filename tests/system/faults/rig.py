@@ -29,7 +29,7 @@ from tests.fixtures.issuer import API
 from tests.fixtures.people import Parts
 from tests.fixtures.processes import ROOMY, Child, stop_all
 from tests.system.faults.checking import Checkers
-from tests.system.faults.deployed import Behind, add_sessions, open_sessions
+from tests.system.faults.deployed import Behind, add_sessions, end_many, open_sessions
 from tests.system.faults.fault import KINDS, Fault, Kinds
 from tests.system.faults.journal import OK, REVOKED, Fact, Held, Outage, Run, Tally, judge
 from tests.system.faults.proxy import Proxy, until
@@ -185,12 +185,13 @@ class Rig:
             self.node.keys.snapshot.signer("token", "ES256"),
         )
 
-    async def end(self, families: Sequence[Family], start: EndStart) -> None:
+    async def end(self, families: Sequence[Family], start: EndStart, *, many: bool = False) -> None:
         """End these, all of them by one transaction that begins at `start`. Acknowledged is its COMMIT."""
 
         async def commit() -> None:
             now = time.time()
-            await self.node.db.run(store.end, self.node.lists, start, reason="logout", now=now)
+            end = end_many if many else store.end
+            await self.node.db.run(end, self.node.lists, start, reason="logout", now=now)
 
         await self.end_by(families, commit)
 
