@@ -56,7 +56,7 @@ def _pyjwt(key: JWK) -> Work:
 
 
 def _python_jose(key: JWK) -> Work:
-    from jose import jwk, jwt
+    from jose import jwk, jwt  # type: ignore[import-untyped]  # has none
 
     made = _secret(key) if key.kty == "oct" else _pem(key, private=True).decode()
     private = jwk.construct(made, key.alg)

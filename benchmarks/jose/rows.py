@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any, NamedTuple
 
 from admit import JWK, jwt
@@ -20,8 +21,15 @@ NEAR = 1.15
 BATCH_S = 0.004
 BARE, FLOOR, ADMIT = "bare", "floor", "Admit"
 # × the bare primitive; the first that fits the algorithm's name.
-VERIFY_GOALS: Mapping[str, float] = {"HS": 2.6, "RS": 1.30, "PS": 1.30, "ES256": 1.12, "EdDSA": 1.10}
-SIGN_GOALS: Mapping[str, float] = {"HS": 2.0, "ES256": 1.2, "": 1.08}
+VERIFY_GOALS: Mapping[str, float] = {
+    "HS": 2.6,
+    "RS": 1.30,
+    "PS": 1.30,
+    "ES256K": inf,
+    "ES256": 1.12,
+    "EdDSA": 1.10,
+}
+SIGN_GOALS: Mapping[str, float] = {"HS": 2.0, "ES256K": 1.08, "ES256": 1.2, "": 1.08}
 HOW = f"""\
 The same token for all, of about 400 octets without its signature's share: `iss`, `aud`, `exp`, `iat` and four claims
 more. Admit makes every check it has, and remembers nothing of a token; what it keeps is the key's prepared state and
@@ -47,10 +55,8 @@ class Row(NamedTuple):
     @property
     def goal(self) -> float | None:
         goals = VERIFY_GOALS if self.direction == "verify" else SIGN_GOALS
-        return next(
-            (most for prefix, most in goals.items() if self.alg.startswith(prefix) and self.alg != "ES256K"),
-            None,
-        )
+        most = next((most for prefix, most in goals.items() if self.alg.startswith(prefix)), inf)
+        return None if most == inf else most
 
 
 class Table:
@@ -117,28 +123,30 @@ class Table:
             FLOOR: _called(lambda: floor_verify(token)),
             ADMIT: _called(lambda: jwt.verify(token, public, issuer=ISS, audience=AUD)),
         }
+        # An ML-DSA signature takes as many tries as chance will have it: only many of them have a mean.
+        least = 40 if key.kty == "AKP" else 3
         sign: dict[str, Job] = {
-            BARE: _timed(bare.sign, bare.names),
-            FLOOR: _called(lambda: floor_sign(CLAIMS)),
-            ADMIT: _called(lambda: jwt.sign(CLAIMS, key, issuer=ISS, audience=AUD, lifetime=LIFETIME)),
+            BARE: _timed(bare.sign, bare.names, least),
+            FLOOR: _called(lambda: floor_sign(CLAIMS), least),
+            ADMIT: _called(lambda: jwt.sign(CLAIMS, key, issuer=ISS, audience=AUD, lifetime=LIFETIME), least),
         }
         for name, work in peers.works(key).items():
             verify[name] = _called(lambda work=work: work.verify(token))  # type: ignore[misc]  # bound now
-            sign[name] = _called(work.sign)
+            sign[name] = _called(work.sign, least)
         return [
             Row(alg, "verify", Turns(verify).run(self._rounds, self._noise)),
             Row(alg, "sign", Turns(sign).run(self._rounds, self._noise)),
         ]
 
 
-def _called(work: Callable[[], Any]) -> Job:
-    return _timed("work()", {"work": work})
+def _called(work: Callable[[], Any], least: int = 3) -> Job:
+    return _timed("work()", {"work": work}, least)
 
 
-def _timed(text: str, names: Mapping[str, Any]) -> Job:
+def _timed(text: str, names: Mapping[str, Any], least: int = 3) -> Job:
     """So many times a turn as fill some milliseconds."""
     once = min(statement(text, names, 3)() for _ in range(3))
-    return statement(text, names, max(3, int(BATCH_S / once)), time.thread_time)
+    return statement(text, names, max(least, int(BATCH_S / once)), time.thread_time)
 
 
 def _verdict(row: Row) -> str:
