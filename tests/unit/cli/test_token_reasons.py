@@ -23,7 +23,7 @@ from admit.jose.waive import Waive
 ISS, AUD = "https://id.example.com", "https://api.example.com"
 KEY = JWK.generate("ES256")
 NOW = int(time.time())
-GOOD = {"iss": ISS, "aud": AUD, "sub": "u_1", "iat": NOW, "exp": NOW + 600}
+GOOD = {"iss": ISS, "aud": AUD, "sub": "u_1", "iat": NOW, "exp": NOW + 36_000}
 
 
 def inspect(text: str, *options: str) -> Result:
@@ -82,8 +82,8 @@ CASES: dict[str, tuple[str, str, str]] = {
     "no exp": (token({"iss": ISS}), "exp is missing", "RFC 9068 §2.2"),
     "expired": (token(GOOD | {"exp": NOW - 90}), "the token expired", "RFC 7519 §4.1.4"),
     "a text for exp": (token(GOOD | {"exp": "soon"}), "exp: not a number", "RFC 7519 §4.1.4"),
-    "a later nbf": (token(GOOD | {"nbf": NOW + 900}), "nbf lies ahead", "RFC 7519 §4.1.5"),
-    "a later iat": (token(GOOD | {"iat": NOW + 900}), "iat lies ahead", "RFC 7519 §4.1.6"),
+    "a later nbf": (token(GOOD | {"nbf": NOW + 36_000}), "nbf lies ahead", "RFC 7519 §4.1.5"),
+    "a later iat": (token(GOOD | {"iat": NOW + 36_000}), "iat lies ahead", "RFC 7519 §4.1.6"),
     "a list for iss": (token(GOOD | {"iss": [ISS]}), "iss is not a string", "RFC 7519 §4.1.1"),
     "a number for sub": (token(GOOD | {"sub": 5}), "sub: not a string", "RFC 7519 §4.1.2"),
     "an empty aud": (token(GOOD | {"aud": []}), "aud is no string", "RFC 7519 §4.1.3"),
@@ -110,7 +110,7 @@ def test_a_sound_token_has_no_reason() -> None:
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
-    text = token(GOOD | {"exp": NOW - 90, "nbf": NOW + 900, "sub": 5}, {"alg": "none", "crit": ["x"]}, "")
+    text = token(GOOD | {"exp": NOW - 90, "nbf": NOW + 36_000, "sub": 5}, {"alg": "none", "crit": ["x"]}, "")
     assert len(reasons(text, "--issuer", "https://other.example.com", "--audience", "x")) == 8
 
 

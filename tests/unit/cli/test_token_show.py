@@ -18,7 +18,7 @@ from tests.fixtures.issuer import Browser
 KEY = JWK.generate("ES256")
 ISS, AUD = "https://id.example.com", "https://api.example.com"
 TOKEN = jwt.sign({"sub": "u_1", "scope": "orders:read " * 12, "name": "爱达" * 40}, KEY, issuer=ISS, audience=AUD,
-                 lifetime=timedelta(minutes=5), typ="at+jwt")  # fmt: skip
+                 lifetime=timedelta(days=1), typ="at+jwt")  # fmt: skip  # made long before its test runs
 OLD = jwt.sign(
     {"sub": "u_1"}, KEY, issuer=ISS, audience=AUD, lifetime=timedelta(minutes=5), now=time.time() - 9_000
 )
@@ -57,7 +57,8 @@ def test_nothing_is_wider_than_the_terminal_and_nothing_is_left_out(look: Look, 
 def test_the_ticket_says_by_word_and_not_by_colour_alone_whether_it_is_good(look: Look, tmp_path) -> None:
     (tmp_path / "key").write_bytes(KEY.public().to_pem())
     assert "UNPROVED" in look(TOKEN, 100).stdout
-    good = look(TOKEN, 100, "--key", str(tmp_path / "key"))
+    fresh = jwt.sign({"sub": "u_1"}, KEY, issuer=ISS, audience=AUD, lifetime=timedelta(minutes=5))
+    good = look(fresh, 100, "--key", str(tmp_path / "key"))
     assert "GOOD" in good.stdout
     assert "4 min left" in good.stdout
     assert "\x1b[9m" not in good.stdout
