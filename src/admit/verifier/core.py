@@ -294,9 +294,13 @@ class Core:
 
     def _wait_for_poll(self, known: Known, seen: IssuerSnapshot, final: bool) -> Pending:
         """Stale though the issuer answers: this process slept, or the list is new; or its ends were never read."""
-        waiting = None if final else self.pending_ends(known.trust.issuer) or known.source.force_poll()
+        waiting = None if final else self.pending_ends(known.trust.issuer)
+        if (
+            waiting is None and not final
+        ):  # an answer that came since the look that found it stale is looked at first
+            waiting = _DONE if known.source.snapshot is not seen else known.source.force_poll()
         if waiting is None and not final and known.source.snapshot is not seen:
-            waiting = _DONE  # the answer came since the look that found it stale
+            waiting = _DONE
         if waiting is None:
             raise StaleRevocationError("revocations could not be checked within max_staleness")
         return Pending(waiting)
