@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from admit import AdmitError, jwt
+from admit import JWK, AdmitError, jwt
 from tests.differential.forge import API, ISS, forged, keys
 from tests.differential.peers import peers
 
@@ -25,6 +25,15 @@ EXPLAINED: dict[str, dict[str, str]] = json.loads(
 def clause(peer: str, said: str) -> str | None:
     """Why Admit takes what this peer refuses with these words."""
     return next((why for words, why in EXPLAINED[peer].items() if re.match(words, said)), None)
+
+
+def taken(token: str, key: JWK) -> bool:
+    """Whether Admit takes it now."""
+    try:
+        jwt.verify(token, key, issuer=ISS, audience=API)
+    except AdmitError:
+        return False
+    return True
 
 
 @pytest.mark.slow
@@ -43,9 +52,7 @@ def test_what_admit_takes_no_other_library_refuses_without_a_clause_that_explain
         ):  # the peers read the clock of the machine, and some tokens live for seconds
             now = int(time.time())
         alg, token = forged(rng, own, now)
-        try:
-            jwt.verify(token, trusted[alg], issuer=ISS, audience=API)
-        except AdmitError:
+        if not taken(token, trusted[alg]):
             seen["Admit refuses"] += 1
             continue
         seen["Admit takes"] += 1
@@ -54,6 +61,9 @@ def test_what_admit_takes_no_other_library_refuses_without_a_clause_that_explain
             if said is None:
                 continue
             why = clause(name, said)
+            if why is None and not taken(token, trusted[alg]):
+                seen["expired between two questions"] += 1  # a machine that slept, with no fault of anybody's
+                continue
             seen[f"{name} refuses: {why or 'unexplained'}"] += 1
             if why is None:
                 unexplained[f"{name} {said}"] = token
