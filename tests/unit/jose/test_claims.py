@@ -52,6 +52,7 @@ def test_expiry_counts_with_leeway_to_the_second() -> None:
     with pytest.raises(ExpiredTokenError):
         check({"exp": int(NOW)}, policy(leeway=timedelta(0)))
     assert check({"exp": int(NOW) + 1}, policy(leeway=timedelta(0)))
+    assert check({"exp": int(NOW) - 59}, policy(leeway=timedelta(seconds=60)))
     with pytest.raises(ClaimError, match="missing"):
         check({"exp": ...})
 

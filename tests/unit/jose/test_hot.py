@@ -187,6 +187,24 @@ def test_a_header_is_known_only_once_its_signature_held() -> None:
     assert base64url.encode(header) in jws.known
 
 
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        (b'{"alg":"HS256","kid":"in this order"}', True),
+        (b'{"kid":"or in this one","alg":"HS256"}', True),
+        (b'{"alg": "HS256","kid":"spaced"}', False),
+        (b'{"alg":"HS256","kid":"one more","zzz":"1"}', False),
+        (b'{"alg":"HS256","kid":1}', False),
+        (b'{"alg":"HS256","kid":"%s"}' % (b"long" * 100), False),
+    ],
+    ids=["plain", "another order", "another spelling", "another member", "no string", "long"],
+)
+def test_only_short_plain_headers_are_kept(header: bytes, kept: bool) -> None:
+    spelt = base64url.encode(header)
+    jws.remember(stdlib_json.loads(header), spelt + b".")
+    assert (spelt in jws.known) is kept
+
+
 def test_the_known_headers_are_few_however_many_keys_sign() -> None:
     for number in range(600):
         header = b'{"alg":"HS256","kid":"%d"}' % number
