@@ -37,6 +37,7 @@ from tests.system.faults.proxy import Proxy, until
 SETTLED_WITHIN = 12.0
 STARTED_WITHIN = 60.0
 TICK = 0.02
+ASKING = 0.05
 TOKEN_LIFE = 600.0
 CROWD = 20_000  # rows in one transaction
 CLIENT = "spa"
@@ -72,6 +73,7 @@ class Rig:
     _runs: list[Run] = field(default_factory=list)
     _number: int = 0
     _lag: float = 0.0
+    _healed: float = 0.0
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -261,6 +263,22 @@ class Rig:
         self.doomed = made[: len(made) // 2]
         await self.give(made)
         await until(self.settled, SETTLED_WITHIN, "that every token is taken")
+        await self._asked_since(self._healed)
+
+    async def _asked_since(self, moment: float) -> None:
+        """Until what every verifier holds is an answer to a question that it sent after that boot time.
+
+        An answer that an outage held back is as old as its question. A fault that came right after it would find less
+        of the bound left than the polls of quieter times leave, and nobody could be blamed for that.
+        """
+        deadline = boottime() + SETTLED_WITHIN
+        while boottime() < deadline:
+            now = boottime()
+            told = await self.checkers.health()
+            if all(one["age"] is not None and one["age"] <= now - moment for one in told.values()):
+                return
+            await asyncio.sleep(ASKING)
+        raise AssertionError(f"after an outage nobody asked anew: {await self.checkers.health()}")
 
     async def restart_checkers(self) -> None:
         """End the verifiers without a word, and start them anew: what they said is kept, what they held is not."""
@@ -314,6 +332,7 @@ class Rig:
 
     def _forget(self) -> None:
         """The next round begins with nothing."""
+        self._healed = max((outage.ended for outage in self.outages), default=self._healed)
         self.facts, self.outages, self._runs, self.families, self.doomed = {}, [], [], [], []
         self.restarts = []
         self._lag = self.checkers.lag = 0.0
