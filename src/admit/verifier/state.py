@@ -10,6 +10,7 @@ again all the same; a list is bound to it by its version, as it is to any head.
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -38,7 +39,8 @@ class Saved(msgspec.Struct, forbid_unknown_fields=True):
     """The content of the file. Times are boot times of `boot`; a list is its number, version and packed bits.
 
     `later` are the lists that were signed to have all that the head tells of, and more; `second` is then the head that
-    confirmed them.
+    confirmed them. `proved` is the greatest place that was seen when they were: what was seen since, `epoch` and `seq`,
+    takes nothing from a proof that is within the bound, and has to be reached by the next.
     """
 
     issuer: str
@@ -56,6 +58,7 @@ class Saved(msgspec.Struct, forbid_unknown_fields=True):
     later: list[int] = []
     second: str | None = None
     second_nonce: str = ""
+    proved: tuple[int, int] | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -97,6 +100,7 @@ class StateKeeper:
         self._boot = boot_identity()
         self._saved_at: float | None = None
         self._last: Held | None = None
+        self._proved: Held | None = None
         self._packed: dict[int, tuple[bytes, bytes]] = {}
         self._complained = False
 
@@ -128,6 +132,10 @@ class StateKeeper:
     def save(self, snapshot: IssuerSnapshot, proof: Proof | None, keys: bytes | None) -> None:
         """Write what is held, if that is news and the last writing was a while ago. Failure is logged, never raised."""
         held, boot = snapshot.held, self._boottime()
+        if proof is not None and (self._proved is None or self._proved.fresh_at != held.fresh_at):
+            self._proved = (
+                held  # as it was proved: a question that fails after that may leave newer lists, and places
+            )
         recent = self._saved_at is not None and 0 <= boot - self._saved_at < EVERY
         if recent or held is self._last or not (held.went_back or (held.fresh_at is not None and proof)):
             return
@@ -149,7 +157,7 @@ class StateKeeper:
         if there is not None and is_news_to(held, there, is_same_boot(there.boot, self._boot)) is False:
             return False
         (epoch, seq), went_back = remembered(held, there)
-        view = snapshot.keys
+        view, proved = snapshot.keys, self._proved or held
         second = None if proof is None else proof.second
         if keys is None and there is not None and is_same_boot(there.boot, self._boot):
             keys = there.keys  # not fetched since they were loaded from here
@@ -166,10 +174,14 @@ class StateKeeper:
                 nonce="" if proof is None else proof.nonce,
                 keys=keys,
                 keys_at=None if view is None else view.fetched_at,
-                lists=[(n, version, self._pack(n, held.bitmaps[n])) for n, version in held.versions.items()],
+                lists=[
+                    (n, version, self._pack(n, held.bitmaps.get(n, proved.bitmaps[n])))
+                    for n, version in proved.versions.items()
+                ],
                 later=[] if proof is None else sorted(proof.later),
                 second=None if second is None else second.token.decode("ascii"),
                 second_nonce="" if second is None else second.nonce,
+                proved=(proved.epoch, proved.seq),
             )
         )
         if len(content) >= MAX_SIZE - 65:
@@ -227,7 +239,7 @@ class StateKeeper:
             return None
 
     def _is_proved(self, saved: Saved, held: Held, keys: KeyView) -> bool:
-        """Whether heads say of these lists, by signatures that hold, that they were all, and nobody saw more since."""
+        """Whether heads say of these lists, by signatures that hold, that they were all, and nobody had seen more."""
         if saved.head is None:
             return False
         later = frozenset(saved.later) & held.bitmaps.keys()
@@ -241,7 +253,8 @@ class StateKeeper:
             )
         except AdmitError:
             return False
-        return freshness.is_confirmed(held, head, last, later)
+        epoch, seq = saved.proved or (held.epoch, held.seq)
+        return freshness.is_confirmed(replace(held, epoch=epoch, seq=seq), head, last, later)
 
 
 def verify_head(token: str, keys: JWKSet, issuer: str, nonce: str) -> status_head.Head:

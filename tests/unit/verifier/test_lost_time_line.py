@@ -106,22 +106,23 @@ def test_while_the_second_head_is_missing_nothing_is_fresh(
     assert heads == 2
 
 
-@pytest.mark.threat("O-3", off="admit.verifier.freshness:is_reached")
-def test_a_saved_proof_counts_no_longer_once_somebody_saw_more(
+def test_what_was_seen_since_a_saved_proof_has_to_be_reached_by_the_next(
     issuer: StatusIssuer, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A head was had from further on, and its list was not, before the issuer went down."""
+    """A head was had from further on, and its list was not; then the database was restored from before it."""
     monkeypatch.setattr(state, "boot_identity", lambda: "this boot")
     folder = tmp_path / "state"
     folder.mkdir(mode=0o700)
     issuer.served.clear()
     with cold(issuer, clock, state_dir=folder) as verifier:
         verifier.verify(issuer.token(8))
-        issuer.end(6)
-        issuer.served[0] = b""
+        issuer.seq += 1
+        issuer.lists_down = True
+        issuer.lists[0] = status_list.with_bits(issuer.lists[0], [6])
         clock.pass_time(5)
         verifier.verify(issuer.token(8))  # within the bound, by what was proved before
-    issuer.down = True
+    issuer.lists_down = False
+    issuer.seq -= 1
     with cold(issuer, clock, state_dir=folder) as verifier, pytest.raises(StaleRevocationError):
         verifier.verify(issuer.token(8))
 

@@ -101,6 +101,21 @@ def test_a_cold_start_while_the_issuer_is_down_goes_on_within_the_bound(at: Mach
             verifier.verify(at.issuer.token(8))
 
 
+def test_what_was_seen_after_the_proof_takes_nothing_from_it(at: Machine) -> None:
+    with at.verifier() as verifier:
+        verifier.verify(at.issuer.token(8))
+        at.clock.pass_time(6)
+        at.issuer.end(7)
+        at.issuer.lists_down = True  # the head comes, the list does not: nothing is proved anew
+        verifier.verify(at.issuer.token(8))
+    at.issuer.down = True
+    with at.verifier() as verifier:
+        verifier.verify(at.issuer.token(8))
+        at.clock.pass_time(24.1)
+        with pytest.raises(StaleRevocationError):
+            verifier.verify(at.issuer.token(8))
+
+
 def test_keys_that_were_not_fetched_since_they_were_loaded_stay_saved(at: Machine) -> None:
     at.run(seconds=3)
     at.issuer.keys_down = True
