@@ -46,13 +46,26 @@ def decrypt(
         for one in key if isinstance(key, JWKSet) else (key,):
             check_shared(one)
     opened = jwe.decrypt(token, key)
-    rules.check_typ(opened.header.get("typ"), policy)
     if signed_by is None:
+        rules.check_typ(opened.header.get("typ"), policy)
         if "cty" in opened.header:
             raise TokenTypeError("a token stands inside, and nobody is named who may have signed it")
         return rules.verify_claims(opened.plaintext, policy, now)
     check_nested(opened.header)
+    check_outer_typ(opened.header.get("typ"), policy)
     return rules.verify(opened.plaintext, signed_by, policy, now)
+
+
+def check_outer_typ(typ: object, policy: ClaimPolicy) -> None:
+    """Refuse an encryption that names another kind of token than is asked for. The token inside has to name it.
+
+    The outer header may repeat it, or say nothing of it, RFC 8725 §3.11: only the inner one was signed.
+
+    Raises:
+        TokenTypeError: it names another kind.
+    """
+    if typ is not None and not (isinstance(typ, str) and rules.fold_typ(typ) == "jwt"):
+        rules.check_typ(typ, policy)
 
 
 def check_shared(key: JWK) -> None:

@@ -33,6 +33,18 @@ def check_header(header: Mapping[str, Any], *, unencoded: bool = False) -> None:
         check_crit(header)
 
 
+def check_written(*headers: object, typ: object = None, cty: object = None) -> None:
+    """Refuse what a caller hands over for a header and no reader would take.
+
+    Raises:
+        MalformedTokenError: a header that is no mapping, or a `typ` or `cty` that is no string.
+    """
+    if not all(isinstance(one, Mapping) for one in headers):
+        raise MalformedTokenError("a header is a mapping")
+    if not all(value is None or isinstance(value, str) for value in (typ, cty)):
+        raise MalformedTokenError("typ and cty are strings")
+
+
 def check_kid(kid: object) -> None:
     """`kid` is a short string and only ever a dictionary key, RFC 7515 §4.1.4."""
     if not isinstance(kid, str) or len(kid) > MAX_KID:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap
 from admit.errors import (
     AdmitError,
     AlgorithmError,
+    ConfigError,
     DecryptionError,
     InvalidKeyError,
     KeyNotFoundError,
@@ -69,7 +70,8 @@ def encrypt(
     """
     check_plaintext(plaintext)
     row = content_alg(key, enc)
-    members = own_header(key, row, typ=typ, cty=cty, apu=apu, apv=apv, extra=header or {})
+    extra = {} if header is None else header
+    members = own_header(key, row, typ=typ, cty=cty, apu=apu, apv=apv, extra=extra)
     if key.wrapper is None:
         raise InvalidKeyError("the key may not encrypt")
     wrapped = key.wrapper(row, None, members)
@@ -98,7 +100,8 @@ def content_alg(key: JWK, enc: str) -> ContentAlg:
     """The row of `enc`: a key that is bound to one has its own."""
     if not isinstance(key, JWK):
         raise InvalidKeyError("a key is a JWK")
-    row = CONTENT_ALGS.get(key.alg if key.alg in CONTENT_ALGS and enc == DEFAULT_ENC else enc)
+    name = key.alg if key.alg in CONTENT_ALGS and enc == DEFAULT_ENC else enc
+    row = CONTENT_ALGS.get(name) if isinstance(name, str) else None
     if row is None:
         raise InvalidKeyError("enc is not supported")
     return row
@@ -114,6 +117,9 @@ def own_header(
     extra: Mapping[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """The members that key and keywords decide, with the caller's own."""
+    rules.check_written(extra, typ=typ, cty=cty)
+    if not all(value is None or isinstance(value, bytes) for value in (apu, apv)):
+        raise MalformedTokenError("apu and apv are octets")
     if extra.keys() & OWN_MEMBERS:
         raise MalformedTokenError("the header repeats a member that is decided elsewhere")
     given = {"typ": typ, "cty": cty, "kid": key.kid}
@@ -148,7 +154,9 @@ def decrypt(
         CriticalHeaderError: `crit` is there; no extension is understood.
         AlgorithmError, KeyNotFoundError: `alg` is not the key's, `enc` not one of those taken, or no such `kid`.
         DecryptionError: everything else, whatever it was.
+        ConfigError: `enc` is no frozenset, or `max_plaintext` no number of octets.
     """
+    check_terms(enc, max_plaintext)
     if isinstance(token, str):
         try:
             token = token.encode("ascii")
@@ -166,6 +174,18 @@ def decrypt(
     cek = content_key(chosen, row, encrypted_key, members)
     plaintext = open_content(row, cek, iv, ciphertext, tag, parts[0], members, max_plaintext)
     return DecryptedJwe(members, plaintext, chosen)
+
+
+def check_terms(enc: frozenset[str] | None, max_plaintext: int) -> None:
+    """Refuse what a program cannot have meant, before anything is read.
+
+    Raises:
+        ConfigError: `enc` is no frozenset, or `max_plaintext` no number of octets.
+    """
+    if enc is not None and not isinstance(enc, frozenset):
+        raise ConfigError("enc is a frozenset of names")
+    if not isinstance(max_plaintext, int) or isinstance(max_plaintext, bool) or max_plaintext < 0:
+        raise ConfigError("max_plaintext is a number of octets")
 
 
 def check_header(members: Mapping[str, Any], enc: frozenset[str] | None) -> ContentAlg:

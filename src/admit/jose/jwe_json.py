@@ -8,12 +8,14 @@ from typing import Any
 
 from admit.errors import (
     AlgorithmError,
+    CriticalHeaderError,
     DecryptionError,
     InvalidKeyError,
     KeyNotFoundError,
     MalformedTokenError,
 )
 from admit.jose import base64url, json, jwe
+from admit.jose import header as rules
 from admit.jose.content import ContentAlg
 from admit.jose.jwe import DEFAULT_ENC, MAX_PLAINTEXT
 from admit.jose.jwk import JWK
@@ -23,6 +25,8 @@ from admit.jose.key_management import MAX_ITERATIONS
 MAX_JSON = 524_288
 """Octets of a whole JSON serialisation."""
 MAX_RECIPIENTS = 16
+MAX_TRIES = 4
+"""Recipients that are tried with one key: each may cost an operation with a private key."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -67,14 +71,17 @@ def encrypt_json(
     """
     alone = isinstance(recipients, Recipient | JWK)
     given: Sequence[Recipient | JWK] = [recipients] if isinstance(recipients, Recipient | JWK) else recipients
-    chosen = [one if isinstance(one, Recipient) else Recipient(one) for one in given]
-    if not 1 <= len(chosen) <= MAX_RECIPIENTS:
+    if not isinstance(given, Sequence) or not 1 <= len(given) <= MAX_RECIPIENTS:
         raise InvalidKeyError("1 to 16 recipients")
+    chosen = [one if isinstance(one, Recipient) else Recipient(one) for one in given]
+    if not all(isinstance(one.key, JWK) for one in chosen):
+        raise InvalidKeyError("a key is a JWK")
     if len(chosen) > 1 and any(one.key.is_direct for one in chosen):
         raise InvalidKeyError("a direct key has no other recipients")
     jwe.check_plaintext(plaintext)
-    if not all(isinstance(one.key, JWK) for one in chosen):
-        raise InvalidKeyError("a key is a JWK")
+    if aad is not None and not isinstance(aad, bytes):
+        raise MalformedTokenError("aad is octets")
+    rules.check_written(protected, unprotected, *(one.header for one in chosen), typ=typ, cty=cty)
     row = jwe.content_alg(chosen[0].key, enc)
     shared = (
         {"enc": row.name} | {n: v for n, v in (("typ", typ), ("cty", cty)) if v is not None} | dict(protected)
@@ -96,7 +103,10 @@ def encrypt_json(
     if aad is not None:
         result["aad"] = _text(aad)
     result |= {"iv": _text(iv), "ciphertext": _text(ciphertext), "tag": _text(tag)}
-    return result | (sent[0] if alone else {"recipients": sent})
+    result |= sent[0] if alone else {"recipients": sent}
+    if len(json.dumps_object(result)) > MAX_JSON:
+        raise MalformedTokenError("the serialisation is too large")
+    return result
 
 
 def _wrap(
@@ -135,11 +145,15 @@ def decrypt_json(
 ) -> DecryptedJson:
     """Decrypt a JSON serialisation for the recipient whose key is given, RFC 7516 §5.2.
 
+    Of several recipients those that are not for this key, or make no sense, are passed over; at most 4 are tried.
+
     Raises:
         MalformedTokenError, CriticalHeaderError: not a strict JSON serialisation.
         AlgorithmError, KeyNotFoundError: it is for nobody whose key is here.
         DecryptionError: everything else, whatever it was.
+        ConfigError: `enc` is no frozenset, or `max_plaintext` no number of octets.
     """
+    jwe.check_terms(enc, max_plaintext)
     members = _members(data)
     head = _encoded(members, "protected", required=False)
     if "protected" in members and not head:
@@ -148,24 +162,21 @@ def decrypt_json(
     iv, ciphertext, tag = (base64url.decode(_encoded(members, name)) for name in ("iv", "ciphertext", "tag"))
     aad = base64url.decode(_encoded(members, "aad")) if "aad" in members else None
     shared = _object(members, "unprotected")
+    entries = _recipients(members)
     passed_over: Exception | None = None
-    spent = 0
-    for entry in _recipients(members):
-        own = _object(entry, "header")
-        unprotected = {**shared, **own}
-        if len(unprotected) < len(shared) + len(own) or protected.keys() & unprotected.keys():
-            raise MalformedTokenError("a member stands in two headers")
-        if unprotected.keys() & {"crit", "zip"}:
-            raise MalformedTokenError("crit and zip are protected or nowhere")
-        joint = {**unprotected, **protected}
-        row = jwe.check_header(joint, enc)
-        encrypted_key = base64url.decode(_encoded(entry, "encrypted_key", required=False))
+    spent = tried = 0
+    for entry in entries:
         try:
-            chosen = jwe.choose_key(joint, key)
-        except (AlgorithmError, KeyNotFoundError) as error:
+            joint, unprotected, row, encrypted_key = _read(entry, shared, protected, enc)
+            chosen = _choose(joint, key, alone=len(entries) == 1)
+        except (AlgorithmError, CriticalHeaderError, KeyNotFoundError, MalformedTokenError) as error:
+            if len(entries) == 1:
+                raise
             passed_over = passed_over or error
             continue
-        spent = check_work(joint, spent)
+        spent, tried = check_work(joint, spent), tried + 1
+        if tried > MAX_TRIES:
+            break
         cek = jwe.content_key(chosen, row, encrypted_key, joint)
         try:
             plaintext = jwe.open_content(
@@ -178,15 +189,36 @@ def decrypt_json(
     raise passed_over or DecryptionError("the token cannot be decrypted")
 
 
+def _read(
+    entry: Mapping[str, Any], shared: dict[str, Any], protected: dict[str, Any], enc: frozenset[str] | None
+) -> tuple[dict[str, Any], dict[str, Any], ContentAlg, bytes]:
+    """The joint header of one recipient, what of it is not protected, the row of `enc`, and the encrypted key."""
+    own = _object(entry, "header")
+    unprotected = {**shared, **own}
+    if len(unprotected) < len(shared) + len(own) or protected.keys() & unprotected.keys():
+        raise MalformedTokenError("a member stands in two headers")
+    if unprotected.keys() & {"crit", "zip"}:
+        raise MalformedTokenError("crit and zip are protected or nowhere")
+    joint = {**unprotected, **protected}
+    row = jwe.check_header(joint, enc)
+    return joint, unprotected, row, base64url.decode(_encoded(entry, "encrypted_key", required=False))
+
+
+def _choose(joint: Mapping[str, Any], key: JWK | JWKSet, *, alone: bool) -> JWK:
+    """The key for one recipient; where there are several, one that names another `kid` is somebody else."""
+    chosen, named = jwe.choose_key(joint, key), joint.get("kid")
+    if not alone and named is not None and chosen.kid is not None and named != chosen.kid:
+        raise KeyNotFoundError("it is for a key of another kid")
+    return chosen
+
+
 def check_work(header: Mapping[str, Any], spent: int) -> int:
     """The iterations asked for so far, with those of one recipient more: all of them together buy no minute of work.
 
     Raises:
         MalformedTokenError: more than twice what one may ask for.
     """
-    rounds = header.get(
-        "p2c"
-    )  # one beyond its own bound is refused by the key, as everything about a recipient
+    rounds = header.get("p2c")  # one beyond its own bound is refused by the key, as all about a recipient
     spent += rounds if isinstance(rounds, int) and 0 < rounds <= MAX_ITERATIONS else 0
     if spent > 2 * MAX_ITERATIONS:
         raise MalformedTokenError("the recipients ask for too many iterations")

@@ -11,10 +11,12 @@ from typing import Any
 
 from admit.errors import (
     AlgorithmError,
+    CriticalHeaderError,
     InvalidKeyError,
     KeyNotFoundError,
     MalformedTokenError,
     SignatureError,
+    TokenError,
 )
 from admit.jose import base64url, json, jws
 from admit.jose import header as rules
@@ -83,14 +85,17 @@ def sign_json(
     """
     alone = isinstance(signers, Signer | JWK)
     given: Sequence[Signer | JWK] = [signers] if isinstance(signers, Signer | JWK) else signers
-    if not 1 <= len(given) <= MAX_SIGNATURES:
+    if not isinstance(given, Sequence) or not 1 <= len(given) <= MAX_SIGNATURES:
         raise InvalidKeyError("1 to 16 signers sign a JSON serialisation")
     jws.check_octets(payload)
     signed = [_sign(payload, one if isinstance(one, Signer) else Signer(one), unencoded) for one in given]
     result: dict[str, Any] = {}
     if not detached:
         result["payload"] = _shown(payload, unencoded)
-    return result | (signed[0] if alone else {"signatures": signed})
+    result |= signed[0] if alone else {"signatures": signed}
+    if len(json.dumps_object(result)) > MAX_JSON:
+        raise MalformedTokenError("the serialisation is too large")
+    return result
 
 
 def _shown(payload: bytes, unencoded: bool) -> str:
@@ -105,6 +110,7 @@ def _shown(payload: bytes, unencoded: bool) -> str:
 def _sign(payload: bytes, signer: Signer, unencoded: bool) -> dict[str, Any]:
     key = signer.key
     jws.check_signs(key)
+    rules.check_written(signer.protected, signer.unprotected, typ=signer.typ)
     if key.signer is None:
         raise InvalidKeyError("the key may not sign")
     own: dict[str, Any] = {"alg": key.alg} | ({} if key.kid is None else {"kid": key.kid})
@@ -142,9 +148,9 @@ def verify_json(
 ) -> VerifiedJson:
     """Verify a JSON serialisation, RFC 7515 §5.2, with a trusted key or set.
 
-    Of several signatures those count whose key is trusted, and at least one has to be there; one by a trusted key
-    that does not hold refuses the whole. `every` demands that all of them hold. `payload` is given where it was
-    detached. `unencoded` takes RFC 7797's `b64: false`, and only that.
+    Of several signatures those count that are by a trusted key, each key once, and at least one has to be there; one
+    that names a trusted key by its `kid` and does not hold refuses the whole. `every` demands that all of them hold.
+    `payload` is given where it was detached. `unencoded` takes RFC 7797's `b64: false`, and only that.
 
     Raises:
         MalformedTokenError: not a strict JSON serialisation, or of more than 256 KiB or 16 signatures.
@@ -154,22 +160,51 @@ def verify_json(
     """
     members = _members(data)
     octets, body = _payload(members, payload, unencoded)
+    entries = _signatures(members)
+    alone = len(entries) == 1
     verified: list[VerifiedSignature] = []
-    passed_over: AlgorithmError | KeyNotFoundError | None = None
-    for entry in _signatures(members):
-        protected, unprotected, head, signature = _read(entry, unencoded)
+    passed_over: list[TokenError] = []
+    for entry in entries:
         try:
-            chosen = jws.choose_key({**unprotected, **protected}, key)
-        except (AlgorithmError, KeyNotFoundError) as error:
-            if every:
-                raise
-            passed_over = error
-            continue
-        jws.check_signature(chosen, head + b"." + body, signature)
-        verified.append(VerifiedSignature(MappingProxyType(protected), MappingProxyType(unprotected), chosen))
+            found = _verify(entry, body, key, unencoded=unencoded, alone=alone)
+        except _ForeignError as error:
+            if alone or every:
+                raise error.why from None
+            passed_over.append(error.why)
+        else:
+            if all(found.key != one.key for one in verified):  # who signs twice counts once
+                verified.append(found)
     if not verified:
-        raise passed_over or SignatureError("no signature")
+        raise next((one for one in passed_over if isinstance(one, SignatureError)), passed_over[0])
     return VerifiedJson(octets, tuple(verified), _VERIFIED)
+
+
+class _ForeignError(Exception):
+    """An entry that may well be somebody else's: the others count without it."""
+
+    def __init__(self, why: TokenError) -> None:
+        super().__init__()
+        self.why = why
+
+
+def _verify(entry: Any, body: bytes, key: JWK | JWKSet, *, unencoded: bool, alone: bool) -> VerifiedSignature:
+    """One signature, by a trusted key. What names that key by its `kid` and does not hold refuses the whole."""
+    try:
+        protected, unprotected, head, signature = _read(entry, unencoded)
+        members = {**unprotected, **protected}
+        chosen = jws.choose_key(members, key)
+        named = members.get("kid")
+        if not alone and named is not None and chosen.kid is not None and named != chosen.kid:
+            raise KeyNotFoundError("the signature is by a key of another kid")
+    except (AlgorithmError, CriticalHeaderError, KeyNotFoundError, MalformedTokenError) as error:
+        raise _ForeignError(error) from None
+    try:
+        jws.check_signature(chosen, head + b"." + body, signature)
+    except SignatureError as error:
+        if named is None or chosen.kid is None:
+            raise _ForeignError(error) from None
+        raise
+    return VerifiedSignature(MappingProxyType(protected), MappingProxyType(unprotected), chosen)
 
 
 def _members(data: str | bytes | Mapping[str, Any]) -> Mapping[str, Any]:

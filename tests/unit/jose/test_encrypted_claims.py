@@ -100,6 +100,27 @@ def test_only_one_layer_is_opened() -> None:
         jwt.decrypt(twice, READER, signed_by=SIGNER.public(), now=NOW, **SAID)
 
 
+@pytest.mark.rfc("8725", "3.11")
+@pytest.mark.parametrize("outer", [None, "JWT", "at+jwt", "application/at+jwt"])
+def test_the_kind_is_named_inside_and_may_be_outside(outer: str | None) -> None:
+    def wrapped(kind: str) -> str:
+        inner = jwt.sign({"sub": "alice"}, SIGNER, lifetime=MINUTES, typ=kind, now=NOW, **SAID)
+        return jwe.encrypt(inner.encode(), READER.public(), typ=outer, cty="JWT")
+
+    how = {"signed_by": SIGNER.public(), "typ": "at+jwt", "now": NOW, **SAID}
+    assert jwt.decrypt(wrapped("at+jwt"), READER, **how)["sub"] == "alice"
+    for kind in ("JWT", "logout+jwt"):
+        with pytest.raises(TokenTypeError):
+            jwt.decrypt(wrapped(kind), READER, **how)
+
+
+def test_an_encryption_that_names_another_kind_is_refused_whatever_is_inside() -> None:
+    inner = jwt.sign({}, SIGNER, lifetime=MINUTES, typ="at+jwt", now=NOW, **SAID)
+    token = jwe.encrypt(inner.encode(), READER.public(), typ="logout+jwt", cty="JWT")
+    with pytest.raises(TokenTypeError):
+        jwt.decrypt(token, READER, signed_by=SIGNER.public(), typ="at+jwt", now=NOW, **SAID)
+
+
 def test_claims_and_kind_are_held_as_those_of_a_signed_token() -> None:
     with pytest.raises(ExpiredTokenError):
         jwt.decrypt(nested(), READER, signed_by=SIGNER.public(), now=NOW + 400, **SAID)

@@ -4,6 +4,7 @@ import json
 import time
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -372,10 +373,57 @@ def test_several_recipients_read_one_content_and_a_stranger_does_not() -> None:
         assert (found.plaintext, found.aad, found.unprotected["note"]) == (TEXT, b"seen", 1)
     with pytest.raises(AlgorithmError):
         decrypt_json(made, KEYS["A128KW", "oct"])
-    with pytest.raises(DecryptionError):
+    with pytest.raises((AlgorithmError, KeyNotFoundError)):
         decrypt_json(made, JWK.generate("A256GCMKW"))
     with pytest.raises(DecryptionError):
+        decrypt_json(made, JWK.secret(bytes(range(32)), "A256GCMKW"))  # without a kid it may be meant
+    with pytest.raises(DecryptionError):
         decrypt_json(made | {"aad": "c2Vlbg"[:-2] + "mg"}, KEYS[rows[0]])
+
+
+def test_a_recipient_that_makes_no_sense_keeps_nobody_else_from_reading() -> None:
+    own = KEYS["A128KW", "oct"]
+    made = encrypt_json(TEXT, [own, KEYS["RSA-OAEP-256", "RSA"]])
+    for odd in ({"alg": 5}, {"alg": "A128KW", "kid": "x" * 200}, {"alg": "A128KW", "crit": ["x"]}, {}):
+        entry = {"header": odd, "encrypted_key": "AA"}
+        for several in ([entry, *made["recipients"]], [*made["recipients"], entry]):
+            assert decrypt_json(made | {"recipients": several}, own).plaintext == TEXT
+        with pytest.raises(AdmitError):
+            decrypt_json(made | {"recipients": [entry]}, own)
+
+
+def test_one_key_is_tried_with_few_recipients() -> None:
+    own = JWK.secret(bytes(range(16)), "A128KW")
+    made = encrypt_json(TEXT, [own, KEYS["RSA-OAEP-256", "RSA"]])
+    stray = {"header": {"alg": "A128KW"}, "encrypted_key": "A" * 32}
+    assert decrypt_json(made | {"recipients": [stray] * 3 + made["recipients"]}, own).plaintext == TEXT
+    with pytest.raises(DecryptionError):
+        decrypt_json(made | {"recipients": [stray] * 4 + made["recipients"]}, own)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda key: jwe.encrypt(TEXT, key, apu="Alice"),
+        lambda key: jwe.encrypt(TEXT, key, header="Alice"),
+        lambda key: jwe.encrypt(TEXT, key, enc=[]),
+        lambda key: jwe.encrypt(TEXT, key, typ=5),
+        lambda key: jwe.encrypt(TEXT, key, cty=5),
+        lambda key: jwe.decrypt("a.b.c.d.e", key, enc=5),
+        lambda key: jwe.decrypt("a.b.c.d.e", key, max_plaintext=-1),
+        lambda key: encrypt_json(TEXT, key, aad="Alice"),
+        lambda key: encrypt_json(TEXT, key, typ=5),
+        lambda key: encrypt_json(TEXT, key, protected=None),
+        lambda key: encrypt_json(TEXT, Recipient(key, header=5)),
+        lambda key: encrypt_json(TEXT, None),
+        lambda key: encrypt_json(TEXT, [None, None]),
+        lambda key: encrypt_json(b"x" * 500_000, key),
+        lambda key: decrypt_json({}, key, max_plaintext=True),
+    ],
+)
+def test_arguments_of_other_types_are_told_in_our_words(call: Callable[[JWK], object]) -> None:
+    with pytest.raises(AdmitError):
+        call(KEYS["A128KW", "oct"])
 
 
 def test_encrypting_refuses_what_could_not_be_read() -> None:

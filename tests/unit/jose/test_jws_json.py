@@ -1,6 +1,7 @@
 """Signatures as JSON and apart from their payload, RFC 7515 §7.2, Appendix F, RFC 7797."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,61 @@ def test_of_several_signatures_the_trusted_ones_count_and_none_of_them_may_fail(
         verify_json(made, both)
     with pytest.raises(SignatureError):
         VerifiedJson(PAYLOAD, (), object())
+
+
+@pytest.mark.rfc("7515", "5.2")
+@pytest.mark.parametrize("named", [True, False], ids=["with kid", "without"])
+def test_of_two_signers_by_one_algorithm_each_is_read_by_its_own_key(named: bool) -> None:
+    pems = [JWK.generate("ES256").to_pem(private=True) for _ in "abc"]
+    ann, bob, eve = (JWK.load(pem, kid=f"k{n}" if named else None) for n, pem in enumerate(pems))
+    made = sign_json(PAYLOAD, [ann, bob])
+    for own in (ann, bob):
+        assert [one.key for one in verify_json(made, own.public()).signatures] == [own.public()]
+    with pytest.raises((KeyNotFoundError, SignatureError)):
+        verify_json(made, eve.public())
+    with pytest.raises((KeyNotFoundError, SignatureError)):
+        verify_json(made, ann.public(), every=True)
+    made["payload"] = spoilt(made["payload"])
+    for own in (ann, bob):
+        with pytest.raises(SignatureError):
+            verify_json(made, own.public())
+
+
+def test_who_signs_twice_counts_once() -> None:
+    key = KEYS["ES256"]
+    made = sign_json(PAYLOAD, [key, key, KEYS["HS256"]])
+    for every in (True, False):
+        only = {**made, "signatures": made["signatures"][:2]}
+        assert len(verify_json(only, key.public(), every=every).signatures) == 1
+
+
+def test_a_strangers_odd_signature_keeps_nobody_from_reading_ours() -> None:
+    key = KEYS["ES256"]
+    made = sign_json(PAYLOAD, [key])
+    crit = {"protected": sign_json(PAYLOAD, KEYS["HS256"])["protected"], "header": {"crit": ["x"]}}
+    for odd in ({"signature": "AA"}, crit | {"signature": "AA"}, {"protected": "!", "signature": "AA"}, 5):
+        both = {**made, "signatures": [odd, *made["signatures"]]}
+        assert len(verify_json(both, key.public()).signatures) == 1
+        with pytest.raises((MalformedTokenError, CriticalHeaderError)):
+            verify_json(both, key.public(), every=True)
+        with pytest.raises((MalformedTokenError, CriticalHeaderError)):
+            verify_json({**made, "signatures": [odd]}, key.public())
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda key: sign_json(PAYLOAD, None),
+        lambda key: sign_json(PAYLOAD, 5),
+        lambda key: sign_json(PAYLOAD, Signer(key, protected=None)),
+        lambda key: sign_json(PAYLOAD, Signer(key, unprotected="x")),
+        lambda key: sign_json(PAYLOAD, Signer(key, typ=5)),
+        lambda key: sign_json(b"x" * 300_000, key),
+    ],
+)
+def test_what_could_not_be_read_back_is_not_signed(call: Callable[[JWK], object]) -> None:
+    with pytest.raises((InvalidKeyError, MalformedTokenError)):
+        call(KEYS["ES256"])
 
 
 @pytest.mark.rfc("7515", "7.2.1")
