@@ -4,11 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cryptography.exceptions import UnsupportedAlgorithm
-
 from admit.errors import InvalidKeyError
 from admit.jose.algorithms import JWS_ALGS, JwsAlg
 from admit.jose.material import KeyMaterial
+from admit.jose.parsing import parse
 
 if TYPE_CHECKING:
     from admit.jose.key_management import JweAlg
@@ -99,11 +98,13 @@ def check_certificate(members: Mapping[str, Any], found: KeyMaterial) -> None:
     try:
         if not isinstance(chain, list) or not chain or not isinstance(chain[0], str):
             raise InvalidKeyError("x5c is not a list of certificates")
-        certified = load_der_x509_certificate(a2b_base64(chain[0].encode("ascii"), strict_mode=True))
-        same = certified.public_key() == found.public
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+        first = a2b_base64(chain[0].encode("ascii"), strict_mode=True)
+    except ValueError:
         raise InvalidKeyError("x5c cannot be read") from None
-    if not same:
+    if (
+        parse(lambda raw: load_der_x509_certificate(raw).public_key(), first, "x5c cannot be read")
+        != found.public
+    ):
         raise InvalidKeyError("x5c certifies another key")
 
 

@@ -1,9 +1,9 @@
 """PEM and DER to key material and back, RFC 7468: one unencrypted block, a key or the certificate of one."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa, x448, x25519
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -18,9 +18,16 @@ from cryptography.hazmat.primitives.serialization import (
 
 from admit.errors import InvalidKeyError
 from admit.jose import material
+from admit.jose.parsing import parse
 
 BEGIN = b"-----BEGIN "
 _JSON = b"{"
+_NO_DER = "the DER octets hold no usable key; encrypted ones are not read"
+_NO_PEM = "the PEM text holds no usable key; encrypted ones are not read"
+# What `openssl ecparam -genkey` writes before the key: the curve, which the key names once more.
+_EC_PARAMETERS = re.compile(
+    rb"-----BEGIN EC PARAMETERS-----[A-Za-z0-9+/=\s]{1,1024}-----END EC PARAMETERS-----\s*"
+)
 
 _READERS: tuple[tuple[tuple[type, ...], Callable[[Any], material.KeyMaterial]], ...] = (
     ((rsa.RSAPublicKey, rsa.RSAPrivateKey), material.rsa.of_rsa),
@@ -53,13 +60,25 @@ def read_der(raw: bytes) -> material.KeyMaterial:
         InvalidKeyError: none of these, encrypted, or a key of a type not supported.
     """
     try:
-        key: object = load_der_private_key(raw, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        try:
-            key = load_der_public_key(raw)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise InvalidKeyError("the DER octets hold no usable key; encrypted ones are not read") from None
+        key: object = parse(_private_der, raw, _NO_DER)
+    except InvalidKeyError:
+        key = parse(load_der_public_key, raw, _NO_DER)
     return _material(key)
+
+
+def _private_der(raw: bytes) -> object:
+    return load_der_private_key(raw, password=None)
+
+
+def _private_pem(raw: bytes) -> object:
+    return load_pem_private_key(raw, password=None)
+
+
+def _certified_pem(raw: bytes) -> object:
+    # Certificates are rare, so their parser is not loaded with the library.
+    from cryptography.x509 import load_pem_x509_certificate
+
+    return load_pem_x509_certificate(raw).public_key()
 
 
 def write(found: material.KeyMaterial, *, private: bool, encoding: Encoding) -> bytes:
@@ -81,25 +100,20 @@ def write(found: material.KeyMaterial, *, private: bool, encoding: Encoding) -> 
 def read_pem(text: bytes) -> material.KeyMaterial:
     """The key in a PEM text, RFC 7468 §10, §13, or the one that a certificate is for (§5). No chain is followed.
 
+    An `EC PARAMETERS` block, which OpenSSL writes before a key of its older form (RFC 5915 §4), is passed over.
+
     Raises:
         InvalidKeyError: several blocks, an encrypted key, or a key of a type not supported.
     """
+    text = _EC_PARAMETERS.sub(b"", text, count=1)
     if text.count(BEGIN) != 1:
         raise InvalidKeyError("a PEM text holds exactly one key")
-    try:
-        if b"-----BEGIN CERTIFICATE-----" in text:
-            from cryptography.x509 import (
-                load_pem_x509_certificate,  # rare, so it is not loaded with the library
-            )
-
-            key: object = load_pem_x509_certificate(text).public_key()
-        elif b"PRIVATE KEY-----" in text:
-            key = load_pem_private_key(text, password=None)
-        else:
-            key = load_pem_public_key(text)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise InvalidKeyError("the PEM text holds no usable key; encrypted ones are not read") from None
-    return _material(key)
+    reader: Callable[[bytes], object] = load_pem_public_key
+    if b"-----BEGIN CERTIFICATE-----" in text:
+        reader = _certified_pem
+    elif b"PRIVATE KEY-----" in text:
+        reader = _private_pem
+    return _material(parse(reader, text, _NO_PEM))
 
 
 def _material(key: object) -> material.KeyMaterial:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
-
 from admit.errors import InvalidKeyError
 from admit.jose.material import akp, ec, octet, okp, rsa
 from admit.jose.material.base import KeyMaterial, KeyType
@@ -38,5 +36,7 @@ def read_members(members: Mapping[str, Any]) -> KeyMaterial:
             raise InvalidKeyError("members of two key types are mixed")
     try:
         return row.read(members)
-    except (ValueError, TypeError, OverflowError, UnsupportedAlgorithm):
+    except InvalidKeyError:
+        raise
+    except Exception:  # the primitives raise more than they document, and each of it says the same
         raise InvalidKeyError("the key's members do not make a key") from None
