@@ -117,21 +117,28 @@ def check_signing_key(kid: str | None, kind: Kind) -> None:
         raise InvalidKeyError(f"this key does not sign an {kind.name}") from None
 
 
-@lru_cache(maxsize=256)
-def _kid_of_header(encoded: str) -> str | None:
-    kid = jws.peek_unverified_header(encoded + "..").get("kid")
-    return kid if isinstance(kid, str) else None
-
-
-def check_verified_by(key: JWK | JWKSet, token: str | jws.UnverifiedJws, kind: Kind) -> None:
-    """`check_key` for the key that verified a token. Tokens of one key share their header, so it is read once.
+def check_verified_by(key: JWK | JWKSet, token: str | bytes | jws.UnverifiedJws, kind: Kind) -> None:
+    """`check_key` for the key that verified a token.
 
     Raises:
         TokenTypeError: the key is for the other use.
     """
+    check_key(kid_of_verifier(key, token), kind)
+
+
+def kid_of_verifier(key: JWK | JWKSet, token: str | bytes | jws.UnverifiedJws) -> str | None:
+    """The `kid` of the key that verified a token. A header may leave its own out, and the only key of its algorithm
+    was meant; or the caller had one key, and the header's plays no part.
+    """
     if isinstance(key, JWK):
-        check_key(key.kid, kind)  # with a single key the header's kid plays no part
-    elif isinstance(token, str):
-        check_key(_kid_of_header(token.partition(".")[0]), kind)
-    else:
-        check_key(token.header.get("kid"), kind)
+        return key.kid
+    if isinstance(token, jws.UnverifiedJws):
+        return jws.choose_key(token.header, key).kid
+    head = token.partition(".")[0] if isinstance(token, str) else token.partition(b".")[0].decode()
+    return jws.choose_key(_header(head), key).kid
+
+
+@lru_cache(maxsize=256)
+def _header(encoded: str) -> Mapping[str, Any]:
+    """Tokens of one key share their header, so it is read once."""
+    return MappingProxyType(dict(jws.peek_unverified_header(encoded + "..")))

@@ -169,6 +169,35 @@ def test_with_the_other_sort_of_key_nothing_passes() -> None:
     assert passing(lambda kind, consumer: (CONSUMERS[consumer][0], swapped[CONSUMERS[consumer][1]])) == set()
 
 
+@pytest.mark.rfc("8725", "3.12")
+@pytest.mark.threat("JWT-kinds", off="admit.tokens.kinds:kid_of_verifier")
+@pytest.mark.parametrize("consumer", ["access", "identity", "hint", "logout", "event"])
+def test_a_status_key_signs_no_token_by_leaving_its_name_out(consumer: str) -> None:
+    _, _, reads = CONSUMERS[consumer]
+    typ, claims = KINDS["identity" if consumer == "hint" else consumer]
+    other = JWK.generate("EdDSA", kid="k1")
+    nameless = JWK.load(
+        {name: value for name, value in STATUS_KEY.to_dict(private=True).items() if name != "kid"}
+    )
+    # The status key is the only one of its algorithm, so a header without a kid means it.
+    with pytest.raises(TokenTypeError):
+        reads(sign(claims, typ, nameless), JWKSet([other.public(), STATUS_KEY.public()]))
+    # A token key may leave its name out just so.
+    nameless = JWK.load({name: value for name, value in other.to_dict(private=True).items() if name != "kid"})
+    assert reads(sign(claims, typ, nameless), JWKSet([other.public(), STATUS_KEY.public()]))
+
+
+@pytest.mark.parametrize("form", [str, str.encode, jws.parse], ids=["text", "octets", "parsed"])
+def test_the_key_that_verified_is_known_of_every_form_of_a_token(form: Callable[[str], Any]) -> None:
+    for key, kind in ((TOKEN_KEY, kinds.ACCESS), (STATUS_KEY, kinds.STATUS_HEAD)):
+        token = form(sign({}, None, key))
+        kinds.check_verified_by(KEYS, token, kind)
+        kinds.check_verified_by(key, token, kind)
+    for refusing in (KEYS, STATUS_KEY):
+        with pytest.raises(TokenTypeError):
+            kinds.check_verified_by(refusing, token, kinds.ACCESS)
+
+
 @pytest.mark.parametrize("one", kinds.KINDS.values(), ids=lambda kind: kind.name)
 @pytest.mark.parametrize("other", kinds.KINDS.values(), ids=lambda kind: kind.name)
 def test_no_claims_satisfy_two_kinds(one: kinds.Kind, other: kinds.Kind) -> None:

@@ -63,6 +63,10 @@ class KeySnapshot:
     signers: Mapping[tuple[str, str], JWK] = field(default_factory=dict, repr=False)
     public_keys: JWKSet = field(default_factory=lambda: JWKSet(()))
     known: JWKSet = field(default_factory=lambda: JWKSet(()))
+    token_keys: JWKSet = field(default_factory=lambda: JWKSet(()))
+    """Of the published keys those that sign tokens; where a token is verified, status keys are not even there."""
+    hint_keys: JWKSet = field(default_factory=lambda: JWKSet(()))
+    """The same of the known ones: an expired ID token as logout hint may name a key that is published no more."""
     jwks_bytes: bytes = b'{"keys":[]}'
     revoked_kids: frozenset[str] = frozenset()
 

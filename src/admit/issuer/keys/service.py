@@ -179,6 +179,7 @@ class SigningKeys:
         publics = {row["kid"]: self._public(row) for row in rows}
         trusted = [key for key in keys if key.revoked_at is None]
         shown = JWKSet(publics[key.kid] for key in trusted if rules.is_published(key))
+        of_tokens = [key for key in trusted if key.purpose == "token"]
         signers = {
             (row["purpose"], row["alg"]): self._private(row)
             for row in rows
@@ -189,6 +190,8 @@ class SigningKeys:
             signers=signers,
             public_keys=shown,
             known=JWKSet(publics[key.kid] for key in trusted),
+            token_keys=JWKSet(publics[key.kid] for key in of_tokens if rules.is_published(key)),
+            hint_keys=JWKSet(publics[key.kid] for key in of_tokens),
             jwks_bytes=json.dumps_object(shown.to_dict()),
             revoked_kids=frozenset(key.kid for key in keys if key.revoked_at is not None),
         )

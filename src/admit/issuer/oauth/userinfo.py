@@ -20,7 +20,7 @@ async def userinfo(services: Services, bearer: str, now: float) -> dict[str, Any
     """
     token = access.verify(
         bearer,
-        services.keys.snapshot.published(),
+        services.keys.snapshot.token_keys,
         issuer=services.issuer,
         audience=services.issuer,
         now=now,

@@ -54,6 +54,16 @@ async def test_a_status_keys_kid_says_so_and_no_token_keys_does(db: Database) ->
     assert {key.kid.startswith("status-") for key in snapshot.keys if key.purpose == "token"} == {False}
 
 
+async def test_tokens_are_verified_with_keys_that_sign_tokens(keys: SigningKeys) -> None:
+    first = keys.snapshot.signer("token", "ES256").kid
+    assert (
+        [key.kid for key in keys.snapshot.token_keys]
+        == [key.kid for key in keys.snapshot.hint_keys]
+        == [first]
+    )
+    assert keys.snapshot.signer("status", "ES256").kid in published(keys.snapshot) & keys.snapshot.known_kids
+
+
 async def test_the_published_set_has_no_private_member(keys: SigningKeys) -> None:
     for key in json.loads(keys.snapshot.jwks_bytes)["keys"]:
         assert not {"d", "p", "q", "dp", "dq", "qi", "k"} & key.keys()
@@ -114,6 +124,8 @@ async def test_a_whole_life_next_active_retiring_gone_forgotten(keys: SigningKey
     assert first not in published(keys.snapshot)
     assert first in keys.snapshot.known_kids
     assert keys.snapshot.known.find(first, "ES256").is_private is False
+    assert first in {key.kid for key in keys.snapshot.hint_keys}
+    assert first not in {key.kid for key in keys.snapshot.token_keys}
 
     await keys.advance(NOW + 121 * DAY - 1)
     assert first in keys.snapshot.known_kids

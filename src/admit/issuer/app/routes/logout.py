@@ -24,7 +24,7 @@ def routes(app: App) -> list[Route]:
     """GET logs out who proves to be meant, and asks everybody else; POST takes the answer."""
 
     def judged(parameters: Parameters, now: float) -> LogoutRequest:
-        return logout.judge(parameters, app.services.registry, app.services.keys.snapshot.known, now=now)
+        return logout.judge(parameters, app.services.registry, app.services.keys.snapshot.hint_keys, now=now)
 
     async def get(call: Call) -> Response:
         query = call.query
