@@ -331,9 +331,10 @@ class Rig:
         )
 
     def _forget(self) -> None:
-        """The next round begins with nothing."""
+        """The next round begins with nothing but what the last outages may still excuse, while verifiers ask anew."""
         self._healed = max((outage.ended for outage in self.outages), default=self._healed)
-        self.facts, self.outages, self._runs, self.families, self.doomed = {}, [], [], [], []
+        self.outages = [outage for outage in self.outages if boottime() - outage.ended < SETTLED_WITHIN]
+        self.facts, self._runs, self.families, self.doomed = {}, [], [], []
         self.restarts = []
         self._lag = self.checkers.lag = 0.0
         self.proxy.exchanges.clear()
