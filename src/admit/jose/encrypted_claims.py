@@ -56,7 +56,7 @@ def decrypt(
     return rules.verify(opened.plaintext, signed_by, policy, now)
 
 
-def check_outer_typ(typ: object, policy: ClaimPolicy) -> None:
+def check_outer_typ(typ: str | None, policy: ClaimPolicy) -> None:
     """Refuse an encryption that names another kind of token than is asked for. The token inside has to name it.
 
     The outer header may repeat it, or say nothing of it, RFC 8725 §3.11: only the inner one was signed.
@@ -64,7 +64,7 @@ def check_outer_typ(typ: object, policy: ClaimPolicy) -> None:
     Raises:
         TokenTypeError: it names another kind.
     """
-    if typ is not None and not (isinstance(typ, str) and rules.fold_typ(typ) == "jwt"):
+    if typ is not None and rules.fold_typ(typ) != "jwt":
         rules.check_typ(typ, policy)
 
 
