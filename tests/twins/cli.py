@@ -1,6 +1,9 @@
 """Twins of the defences of the command line and of what it serves with."""
 
+from collections.abc import Mapping
 from typing import Any
+
+from admit.cli.token_reading import Reading
 
 
 def _any_head(octets: int, headers: int) -> None:
@@ -19,9 +22,19 @@ def _show_all(*, secret: bool, named: bool) -> None:
     """Whatever it is."""
 
 
+def _any_inside(reading: Reading, inside: Reading) -> None:
+    """Whatever stands inside."""
+
+
+def _good_unless_refused(reading: Reading, proved: Mapping[str, Any] | None) -> bool | None:
+    return not reading.reasons
+
+
 TWINS: dict[str, Any] = {
     "admit.cli.http:check_head": _any_head,
     "admit.cli.http:too_late": _never,
     "admit.cli.jwk:check_shown": _show_all,
     "admit.cli.output:harmless": _as_it_is,
+    "admit.cli.token_inspect:check_inside": _any_inside,
+    "admit.cli.token_inspect:verdict": _good_unless_refused,
 }

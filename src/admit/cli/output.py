@@ -5,7 +5,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import click
@@ -38,10 +38,10 @@ def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def done(line: str, *, then: str | None = None) -> None:
-    """What was done, and the next command that helps."""
-    click.echo(line)
+    """What was done, and the next command that helps. Names in it may be somebody else's choice, such as a `kid`."""
+    click.echo(harmless(line))
     if then is not None:
-        then += _settings_given()
+        then = harmless(then + _settings_given())
         click.echo(click.style(f"  next: {then}", dim=True) if colour() else f"  next: {then}", err=True)
 
 
@@ -61,6 +61,7 @@ def _settings_given() -> str:
 
 def fail(line: str, code: int) -> NoReturn:
     """What is wrong and how to mend it, on standard error; ends with `code`."""
+    line = harmless(line)
     click.echo(click.style("admit: ", fg="red") + line if colour(sys.stderr) else f"admit: {line}", err=True)
     raise SystemExit(code)
 
@@ -87,12 +88,28 @@ def colour(stream: Any = None) -> bool:
 
 @contextmanager
 def told_errors() -> Iterator[None]:
-    """Admit's own errors as one line and an exit code; never a traceback."""
+    """Admit's own errors, and the system's, as one line and an exit code; never a traceback."""
     try:
         yield
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what cannot be written is told here, not after the end
     except ConfigError as error:
         fail(str(error), USAGE)
     except UnavailableError as error:
         fail(f"{error.public} ({error.code}) Is the database running?", UNAVAILABLE)
     except AdmitError as error:
         fail(error.public, MISSING if error.status == 404 else USAGE)
+    except BrokenPipeError:
+        raise  # whoever read has read enough: `| head` ends quietly
+    except OSError as error:
+        _give_up_output()
+        where = "" if error.filename is None else f": {error.filename}"
+        fail(f"the system refused: {error.strerror or type(error).__name__}{where}", UNAVAILABLE)
+
+
+def _give_up_output() -> None:
+    """Let what could not be written go, else the interpreter tries once more at its end and shows that it failed."""
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

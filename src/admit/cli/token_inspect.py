@@ -3,6 +3,8 @@
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -10,10 +12,17 @@ import click
 from admit.cli import token_show as show
 from admit.cli.output import REFUSED, USAGE, fail, json_option, read_text, show_json, told_errors
 from admit.cli.token_keys import PublishedKeys, load, published, read_file
-from admit.cli.token_reading import NoTokenError, Reading, check_claims, needs_no_exp, read, read_claims
+from admit.cli.token_reading import (
+    NoTokenError,
+    Reading,
+    check_claims,
+    needs_no_exp,
+    read,
+    read_claims,
+)
 from admit.cli.token_reasons import Reason, alg_hint, of_error
-from admit.errors import AdmitError, InvalidKeyError, KeyNotFoundError
-from admit.jose import JWK, JWKSet, claims, jwe, jws
+from admit.errors import AdmitError, ConfigError, InvalidKeyError, KeyNotFoundError
+from admit.jose import JWK, JWKSet, claims, encrypted_claims, jwe, jws
 from admit.jose.claims import ClaimPolicy
 from admit.jose.waive import Waive
 
@@ -62,17 +71,16 @@ def inspect(
             issuer=Waive.ISSUER if issuer is None else issuer,
             audience=Waive.AUDIENCE if audience is None else audience,
             typ=Waive.TYP if typ is None else typ,
-            accept_expired=Waive.EXPIRY if _takes_no_exp(reading) else None,
         )
         found = [] if not keys else _loaded(reading, keys, alg)
         issuers = None if jwks is None else published(jwks, alg, internal=allow_internal)
-        verdict = judge(text, reading, found, issuers, policy, now, given=bool(keys) or jwks is not None)
+        good = judge(text, reading, found, issuers, policy, now)
         if as_json:
-            show_json(_document(reading, verdict, cookie))
+            show_json(_document(reading, good, cookie))
         else:
             asked = (("the issuer (--issuer)", issuer), ("the audience (--audience)", audience))
             unasked = [what for what, value in asked if value is None]
-            show.report(reading, verdict, now, cookie=cookie, unasked=unasked)
+            show.report(reading, good, now, cookie=cookie, unasked=unasked)
         if reading.reasons:
             raise SystemExit(REFUSED)
 
@@ -115,45 +123,75 @@ def _loaded(reading: Reading, keys: tuple[str, ...], alg: str | None) -> list[JW
 
 
 def judge(
-    text: str, reading: Reading, keys: list[JWK], issuers: PublishedKeys | None, policy: ClaimPolicy, now: float,
-    *, given: bool,
+    text: str, reading: Reading, keys: list[JWK], issuers: PublishedKeys | None, policy: ClaimPolicy, now: float
 ) -> bool | None:  # fmt: skip
-    """Add every reason to refuse it. True: verified and good; None: no key was given; False: refused."""
+    """Add every reason to refuse it. True: verified and good; None: nothing verified it; False: refused."""
+    opened = None
     if reading.encrypted:
         opened = _open(text, reading, keys)
         if opened is None:
-            return False if reading.reasons else None
-        text = opened
+            return verdict(reading, None)
         keys = [key for key in keys if key.verifier is not None]
-        given = bool(keys) or issuers is not None
+    if _takes_no_exp(reading):
+        policy = replace(policy, accept_expired=Waive.EXPIRY)
     check_claims(reading, policy, now)
-    typ = reading.header.get("typ")
+    typ = reading.innermost.get("typ")
     if typ is None or isinstance(typ, str):
         _note(reading, lambda: claims.check_typ(typ, policy))
-    if given and text.count(".") == 2:
-        _note(reading, lambda: _verify(text, keys, issuers, reading, policy, now))
-    elif isinstance(reading.claims, dict) and not reading.reasons:
-        # What this reading does not see, the library may: whatever it refuses is told.
-        _note(reading, lambda: _library(text, policy, now))
+    given = bool(keys) or issuers is not None
+    proved = None
+    if opened is not None and reading.inside is None:
+        proved = _note(reading, lambda: _shared(opened, policy, now, given=given))
+    else:
+        if opened is not None:
+            text = opened.plaintext.decode("ascii")
+            _note(reading, lambda: encrypted_claims.check_outer_typ(opened.header.get("typ"), policy))
+        if given and text.count(".") == 2:
+            proved = _note(reading, lambda: _verify(text, keys, issuers, reading, policy, now))
+        elif isinstance(reading.claims, dict) and not reading.reasons:
+            # What this reading does not see, the library may: whatever it refuses is told.
+            _note(reading, lambda: _library(text, policy, now))
+    return verdict(reading, proved)
+
+
+def verdict(reading: Reading, proved: Mapping[str, Any] | None) -> bool | None:
+    """Good is only what the library verified and gave the claims of; not to be refused is not yet good."""
     if reading.reasons:
         return False
-    return True if given else None
+    return None if proved is None else True
 
 
 def _library(text: str, policy: ClaimPolicy, now: float) -> None:
     claims.verify_claims(jws.parse(text).payload_bytes, policy, now)
 
 
-def _note(reading: Reading, check: Any) -> None:
-    """What a check of the library refuses, unless the same was found already."""
+def _shared(opened: jwe.DecryptedJwe, policy: ClaimPolicy, now: float, *, given: bool) -> Mapping[str, Any]:
+    """Claims that stand bare in an encrypted token: only a key that the two sides share vouches for them."""
+    if "cty" in opened.header:
+        told = "cty says that something else than claims stands inside"
+        raise _TellsReasonError(Reason(told, "RFC 7519 §5.2", "TokenTypeError"))
     try:
-        check()
+        encrypted_claims.check_shared(opened.key)
+    except ConfigError:
+        told = "nobody signed it, and everyone can encrypt for a public key"
+        raise _TellsReasonError(Reason(told, "RFC 8725 §3.3", "MalformedTokenError")) from None
+    if given:
+        told = "nobody signed it, and there is a key that should verify it"
+        raise _TellsReasonError(Reason(told, "RFC 8725 §3.3", "MalformedTokenError"))
+    return claims.verify_claims(opened.plaintext, policy, now)
+
+
+def _note(reading: Reading, check: Callable[[], Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
+    """What a check of the library gave; what it refuses is a reason, unless the same was found already."""
+    try:
+        return check()
     except AdmitError as error:
         reason = of_error(error)
         if not any(one.error == reason.error or one.text == reason.text for one in reading.reasons):
             reading.reasons.append(reason)
     except _TellsReasonError as error:
         reading.reasons.append(error.reason)
+    return None
 
 
 class _TellsReasonError(Exception):
@@ -165,27 +203,25 @@ class _TellsReasonError(Exception):
 
 def _verify(
     text: str, keys: list[JWK], issuers: PublishedKeys | None, reading: Reading, policy: ClaimPolicy, now: float
-) -> None:  # fmt: skip
+) -> Mapping[str, Any] | None:  # fmt: skip
+    """The claims of a token that one of the keys verifies; None where there is no key."""
     candidates: list[JWK | JWKSet] = [*keys] + ([issuers.keys] if issuers is not None else [])
-    if not candidates:
-        return  # the only key was refused, and that is the reason
     refused: AdmitError | None = None
     for candidate in candidates:
         try:
-            claims.verify(text, candidate, policy, now)
+            return claims.verify(text, candidate, policy, now)
         except AdmitError as error:
             # Of several keys the one that came furthest tells most.
             refused = error if refused is None or isinstance(refused, KeyNotFoundError) else refused
-        else:
-            return
     if isinstance(refused, KeyNotFoundError) and issuers is not None:
-        raise _TellsReasonError(issuers.why_not(reading.header, refused))
+        raise _TellsReasonError(issuers.why_not(reading.innermost, refused))
     if refused is not None:
         raise refused
+    return None
 
 
-def _open(text: str, reading: Reading, keys: list[JWK]) -> str | None:
-    """Decrypt with the keys given and go on with what is inside; None where there is no key for it."""
+def _open(text: str, reading: Reading, keys: list[JWK]) -> jwe.DecryptedJwe | None:
+    """Decrypt with the keys given and read what is inside; None where there is no key for it."""
     able = [key for key in keys if key.unwrapper is not None]
     if not able or reading.reasons or text.startswith("{"):
         return None
@@ -199,23 +235,36 @@ def _open(text: str, reading: Reading, keys: list[JWK]) -> str | None:
     if opened is None:
         reading.reasons.append(refused)
         return None
-    inside = opened.plaintext
-    if str(reading.header.get("cty", "")).lower().removeprefix("application/") != "jwt":
-        reading.claims = read_claims(reading, inside)
-        return ""
     try:
-        nested = read(inside.decode("ascii"))
+        encrypted_claims.check_nested(opened.header)
+    except AdmitError:
+        reading.claims = read_claims(reading, opened.plaintext)
+        return opened
+    try:
+        inside = read(opened.plaintext.decode("ascii"))
     except (NoTokenError, UnicodeDecodeError):
         reading.refuse("cty says that a token stands inside, and there is none", "RFC 7519 §5.2")
         return None
-    reading.claims = nested.claims
-    reading.more_headers["Header of the token inside"] = nested.header
-    reading.reasons += nested.reasons
-    reading.notes += [*nested.notes, "a signed token stands inside; the claims are its"]
-    return inside.decode("ascii")
+    reading.inside, reading.claims = inside, inside.claims
+    reading.more_headers["Header of the token inside"] = inside.header
+    reading.reasons += inside.reasons
+    reading.notes += inside.notes
+    check_inside(reading, inside)
+    if inside.form == "JWS" and inside.signed:
+        reading.notes.append("a signed token stands inside; the claims are its")
+    return opened
 
 
-def _document(reading: Reading, verdict: bool | None, cookie: str) -> dict[str, Any]:
+def check_inside(reading: Reading, inside: Reading) -> None:
+    """Refuse what is no signed token inside an encrypted one: one layer of encryption around one signature."""
+    if inside.form != "JWS":
+        reading.refuse(
+            "what stands inside is no signed token: one layer of encryption goes around one signature",
+            "RFC 8725 §3.3; RFC 7519 §11.2",
+        )
+
+
+def _document(reading: Reading, good: bool | None, cookie: str) -> dict[str, Any]:
     return {
         "form": reading.form,
         "encrypted": reading.encrypted,
@@ -223,7 +272,7 @@ def _document(reading: Reading, verdict: bool | None, cookie: str) -> dict[str, 
         "claims": reading.claims,
         "octets": reading.octets,
         "cookie_octets": len(cookie) + 1 + reading.octets + len(show.ATTRIBUTES),
-        "verified": verdict is True,
+        "verified": good is True,
         "refused": [
             {"reason": one.text, "clause": one.clause, "error": one.error} for one in reading.reasons
         ],

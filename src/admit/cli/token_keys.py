@@ -13,7 +13,8 @@ import click
 from admit.cli.output import UNAVAILABLE, USAGE, fail, read_octets
 from admit.cli.token_reasons import Reason, alg_hint, of_error
 from admit.errors import FetchError, InvalidKeyError, KeyNotFoundError, MalformedTokenError
-from admit.jose import JWK, JWKSet, json
+from admit.jose import JWK, JWS_ALGS, JWKSet, json
+from admit.jose.material import PRIVATE_MEMBERS
 
 _MAX_KEY = 131_072
 _TIMEOUT = timedelta(seconds=10)
@@ -76,6 +77,7 @@ class PublishedKeys:
     def __init__(self, raw: bytes, where: str, alg: str | None) -> None:
         try:
             self.keys = JWKSet.load_foreign(raw, rsa_alg=alg)
+            self._rsa_alg = alg
             self._entries: list[Any] = json.loads_object(raw, max_size=len(raw) + 1)["keys"]
         except (InvalidKeyError, MalformedTokenError, KeyError) as error:
             hint = ". It is a key: give it by --key" if "kty" in _members(raw) else ""
@@ -94,14 +96,34 @@ class PublishedKeys:
             return Reason(several, "RFC 7515 §4.1.4", type(error).__name__)
         if not named:
             return Reason("kid is not in the key set", "RFC 7515 §4.1.4", type(error).__name__)
-        for entry in named:
-            try:
-                JWK.load(entry)
-            except InvalidKeyError as refused:
-                told = of_error(refused)
-                text = told.text.replace("unusable key", "the set's key of that kid is unusable")
-                return Reason(text, told.clause + alg_hint(refused), told.error)
-        return Reason("several keys of the set have that kid", "RFC 7517 §4.5", type(error).__name__)
+        unusable = [why for entry in named if (why := self._why_unusable(entry, type(error).__name__))]
+        if len(named) - len(unusable) > 1 or not unusable:
+            return Reason("several keys of the set have that kid", "RFC 7517 §4.5", type(error).__name__)
+        return unusable[0]
+
+    def _why_unusable(self, entry: Mapping[str, Any], name: str) -> Reason | None:
+        """Why a published key verifies nothing; None where it would. `name` is the error of the library."""
+        of_set = "the set's key of that kid is"
+        if entry.get("kty") == "oct" or PRIVATE_MEMBERS & entry.keys():
+            return Reason(
+                f"{of_set} published with its private part, so it is not used", "RFC 7517 §9.2", name
+            )
+        try:
+            key = JWK.load(entry, alg=self._rsa_alg if _needs_alg(entry) else None)
+        except InvalidKeyError as refused:
+            told = of_error(refused)
+            text = told.text.replace("unusable key", f"{of_set} unusable")
+            return Reason(text, told.clause + alg_hint(refused), told.error)
+        if key.verifier is not None:
+            return None
+        if key.alg not in JWS_ALGS:
+            return Reason(f"{of_set} for encryption ({key.alg})", "RFC 7517 §4.4", name)
+        return Reason(f"{of_set} not one to verify with: its key_ops say so", "RFC 7517 §4.3", name)
+
+
+def _needs_alg(entry: Mapping[str, Any]) -> bool:
+    """Whether --alg is for this key, RFC 7517 §4.4: it is RSA, and names none."""
+    return entry.get("kty") == "RSA" and "alg" not in entry
 
 
 def published(source: str, alg: str | None, *, internal: bool) -> PublishedKeys:

@@ -30,7 +30,10 @@ class NoTokenError(Exception):
 
 @dataclass(slots=True)
 class Reading:
-    """What a token says, and what is wrong with it. `claims` is None where there is nothing to read."""
+    """What a token says, and what is wrong with it. `claims` is None where there is nothing to read.
+
+    `signed` is False where nobody signed it; `inside` is the token that stands inside an encrypted one.
+    """
 
     form: str
     octets: int
@@ -39,6 +42,13 @@ class Reading:
     more_headers: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     reasons: list[Reason] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    signed: bool = True
+    inside: "Reading | None" = None
+
+    @property
+    def innermost(self) -> Mapping[str, Any]:
+        """The header that stands by the claims: of the token inside, where there is one."""
+        return self.header if self.inside is None else self.inside.header
 
     @property
     def encrypted(self) -> bool:
@@ -83,6 +93,7 @@ def read(text: str) -> Reading:
         _octets(reading, "signature", parts[2])
         check_jws_header(reading)
         if not parts[2]:
+            reading.signed = False
             reading.refuse("nothing is signed: the signature is empty", "RFC 8725 §3.2", "SignatureError")
     _check_strictly(reading, text)
     return reading
@@ -147,8 +158,9 @@ def _object(reading: Reading, name: str, raw: bytes) -> Any:
     twice: set[str] = set()
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [one for one, _ in pairs]
-        twice.update(one for one in names if names.count(one) > 1)
+        seen: set[str] = set()
+        for one, _ in pairs:
+            (twice if one in seen else seen).add(one)
         return dict(pairs)
 
     try:
@@ -177,13 +189,19 @@ def read_claims(reading: Reading, raw: bytes) -> Any:
 def check_jws_header(reading: Reading) -> None:
     """What a header must not say, RFC 7515 §4.1, RFC 8725 §3.1, §3.2."""
     alg = reading.header.get("alg")
-    if isinstance(alg, str) and alg.lower() == "none":
+    if says_none(alg):
+        reading.signed = False
         reading.refuse(
             'alg is "none": nobody signed it', "RFC 8725 §3.1, §3.2; RFC 7518 §3.6", "AlgorithmError"
         )
     elif isinstance(alg, str) and alg not in JWS_ALGS:
         reading.refuse("alg is no signature that Admit knows", "RFC 8725 §3.1", "AlgorithmError")
     _check_members(reading)
+
+
+def says_none(alg: object) -> bool:
+    """Whether it says that nobody signed, in any spelling."""
+    return isinstance(alg, str) and alg.lower() == "none"
 
 
 def check_jwe_header(reading: Reading) -> None:
@@ -244,7 +262,7 @@ def check_claims(reading: Reading, policy: claims.ClaimPolicy, now: float) -> No
 
 def needs_no_exp(reading: Reading) -> bool:
     """Whether tokens of its kind have no `exp`."""
-    typ = reading.header.get("typ")
+    typ = reading.innermost.get("typ")
     return isinstance(typ, str) and claims.fold_typ(typ) in NEEDS_NO_EXP
 
 
@@ -264,6 +282,8 @@ def _try(reading: Reading, check: Any, *arguments: Any) -> None:
         found = of_error(error)
         if found not in reading.reasons:
             reading.reasons.append(found)
+    except OverflowError:
+        reading.refuse("a time is larger than any clock shows", "RFC 7519 §2", "ClaimError")
 
 
 def _json_form(text: str) -> Reading:
@@ -284,6 +304,8 @@ def _json_form(text: str) -> Reading:
     protected = first.get("protected", members.get("protected"))
     if isinstance(protected, str):
         reading.header = _member_object(reading, "header", protected)
+    if not encrypted and says_none(reading.header.get("alg")):
+        reading.signed = False
     unprotected = {
         name: value
         for part in (members.get("unprotected"), first.get("header"))

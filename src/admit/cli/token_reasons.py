@@ -74,6 +74,15 @@ _WORDS = {
     "aud is missing or names others": "aud is missing or names other APIs",
     "crit cannot be met": "crit asks for something that is not understood",
     "another kind of token": "typ says another kind of token than is asked for by --typ",
+    "cty does not say that a token stands inside": "nobody signed it: cty does not say that a token stands inside",
+    "a token stands inside, and nobody is named who may have signed it": (
+        "a signed token stands inside: give the keys that verify it, --key or --jwks"
+    ),
+}
+_UNSIGNED = "RFC 8725 §3.3"
+_CLAUSE_OF = {
+    "cty does not say that a token stands inside": _UNSIGNED,
+    "a token stands inside, and nobody is named who may have signed it": _UNSIGNED,
 }
 
 
@@ -88,7 +97,9 @@ def of_error(error: AdmitError) -> Reason:
         if error.claim == "exp" and "missing" in error.detail:
             clause = NO_EXP
         return Reason(told, clause, name)
-    clause = next((_CLAUSES[cls] for cls in type(error).__mro__ if cls in _CLAUSES), "RFC 7519 §7.2")
+    clause = _CLAUSE_OF.get(error.detail) or next(
+        (_CLAUSES[cls] for cls in type(error).__mro__ if cls in _CLAUSES), "RFC 7519 §7.2"
+    )
     return Reason(_WORDS.get(error.detail, error.detail) or error.public, clause, name)
 
 

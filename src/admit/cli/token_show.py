@@ -14,7 +14,6 @@ import click
 from admit.cli import output
 from admit.cli.output import colour
 from admit.cli.token_reading import Reading
-from admit.cli.token_reasons import Reason
 from admit.cli.token_words import ALGS, CLAIMS, HEADER, KINDS, TIMES
 from admit.jose import JWS_ALGS
 from admit.jose.claims import fold_typ
@@ -58,29 +57,30 @@ def report(
         wrapped(told, columns)
     for told in reading.notes:
         wrapped(f"Note: {told}.", columns)
-    judgement(reading.reasons, verdict, unasked, columns)
+    judgement(reading, verdict, unasked, columns)
 
 
 def who_can_read(reading: Reading) -> list[str]:
     """Who can read what stands in it."""
+    if not reading.signed and not reading.encrypted:
+        return ["Not signed, not encrypted: anyone can have written it, and anyone who has it can read it."]
     if not reading.encrypted:
         return ["Signed, not encrypted: anyone who has it can read it."]
     told = "Encrypted: only who has the key can read its content. Its header anyone can read."
     return (
         [told]
-        if reading.claims is not None
+        if reading.claims is not None or reading.inside is not None
         else [told, "Its content is shown when --key has the key for it."]
     )
 
 
-def judgement(
-    reasons: Sequence[Reason], verdict: bool | None, unasked: Sequence[str], columns: int | None
-) -> None:
+def judgement(reading: Reading, verdict: bool | None, unasked: Sequence[str], columns: int | None) -> None:
     """Whether it would be refused, and by which clause; one line a reason."""
-    for reason in reasons:
+    for reason in reading.reasons:
         wrapped(f"Refused: {reason}", columns, word="Refused", tint="red")
     if verdict:
-        told = "Good: signature, times, and what you asked for."
+        proof = "the shared key" if reading.encrypted and reading.inside is None else "signature"
+        told = f"Good: {proof}, times, and what you asked for."
         wrapped(told, columns, word="Good", tint="green")
         if unasked:
             told = f"Not asked for: {' and '.join(unasked)}. An API asks for both."
@@ -98,7 +98,7 @@ def ticket(reading: Reading, verdict: bool | None, now: float, columns: int) -> 
     stub = "VOID" if void else "GOOD" if verdict else "SEALED" if sealed else "UNPROVED"
     tint = "red" if void else "green" if verdict else "yellow"
     main = min(columns, 84) - _STUB - 8
-    typ = reading.header.get("typ")
+    typ = reading.innermost.get("typ")
     kind = KINDS.get(fold_typ(typ), "").partition(",")[0] if isinstance(typ, str) else ""
     rows = (
         (_joined(" · ", kind or "a token", plain(reading.header.get("alg"))), "ADMIT"),
@@ -237,10 +237,10 @@ def fitted(text: str, room: int) -> str:
     """The text, or as much of it as fits."""
     if cells(text) <= room:
         return text
-    kept = text
-    while kept and cells(kept) > room - 1:
-        kept = kept[:-1]
-    return kept + "…"
+    end = taken = 0
+    while (taken := taken + cells(text[end])) < room:  # one cell is for the sign that there is more
+        end += 1
+    return text[:end] + "…"
 
 
 def plain(value: object) -> str:
@@ -266,7 +266,14 @@ def moment(value: Any, now: float) -> str:
     """A NumericDate in local time and how far off it is."""
     if not is_time(value):
         return f"{shown(value)} (no time)"
-    local = datetime.fromtimestamp(value, UTC).astimezone()
+    try:
+        local = datetime.fromtimestamp(value, UTC).astimezone()
+    except (
+        OverflowError,
+        ValueError,
+        OSError,
+    ):  # the calendar's last hours are over already east of Greenwich
+        return f"{shown(value)} (no time)"
     away = value - now
     return f"{local:%Y-%m-%d %H:%M:%S %Z}, " + (f"in {span(away)}" if away >= 0 else f"{span(-away)} ago")
 

@@ -136,10 +136,12 @@ def add(said: dict[str, Any], name: str, value: Any) -> None:
 
 
 def _value(text: str) -> Any:
+    """One JSON value, or text: `1,"x":2` is no value, and the claim is not signed as half of what stands there."""
     try:
-        return strict_json.loads_object(b'{"v":' + text.encode() + b"}")["v"]
-    except (MalformedTokenError, KeyError, UnicodeEncodeError):
+        read = strict_json.loads_object(b'{"v":' + text.encode() + b"}")
+    except (MalformedTokenError, UnicodeEncodeError):
         return text
+    return read["v"] if len(read) == 1 else text
 
 
 def _audience(given: tuple[str, ...]) -> str | list[str] | None:

@@ -17,7 +17,7 @@ from admit.cli.token_reading import NoTokenError, Reading, check_claims, read
 from admit.cli.token_reasons import Reason, of_error
 from admit.cli.token_sign import duration
 from admit.errors import ConfigError, KeyNotFoundError, TokenError
-from admit.jose import JWK, JWKSet, claims
+from admit.jose import JWK, JWKSet, claims, encrypted_claims, jwe
 from admit.jose.claims import DEFAULT_LEEWAY, ClaimPolicy
 from admit.jose.waive import Waive
 
@@ -26,7 +26,7 @@ from admit.jose.waive import Waive
 @click.argument("token", required=False, metavar="[FILE]")
 @click.option("--key", metavar="FILE", help="The key to verify with: JWK, PEM, DER or certificate.")
 @click.option("--jwks", metavar="FILE|URL", help="The issuer's key set.")
-@click.option("--decrypt-key", metavar="FILE", help="The private key for an encrypted token.")
+@click.option("--decrypt-key", metavar="FILE", help="The private or shared key for an encrypted token.")
 @click.option("--alg", help="The algorithm of keys that name none (PEM, RSA without alg).")
 @click.option("--issuer", help="The issuer it must name.")
 @click.option("--audience", multiple=True, help="The audience it must name; several times: one of them.")
@@ -52,10 +52,11 @@ def verify(
     admit token verify --jwks https://id.example.com/jwks --typ at+jwt --issuer … --audience … < token.txt
 
     The key decides the algorithm; the token's is only compared. Exit code 0: good. 1: refused, and standard error says
-    why and by which clause. 2: wrong usage or an unusable key. 4: the key set could not be fetched.
+    why and by which clause. What is encrypted with a key that both sides share needs --decrypt-key alone, since nobody
+    signed it. 2: wrong usage or an unusable key. 4: the key set could not be fetched.
     """
     with told_errors():
-        if (key is None) == (jwks is None):
+        if (key is not None and jwks is not None) or (key is jwks is decrypt_key is None):
             fail("give the keys: --key FILE, or --jwks FILE or URL", USAGE)
         policy = ClaimPolicy(
             issuer=_wanted("--issuer", issuer, any_issuer, Waive.ISSUER),
@@ -65,13 +66,20 @@ def verify(
             max_age=None if max_age is None else duration(max_age, "--max-age"),
             require=frozenset(require),
         )
-        opener = None if decrypt_key is None else key_file(decrypt_key, None, what="--decrypt-key")
+        alone = key is jwks is None
+        opener = (
+            None
+            if decrypt_key is None
+            else key_file(decrypt_key, alg if alone else None, what="--decrypt-key")
+        )
+        if alone and opener is not None:
+            _check_vouches(opener)
         own = None if key is None else key_file(key, alg)
         issuers = None if jwks is None else published(jwks, alg, internal=allow_internal)
         text, now = token_text(token), time.time()
         said = verified(text, own, issuers, opener, policy, now)
         if sys.stdout.isatty():
-            _pleasant(text, said, now)
+            _pleasant(said, now, proof="the shared key" if alone else "signature")
         else:
             show_json(said)
 
@@ -85,26 +93,29 @@ def _wanted(flag: str, value: Any, waived: bool, waiver: Waive) -> Any:
     return waiver if waived else value
 
 
+def _check_vouches(opener: JWK) -> None:
+    """A key that decrypts tells who wrote only where the two sides share it, RFC 8725 §3.3."""
+    try:
+        encrypted_claims.check_shared(opener)
+    except ConfigError:
+        told = "everyone can encrypt for its public half, so the token is signed inside: give --key or --jwks too"
+        fail(f"--decrypt-key: {told} (RFC 8725 §3.3)", USAGE)
+
+
 def verified(
     text: str, own: JWK | None, issuers: PublishedKeys | None, opener: JWK | None, policy: ClaimPolicy, now: float
 ) -> dict[str, Any]:  # fmt: skip
     """The claims of a good token; else ends with the reasons and exit code 1."""
-    keys: JWK | JWKSet
-    if own is not None:
-        keys = own
-    else:
-        assert issuers is not None
-        keys = issuers.keys
+    keys: JWK | JWKSet | None = own if issuers is None else issuers.keys
     try:
         if text.count(".") == 4 and opener is None:
             fail("the token is encrypted: give --decrypt-key", USAGE)
         if opener is not None:
-            from admit.jose import encrypted_claims
-
             return encrypted_claims.decrypt(text, opener, keys, policy, now)
+        assert keys is not None  # one of the two was asked for
         return claims.verify(text, keys, policy, now)
     except KeyNotFoundError as error:
-        told = of_error(error) if issuers is None else issuers.why_not(_header(text), error)
+        told = of_error(error) if issuers is None else issuers.why_not(_header(text, opener), error)
         _refuse([told])
     except TokenError as error:
         _refuse(_reasons(text, of_error(error), policy, now))
@@ -112,10 +123,11 @@ def verified(
         fail(str(error), USAGE)
 
 
-def _header(text: str) -> Any:
+def _header(text: str, opener: JWK | None) -> Any:
+    """The header of the token that was to be verified: of the one inside, where it was encrypted."""
     try:
-        return read(text).header
-    except NoTokenError:
+        return read(text if opener is None else jwe.decrypt(text, opener).plaintext.decode("ascii")).header
+    except (NoTokenError, TokenError, UnicodeDecodeError):
         return {}
 
 
@@ -139,7 +151,7 @@ def _refuse(reasons: list[Reason]) -> NoReturn:
     raise SystemExit(REFUSED)
 
 
-def _pleasant(text: str, said: dict[str, Any], now: float) -> None:
+def _pleasant(said: dict[str, Any], now: float, *, proof: str) -> None:
     """For people: JSON with its names told apart; what was checked stands on standard error."""
     for line in json.dumps(said, indent=2, ensure_ascii=False).split("\n"):
         name, colon, rest = output.harmless(line).partition('": ')
@@ -147,4 +159,4 @@ def _pleasant(text: str, said: dict[str, Any], now: float) -> None:
     exp = said.get("exp")
     left = f"; expires in {show.span(exp - now)}" if show.is_time(exp) and exp > now else ""
     good = click.style("good", fg="green") if colour(sys.stderr) else "good"
-    click.echo(f"  {good}: signature, kind and claims hold{left}", err=True)
+    click.echo(f"  {good}: {proof}, kind and claims hold{left}", err=True)

@@ -260,7 +260,7 @@ def test_whatever_the_library_refuses_has_a_reason(rounds: Callable[..., range],
         except NoTokenError:
             assert not good
             continue
-        assert judge(text, reading, [KEY.public()], None, policy, time.time(), given=True) is good
+        assert judge(text, reading, [KEY.public()], None, policy, time.time()) is good
         assert good is (reading.reasons == [])
 
 
