@@ -1,5 +1,6 @@
 """Ledger: the key decides, and only keys worth the name decide (RFC 8725 §3.1, §3.2, §3.5, §3.8, §3.10)."""
 
+import base64
 import json
 import secrets
 import socket
@@ -82,6 +83,35 @@ def test_a_raw_point_is_no_hmac_secret() -> None:
         reads(forged({"alg": "HS256"}, GOOD, secret=point), public("ES256"))
 
 
+def written(name: str) -> dict[str, bytes]:
+    """A public key as it gets into a setting: through shells, YAML, environment variables and other tools."""
+    pem, der, jwk = spki(name, "PEM"), spki(name, "DER"), json.dumps(public(name).to_dict()).encode()
+    lines = pem.splitlines()[1:-1]
+    ssh = KEYS[name]._material.public.public_bytes(
+        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    )
+    return {
+        "SSH blob in base64": ssh.split()[1],
+        "line of authorized_keys with options": b'no-pty,command="/bin/true" ' + ssh,
+        "JWK with a byte order mark": b"\xef\xbb\xbf" + jwk,
+        "JWK in base64": base64.b64encode(jwk),
+        "JWK in base64url": base64.urlsafe_b64encode(jwk).rstrip(b"="),
+        "JWK in hexadecimal": jwk.hex().encode(),
+        "JWK in a JSON string": json.dumps(jwk.decode()).encode(),
+        "JWK in an array": b"[" + jwk + b"]",
+        "PEM in UTF-16": pem.decode().encode("utf-16"),
+        "PEM in UTF-16 in base64": base64.b64encode(pem.decode().encode("utf-16")),
+        "PEM in base64 behind a line break": base64.b64encode(b"\n" + pem),
+        "PEM body in lines": b"\r\n".join(lines),
+        "PEM body with escaped line breaks": b"\\n".join(lines),
+        "PEM body in quotes": b'"' + b"".join(lines) + b'"',
+        "DER in hexadecimal": der.hex().encode(),
+        "DER in hexadecimal behind 0x": b"0x" + der.hex().encode(),
+        "DER in hexadecimal with colons": der.hex(":").upper().encode(),
+        "DER and a line break": der + b"\r\n",
+    }
+
+
 def looks_like_a_key() -> dict[str, bytes]:
     texts: dict[str, bytes] = {}
     for name in ("RS256", "ES256", "EdDSA"):
@@ -99,9 +129,16 @@ def looks_like_a_key() -> dict[str, bytes]:
         )
         body = b"".join(spki(name, "PEM").splitlines()[1:-1])
         texts[f"{name} PEM body"] = body
+        texts |= {f"{name} {how}": text for how, text in written(name).items()}
     texts["raw point"] = KEYS["ES256"]._material.public.public_bytes(
         serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
     )
+    point = texts["raw point"]
+    texts |= {
+        "point in hexadecimal": point.hex().encode(),
+        "point in base64": base64.b64encode(point),
+        "coordinates of a point": point[1:],
+    }
     texts["PKCS1 DER"] = KEYS["RS256"]._material.public.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.PKCS1
     )
@@ -117,6 +154,20 @@ LOOKALIKES = looks_like_a_key()
 def test_what_looks_like_another_kind_of_key_is_no_secret(form: str) -> None:
     with pytest.raises(InvalidKeyError):
         JWK.secret(LOOKALIKES[form], "HS256")
+
+
+def test_a_random_secret_passes_however_it_is_written() -> None:
+    for size in (32, 33, 48, 64, 65, 97, 133, 300):
+        raw = secrets.token_bytes(size)
+        texts = (
+            raw,
+            raw + b"\n",
+            raw.hex().encode(),
+            base64.b64encode(raw),
+            b'"' + base64.b64encode(raw) + b'"',
+        )
+        for text in texts:
+            assert JWK.secret(text, "HS256").is_private
 
 
 @pytest.mark.rfc("8725", "3.1")
