@@ -204,6 +204,8 @@ def choose_key(members: Mapping[str, Any], key: JWK | JWKSet) -> JWK:
     """The key that the caller trusts for this header, which must be one for encryption."""
     if isinstance(key, JWKSet):
         key = _find(key, members.get("kid"), members["alg"], members["enc"])
+        if key.unwrapper is None:  # the token chose it, so this says something of the token
+            raise KeyNotFoundError("no key of that kid and alg decrypts")
     elif not isinstance(key, JWK):
         raise InvalidKeyError("a key is a JWK or a JWKSet")
     rules.check_alg(members["alg"], named_alg(key))

@@ -7,7 +7,7 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 
-from admit.errors import InvalidKeyError, MalformedTokenError, SignatureError
+from admit.errors import InvalidKeyError, KeyNotFoundError, MalformedTokenError, SignatureError
 from admit.jose import base64url, json
 from admit.jose import header as rules
 from admit.jose.jwk import JWK
@@ -200,6 +200,8 @@ def choose_key(members: Mapping[str, Any], key: JWK | JWKSet) -> JWK:
     if isinstance(key, JWKSet):
         chosen = key.find(members.get("kid"), members["alg"])
         rules.check_alg(members["alg"], chosen.alg)
+        if chosen.verifier is None:  # the token chose it, so this says something of the token
+            raise KeyNotFoundError("no key of that kid and alg verifies")
         return chosen
     raise InvalidKeyError("a key is a JWK or a JWKSet")
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from admit import JWK, AlgorithmError, ConfigError, InvalidKeyError, JWKSet, KeyNotFoundError
-from admit.jose import jwe, jws
+from admit.jose import base64url, jwe, jws
 from tests.unit.jose.keys import KEYS
 
 EC, RSA, OKP = (KEYS[alg].public() for alg in ("ES256", "RS256", "Ed25519"))
@@ -38,6 +38,27 @@ def test_without_a_kid_the_only_key_of_the_algorithm_is_meant() -> None:
     for keys in (JWKSet([RSA]), JWKSet([EC, JWK.generate("ES256").public()]), JWKSet([])):
         with pytest.raises(KeyNotFoundError):
             keys.find(None, "ES256")
+
+
+@pytest.mark.rfc("7517", "4.2")
+@pytest.mark.rfc("7517", "4.3")
+def test_a_token_that_names_a_key_for_something_else_names_none() -> None:
+    signs, opens = KEYS["ES256"], JWK.generate("ECDH-ES", kid="x")
+    only_signs = JWK.load({**JWK.generate("ES384").to_dict(private=True), "key_ops": ["sign"]})
+    only_wraps = JWK.load({**JWK.generate("A256KW").to_dict(private=True), "key_ops": ["wrapKey"]})
+    mixed = JWKSet([signs, opens, only_signs, only_wraps])
+    assert jws.verify(jws.sign(b"x", signs), mixed).payload == b"x"
+    assert jwe.decrypt(jwe.encrypt(b"x", opens), mixed).plaintext == b"x"
+    forged = {"alg": "ECDH-ES", "kid": "x"}, {"alg": "ES256", "kid": signs.kid, "enc": "A256GCM"}
+    signed, encrypted = (base64url.encode(json.dumps(header).encode()).decode() for header in forged)
+    for token in (f"{signed}.e30.AA", jws.sign(b"x", only_signs)):
+        with pytest.raises(KeyNotFoundError):
+            jws.verify(token, mixed)
+    for token in (f"{encrypted}....", jwe.encrypt(b"x", only_wraps)):
+        with pytest.raises(KeyNotFoundError):
+            jwe.decrypt(token, mixed)
+    with pytest.raises(InvalidKeyError):  # the caller chose it, so this says something of the program
+        jws.verify(jws.sign(b"x", only_signs), only_signs)
 
 
 @pytest.mark.parametrize("kid", [None, "", "x" * 5000, "' OR 1=1 --", "../../dev/null", "\x00"])
