@@ -7,6 +7,7 @@
 The key has the algorithm; there is no list of algorithms to get wrong. Issuer and audience are always named.
 """
 
+import re
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -23,6 +24,7 @@ from admit.jose.claims import (
     ClaimPolicy,
     Issuer,
     Typ,
+    check_moment,
     payload,
     whole_claims,
 )
@@ -54,7 +56,7 @@ def sign(
 
     Raises:
         ClaimError: `claims` repeats what a keyword says, or has a value that is not JSON.
-        ConfigError: issuer, audience or typ is empty, or lifetime is below one second.
+        ConfigError: issuer, audience or typ is empty, lifetime is below one second, or `now` is no time.
         InvalidKeyError: the key is public, or its `key_ops` do not let it sign.
         MalformedTokenError: the token would exceed 16 KiB.
     """
@@ -119,7 +121,8 @@ def verify(
 
     Raises:
         TokenError: its subclasses say which check failed.
-        ConfigError: an argument that cannot work, such as an empty audience.
+        ConfigError: an argument that cannot work, such as an empty audience, a `now` that is no time, or an `into`
+            that is no type.
         InvalidKeyError: the key may not verify.
     """
     try:
@@ -168,6 +171,42 @@ def encrypt(
     return encrypted_claims.encrypt_bare(payload(whole), key, enc=enc, typ=typ)
 
 
+@overload
+def decrypt(
+    token: str | bytes,
+    key: JWK | JWKSet,
+    *,
+    signed_by: JWK | JWKSet | None = ...,
+    issuer: Issuer,
+    audience: Audience,
+    typ: Typ = ...,
+    leeway: timedelta = ...,
+    max_age: timedelta | None = ...,
+    require: frozenset[str] = ...,
+    accept_expired: Literal[Waive.EXPIRY] | None = ...,
+    into: None = None,
+    now: float | None = ...,
+) -> dict[str, Any]: ...
+
+
+@overload
+def decrypt(
+    token: str | bytes,
+    key: JWK | JWKSet,
+    *,
+    signed_by: JWK | JWKSet | None = ...,
+    issuer: Issuer,
+    audience: Audience,
+    typ: Typ = ...,
+    leeway: timedelta = ...,
+    max_age: timedelta | None = ...,
+    require: frozenset[str] = ...,
+    accept_expired: Literal[Waive.EXPIRY] | None = ...,
+    into: type[_Own],
+    now: float | None = ...,
+) -> _Own: ...
+
+
 def decrypt(
     token: str | bytes,
     key: JWK | JWKSet,
@@ -206,16 +245,31 @@ def decrypt(
 
 
 def _moment(now: float) -> float:
-    if not isinstance(now, int | float):
-        raise ConfigError("now is a time in seconds since the epoch")
+    check_moment(now)
     return now
 
 
 def _convert(claims: dict[str, Any], into: type[_Own]) -> _Own:
     try:
         return msgspec.convert(claims, type=into)
-    except (msgspec.MsgspecError, ValueError, TypeError):
-        raise ClaimError("", "the claims do not fit the type asked for") from None
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ClaimError(_named(str(error), claims), "the claims do not fit the type asked for") from None
+    except (TypeError, NameError):
+        raise ConfigError("into is no type that claims can be read into") from None
+
+
+_MISSING = re.compile(r"Object missing required field `([^`]+)`")
+_PLACE = re.compile(r" - at `\$\.([^`]+)`")
+
+
+def _named(said: str, claims: Mapping[str, Any]) -> str:
+    """The claim that does not fit, of what the converter says; empty where it names none."""
+    missing = _MISSING.fullmatch(said)
+    if missing:
+        return missing[1]  # a name of the type's own
+    place = _PLACE.search(said)
+    path = f"{place[1]}." if place else ""
+    return max((name for name in claims if path.startswith((f"{name}.", f"{name}["))), key=len, default="")
 
 
 @lru_cache(maxsize=64)

@@ -21,6 +21,8 @@ token = jwt.sign({"sub": "alice"}, key, issuer=ISSUER, audience=AUDIENCE, lifeti
 assert_type(token, str)
 assert_type(jwt.verify(token, key.public(), issuer=ISSUER, audience=AUDIENCE), dict[str, Any])
 assert_type(jwt.verify(token, JWKSet([key]), issuer=ISSUER, audience=Waive.AUDIENCE, into=Claims), Claims)
+assert_type(jwt.decrypt(token, key, signed_by=key, issuer=ISSUER, audience=AUDIENCE), dict[str, Any])
+assert_type(jwt.decrypt(token, key, issuer=ISSUER, audience=AUDIENCE, into=Claims), Claims)
 
 # What must not type-check: each line fails the check as soon as it does ("unused ignore").
 jwt.verify(token, key.public())  # type: ignore[call-overload]  # issuer and audience are never optional

@@ -28,6 +28,19 @@ MINUTES = timedelta(minutes=5)
 KEY = JWK.generate("ES256")
 
 
+class Place(msgspec.Struct):
+    level: int
+    more: list[int] = []
+
+
+class Closed(msgspec.Struct, forbid_unknown_fields=True):
+    iss: str
+    aud: str
+    iat: int
+    exp: int
+    sub: str
+
+
 def sign(claims: dict[str, Any] | None = None, **changed: Any) -> str:
     return jwt.sign(
         claims or {"sub": "alice"}, KEY, **{"issuer": ISS, "audience": API, "lifetime": MINUTES, **changed}
@@ -119,6 +132,51 @@ def test_claims_are_read_into_an_own_type_strictly(own: type[Any]) -> None:
     for level in ("3", 3.5, True, None):
         with pytest.raises(ClaimError):
             jwt.verify(sign({"sub": "a", "level": level}), KEY.public(), issuer=ISS, audience=API, into=own)
+
+
+class Nested(msgspec.Struct):
+    sub: str
+    place: Place
+    url: int = msgspec.field(default=0, name="https://example.com/level.of[trust]")
+
+
+def read_into(claims: dict[str, Any], own: type[Any] = Nested) -> Any:
+    return jwt.verify(sign(claims), KEY.public(), issuer=ISS, audience=API, into=own)
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"place": {"level": "3"}}, "place"),
+        ({"place": {}}, "place"),
+        ({"place": {"level": 3, "more": ["a"]}}, "place"),
+        ({"place": "canary"}, "place"),
+        ({"place": None, "pla": 1, "place.level": 1}, "place"),
+        ({"https://example.com/level.of[trust]": "canary"}, "https://example.com/level.of[trust]"),
+        ({"sub": "a", "place": ...}, "place"),
+    ],
+)
+def test_the_claim_that_does_not_fit_is_named(changed: dict[str, Any], named: str) -> None:
+    fits: dict[str, Any] = {"sub": "a", "place": {"level": 3, "more": [1]}}
+    assert read_into(fits).place.level == 3
+    whole = {name: value for name, value in (fits | changed).items() if value is not ...}
+    with pytest.raises(ClaimError) as caught:
+        read_into(whole)
+    assert caught.value.claim == named
+    assert "canary" not in repr(caught.value)
+
+
+def test_a_claim_that_the_type_does_not_know_is_not_named() -> None:
+    with pytest.raises(ClaimError) as caught:
+        read_into({"sub": "a", "canary7351": 1}, Closed)
+    assert caught.value.claim == ""
+    assert "canary" not in repr(caught.value)
+
+
+@pytest.mark.parametrize("own", [5, "no such type", lambda: 1, [int]])
+def test_into_what_is_no_type_is_the_programs_fault(own: Any) -> None:
+    with pytest.raises(ConfigError):
+        read_into({"sub": "a"}, own)
 
 
 def test_no_error_shows_what_the_token_says() -> None:

@@ -29,6 +29,7 @@ DEFAULT_LEEWAY = timedelta(seconds=30)
 MAX_LEEWAY = timedelta(seconds=60)
 _TIMES = ("exp", "nbf", "iat")
 _TEXTS = ("iss", "sub", "jti")
+_END_OF_TIME = 2**63
 _KEYWORDS = frozenset({"iss", "aud", "iat", "exp"})
 
 Issuer: TypeAlias = str | Literal[Waive.ISSUER]
@@ -104,7 +105,9 @@ def verify(
 
     Raises:
         TokenError: one of its subclasses says which check failed.
+        ConfigError: `now` is no time.
     """
+    check_moment(now)
     if isinstance(token, jws.UnverifiedJws):
         members, payload, signing_input, signature = (
             token.header,
@@ -204,10 +207,20 @@ def check_types(claims: Mapping[str, Any]) -> None:
 
 
 def is_numeric_date(value: object) -> bool:
-    """A NumericDate, RFC 7519 §2: finite, not negative, and neither bool nor text."""
+    """A NumericDate, RFC 7519 §2: a finite number; by our own rules not negative, and whole ones within 64 bits."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
-    return 0 <= value < inf
+    return 0 <= value < (inf if isinstance(value, float) else _END_OF_TIME)
+
+
+def check_moment(now: object) -> None:
+    """Refuse a clock that tells no time: beside what is not a number, everything is early and late at once.
+
+    Raises:
+        ConfigError: not a number of seconds since the epoch.
+    """
+    if not is_numeric_date(now):
+        raise ConfigError("now is a time in seconds since the epoch")
 
 
 def is_audience(value: object) -> bool:
@@ -349,10 +362,13 @@ def whole_claims(
         raise ConfigError(
             "issuer and typ are strings, audience is a string or a frozenset of strings"
         ) from None
-    if not ((now.__class__ is float and 0 <= now < inf) or is_numeric_date(now)):
-        raise ConfigError("now is a time in seconds since the epoch")
+    check_moment(now)
     iat = int(now)
+    if iat + seconds >= _END_OF_TIME:
+        raise ConfigError("now and lifetime reach beyond 64 bits")
     whole: dict[str, Any] = {"iss": issuer, **claims, "aud": aud, "iat": iat, "exp": iat + seconds}
+    if aud.__class__ is tuple:
+        whole["aud"] = list(aud)  # the caller's own
     if jti is not None:
         whole["jti"] = jti
     # What was added above has its type; of what came in, mostly `sub` alone is registered.
@@ -364,7 +380,7 @@ def whole_claims(
 @lru_cache(maxsize=64)
 def terms(
     issuer: str, audience: str | frozenset[str], lifetime: timedelta, typ: str
-) -> tuple[str | list[str], int]:
+) -> tuple[str | tuple[str, ...], int]:
     """`aud` and the lifetime in seconds, of arguments checked once: a program has few of them, and tokens many."""
     if not (isinstance(issuer, str) and issuer):
         raise ConfigError("issuer is a string that is not empty")
@@ -372,7 +388,7 @@ def terms(
         raise ConfigError("lifetime is a timedelta of at least one second")
     if not (isinstance(typ, str) and typ):
         raise ConfigError("typ is a string that is not empty")
-    names = audience if isinstance(audience, str) and audience else _audience_list(audience)
+    names = audience if isinstance(audience, str) and audience else _audiences(audience)
     return names, int(lifetime.total_seconds())
 
 
@@ -380,7 +396,7 @@ def _first_repeated(claims: Mapping[str, Any]) -> str:
     return next((name for name in ("iss", "aud", "exp", "iat") if name in claims), "jti")
 
 
-def _audience_list(audience: object) -> list[str]:
+def _audiences(audience: object) -> tuple[str, ...]:
     if isinstance(audience, frozenset) and audience and all(isinstance(one, str) and one for one in audience):
-        return sorted(audience)
+        return tuple(sorted(audience))
     raise ConfigError("audience is a string or a frozenset of strings, and not empty")

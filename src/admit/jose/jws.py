@@ -7,7 +7,13 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 
-from admit.errors import InvalidKeyError, KeyNotFoundError, MalformedTokenError, SignatureError
+from admit.errors import (
+    ConfigError,
+    InvalidKeyError,
+    KeyNotFoundError,
+    MalformedTokenError,
+    SignatureError,
+)
 from admit.jose import base64url, json
 from admit.jose import header as rules
 from admit.jose.jwk import JWK
@@ -15,6 +21,8 @@ from admit.jose.jwks import JWKSet
 
 MAX_TOKEN = 16_384
 """Octets of a whole token."""
+MAX_HEADER = 8_192
+"""Octets of a protected header: it is read before anything is verified, and a chain of certificates fits."""
 _MAX_PREPARED = 16
 OWN_MEMBERS = frozenset({"alg", "kid", "typ", "crit", "b64"})
 """Header members that the key, `typ` and the form decide, so that no caller adds them."""
@@ -64,7 +72,9 @@ def sign(
     Raises:
         InvalidKeyError: the key may not sign.
         MalformedTokenError: `header` repeats `alg`, `kid`, `typ`, `crit` or `b64`, or is not JSON; too large.
+        ConfigError: `max_size` is no number of octets.
     """
+    check_bound(max_size)
     protected = encoded_header(key, typ) if not header else encode_header(key, typ, header)
     return sign_encoded(protected, payload, key, max_size=max_size)
 
@@ -116,9 +126,33 @@ def encode_header(key: JWK, typ: str | None, extra: Mapping[str, Any], *, unenco
     if unencoded:
         members |= {"b64": False, "crit": ["b64"]}
     try:
-        return base64url.encode(json.dumps_object({**members, **extra}))
+        written = json.dumps_object({**members, **extra})
     except ValueError:
         raise MalformedTokenError("the header is not JSON") from None
+    if len(written) > MAX_HEADER:
+        raise MalformedTokenError("the header is too large")
+    return base64url.encode(written)
+
+
+def read_header(encoded: bytes) -> dict[str, Any]:
+    """The members of a protected header. What they may be is asked next (`header.check_header`).
+
+    Raises:
+        MalformedTokenError: beyond `MAX_HEADER`, not canonical base64url, or no strict JSON object.
+    """
+    if len(encoded) > base64url.encoded_length(MAX_HEADER):
+        raise MalformedTokenError("the header is too large")
+    return json.loads_object(base64url.decode(encoded))
+
+
+def check_bound(max_size: int) -> None:
+    """Refuse a bound that bounds nothing.
+
+    Raises:
+        ConfigError: no number of octets.
+    """
+    if not isinstance(max_size, int) or isinstance(max_size, bool) or max_size < 0:
+        raise ConfigError("max_size is a number of octets")
 
 
 def check_signs(key: JWK) -> None:
@@ -154,7 +188,9 @@ def parse(token: str | bytes, *, max_size: int = MAX_TOKEN) -> UnverifiedJws:
         MalformedTokenError: more than `max_size` octets, not three parts, not canonical base64url, a header
             that is no strict JSON object or has members of wrong types.
         CriticalHeaderError: `crit` or `b64` is in the header.
+        ConfigError: `max_size` is no number of octets.
     """
+    check_bound(max_size)
     return UnverifiedJws(*split(token, max_size=max_size))
 
 
@@ -175,7 +211,7 @@ def split(token: str | bytes, *, max_size: int = MAX_TOKEN) -> tuple[Mapping[str
     head, body, tail = parts
     members: Mapping[str, Any] | None = known.get(head)
     if members is None:
-        members = json.loads_object(base64url.decode(head))
+        members = read_header(head)
         rules.check_header(members)
     payload = base64url.decode(body)
     return members, payload, token[: -1 - len(tail)], base64url.decode(tail)

@@ -4,10 +4,10 @@ No message carries a claim's value.
 """
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
 from admit.errors import ClaimError
+from admit.jose.claims import is_numeric_date
 
 MAX_NAMES = 10_000
 """Entries of a claim that is a list of names."""
@@ -38,10 +38,11 @@ def short_text(claims: Mapping[str, Any], name: str, limit: int) -> str:
 
 def instant(claims: Mapping[str, Any], name: str) -> float:
     """A NumericDate, RFC 7519 §2: seconds since the epoch, finite, not negative."""
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value < 0:
+    value: Any = claims.get(name)
+    if not is_numeric_date(value):
         raise ClaimError(name, f"{name} is not a number of seconds")
-    return value
+    found: float = value
+    return found
 
 
 def names(claims: Mapping[str, Any], name: str) -> frozenset[str]:

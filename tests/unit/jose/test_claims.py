@@ -15,6 +15,7 @@ from admit import (
     NotYetValidError,
     TokenTypeError,
     Waive,
+    jwt,
 )
 from admit.jose import ClaimPolicy, claims, jws
 from tests.unit.jose.keys import API, ISS, KEYS, LIFETIME, NOW
@@ -86,9 +87,62 @@ def test_a_time_that_is_not_finite_or_too_big_is_refused(number: bytes) -> None:
         claims.verify(jws.sign(text, KEY), KEY, policy(), NOW)
 
 
-def test_a_clock_that_is_not_a_number_refuses() -> None:
-    with pytest.raises(ClaimError):
-        check({}, now=float("nan"))
+NO_TIMES: list[Any] = [
+    float("nan"), float("inf"), float("-inf"), -1.0, -(10**400), 10**400, 2**63, True, "1800000000", 1j, None,
+]  # fmt: skip
+
+
+@pytest.mark.threat("JWT-time", off="admit.jose.claims:check_moment")
+@pytest.mark.parametrize("now", NO_TIMES, ids=lambda now: repr(now)[:12])
+def test_a_clock_that_tells_no_time_refuses_whatever_the_token_says(now: Any) -> None:
+    arguments: dict[str, Any] = {"issuer": ISS, "audience": API, "accept_expired": Waive.EXPIRY}
+    for token in (jws.sign(b'{"iss":"%s","aud":"%s"}' % (ISS.encode(), API.encode()), KEY), "odd"):
+        with pytest.raises(ConfigError):
+            claims.verify(token, KEY, policy(accept_expired=Waive.EXPIRY), now)
+        if now is not None:
+            with pytest.raises(ConfigError):
+                jwt.verify(token, KEY, now=now, **arguments)
+    if now is not None:
+        with pytest.raises(ConfigError):
+            jwt.sign({}, KEY, issuer=ISS, audience=API, lifetime=timedelta(minutes=5), now=now)
+
+
+@pytest.mark.parametrize("now", [0, 0.0, int(NOW), NOW, 2**62])
+def test_a_clock_that_tells_a_time_signs_and_verifies(now: float) -> None:
+    token = jwt.sign({}, KEY, issuer=ISS, audience=API, lifetime=timedelta(minutes=5), now=now)
+    assert jwt.verify(token, KEY, issuer=ISS, audience=API, now=now)["iat"] == int(now)
+
+
+def test_no_token_outlives_64_bits() -> None:
+    for now in (2**63 - 300, 2.0**63, 1e300):
+        with pytest.raises(ConfigError):
+            jwt.sign({}, KEY, issuer=ISS, audience=API, lifetime=timedelta(minutes=5), now=now)
+
+
+def test_a_clock_that_is_not_a_number_is_late_for_every_token() -> None:
+    with pytest.raises(ExpiredTokenError):
+        claims.check_times({"exp": 2**62}, policy(), float("nan"))
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), 2**63])
+def test_a_time_beyond_64_bits_is_no_time(number: int) -> None:
+    assert claims.is_numeric_date(2**63 - 1)
+    for name in ("exp", "nbf", "iat"):
+        with pytest.raises(ClaimError) as caught:
+            claims.check_types({name: number})
+        assert caught.value.claim == name
+
+
+def test_what_is_done_to_the_audience_of_one_token_is_not_done_to_the_next() -> None:
+    arguments: dict[str, Any] = {
+        "issuer": ISS, "audience": frozenset({API, "b"}), "lifetime": timedelta(minutes=5), "typ": "JWT", "now": NOW,
+    }  # fmt: skip
+    whole = claims.whole_claims({}, **arguments)
+    assert whole["aud"] == ["b", API]
+    whole["aud"].append("mallory")
+    assert claims.whole_claims({}, **arguments)["aud"] == ["b", API]
+    del arguments["typ"]
+    assert jws.peek_unverified_claims(jwt.sign({}, KEY, **arguments))["aud"] == ["b", API]
 
 
 def test_expiry_is_given_up_by_name_only() -> None:

@@ -1,6 +1,7 @@
 """JSON that two parsers could read differently is refused."""
 
 import json as stdlib_json
+import time
 
 import pytest
 from hypothesis import given
@@ -86,6 +87,37 @@ def test_what_is_written_is_read_back_by_both_parsers(value: dict) -> None:
 def test_other_texts_are_refused(text: bytes) -> None:
     with pytest.raises(MalformedTokenError):
         json.loads_object(text)
+
+
+NUMBERS = ["9e307", "1e308", "1.7976931348623157e308", "1e-308", "5e-324", "2.2250738585072011e-308", "-9e307", "1.5",
+           "0.1", "1E5", "1e+5", "-0.0", "1e22", "9007199254740993.0", "1." + "3" * 800 + "e300"]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:24])
+def test_a_number_is_read_to_its_last_bit(number: str) -> None:
+    for text in (f'{{"a":{number}}}', f'{{"a":[{{"b":[{number},1]}}]}}'):
+        assert repr(json.loads_object(text.encode())) == repr(stdlib_json.loads(text))
+
+
+@pytest.mark.parametrize(
+    "number", ["1.", ".5", "1e", "1e+", "01.5", "+1.5", "1_0.5", "0x1p3", "1.5.5", "- 1.5"]
+)
+def test_what_is_nearly_a_number_is_refused(number: str) -> None:
+    with pytest.raises(MalformedTokenError):
+        json.loads_object(f'{{"a":{number}}}'.encode())
+
+
+@pytest.mark.threat("INF-size", off="admit.jose.json:decode_any")
+@pytest.mark.parametrize("number", NUMBERS[:7])
+def test_no_number_costs_more_than_a_few_of_the_usual_ones(number: str) -> None:
+    usual, odd = (b'{"a":[' + b",".join([one.encode()] * 300) + b"]}" for one in ("1234.5678", number))
+    times: dict[bytes, list[int]] = {usual: [], odd: []}
+    for _ in range(9):
+        for text, spent in times.items():
+            began = time.process_time_ns()
+            json.loads_object(text)
+            spent.append(time.process_time_ns() - began)
+    assert min(times[odd]) < 8 * min(times[usual])
 
 
 def test_nesting_is_taken_to_its_limit() -> None:

@@ -1,5 +1,7 @@
 """Compact JWS: sign, parse, verify."""
 
+from typing import Any
+
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -7,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from admit import (
     JWK,
     AlgorithmError,
+    ConfigError,
     CriticalHeaderError,
     InvalidKeyError,
     MalformedTokenError,
@@ -206,3 +209,33 @@ def test_what_is_no_token_is_refused(token: object) -> None:
 def test_what_is_no_key_is_refused() -> None:
     with pytest.raises(InvalidKeyError):
         jws.verify(jws.sign(b"x", KEYS["HS256"]), b"key")  # type: ignore[arg-type]  # wrong on purpose
+
+
+def padded_header(size: int) -> bytes:
+    return b'{"alg":"HS256","x":"%s"}' % (b"x" * (size - 22))
+
+
+@pytest.mark.threat("INF-size", off="admit.jose.jws:read_header")
+def test_a_header_over_its_bound_is_not_read_though_its_signature_holds() -> None:
+    key = KEYS["HS256"]
+    assert len(padded_header(8_192)) == 8_192
+    assert jws.verify(raw_token(padded_header(8_192), b"{}", key), key).payload == b"{}"
+    with pytest.raises(MalformedTokenError, match="too large"):
+        jws.verify(raw_token(padded_header(8_193), b"{}", key), key)
+
+
+def test_a_header_that_nobody_would_read_is_not_written() -> None:
+    key = KEYS["HS256"]
+    fits = jws.sign(b"{}", key, header={"x": "x" * 8_100})
+    assert jws.verify(fits, key).payload == b"{}"
+    with pytest.raises(MalformedTokenError, match="too large"):
+        jws.sign(b"{}", key, header={"x": "x" * 8_200})
+
+
+@pytest.mark.parametrize("bound", ["5", None, 5.0, True, -1])
+def test_a_bound_that_is_no_number_of_octets_is_refused(bound: Any) -> None:
+    key = KEYS["HS256"]
+    with pytest.raises(ConfigError):
+        jws.sign(b"{}", key, max_size=bound)
+    with pytest.raises(ConfigError):
+        jws.parse(jws.sign(b"{}", key, max_size=1_000), max_size=bound)
