@@ -4,6 +4,7 @@ Its life is minutes, its audience one resource, and it says who, for which clien
 points at the bit that ends it early (Token Status List).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,12 +12,12 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal
 
-from admit.errors import ClaimError, IssuerError
+from admit.errors import ClaimError, ConfigError, IssuerError
 from admit.jose import JWK, JWKSet, jws
 from admit.jose import claims as jose_claims
 from admit.jose.waive import Waive
 from admit.principal import ByReference, CredentialKind, Principal
-from admit.tokens import kinds, members, size
+from admit.tokens import carried, kinds, members, size
 from admit.tokens import scope as scopes
 
 TYP = "at+jwt"
@@ -24,6 +25,8 @@ LEEWAY = timedelta(seconds=30)
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _NO_NAMES: frozenset[str] = frozenset()
+_MAX_ENDPOINT = 2_048
+_URL = re.compile(r"(https?)://(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:[/?][!-\"$-~]*)?")
 _OWN = frozenset(
     {
         "iss", "sub", "aud", "client_id", "scope", "roles", "groups", "entitlements", "sid", "jti", "iat", "exp",
@@ -114,6 +117,7 @@ def claims(token: AccessToken) -> dict[str, Any]:
         members_["cnf"] = dict(token.confirmation)
     members_.update(token.extra)
     if isinstance(token.groups, ByReference):
+        check_endpoint(token.groups.endpoint, token.issuer)
         return size.without_groups(members_, token.groups.endpoint)
     if token.groups:
         members_["groups"] = sorted(token.groups)
@@ -155,6 +159,7 @@ def sign(token: AccessToken, key: JWK, *, groups_endpoint: str | None = None) ->
     payload = claims(token)
     if "groups" in payload and not size.fits(payload, key, typ=TYP):
         endpoint = groups_endpoint if groups_endpoint is not None else token.issuer.rstrip("/") + "/userinfo"
+        check_endpoint(endpoint, token.issuer)
         payload = size.without_groups(payload, endpoint)
     size.check_size(payload, key, typ=TYP)
     return jose_claims.encode(payload, key, typ=TYP)
@@ -171,7 +176,7 @@ def policy(
 
 
 def verify(
-    token: str | jws.UnverifiedJws,
+    token: str | bytes | jws.UnverifiedJws,
     key: JWK | JWKSet,
     *,
     issuer: str,
@@ -185,8 +190,14 @@ def verify(
 
     Raises:
         TokenError: a subclass for each rule.
+        ConfigError: an argument that cannot work, such as an empty audience.
     """
-    found = jose_claims.verify(token, key, policy(issuer, audience, leeway), now)
+    token = carried.as_text(token)
+    try:
+        wanted = policy(issuer, audience, leeway)
+    except TypeError:
+        raise ConfigError("sets of names are frozensets") from None
+    found = jose_claims.verify(token, key, wanted, now)
     kinds.check_verified_by(key, token, kinds.ACCESS)
     return read(found)
 
@@ -251,16 +262,33 @@ def read_groups(payload: Mapping[str, Any]) -> frozenset[str] | ByReference:
     """`groups`, or the reference that stands for them, OpenID Connect Core §5.6.2; never an empty set in its place.
 
     Raises:
-        ClaimError: not a list of strings, or a reference without an https endpoint.
+        ClaimError: not a list of strings, or a reference without an endpoint that may be asked (`check_endpoint`).
     """
     sources = members.mapping(payload, "_claim_names")
     if sources is None or "groups" not in sources:
         return members.names(payload, "groups")
-    source = (members.mapping(payload, "_claim_sources") or _NOTHING).get(str(sources["groups"]))
+    named = sources["groups"]
+    known = members.mapping(payload, "_claim_sources") or _NOTHING
+    source = known.get(named) if isinstance(named, str) else None
     endpoint = source.get("endpoint") if isinstance(source, dict) else None
-    if not isinstance(endpoint, str) or not endpoint or "groups" in payload:
+    if not isinstance(endpoint, str) or "groups" in payload:
         raise ClaimError("groups", "the reference to groups has no endpoint")
+    check_endpoint(endpoint, payload.get("iss"))
     return ByReference(endpoint)
+
+
+def check_endpoint(endpoint: str, issuer: object) -> None:
+    """Hold that groups are asked for over https, or below the issuer itself, which may be http on one's own machine.
+
+    Whether the host may be asked at all is for whoever asks: a name says nothing of its addresses.
+
+    Raises:
+        ClaimError: another URL, or none.
+    """
+    own = isinstance(issuer, str) and endpoint.startswith(issuer.rstrip("/") + "/")
+    url = _URL.fullmatch(endpoint) if len(endpoint) <= _MAX_ENDPOINT else None
+    if url is None or not (url[1] == "https" or own):
+        raise ClaimError("groups", "the endpoint of groups is no https URL")
 
 
 def read_actor(payload: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -8,11 +8,11 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 
-from admit.errors import AudienceError, ClaimError
+from admit.errors import AudienceError, ClaimError, MalformedTokenError
 from admit.jose import JWK, JWKSet, base64url, peek_unverified_header
 from admit.jose import claims as jose_claims
 from admit.jose.waive import Waive
-from admit.tokens import kinds, members, size
+from admit.tokens import carried, kinds, members, size
 
 TYP = "JWT"
 LEEWAY = timedelta(seconds=30)
@@ -61,10 +61,12 @@ def at_hash(access_token: str, alg: str) -> str:
     """The left half of the access token's hash, OpenID Connect Core §3.1.3.6. `alg` is the ID token's.
 
     Raises:
-        ClaimError: no hash is known for the algorithm.
+        ClaimError: no hash is known for the algorithm, or the access token is not ASCII, as no token is.
     """
     if alg not in _HASHES:
         raise ClaimError("at_hash", "no hash belongs to this alg")
+    if not isinstance(access_token, str) or not access_token.isascii():
+        raise ClaimError("at_hash", "the access token is not ASCII")
     digest = hashlib.new(_HASHES[alg], access_token.encode("ascii")).digest()
     return base64url.encode(digest[: len(digest) // 2]).decode("ascii")
 
@@ -119,7 +121,7 @@ def sign(token: IdToken, key: JWK) -> str:
 
 
 def verify(
-    token: str,
+    token: str | bytes,
     key: JWK | JWKSet,
     *,
     issuer: str,
@@ -136,7 +138,9 @@ def verify(
 
     Raises:
         TokenError: a subclass for each rule.
+        ConfigError: an argument that cannot work, such as an empty audience.
     """
+    token = _text(token)
     found = _verified(
         token, key, issuer=issuer, audience=audience, now=now, leeway=leeway, accept_expired=None
     )
@@ -149,7 +153,7 @@ def verify(
 
 
 def verify_hint(
-    token: str,
+    token: str | bytes,
     key: JWK | JWKSet,
     *,
     issuer: str,
@@ -165,12 +169,26 @@ def verify_hint(
 
     Raises:
         TokenError: a subclass for each rule.
+        ConfigError: an argument that cannot work, such as an empty audience.
     """
     return read(
         _verified(
-            token, key, issuer=issuer, audience=audience, now=now, leeway=leeway, accept_expired=expired_ok
+            _text(token),
+            key,
+            issuer=issuer,
+            audience=audience,
+            now=now,
+            leeway=leeway,
+            accept_expired=expired_ok,
         )
     )
+
+
+def _text(token: str | bytes) -> str:
+    text = carried.as_text(token)
+    if not isinstance(text, str):
+        raise MalformedTokenError("an ID token is text")
+    return text
 
 
 def _verified(

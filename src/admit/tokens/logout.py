@@ -9,7 +9,7 @@ from admit.errors import AudienceError, ClaimError, ExpiredTokenError
 from admit.jose import JWK, JWKSet, jws
 from admit.jose import claims as jose_claims
 from admit.jose.waive import Waive
-from admit.tokens import kinds, members, size
+from admit.tokens import carried, kinds, members, size
 
 TYP = "logout+jwt"
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
@@ -84,7 +84,7 @@ def sign(token: LogoutToken, key: JWK) -> str:
 
 
 def verify(
-    token: str | jws.UnverifiedJws,
+    token: str | bytes | jws.UnverifiedJws,
     key: JWK | JWKSet,
     *,
     issuer: str,
@@ -99,7 +99,9 @@ def verify(
 
     Raises:
         TokenError: a subclass for each rule.
+        ConfigError: an argument that cannot work, such as an empty audience.
     """
+    token = carried.as_text(token)
     policy = jose_claims.ClaimPolicy(
         issuer=issuer,
         audience=audience,

@@ -13,7 +13,7 @@ from admit.errors import ClaimError
 from admit.jose import JWK, JWKSet, jws
 from admit.jose import claims as jose_claims
 from admit.jose.waive import Waive
-from admit.tokens import kinds, members
+from admit.tokens import carried, kinds, members
 
 TYP = "secevent+jwt"
 LEEWAY = timedelta(seconds=30)
@@ -73,7 +73,7 @@ class SecurityEventToken:
 
 
 def verify(
-    token: str | jws.UnverifiedJws,
+    token: str | bytes | jws.UnverifiedJws,
     key: JWK | JWKSet,
     *,
     issuer: str,
@@ -87,7 +87,9 @@ def verify(
 
     Raises:
         TokenError: a subclass for each rule.
+        ConfigError: an argument that cannot work, such as an empty audience.
     """
+    token = carried.as_text(token)
     policy = jose_claims.ClaimPolicy(
         issuer=issuer,
         audience=audience,

@@ -18,6 +18,7 @@ from admit.errors import (
     InvalidKeyError,
     IssuerError,
     KeyNotFoundError,
+    MalformedTokenError,
     NotYetValidError,
     SignatureError,
     TokenTooLargeError,
@@ -242,6 +243,34 @@ def test_a_binding_is_shown_to_the_verifier() -> None:
     assert bound.confirmation == {"jkt": "abc"}
 
 
+def referring(named: Any, source_is: Any, *, source: str = "groups", iss: str = ISSUER) -> dict[str, Any]:
+    return {"iss": iss, "_claim_names": {"groups": named}, "_claim_sources": {source: source_is}}
+
+
+def test_octets_are_taken_for_the_token_that_they_are() -> None:
+    text = access.sign(token(), KEY)
+    for key in (KEYS, KEY):
+        found = access.verify(text.encode(), key, issuer=ISSUER, audience=API, now=NOW)
+        assert found == access.verify(text, key, issuer=ISSUER, audience=API, now=NOW)
+
+
+@pytest.mark.parametrize("odd", [b"\xff.\xff.", b"", b"a.b.c", None, 7, ["a"], bytearray(b"a.b.c")])
+def test_what_is_no_token_is_malformed(odd: Any) -> None:
+    with pytest.raises(MalformedTokenError):
+        access.verify(odd, KEYS, issuer=ISSUER, audience=API, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"audience": [API]}, {"audience": {API}}, {"issuer": [ISSUER]}, {"now": 10**400}, {"now": True}],
+)
+def test_an_argument_that_cannot_work_is_no_fault_of_the_token(changed: dict[str, Any]) -> None:
+    arguments: dict[str, Any] = {"issuer": ISSUER, "audience": API, "now": NOW}
+    assert access.verify(access.sign(token(), KEY), KEYS, **arguments)
+    with pytest.raises(ConfigError):
+        access.verify(access.sign(token(), KEY), KEYS, **(arguments | changed))
+
+
 class TestSize:
     """Contracts §1: 3,072 octets, groups by reference beyond, nothing cut, nothing over."""
 
@@ -267,6 +296,56 @@ class TestSize:
     def test_a_reference_given_stays_one(self) -> None:
         by_reference = token(groups=ByReference(f"{ISSUER}/userinfo"))
         assert verify(access.sign(by_reference, KEY)).groups == by_reference.groups
+
+    @pytest.mark.parametrize(
+        "endpoint",
+        [
+            "http://169.254.169.254/",
+            "http://id.example.com/userinfo",
+            "file:///etc/passwd",
+            "x",
+            "",
+            "https://",
+            "https:///userinfo",
+            "https://user@id.example.com/",
+            "https://id.example.com/ a",
+            "https://id.example.com/\r\nx: y",
+            "https://id.example.com/#f",
+            "https://id.example.com:x/",
+            "https://id.example.com\\@evil.example",
+            "https://id.example.com/" + "a" * 2_048,
+            7,
+            None,
+            ["https://id.example.com/userinfo"],
+        ],
+    )
+    def test_groups_are_never_at_what_is_no_https_url(self, endpoint: Any) -> None:
+        with pytest.raises(ClaimError) as caught:
+            access.read_groups(referring("groups", {"endpoint": endpoint}))
+        assert caught.value.claim == "groups"
+        assert str(endpoint) not in caught.value.detail or not endpoint or endpoint == "x"
+        if isinstance(endpoint, str):
+            with pytest.raises(ClaimError):
+                access.sign(token(groups=ByReference(endpoint)), KEY)
+
+    @pytest.mark.parametrize(
+        "endpoint",
+        [
+            "https://graph.example/users/1/groups?a=b",
+            "https://[2001:db8::1]:8443",
+            "http://127.0.0.1:8000/userinfo",
+        ],
+    )
+    def test_groups_are_at_an_https_url_or_below_the_issuer(self, endpoint: str) -> None:
+        claims = referring("groups", {"endpoint": endpoint}, iss="http://127.0.0.1:8000")
+        assert access.read_groups(claims) == ByReference(endpoint)
+
+    @pytest.mark.parametrize("named", [1, None, ["a"], {"a": 1}, True])
+    def test_a_source_is_named_by_a_string(self, named: Any) -> None:
+        for source in ("1", "None", "True", str(named)):
+            claims = referring(named, {"endpoint": "https://id.example.com/userinfo"}, source=source)
+            with pytest.raises(ClaimError):
+                access.read_groups(claims)
 
     def test_what_is_over_budget_even_so_is_not_signed(self) -> None:
         with pytest.raises(TokenTooLargeError):

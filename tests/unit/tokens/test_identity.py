@@ -12,6 +12,7 @@ from admit.errors import (
     ExpiredTokenError,
     InvalidKeyError,
     IssuerError,
+    MalformedTokenError,
     SignatureError,
     TokenTooLargeError,
     TokenTypeError,
@@ -46,7 +47,7 @@ def token(**changed: Any) -> IdToken:
     return replace(whole, **changed)
 
 
-def verify(text: str, **changed: Any) -> IdToken:
+def verify(text: str | bytes, **changed: Any) -> IdToken:
     arguments: dict[str, Any] = {
         "issuer": ISSUER,
         "audience": "spa",
@@ -169,3 +170,29 @@ def test_over_budget_or_with_a_status_key_it_is_not_signed() -> None:
         identity.sign(token(claims={"picture": "x" * 3_000}), KEY)
     with pytest.raises(InvalidKeyError):
         identity.sign(token(), STATUS)
+
+
+@pytest.mark.parametrize("shown", ["t\u00f6k", "\ud800", 7, b"octets"])
+def test_an_access_token_that_is_none_has_no_at_hash(shown: Any) -> None:
+    text = identity.sign(token(), KEY)
+    assert verify(text, access_token=ACCESS_TOKEN)
+    with pytest.raises(ClaimError) as caught:
+        verify(text, access_token=shown)
+    assert caught.value.claim == "at_hash"
+
+
+def test_octets_are_taken_for_the_token_that_they_are() -> None:
+    text = identity.sign(token(), KEY)
+    assert verify(text.encode(), access_token=ACCESS_TOKEN) == verify(text)
+    hint = identity.verify_hint(text.encode(), KEYS, issuer=ISSUER, audience="spa", now=NOW)
+    assert hint == verify(text)
+
+
+@pytest.mark.parametrize("odd", [b"\xff..", 7, None, ["a"]])
+def test_what_is_no_token_is_malformed(odd: Any) -> None:
+    with pytest.raises(MalformedTokenError):
+        verify(odd)
+    with pytest.raises(MalformedTokenError):
+        identity.verify_hint(
+            jws.parse(identity.sign(token(), KEY)), KEYS, issuer=ISSUER, audience="spa", now=NOW
+        )  # type: ignore[arg-type]  # wrong on purpose
