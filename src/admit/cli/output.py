@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import click
 
@@ -68,12 +68,18 @@ def fail(line: str, code: int) -> NoReturn:
 
 def read_octets(limit: int) -> bytes:
     """Standard input as it is, at most `limit` octets."""
-    return sys.stdin.buffer.read(limit)
+    return _standard_input().read(limit)
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        fail("standard input is closed", USAGE)
+    return sys.stdin.buffer
 
 
 def read_text(limit: int = -1, *, line: bool = False) -> str:
     """Standard input, at most `limit` octets or one line of it; UTF-8 whatever the locale says."""
-    stream = sys.stdin.buffer
+    stream = _standard_input()
     try:
         return (stream.readline(limit) if line else stream.read(limit)).decode("utf-8")
     except UnicodeDecodeError:
@@ -89,10 +95,11 @@ def colour(stream: Any = None) -> bool:
 @contextmanager
 def told_errors() -> Iterator[None]:
     """Admit's own errors, and the system's, as one line and an exit code; never a traceback."""
+    if sys.stdout is None:  # closed before the start: what is said goes nowhere
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # open until the end
     try:
         yield
-        if sys.stdout is not None:
-            sys.stdout.flush()  # what cannot be written is told here, not after the end
+        sys.stdout.flush()  # what cannot be written is told here, not after the end
     except ConfigError as error:
         fail(str(error), USAGE)
     except UnavailableError as error:

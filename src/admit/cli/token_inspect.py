@@ -90,7 +90,7 @@ def token_text(given: str | None) -> str:
     if given is not None and len(given) > 40 and given.count(".") >= 2 and not os.path.exists(given):
         text = given
     elif given is None or given == "-":
-        if sys.stdin.isatty():
+        if sys.stdin is not None and sys.stdin.isatty():
             click.echo("Paste the token, then press Enter and Ctrl-D.", err=True)
         text = read_text(_MAX)
     else:

@@ -155,6 +155,9 @@ def _object(reading: Reading, name: str, raw: bytes) -> Any:
         return strict_json.loads_object(raw)
     except MalformedTokenError as error:
         strict = error.detail
+    if len(raw) > MAX_JWE:
+        reading.refuse(f"{name} is too large to be read", "a limit of Admit's own")
+        return None
     twice: set[str] = set()
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -164,7 +167,7 @@ def _object(reading: Reading, name: str, raw: bytes) -> Any:
         return dict(pairs)
 
     try:
-        found = json.loads(raw.decode("utf-8"), object_pairs_hook=members) if len(raw) <= MAX_JWE else None
+        found = json.loads(raw.decode("utf-8"), object_pairs_hook=members)
     except UnicodeDecodeError:
         reading.refuse(f"{name} is not UTF-8", "RFC 7515 §5.2; RFC 8259 §8.1")
         return None

@@ -137,3 +137,14 @@ def test_the_next_command_that_is_told_works(tmp_path: Path) -> None:
         command = shlex.split(told.partition("next: ")[2])
         assert command[:2] == ["admit", "jwk"]
         assert run(*command[2:]).exit_code == 0
+
+
+@pytest.mark.threat("INF-log", off="admit.cli.output:harmless")
+def test_the_kid_of_another_cannot_draw_on_the_terminal(tmp_path: Path) -> None:
+    odd = JWK.generate("ES256").to_dict(private=True) | {"kid": "x\x1b]0;owned\x07\x1b[2J"}
+    for form, name in (("jwk", "a"), ("pem", "b")):
+        made = run("convert", "--form", form, "--out", str(tmp_path / name), given=json.dumps(odd).encode())
+        assert made.exit_code == 0
+        assert "key x\\u001b]0;owned\\u0007\\u001b[2J written" in made.output
+        assert "\x1b" not in made.output
+    assert JWK.load((tmp_path / "a").read_bytes()).kid == odd["kid"]

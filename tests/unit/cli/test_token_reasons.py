@@ -150,6 +150,67 @@ def test_the_key_set_says_why_it_has_no_key_for_the_token(key_set: Callable[...,
     assert clause == "RFC 8725 §3.1"
 
 
+def test_a_key_of_the_set_that_cannot_verify_says_why(key_set: Callable[..., str]) -> None:
+    rsa = JWK.generate("RS256", kid="r")
+    own = rsa.public().to_dict()
+    bare = {name: value for name, value in own.items() if name != "alg"}
+    other = {name: value for name, value in JWK.generate("RS256", kid="r").to_dict().items() if name != "alg"}
+    signed = jws.sign(json.dumps(GOOD).encode(), rsa)
+    several = ("several keys of the set have that kid", "RFC 7517 §4.5")
+    private = (
+        "the set's key of that kid is published with its private part, so it is not used",
+        "RFC 7517 §9.2",
+    )
+    sealing = ("the set's key of that kid is for encryption (RSA-OAEP)", "RFC 7517 §4.4")
+    for keys, options, why in (
+        ([own | {"alg": "RSA-OAEP"}], (), sealing),
+        ([own | {"alg": "RSA-OAEP", "use": "enc"}], (), sealing),
+        ([rsa.to_dict(private=True)], (), private),
+        ([JWK.generate("HS256", kid="r").to_dict(private=True)], (), private),
+        ([bare, other], ("--alg", "RS256"), several),
+        ([own, own | {"n": other["n"]}], (), several),
+        ([own, rsa.to_dict(private=True), own | {"n": other["n"]}], (), several),
+    ):
+        assert reasons(signed, "--jwks", key_set(*keys), *options) == [why]
+    ((told, clause),) = reasons(signed, "--jwks", key_set(bare, other))
+    assert "names no algorithm" in told
+    assert "give --alg" in clause
+    assert reasons(signed, "--jwks", key_set(own, rsa.to_dict(private=True))) == []
+    assert reasons(signed, "--jwks", key_set(bare), "--alg", "RS256") == []
+
+
+@pytest.mark.parametrize("name", ["exp", "auth_time"])
+@pytest.mark.parametrize(
+    "number", ["1" * 400, "-" + "1" * 400, "1" * 5_000, "1e999", "1.5e308", "18446744073709551616"]
+)
+def test_a_number_of_any_size_ends_in_an_exit_code(tmp_path: Path, name: str, number: str) -> None:
+    text = token(f'{{"{name}":{number}}}'.encode())
+    (tmp_path / "key").write_bytes(KEY.public().to_pem())
+    assert reasons(text) or number == "1.5e308"
+    shown = inspect(text)
+    assert shown.exception is None or isinstance(shown.exception, SystemExit)
+    assert "(no time)" in shown.stdout or number == "1" * 5_000
+    verify = ["token", "verify", "--key", str(tmp_path / "key"), "--any-issuer", "--any-audience"]
+    refused = CliRunner().invoke(main, verify, input=text)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("admit: refused: ")
+
+
+@pytest.mark.threat("INF-size")
+def test_doubled_members_are_found_in_time_that_grows_with_them() -> None:
+    def spent(count: int) -> float:
+        text = token(b"{" + b",".join(b'"%x":1' % n for n in range(count)) + b',"0":2}')
+        least = 9.0
+        for _ in range(3):
+            start = time.process_time()
+            found = read(text)
+            least = min(least, time.process_time() - start)
+        assert any('member twice: "0"' in one.text for one in found.reasons)
+        return least
+
+    assert spent(16_000) < 24 * spent(2_000)
+
+
 def test_an_rsa_key_without_alg_asks_for_it(key_set: Callable[..., str], tmp_path: Path) -> None:
     rsa = JWK.generate("RS256")
     bare = {name: value for name, value in rsa.public().to_dict().items() if name != "alg"}

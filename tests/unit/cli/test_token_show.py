@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -145,3 +145,55 @@ async def test_every_claim_that_our_issuer_writes_has_words(browser: Browser) ->
         assert said.keys() <= CLAIMS.keys()
         assert header.keys() <= HEADER.keys()
         assert token_show.meaning("alg", header["alg"], HEADER) in ALGS.values()
+
+
+@pytest.fixture
+def tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The clock on the wall in Tokyo."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("tokyo")
+def test_the_last_hours_of_the_calendar_are_no_time_where_they_are_over() -> None:
+    assert token_show.moment(253_402_300_799, 0) == "253402300799 (no time)"
+    assert token_show.moment(253_402_300_799.9, 0) == "253402300799.9 (no time)"
+    assert token_show.moment(253_402_300_799 - 9 * 3_600, 0).startswith("9999-12-31 23:59:59 JST, in ")
+
+
+@pytest.mark.parametrize("sign", ["a", "爱", "e\u0301"])
+def test_a_text_is_cut_in_one_pass_however_long(monkeypatch: pytest.MonkeyPatch, sign: str) -> None:
+    looked_at = 0
+    count = token_show.cells
+
+    def counted(text: str) -> int:
+        nonlocal looked_at
+        looked_at += len(text)
+        return count(text)
+
+    monkeypatch.setattr(token_show, "cells", counted)
+    text = sign * 12_000
+    kept = token_show.fitted(text, 60)
+    assert looked_at < 2 * len(text)
+    assert count(kept) in (59, 60)
+    assert kept[:-1] == text[: len(kept) - 1]
+    assert kept.endswith("…")
+    assert token_show.fitted(sign * 30, 60) == sign * 30
+    assert token_show.fitted("abc", 1) == token_show.fitted("爱爱", 2)[-1] == "…"
+
+
+def test_a_token_that_nobody_signed_is_not_called_signed() -> None:
+    head, body, signature = TOKEN.split(".")
+    for text in (
+        f"eyJhbGciOiJub25lIn0.{body}.",
+        f"eyJhbGciOiJOb05FIn0.{body}.{signature}",
+        f"{head}.{body}.",
+    ):
+        told = CliRunner().invoke(main, ["token", "inspect"], input=text)
+        assert "Not signed, not encrypted: anyone can have written it" in told.stdout
+        assert "  Signed" not in told.stdout
+        assert told.exit_code == 1
+    assert "  Signed, not encrypted" in CliRunner().invoke(main, ["token", "inspect"], input=TOKEN).stdout

@@ -53,6 +53,20 @@ def test_what_is_signed_is_verified_and_printed_as_json(key: str) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('1,"x":2', '1,"x":2'), ('1,"v":2', '1,"v":2'), ("1}", "1}"), ("1 2", "1 2"), ("[1],[2]", "[1],[2]"), ("", ""),
+        ("1", 1), (" 1 ", 1), ('{"x":2}', {"x": 2}), ("[1,2]", [1, 2]), ('"1"', "1"), ("null", None), ("true", True),
+    ],
+)  # fmt: skip
+def test_a_claim_is_one_json_value_or_text(key: str, text: str, value: object) -> None:
+    signed = run("sign", "--key", key, *NAMED, "--claim", f"note={text}")
+    said = json.loads(run("verify", "--key", key, *NAMED, stdin=signed.stdout).stdout)
+    assert said.keys() - {"iss", "aud", "iat", "exp"} <= {"note"}
+    assert said.get("note") == value
+
+
 def test_claims_come_from_a_file_or_standard_input_and_from_flags(key: str, tmp_path: Path) -> None:
     claims = {"iss": ISS, "aud": [AUD, "other"], "sub": "alice"}
     (tmp_path / "claims.json").write_text(json.dumps(claims))
