@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Row: TypeAlias = "JwsAlg | JweAlg"
 
 _LONE = re.compile("[\ud800-\udfff]")  # half a character, which UTF-8 cannot say
+RSA_SIZES = (2048, 3072, 4096)
+"""Bits that new RSA keys can have, NIST SP 800-57 Part 1 §5.6.1."""
 MAX_KID = 128
 """Characters of a `kid`; it is a dictionary key and nothing else."""
 _OPERATIONS = frozenset(
@@ -57,6 +59,16 @@ def check_suits(key_material: KeyMaterial, row: Row) -> None:
         raise InvalidKeyError("the key is too small for its algorithm")
     if not isinstance(row, JwsAlg) and row.bits and key_material.bits != row.bits:
         raise InvalidKeyError("the key has not the size of its algorithm")
+
+
+def check_bits(row: Row, bits: int) -> None:
+    """Refuse a size that no new key should have: only those of RSA can be chosen, and what is slower protects nobody.
+
+    Raises:
+        InvalidKeyError: another type of key, or another size.
+    """
+    if row.kty != "RSA" or not isinstance(bits, int) or bits not in RSA_SIZES:
+        raise InvalidKeyError("bits is 2048, 3072 or 4096, of an RSA key")
 
 
 def check_purpose(use: str | None, key_ops: frozenset[str] | None, *, signs: bool = True) -> None:

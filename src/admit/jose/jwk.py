@@ -1,6 +1,7 @@
 """A key with exactly one algorithm, RFC 7517. The key decides how a token is checked; a token never does."""
 
 from collections.abc import Mapping
+from os import urandom
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
@@ -113,23 +114,35 @@ class JWK:
         put(self, "headers", {})
 
     @classmethod
-    def generate(cls, alg: str, *, crv: str | None = None, kid: str | None = None) -> "JWK":
-        """A new key from the system's random source. RSA keys have 2048 bits, symmetric ones what `alg` asks for.
+    def generate(
+        cls, alg: str, *, crv: str | None = None, kid: str | None = None, bits: int | None = None
+    ) -> "JWK":
+        """A new key from the system's random source. Symmetric ones have the size that `alg` asks for.
 
         `crv` is for algorithms of several curves: without it `EdDSA` makes an Ed25519 key and `ECDH-ES` one of
-        P-256. `kid` defaults to the thumbprint, RFC 7638 §1.
+        P-256. `bits` is for RSA: 2048, which is what it is without, 3072 or 4096. `kid` defaults to the thumbprint,
+        RFC 7638 §1; of a symmetric key to a random name, since its thumbprint tells of the secret (RFC 7638 §7).
 
         Raises:
-            InvalidKeyError: `alg` is unknown, takes no such curve, or does not say what key it wants (`dir`, PBES2).
+            InvalidKeyError: `alg` is unknown, takes no such curve or size, or does not say what key it wants (`dir`,
+                PBES2).
         """
-        row = next((one for one in binding.rows_of(alg) if crv is None or crv in one.curves), None)
-        if row is None:
+        rows = binding.rows_of(alg)
+        if crv is not None:
+            rows = [one for one in rows if isinstance(crv, str) and crv in one.curves]
+        if not rows:
             raise InvalidKeyError("alg is not supported, or not with that curve")
-        bits = row.min_bits if isinstance(row, JwsAlg) else row.bits or row.min_bits
+        row = rows[0]
         if row.kty == "oct" and (alg == "dir" or row.curves):
             raise InvalidKeyError("alg does not say which key it wants")
-        fresh = material.KEY_TYPES[row.kty].generate(crv or min(row.curves, default=None), bits)
-        return cls(fresh, row, kid=_thumbprint(fresh) if kid is None else kid)
+        size = row.min_bits if isinstance(row, JwsAlg) else row.bits or row.min_bits
+        if bits is not None:
+            binding.check_bits(row, bits)
+            size = bits
+        fresh = material.KEY_TYPES[row.kty].generate(crv or min(row.curves, default=None), size)
+        if kid is None:
+            kid = _random_name() if row.kty == "oct" else _thumbprint(fresh)
+        return cls(fresh, row, kid=kid)
 
     @classmethod
     def secret(cls, raw: bytes, alg: str, *, kid: str | None = None) -> "JWK":
@@ -226,9 +239,11 @@ class JWK:
         """The members of this key as a JWK, RFC 7517 §4; the secret ones only with `private=True`.
 
         Raises:
-            InvalidKeyError: the private form of a public key, or the public form of a symmetric one.
+            InvalidKeyError: the private form of a public key or of a password, or the public form of a symmetric one.
         """
         whole = self._material
+        if whole.crv == octet.PASSWORD:  # as a JWK it would be an `oct` key, and it is no key
+            raise InvalidKeyError("a password has no form as a JWK")
         if private and not self.is_private:
             raise InvalidKeyError("a public key has no private form")
         members: dict[str, Any] = dict(whole.public_members if not private else {})
@@ -250,7 +265,7 @@ class JWK:
         """The private JWK as JSON; `JWK.load` reads it back. Seal it before it is stored.
 
         Raises:
-            InvalidKeyError: the key is public.
+            InvalidKeyError: the key is public, or a password.
         """
         return json.dumps_object(self.to_dict(private=True))
 
@@ -311,6 +326,11 @@ def _optional_text(members: Mapping[str, Any], name: str) -> str | None:
     if not isinstance(value, str):
         raise InvalidKeyError(f"{name} is not a string")
     return value
+
+
+def _random_name() -> str:
+    """A `kid` that tells nothing of its key."""
+    return base64url.encode(urandom(16)).decode("ascii")
 
 
 def _thumbprint(found: KeyMaterial) -> str:

@@ -15,6 +15,7 @@ from admit.jose.binding import FOR_WRAPPING
 from admit.jose.jwk import JWK
 from admit.jose.material import PRIVATE_MEMBERS
 
+_OKP_ALGS = ("EdDSA", "Ed25519", "Ed448")
 _AGREEMENT_CURVES = ("X25519", "X448")
 MAX_KEYS = 100
 MAX_SIZE = 262_144
@@ -42,7 +43,10 @@ class JWKSet:
         Raises:
             InvalidKeyError: two keys share a `kid`, private and public keys are mixed, or more than 100.
         """
-        own = tuple(keys)
+        try:
+            own = tuple(keys)
+        except TypeError:
+            raise InvalidKeyError("a key set holds JWKs") from None
         if not all(isinstance(key, JWK) for key in own):
             raise InvalidKeyError("a key set holds JWKs")
         kids = [key.kid for key in own if key.kid is not None]
@@ -88,6 +92,7 @@ class JWKSet:
         use: Literal["sig", "enc"] = "sig",
         rsa_alg: str | None = None,
         ecdh_alg: str = "ECDH-ES",
+        okp_alg: str = "EdDSA",
     ) -> "JWKSet":
         """Read a set that another publishes, as RFC 7517 §5 says: what cannot be used is passed over.
 
@@ -96,13 +101,16 @@ class JWKSet:
         unless its curve is made for agreements (X25519, X448).
         Keys with secret or private members are never taken and set `private_seen`. Of several keys with one
         `kid` and one `alg` none is taken, unless they are the same key. RSA keys without `alg` get `rsa_alg`,
-        or are passed over; keys of a curve without `alg` that are to encrypt with get `ecdh_alg`. The result may be
-        empty: then keep the set you have.
+        or are passed over; keys of a curve without `alg` that are to encrypt with get `ecdh_alg`. Ed25519 and Ed448
+        keys without `alg` get `okp_alg`: `Ed25519` for an issuer whose tokens have RFC 9864's name; a key of another
+        curve than that name's gets `EdDSA`. The result may be empty: then keep the set you have.
 
         Raises:
             InvalidKeyError: not a key set at all, more than 256 KiB, or more than 100 keys.
-            ConfigError: `use` is neither.
+            ConfigError: `use` is neither, or `okp_alg` no algorithm of these curves.
         """
+        if okp_alg not in _OKP_ALGS:
+            raise ConfigError('okp_alg is "EdDSA", "Ed25519" or "Ed448"')
         if use not in ("sig", "enc"):
             raise ConfigError('use is "sig" or "enc"')
         taken: dict[tuple[str | None, str, str], JWK] = {}
@@ -114,7 +122,7 @@ class JWKSet:
                 private_seen = True
                 continue
             try:
-                key = JWK.load(entry, alg=_assumed(entry, use, rsa_alg, ecdh_alg))
+                key = JWK.load(entry, alg=_assumed(entry, use, rsa_alg, ecdh_alg, okp_alg))
             except InvalidKeyError:
                 continue
             if (key.verifier if use == "sig" else key.wrapper) is not None:
@@ -139,10 +147,14 @@ class JWKSet:
             KeyNotFoundError: the `kid` is unknown, or there is none and not exactly one key has the `alg`.
             AlgorithmError: the `kid` is known, for another algorithm: fetching the keys again would not help.
         """
-        key: JWK | None = self._by_id.get((kid, alg))
-        if key is not None:
-            return key
-        if kid is not None and kid in self._kids:
+        try:
+            key: JWK | None = self._by_id.get((kid, alg))
+            if key is not None:
+                return key
+            known = kid is not None and kid in self._kids
+        except TypeError:  # a list, say, which names no key
+            known = False
+        if known:
             raise AlgorithmError("alg is not that of the key named by kid")
         raise KeyNotFoundError("no key of that kid and alg")
 
@@ -176,11 +188,15 @@ class JWKSet:
         return self
 
 
-def _assumed(entry: Mapping[str, Any], use: str, rsa_alg: str | None, ecdh_alg: str) -> str | None:
+def _assumed(
+    entry: Mapping[str, Any], use: str, rsa_alg: str | None, ecdh_alg: str, okp_alg: str
+) -> str | None:
     """The algorithm of a published key that names none; None where its curve says it, or nothing does."""
     if "alg" in entry:
         return None
     if use == "sig":
+        if entry.get("kty") == "OKP":
+            return okp_alg if entry.get("crv") == okp_alg else None
         return rsa_alg if entry.get("kty") == "RSA" else None
     if entry.get("crv") not in _AGREEMENT_CURVES and not _says_encryption(entry):
         return None

@@ -23,11 +23,47 @@ def b64(octets: bytes) -> str:
 
 
 @pytest.mark.rfc("7638", "1")
+@pytest.mark.rfc("7638", "7")
+@pytest.mark.parametrize("alg", ["HS256", "A256KW", "A128GCM"])
+def test_the_name_of_a_generated_secret_tells_nothing_of_it(alg: str) -> None:
+    key = JWK.generate(alg)
+    assert key.kid is not None
+    assert len(base64.urlsafe_b64decode(key.kid + "==")) == 16
+    assert key.kid not in key.thumbprint()
+    assert JWK.load(key.to_private_bytes()) == key
+    assert JWK.generate(alg).kid != key.kid
+
+
+def test_rsa_keys_can_be_made_of_three_sizes() -> None:
+    modulus = JWK.generate("PS256", bits=3072).to_dict()["n"]
+    assert len(base64.urlsafe_b64decode(modulus)) * 8 == 3072
+    for alg, bits in (("RS256", 1024), ("RS256", 2056), ("RS256", 8192), ("RS256", "3072"), ("RS256", [])):
+        with pytest.raises(InvalidKeyError):
+            JWK.generate(alg, bits=bits)  # type: ignore[arg-type]  # wrong on purpose
+    for alg in ("ES256", "HS256", "EdDSA", "A256KW"):
+        with pytest.raises(InvalidKeyError):
+            JWK.generate(alg, bits=2048)
+
+
+@pytest.mark.parametrize("crv", [[], {}, 5, "", "P-384"], ids=repr)
+def test_a_curve_that_is_none_makes_no_key(crv: object) -> None:
+    with pytest.raises(InvalidKeyError):
+        JWK.generate("ES256", crv=crv)  # type: ignore[arg-type]  # wrong on purpose
+    assert JWK.generate("ES256", crv="P-256").alg == "ES256"
+
+
+def test_a_password_is_written_nowhere() -> None:
+    password = JWK.password(b"correct horse battery staple", "PBES2-HS256+A128KW")
+    for refused in (password.to_private_bytes, lambda: password.to_dict(private=True), password.to_dict):
+        with pytest.raises(InvalidKeyError):
+            refused()
+
+
 @pytest.mark.parametrize("alg", JWS_ALGS)
 def test_a_generated_key_is_named_by_its_thumbprint_and_survives_a_round_trip(alg: str) -> None:
     key = KEYS[alg]
     assert key.alg == alg
-    assert key.kid == key.thumbprint()
+    assert key.kid == key.thumbprint() or key.kty == "oct"
     again = JWK.load(key.to_private_bytes())
     assert again == key
     assert hash(again) == hash(key)
@@ -216,6 +252,9 @@ def test_rsa_private_members_are_checked_and_may_be_d_alone() -> None:
     members = KEYS["RS256"].to_dict(private=True)
     short = {name: value for name, value in members.items() if name not in {"p", "q", "dp", "dq", "qi"}}
     assert JWK.load(short) == KEYS["RS256"]
+    huge = base64.urlsafe_b64encode(b"\xff" * 1024).decode().rstrip("=")
+    with pytest.raises(InvalidKeyError, match="4096"):
+        JWK.load({**short, "n": huge, "d": huge})  # at once: to see what is wrong with it would take seconds
     wrong = [
         {**short, "p": members["p"]},
         {name: value for name, value in members.items() if name != "d"},

@@ -122,6 +122,36 @@ def test_published_rsa_keys_without_alg_take_the_one_given() -> None:
     assert len(JWKSet.load_foreign(published(without(RSA, alg="RSA-OAEP")), rsa_alg="RS256")) == 0
 
 
+@pytest.mark.rfc("9864", "2.2")
+def test_published_ed25519_keys_without_alg_take_the_name_given() -> None:
+    ed448 = KEYS["Ed448"].public()
+    text = published(without(OKP, "alg"), without(ed448, "alg"))
+    token = jws.sign(b"x", KEYS["Ed25519"])
+    assert {key.alg for key in JWKSet.load_foreign(text)} == {"EdDSA"}
+    with pytest.raises(AlgorithmError):
+        jws.verify(token, JWKSet.load_foreign(text))
+    keys = JWKSet.load_foreign(text, okp_alg="Ed25519")
+    assert jws.verify(token, keys).payload == b"x"
+    assert [key.alg for key in keys] == ["Ed25519", "EdDSA"]
+    own = JWKSet.load_foreign(published(without(OKP, alg="EdDSA")), okp_alg="Ed25519")
+    assert [key.alg for key in own] == ["EdDSA"]
+    for odd in ("ES256", "", None, []):
+        with pytest.raises(ConfigError):
+            JWKSet.load_foreign(text, okp_alg=odd)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize("odd", [None, 5, [None], [[]], "key"], ids=repr)
+def test_a_set_of_something_else_is_no_set(odd: object) -> None:
+    with pytest.raises(InvalidKeyError):
+        JWKSet(odd)  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize(("kid", "alg"), [([], "ES256"), ({}, "ES256"), (None, []), (EC.kid, []), (7, 7)])
+def test_what_is_no_name_finds_nothing(kid: object, alg: object) -> None:
+    with pytest.raises(KeyNotFoundError):
+        JWKSet([EC]).find(kid, alg)  # type: ignore[arg-type]  # wrong on purpose
+
+
 ECDH, X25519 = (JWK.generate("ECDH-ES", crv=crv).public() for crv in ("P-256", "X25519"))
 OAEP = JWK.load(without(RSA, alg="RSA-OAEP-256", kid="oaep"))
 
