@@ -47,7 +47,7 @@ ODD_CLAIMS: dict[str, list[Any]] = {
         -1,
         1e300,
     ],
-    "iat": [int(NOW), NOW, int(NOW) + 30, int(NOW) + 31, -1, False, None],
+    "iat": [int(NOW), NOW, int(NOW) - 61, int(NOW) - 91, int(NOW) + 30, int(NOW) + 31, -1, False, None],
     "nbf": [int(NOW), int(NOW) + 31, NOW, "x"],
     "sub": ["alice", 7, None, ["alice"]],
     "jti": ["j", 7, None],
