@@ -6,13 +6,18 @@ certificates that are odd but whole, which under `-W error` is one more thing th
 
 import warnings
 from collections.abc import Callable
-from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from admit.errors import InvalidKeyError
 
 T = TypeVar("T")
-_filters = Lock()  # warning filters belong to the whole process: two that put them back must not cross
+_SILENT = (
+    "ignore",
+    None,
+    UserWarning,
+    None,
+    0,
+)  # the form of `warnings.simplefilter`; theirs are UserWarnings
 
 
 def parse(parser: Callable[[bytes], T], raw: bytes, refusal: str) -> T:
@@ -21,9 +26,13 @@ def parse(parser: Callable[[bytes], T], raw: bytes, refusal: str) -> T:
     Raises:
         InvalidKeyError: whatever it raised; with `refusal`, and nothing of what the parser said.
     """
-    with _filters, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return parser(raw)
-        except Exception:
-            raise InvalidKeyError(refusal) from None
+    # Not `catch_warnings`: it puts back what the whole process had, and two threads that cross would leave the
+    # program's own warnings off for good. One filter goes in and the like of it comes out, of the same list.
+    filters = cast("list[Any]", warnings.filters)
+    filters.insert(0, _SILENT)
+    try:
+        return parser(raw)
+    except Exception:
+        raise InvalidKeyError(refusal) from None
+    finally:
+        filters.remove(_SILENT)

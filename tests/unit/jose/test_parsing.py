@@ -36,7 +36,7 @@ def pem(kind: str, der: bytes) -> bytes:
     return f"-----BEGIN {kind}-----\n{base64.b64encode(der).decode()}\n-----END {kind}-----\n".encode()
 
 
-def certified(der: bytes) -> dict:
+def certified(der: bytes) -> dict[str, object]:
     return {**EC.public().to_dict(), "x5c": [base64.b64encode(der).decode()]}
 
 
