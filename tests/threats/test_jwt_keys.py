@@ -299,7 +299,7 @@ def test_a_key_in_the_token_is_not_used() -> None:
 
 
 @pytest.mark.threat("JWT-header-trust", off="admit.jose.header:check_kid")
-@pytest.mark.parametrize("kid", ["k" * 129, "k" * 9000, 7, ["a"], {"a": 1}, None, True])
+@pytest.mark.parametrize("kid", ["k" * 129, "k" * 5000, 7, ["a"], {"a": 1}, None, True])
 def test_a_kid_is_a_short_string(kid: Any) -> None:
     with pytest.raises(TokenError):
         reads(
