@@ -61,7 +61,8 @@ def check_shown(*, secret: bool, named: bool) -> None:
 @jwk.command(short_help="Make a private key for an algorithm.")
 @click.argument("alg")
 @click.option("--crv", help="The curve, for algorithms of several: EdDSA, ECDH-ES.")
-@click.option("--kid", help="Its id; the thumbprint unless you say otherwise.")
+@click.option("--bits", type=int, help="The size of an RSA key: 2048, 3072 or 4096.  [default: 2048]")
+@click.option("--kid", help="Its id; the thumbprint, or of a secret a random name, unless you say otherwise.")
 @click.option("--use", is_flag=True, help="Write `use` too (sig or enc).")
 @click.option("--form", type=_FORMS, default="jwk", show_default=True)
 @click.option(
@@ -69,17 +70,19 @@ def check_shown(*, secret: bool, named: bool) -> None:
 )
 @_show
 def generate(
-    alg: str, crv: str | None, kid: str | None, use: bool, form: str, out: Path | None, show_private: bool
-) -> None:
+    alg: str, crv: str | None, bits: int | None, kid: str | None, use: bool, form: str, out: Path | None,
+    show_private: bool,
+) -> None:  # fmt: skip
     """Make a private key for ALG: ES256 to sign with, or RS256, Ed25519, HS256, ML-DSA-65, ECDH-ES, A256KW.
 
     \b
     admit jwk generate ES256 --out key.json
     admit jwk generate ECDH-ES --crv X25519 --out box.json
+    admit jwk generate PS256 --bits 3072 --out rsa.json
     """
     with told_errors():
         _check_alg(alg)
-        key = _made(lambda: JWK.generate(alg, crv=crv, kid=kid))
+        key = _made(lambda: JWK.generate(alg, crv=crv, kid=kid, bits=bits))
         if use:
             key = JWK.load(key.to_dict(private=True) | {"use": "sig" if key.signer else "enc"})
         _file(out, _written(key, form, private=True), secret=True, shown=show_private)

@@ -56,6 +56,7 @@ _CLAUSES: dict[type[AdmitError], str] = {
 }
 _KEY_CLAUSES = (
     ("too small", "RFC 7518 §3.2, §3.3; RFC 8725 §3.5"),
+    ("bits is", "RFC 7518 §3.3, §4.2"),
     ("RSA keys have", "RFC 7518 §3.3, §4.2; RFC 8725 §3.5"),
     ("can be broken", "RFC 8725 §3.5"),
     ("the secret", "RFC 8725 §3.1, §3.5"),

@@ -27,6 +27,15 @@ def test_a_key_is_made_for_an_algorithm(alg: str) -> None:
     assert key.use == ("sig" if key.signer else "enc")
 
 
+def test_an_rsa_key_has_the_size_that_is_asked_for() -> None:
+    made = JWK.load(run("generate", "RS256", "--bits", "3072").stdout_bytes)
+    assert made.signature_size == 3072 // 8
+    for args in (("RS256", "--bits", "1024"), ("RS256", "--bits", "3000"), ("ES256", "--bits", "2048"),
+                 ("HS256", "--bits", "4096"), ("RS256", "--bits", "many")):  # fmt: skip
+        refused = run("generate", *args)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+
+
 @pytest.mark.parametrize("args", [("none",), ("ES256", "--crv", "P-384"), ("dir",), ("PBES2-HS256+A128KW",)])
 def test_an_algorithm_without_a_key_of_its_own_makes_none(args: tuple[str, ...]) -> None:
     refused = run("generate", *args)
