@@ -20,7 +20,7 @@ from admit.errors import (
     KeyNotFoundError,
     MalformedTokenError,
 )
-from admit.jose import base64url, json
+from admit.jose import base64url, json, jws
 from admit.jose import header as rules
 from admit.jose.content import CONTENT_ALGS, ContentAlg
 from admit.jose.jwk import JWK
@@ -135,9 +135,12 @@ def own_header(
 def encode_header(members: Mapping[str, Any]) -> bytes:
     """An encoded protected header."""
     try:
-        return base64url.encode(json.dumps_object(members))
+        written = json.dumps_object(members)
     except ValueError:
         raise MalformedTokenError("the header is not JSON") from None
+    if len(written) > jws.MAX_HEADER:
+        raise MalformedTokenError("the header is too large")
+    return base64url.encode(written)
 
 
 def decrypt(
@@ -167,7 +170,7 @@ def decrypt(
     parts = token.split(b".")
     if len(parts) != 5:
         raise MalformedTokenError("not five parts")
-    members = json.loads_object(base64url.decode(parts[0]))
+    members = jws.read_header(parts[0])
     encrypted_key, iv, ciphertext, tag = (base64url.decode(part) for part in parts[1:])
     row = check_header(members, enc)
     chosen = choose_key(members, key)

@@ -14,7 +14,7 @@ from admit.errors import (
     KeyNotFoundError,
     MalformedTokenError,
 )
-from admit.jose import base64url, json, jwe
+from admit.jose import base64url, json, jwe, jws
 from admit.jose import header as rules
 from admit.jose.content import ContentAlg
 from admit.jose.jwe import DEFAULT_ENC, MAX_PLAINTEXT
@@ -158,7 +158,7 @@ def decrypt_json(
     head = _encoded(members, "protected", required=False)
     if "protected" in members and not head:
         raise MalformedTokenError("an empty protected header is left out")
-    protected = json.loads_object(base64url.decode(head)) if head else {}
+    protected = jws.read_header(head) if head else {}
     iv, ciphertext, tag = (base64url.decode(_encoded(members, name)) for name in ("iv", "ciphertext", "tag"))
     aad = base64url.decode(_encoded(members, "aad")) if "aad" in members else None
     shared = _object(members, "unprotected")

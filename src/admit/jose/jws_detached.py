@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from admit.errors import InvalidKeyError, MalformedTokenError
-from admit.jose import base64url, json, jws
+from admit.jose import base64url, jws
 from admit.jose import header as rules
 from admit.jose.jwk import JWK
 from admit.jose.jwks import JWKSet
@@ -52,7 +52,7 @@ def verify_detached(
         raise MalformedTokenError("the payload is not where it was said to be")
     octets = middle if payload is None else payload
     jws.check_octets(octets)
-    members = json.loads_object(base64url.decode(head))
+    members = jws.read_header(head)
     rules.check_header(members, unencoded=unencoded)
     chosen = jws.choose_key(members, key)
     body = octets if unencoded else base64url.encode(octets)

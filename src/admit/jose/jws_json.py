@@ -130,6 +130,8 @@ def _sign(payload: bytes, signer: Signer, unencoded: bool) -> dict[str, Any]:
         json.dumps_object(unprotected)
     except ValueError:
         raise MalformedTokenError("the header is not JSON") from None
+    if len(head) > base64url.encoded_length(jws.MAX_HEADER):
+        raise MalformedTokenError("the header is too large")
     body = payload if unencoded else base64url.encode(payload)
     signature = base64url.encode(key.signer(head + b"." + body)).decode("ascii")
     result: dict[str, Any] = {"protected": head.decode("ascii")} if protected else {}
@@ -255,7 +257,7 @@ def _read(entry: Any, unencoded: bool) -> tuple[dict[str, Any], dict[str, Any], 
     if "protected" in entry and not head:
         raise MalformedTokenError("an empty protected header is left out")
     raw = head.encode()
-    protected = json.loads_object(base64url.decode(raw)) if head else {}
+    protected = jws.read_header(raw) if head else {}
     if protected.keys() & unprotected.keys():
         raise MalformedTokenError("a member stands in both headers")
     if unprotected.keys() & {"crit", "b64"}:

@@ -418,6 +418,8 @@ def test_one_key_is_tried_with_few_recipients() -> None:
         lambda key: encrypt_json(TEXT, None),
         lambda key: encrypt_json(TEXT, [None, None]),
         lambda key: encrypt_json(b"x" * 500_000, key),
+        lambda key: encrypt_json(TEXT, key, protected={"x": "y" * 9_000}),
+        lambda key: jwe.encrypt(TEXT, key, header={"x": "y" * 9_000}),
         lambda key: decrypt_json({}, key, max_plaintext=True),
     ],
 )

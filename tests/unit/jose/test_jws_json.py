@@ -223,6 +223,7 @@ def test_a_strangers_odd_signature_keeps_nobody_from_reading_ours() -> None:
         lambda key: sign_json(PAYLOAD, Signer(key, unprotected="x")),
         lambda key: sign_json(PAYLOAD, Signer(key, typ=5)),
         lambda key: sign_json(b"x" * 300_000, key),
+        lambda key: sign_json(PAYLOAD, Signer(key, protected={"x": "y" * 9_000})),
     ],
 )
 def test_what_could_not_be_read_back_is_not_signed(call: Callable[[JWK], object]) -> None:
