@@ -19,7 +19,7 @@ from tests.system.faults.fault import BOUND, POLL, Fault
 from tests.system.faults.journal import FORBIDDEN, Tally
 from tests.system.faults.rig import Rig
 
-AT_ONCE = 6 * (os.cpu_count() or 1)
+AT_ONCE = 4 * (os.cpu_count() or 1)
 """Deployments at a time. One round takes a tenth of a processor: more of them make the machine late."""
 PIECE = 300.0
 """Seconds that one process is busy: so they end at about the same time."""
