@@ -13,6 +13,7 @@ GIVEN = {
         "ADMIT_TIER",
         "ADMIT_REQUIRE",
         "ADMIT_ROUNDS",
+        "ADMIT_FAULT",
         "ADMIT_SEED",
         "ADMIT_POSTGRES_BIN",
         "ADMIT_CHROMIUM",

@@ -8,7 +8,8 @@ from typing import Any
 from tests.plugins.rounds import TIER
 from tests.system.faults.journal import Terms
 
-BOUND, POLL = (2.0, 0.5) if TIER == "soak" else (1.4, 0.35)
+BOUND, POLL = (3.0, 0.5) if TIER == "soak" else (1.4, 0.35)
+"""In a soak the two are to one another as the defaults are (30 s, 5 s)."""
 EVERY = 0.03 if TIER == "soak" else 0.005
 """Seconds between two accesses by one token at one verifier. In a soak many rigs share the machine."""
 TERMS = Terms(bound=BOUND, poll=POLL, round=0.35, recover=max(0.5, BOUND / 3) + 2 * POLL + 0.35)
