@@ -28,25 +28,30 @@ class Clocks:
         self.wall_off = self.boot_off = 0.0
         self.stands_at: float | None = None
         self.looks = threading.local()
+        self._turning = threading.Lock()
 
     def wall(self) -> float:
         return time.time() + self.wall_off
 
     def boot(self) -> float:
-        true = boottime()
-        self.looks.last = true
-        return self.stands_at if self.stands_at is not None else true + self.boot_off
+        with (
+            self._turning
+        ):  # else one that was looked at while it is stopped would have gone back by a little
+            true = boottime()
+            self.looks.last = true
+            return self.stands_at if self.stands_at is not None else true + self.boot_off
 
     def turn(
         self, *, wall: float | None = None, boot: float | None = None, stand: bool | None = None
     ) -> None:
         """Set them wrong by so many seconds, or let the boot clock stand."""
-        if wall is not None:
-            self.wall_off = wall
-        if boot is not None:
-            self.boot_off = boot
-        if stand is not None:
-            self.stands_at = boottime() + self.boot_off if stand else None
+        with self._turning:
+            if wall is not None:
+                self.wall_off = wall
+            if boot is not None:
+                self.boot_off = boot
+            if stand is not None:
+                self.stands_at = boottime() + self.boot_off if stand else None
 
 
 class Out:

@@ -53,6 +53,7 @@ class BootJumps(Fault):
             rig.outage(began, held=Held.DOUBT)
         await ending
         await self._jump(rig, off, 0.0)
+        rig.clock_is_right()
 
     async def _jump(self, rig: Rig, before: float, after: float) -> None:
         """One that went back makes doubtful all that was dated by it, keys too: 503 until they were asked for anew."""
@@ -84,6 +85,7 @@ class BootStands(Fault):
             rig.outage(began)
         await ending
         await rig.checkers.turn(stand=False)
+        rig.clock_is_right()
 
 
 FAULTS: tuple[Fault, ...] = (

@@ -143,7 +143,7 @@ class Restored(Fault):
         began = boottime()
         rig.serving[0].stop(signal.SIGKILL)
         await rig.close_database()
-        for end in ("", "-wal", "-shm"):
+        for end in ("", "-wal", "-shm", "-mark"):  # as when the whole folder is put back
             path.with_name(path.name + end).unlink(missing_ok=True)
         shutil.copyfile(saved, path)
         path.chmod(0o600)

@@ -248,6 +248,12 @@ class Rig:
         """Note that from `began` until now no proof could be had, by some verifiers or by all."""
         self.outages.append(Outage(began, boottime(), frozenset(verifiers), held))
 
+    def clock_is_right(self) -> None:
+        """Note that the verifiers' clocks go right from now on: what was proved by a wrong one is dated wrong, so the
+        next fault begins when all have asked anew.
+        """
+        self._healed = boottime()
+
     def note(self, what: str, figure: float) -> None:
         """A figure for the summary."""
         self.notes.setdefault(what, []).append(figure)
@@ -332,7 +338,7 @@ class Rig:
 
     def _forget(self) -> None:
         """The next round begins with nothing but what the last outages may still excuse, while verifiers ask anew."""
-        self._healed = max((outage.ended for outage in self.outages), default=self._healed)
+        self._healed = max((self._healed, *(outage.ended for outage in self.outages)))
         self.outages = [outage for outage in self.outages if boottime() - outage.ended < SETTLED_WITHIN]
         self.facts, self._runs, self.families, self.doomed = {}, [], [], []
         self.restarts = []

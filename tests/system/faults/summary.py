@@ -49,6 +49,7 @@ def table(run: Mapping[str, Any]) -> str:
         f"Written by `make soak`, {run['date']}; Python {run['python']}, {run['cores']} processors, "
         f"{run['minutes']:.0f} minutes, {run['lanes']} deployments at a time, seed {run['seed']}.",
         *unfinished(total["rounds"], total["wanted"]),
+        *anew(run.get("anew")),
         "",
         "Real issuer processes, verifier processes that check every token all the time, and a proxy between them.",
         f"The verifiers' bound is {run['bound']:g} s where the table says no other, they ask each {run['poll']:g} s;",
@@ -101,6 +102,16 @@ def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 def unfinished(done: int, wanted: int) -> list[str]:
     """What a run says of itself that was stopped."""
     return [] if done == wanted else ["", f"**Stopped after {done:,} of {wanted:,} rounds.**"]
+
+
+def anew(run: Mapping[str, Any] | None) -> list[str]:
+    """Rows that were run once more and put in the place of the first ones, and why."""
+    if run is None:
+        return []
+    return [
+        "",
+        f"Run anew ({run['minutes']:.0f} minutes, seed {run['seed']}): {', '.join(run['faults'])}. {run['why']}",
+    ]
 
 
 def noise(lag: Mapping[str, float] | None) -> list[str]:
