@@ -1,0 +1,36 @@
+"""The pages that let somebody in."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from admit.issuer.app.headers import Kind
+from admit.issuer.app.pages.views.base import ClientCard, FormView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInView(FormView):
+    """POST /login: `email`, `password`. `client` is who the user is on the way to, if anyone.
+
+    `again`: who is signed in types the password once more, before a page that guards the account; `email` is theirs.
+    `next` names that page.
+    """
+
+    page: ClassVar[str] = "sign_in"
+    kind: ClassVar[Kind] = Kind.FLOW
+    client: ClientCard | None = None
+    email: str = ""
+    can_sign_up: bool = True
+    again: bool = False
+    next: str = ""
+    can_reset: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignUpView(FormView):
+    """POST /signup: `name`, `email`, `password`."""
+
+    page: ClassVar[str] = "sign_up"
+    kind: ClassVar[Kind] = Kind.FLOW
+    client: ClientCard | None = None
+    name: str = ""
+    email: str = ""
