@@ -28,10 +28,40 @@ class PersonNameError(AccountError):
 
 
 class PasswordError(AccountError):
-    """A new password that is shorter than 8 characters or longer than 1,024 bytes."""
+    """A new password that may not be set. Each reason has its own class."""
 
     code: ClassVar[str] = "invalid_password"
-    public: ClassVar[str] = "The password must have at least 8 characters, and at most 1,024 bytes."
+    public: ClassVar[str] = "That password cannot be taken."
+
+
+class ShortPasswordError(PasswordError):
+    """Fewer than 8 characters."""
+
+    code: ClassVar[str] = "password_too_short"
+    public: ClassVar[str] = "The password must have at least 8 characters; 15 or more are better."
+
+
+class LongPasswordError(PasswordError):
+    """More than 1,024 bytes, or not Unicode text."""
+
+    code: ClassVar[str] = "password_too_long"
+    public: ClassVar[str] = "The password must be text of at most 1,024 bytes."
+
+
+class CommonPasswordError(PasswordError):
+    """On the list of common passwords, or a few characters again and again."""
+
+    code: ClassVar[str] = "password_too_common"
+    public: ClassVar[str] = "That password is among the first that are tried. Choose another one."
+
+
+class ContextPasswordError(PasswordError):
+    """A name or a part of an address that others know, and little else."""
+
+    code: ClassVar[str] = "password_too_near"
+    public: ClassVar[str] = (
+        "That password is little more than a name or an address that others know. Choose another one."
+    )
 
 
 class UserNotFoundError(AccountError):
@@ -40,3 +70,10 @@ class UserNotFoundError(AccountError):
     code: ClassVar[str] = "user_not_found"
     status: ClassVar[int] = 404
     public: ClassVar[str] = "There is no such user."
+
+
+class LinkError(AccountError):
+    """A mailed link that was used already, is too old, or was made for what the account no longer is."""
+
+    code: ClassVar[str] = "link_unusable"
+    public: ClassVar[str] = "That link cannot be used any more. Ask for a new one."

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from admit.errors import AccountError
-from admit.issuer.accounts.errors import EmailError, PasswordError, PersonNameError
+from admit.issuer.accounts.errors import EmailError, PersonNameError
 from admit.issuer.accounts.records import User
 
 EMAIL_MAX_CHARS = 254  # RFC 5321 §4.5.3.1.3 bounds a path to 256 octets, two of them the angle brackets
@@ -116,17 +116,6 @@ def password_bytes(password: str) -> bytes | None:
     except UnicodeEncodeError:  # a lone surrogate
         return None
     return octets if len(octets) <= PASSWORD_MAX_BYTES else None
-
-
-def check_new_password(password: str) -> bytes:
-    """The octets of a password that may be set.
-
-    Raises: PasswordError when it has fewer than 8 characters, more than 1,024 bytes, or is not Unicode text.
-    """
-    octets = password_bytes(password)
-    if octets is None or len(password) < PASSWORD_MIN_CHARS:
-        raise PasswordError("password too short, too long, or not text")
-    return octets
 
 
 def standard_claims(user: User, scope: frozenset[str]) -> Mapping[str, Any]:
