@@ -12,6 +12,8 @@ class AuditEvent(StrEnum):
     SIGNUP = "signup"
     LOGOUT = "logout"
     SESSION_ENDED = "session.ended"
+    SESSION_NAMED = "session.named"
+    SESSION_VOUCHED = "session.vouched"  # its user said that it was them who signed in there
     CONSENT_GIVEN = "consent.given"
     CONSENT_REFUSED = "consent.refused"
     AUTHORIZATION_REFUSED = "authorization.refused"
@@ -32,11 +34,19 @@ class AuditEvent(StrEnum):
     USER_CHANGED = "user.changed"
     USER_DISABLED = "user.disabled"
     USER_ENABLED = "user.enabled"
+    FACTOR_ADDED = "factor.added"
+    FACTOR_REMOVED = "factor.removed"
+    FACTORS_RESET = "factors.reset"  # all of them, by an operator
+    RECOVERY_CODES_MADE = "recovery_codes.made"
+    RECOVERY_CODE_USED = "recovery_code.used"
     KEY_MADE = "key.made"
     KEY_ROTATED = "key.rotated"
     KEY_REVOKED = "key.revoked"
     EPOCH_RAISED = "epoch.raised"
     THROTTLED = "throttled"
+    MAIL_FAILED = "mail.failed"  # given up: refused, or not sent in time
+    RESET_ASKED = "reset.asked"
+    LINK_REFUSED = "link.refused"  # used, too old, or of a password or address from before
 
 
 class Outcome(StrEnum):

@@ -2,19 +2,22 @@
 
 import asyncio
 import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 
 from admit.errors import SessionError, UnavailableError
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import AuditEvent, RequestInfo
+from admit.issuer.outbox import NO_MAIL, Outbox
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.rules import is_public_id
-from admit.issuer.sessions import rules, store, transactions
+from admit.issuer.sessions import password, rules, store, transactions
 from admit.issuer.sessions.config import SessionConfig
+from admit.issuer.sessions.finding import Finder
 from admit.issuer.sessions.records import Ended, NewSession, Session, SessionEntry
-from admit.issuer.storage import Database, bound_once
+from admit.issuer.storage import Bound, Database, bound_once
 
-SWEEP_AT_ONCE = 200
+SWEEP_AT_ONCE = 50  # ends in one transaction
 LIST_AT_MOST = 200
 KEPT_AFTER_END = 86_400.0  # seconds; the audit tells the rest
 
@@ -24,12 +27,28 @@ def new_raw_id() -> bytes:
     return secrets.token_bytes(rules.RAW_BYTES)
 
 
+def anybody(session: Session) -> bool:
+    """Every live session is one."""
+    return True
+
+
 class Sessions:
     """Sign-in sessions. `find` is the hot path: one statement, and no wait for anything that it writes."""
 
-    def __init__(self, db: Database, lists: Lists, config: SessionConfig | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        lists: Lists,
+        config: SessionConfig | None = None,
+        finder: Finder | None = None,
+        outbox: Outbox = NO_MAIL,
+        admits: Callable[[Session], bool] = anybody,
+    ) -> None:
         self._db = db
+        self._admits = admits
         self._lists = lists
+        self._finder = finder or Finder(db)
+        self._outbox = outbox
         self.config = config or SessionConfig()
         self._noting: dict[str, asyncio.Task[None]] = {}
 
@@ -43,13 +62,20 @@ class Sessions:
         info: RequestInfo,
         now: float,
         replace: bytes | None = None,
+        familiar: bool | None = None,
     ) -> NewSession:
         """Begin a session under a new id. `replace` is the raw id the browser came with: that session is ended.
+
+        `familiar`: whether the browser is known to be this user's; None: told by the sign-ins before. The user is told
+        of a sign-in on one that is not, by mail and on the account page. Of more than `per_user` sessions the one used
+        longest ago is ended.
 
         Raises:
             SessionError: the user was disabled, or the password changed, meanwhile.
         """
         raw = new_raw_id()
+        if replace is not None:
+            await self._finder.bury(rules.hash_id(replace))
         session = await self._db.run(
             transactions.start,
             self._lists,
@@ -62,6 +88,8 @@ class Sessions:
             amr=amr,
             info=info,
             now=now,
+            familiar=familiar,
+            outbox=self._outbox,
         )
         if session is None:
             raise SessionError("the user was disabled while signing in")
@@ -74,10 +102,11 @@ class Sessions:
         absolute end stays.
 
         Raises:
-            SessionError: it is over, another user's, or was renewed by somebody else meanwhile.
+            SessionError: it is over, another user's, or was renewed by somebody else meanwhile; or its old id would be
+            found in a copy for a while.
         """
         old_hash, new_raw = rules.hash_id(raw), new_raw_id()
-        if await self.find(old_hash, now) is not None:
+        if await self.find(old_hash, now) is not None and await self._bury(old_hash):
             session = await self._db.run(
                 transactions.renew,
                 self.config,
@@ -93,12 +122,39 @@ class Sessions:
                 return NewSession(raw=new_raw, session=session)
         raise SessionError("there is no such session to renew")
 
+    async def change_password(
+        self, raw: bytes, session: Session, user: User, password_hash: str, *, info: RequestInfo, now: float
+    ) -> NewSession:
+        """Set a new password in a live session, which goes on under a new id; all else of the user's ends, offline
+        grants too. `user` is whom the check of the current password found.
+
+        Raises:
+            SessionError: the session is over, or another password was set since that check; nothing is changed.
+        """
+        old_hash, new_raw = rules.hash_id(raw), new_raw_id()
+        if not await self._bury(old_hash):
+            raise SessionError("a copy of the old id could not be buried")
+        changed = await self._db.run(
+            password.change_password,
+            self._lists,
+            self.config,
+            self._outbox,
+            user,
+            password_hash,
+            keep=session.id,
+            old_hash=old_hash,
+            new_hash=rules.hash_id(new_raw),
+            info=info,
+            now=now,
+        )
+        return NewSession(raw=new_raw, session=changed)
+
     async def find(self, id_hash: bytes, now: float) -> Session | None:
         """The live session with this id's SHA-256. Its use is noted in the background, at most once a minute."""
-        rows = await self._db.read(store.FIND(id_hash=id_hash))
-        if not rows:
+        values = await self._finder.values(id_hash, now)
+        if values is None:
             return None
-        session, ended_at = store.session_of(rows[0], self.config)
+        session, ended_at = store.session_from(values, self.config.idle)
         if not rules.is_live(
             ended_at=ended_at,
             disabled_at=session.user.disabled_at,
@@ -106,19 +162,32 @@ class Sessions:
             now=now,
         ):
             return None
+        if not self._admits(session):
+            return None  # the settings ask its user for more by now
         if rules.wants_touch(last_seen_at=session.last_seen_at, now=now, every=self.config.seen_every):
-            self._note(session.id, now)
+            self._note(session.id, id_hash, now)
         return session
 
-    def _note(self, session_id: str, now: float) -> None:
+    def _note(self, session_id: str, id_hash: bytes, now: float) -> None:
         if session_id not in self._noting:
-            task = asyncio.get_running_loop().create_task(self._touch_quietly(session_id, now))
+            task = asyncio.get_running_loop().create_task(self._touch_quietly(session_id, id_hash, now))
             self._noting[session_id] = task
             task.add_done_callback(lambda _: self._noting.pop(session_id, None))
 
-    async def _touch_quietly(self, session_id: str, now: float) -> None:
+    async def _touch_quietly(self, session_id: str, id_hash: bytes, now: float) -> None:
         with suppress(UnavailableError):  # the next use notes it
             await self.touch(session_id, now)
+            self._finder.drop(id_hash)
+
+    async def _bury(self, id_hash: bytes) -> bool:
+        """An id is about to be worth nothing: no copy may say otherwise."""
+        return await self._finder.bury(id_hash)
+
+    async def _bury_all(self, statement: Bound) -> None:
+        """The same for all sessions that a statement finds. Those that it misses are found out by their bits."""
+        if self._finder.copies is not None:
+            for row in await self._db.read(statement):
+                await self._finder.bury(row["id_hash"])
 
     async def touch(self, session_id: str, now: float) -> None:
         """Note that a session was used, unless that was noted within `seen_every`. A refresh of a grant that hangs
@@ -138,6 +207,31 @@ class Sessions:
         bound = store.OF_USER(user_id=user_id, now=now, idle_before=idle_before, count=LIST_AT_MOST)
         return [store.entry_of(row, self.config) for row in await self._db.read(bound)]
 
+    async def rename(
+        self, session_id: str, name: str | None, *, user_id: str, info: RequestInfo, now: float
+    ) -> bool:
+        """Call a session of this user's by a name; None or blanks for the one that it has by itself. False: not this
+        user's, or over.
+
+        Raises:
+            SessionNameError: not one line of at most 60 characters.
+        """
+        named = rules.clean_session_name(name)
+        if not is_public_id(session_id):
+            return False
+        return await self._db.run(transactions.rename, session_id, user_id, named, info=info, now=now)
+
+    async def vouch(
+        self, session_id: str, *, witness: str, user_id: str, info: RequestInfo, now: float
+    ) -> bool:
+        """The user says, in the session `witness`, that a session that began on an unknown browser is theirs. False:
+        there is no such session, or the witness began on one itself: whoever signed in there would vouch for
+        themselves.
+        """
+        if not is_public_id(session_id):
+            return False
+        return await self._db.run(transactions.vouch, session_id, user_id, witness, info=info, now=now)
+
     async def end(
         self,
         session_id: str,
@@ -151,6 +245,7 @@ class Sessions:
         """End a session of this user's by its public id, and every grant under it. False: not this user's, or over."""
         if not is_public_id(session_id):
             return False
+        await self._bury_all(store.HASH_OF(session_id=session_id))
         return await self._db.run(
             transactions.end, self._lists, session_id, user_id, event=event, reason=reason, info=info, now=now
         )
@@ -159,6 +254,7 @@ class Sessions:
         """End a session whoever's it is. For operators: `info.actor` says who. False: no such session, or over."""
         if not is_public_id(session_id):
             return False
+        await self._bury_all(store.HASH_OF(session_id=session_id))
         return await self._db.run(
             transactions.end_whosever, self._lists, session_id, reason=reason, info=info, now=now
         )
@@ -167,6 +263,7 @@ class Sessions:
         self, user_id: str, *, reason: str, info: RequestInfo, now: float, keep: str | None = None
     ) -> Ended:
         """End every session of this user's but the one with the public id `keep`. Offline grants live on."""
+        await self._bury_all(store.HASHES_OF_USER(user_id=user_id, but=keep or "", count=LIST_AT_MOST))
         return await self._db.run(
             transactions.end_all,
             self._lists,
@@ -180,6 +277,7 @@ class Sessions:
 
     async def end_everything(self, user_id: str, *, reason: str, info: RequestInfo, now: float) -> Ended:
         """End every session and every grant of this user's, those included that outlive sessions."""
+        await self._bury_all(store.HASHES_OF_USER(user_id=user_id, but="", count=LIST_AT_MOST))
         return await self._db.run(
             transactions.end_all,
             self._lists,
@@ -192,11 +290,26 @@ class Sessions:
         )
 
     async def sweep(self, now: float) -> int:
-        """End what was idle too long, delete what ended long ago; how many were ended. Call it again when that is
-        SWEEP_AT_ONCE.
-        """
-        ended = await self._db.run(
-            transactions.end_idle, self._lists, self.config, now=now, count=SWEEP_AT_ONCE
-        )
-        await self._db.run(bound_once, store.FORGET(before=now - KEPT_AFTER_END))
+        """End what was idle too long, delete what ended long ago, some of it at a time; how many were ended."""
+        ended = 0
+        async for ids in self._idle(now):
+            ended += await self._db.run(transactions.end_idle, self._lists, self.config, now=now, ids=ids)
+        await store.FORGET.delete_all(self._db, before=now - KEPT_AFTER_END)
         return ended
+
+    async def _idle(self, now: float) -> AsyncIterator[Sequence[str]]:
+        """Sessions that look as if they were idle too long, a few at a time."""
+        idle_before = now - self.config.idle.total_seconds()
+        after: str | None = ""
+        while after is not None:
+            last = await self._db.read_apart(store.LAST_LOOKED_AT(after=after))
+            until = last[0]["node_id"] if last else None
+            among = (
+                store.IDLE_AMONG(after=after, last=until, idle_before=idle_before, now=now)
+                if until is not None
+                else store.IDLE_REST(after=after, idle_before=idle_before, now=now)
+            )
+            ids = [row["node_id"] for row in await self._db.read_apart(among)]
+            for first in range(0, len(ids), SWEEP_AT_ONCE):
+                yield ids[first : first + SWEEP_AT_ONCE]
+            after = until

@@ -35,7 +35,9 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEntry:
-    """A row of the list of one's sessions. `user_agent` and `ip` are what the sign-in came with."""
+    """A row of the list of one's sessions. `user_agent` and `ip` are what the sign-in came with, `name` is what its
+    user calls it. `unfamiliar`: it began on a browser that was not known, and nobody has said yet that it was the user.
+    """
 
     id: str
     created_at: float
@@ -43,6 +45,8 @@ class SessionEntry:
     expires_at: float
     user_agent: str | None
     ip: str | None
+    name: str | None = None
+    unfamiliar: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,22 @@
-"""When a session is live. Pure."""
+"""When a session is live, whether its user proved who they are a short while ago, what is known of a browser. Pure."""
 
 import hashlib
+import unicodedata
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Final
+
+from admit.issuer.accounts.errors import PersonNameError
+from admit.issuer.accounts.rules import clean_name
+from admit.issuer.sessions.agents import family
+from admit.issuer.sessions.errors import SessionNameError
+from admit.issuer.throttle.buckets import network
 
 RAW_BYTES = 32
+NAME_MAX_CHARS: Final = 60
+KNOWN_FOR: Final = timedelta(days=90)
+NEW_FOR: Final = timedelta(days=1)
+CLOCKS_APART: Final = 30.0  # seconds that two nodes' clocks may differ
 
 
 def hash_id(raw: bytes) -> bytes:
@@ -21,6 +34,13 @@ def is_live(*, ended_at: float | None, disabled_at: float | None, expires_at: fl
     return ended_at is None and disabled_at is None and now < expires_at
 
 
+def is_fresh(*, auth_time: float, now: float, within: timedelta) -> bool:
+    """Whether the user proved who they are at most `within` ago. A time ahead of `now` proves nothing: a clock that was
+    put back must not keep a session fresh.
+    """
+    return -CLOCKS_APART <= now - auth_time <= within.total_seconds()
+
+
 def same_credentials(*, checked: int, current: int) -> bool:
     """Whether the credentials that were checked are still the user's: a hash may have waited in a queue while the
     password was changed, and the sessions that the old one had opened were ended. Both are credential versions.
@@ -31,3 +51,34 @@ def same_credentials(*, checked: int, current: int) -> bool:
 def wants_touch(*, last_seen_at: float, now: float, every: timedelta) -> bool:
     """Whether this use is worth writing down."""
     return now - last_seen_at >= every.total_seconds()
+
+
+def is_familiar(
+    user_agent: str | None, ip: str | None, seen: Sequence[tuple[str, str]], *, account_age: float
+) -> bool:
+    """Whether one of the sign-ins `seen` (User-Agent and address) came from such a browser in this network. For who
+    has no better sign than that; what has no name is never familiar. Nor is anything to an account that nobody signed
+    in to for long; only to a new one the first is.
+    """
+    if not seen:
+        return account_age < NEW_FOR.total_seconds()
+    here = family(user_agent or "")
+    return here != (None, None) and any(
+        network(address) == network(ip) and family(agent) == here for agent, address in seen
+    )
+
+
+def clean_session_name(text: str | None) -> str | None:
+    """What a user calls a session, in NFC without blanks around it; None for the name that it has by itself.
+
+    Raises: SessionNameError when it is longer than 60 characters, or holds control or direction characters.
+    """
+    if text is None or not text.strip():
+        return None
+    try:
+        name = clean_name(unicodedata.normalize("NFC", text))
+    except PersonNameError:
+        raise SessionNameError("unprintable or too long") from None
+    if len(name) > NAME_MAX_CHARS:
+        raise SessionNameError("too long")
+    return name

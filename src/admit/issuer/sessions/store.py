@@ -8,15 +8,18 @@ from typing import Any, Final, cast
 from sqlalchemy import (
     Column,
     Double,
+    Integer,
     LargeBinary,
     Table,
     Text,
     and_,
     bindparam,
-    delete,
+    exists,
+    func,
     insert,
     or_,
     select,
+    text,
     update,
 )
 
@@ -25,9 +28,12 @@ from admit.issuer.revocation.store import node
 from admit.issuer.sessions import rules
 from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.sessions.records import Session, SessionEntry
-from admit.issuer.storage import Row, Statement, metadata
+from admit.issuer.storage import Bound, Row, Statement, any_of, metadata
+from admit.issuer.storage.portions import LOOKED_AT, Portions
 
 REMEMBERED: Final = 1024  # sessions; with their principals about 5 kB each
+SURPLUS_AT_ONCE: Final = 50  # sessions of one user, ended at a sign-in
+PLACES_AT_MOST: Final = 50  # kinds of sign-ins that one is compared with
 
 session: Final = Table(
     "session",
@@ -43,8 +49,12 @@ session: Final = Table(
     Column("absolute_expires_at", Double, nullable=False),
     Column("user_agent", Text, nullable=False),
     Column("ip", Text, nullable=False),
+    # A node of an older version neither names nor judges: defaults, not values of its own.
+    Column("name", Text),
+    Column("unfamiliar", Integer, nullable=False, server_default=text("0")),
 )
 
+_witness = session.alias("witness")
 _JOINED = session.join(node, node.c.id == session.c.node_id)
 _COLUMNS: tuple[Any, ...] = (
     session.c.node_id,
@@ -57,6 +67,10 @@ _COLUMNS: tuple[Any, ...] = (
     session.c.last_seen_at,
     session.c.absolute_expires_at,
 )
+
+# Places in a row of FIND.
+PLACE_OF_IDX: Final = 1
+PLACE_OF_END: Final = 2
 
 # The hot path: everything that a principal needs, by one key.
 FIND: Final = Statement(
@@ -85,6 +99,14 @@ RENEW: Final = Statement(
     .returning(session.c.node_id)
 )
 
+# Another id and nothing else: who it is, and how and when that was proven, stays as it was.
+MOVE: Final = Statement(
+    update(session)
+    .where(session.c.id_hash == bindparam("old_hash"), session.c.user_id == bindparam("of_user"))
+    .values(id_hash=bindparam("new_hash"), last_seen_at=bindparam("now"))
+    .returning(session.c.node_id)
+)
+
 _LIVE = and_(
     node.c.ended_at.is_(None),
     session.c.absolute_expires_at > bindparam("now", type_=Double),
@@ -96,11 +118,74 @@ BY_HASH: Final = Statement(
     .where(session.c.id_hash == bindparam("id_hash"), node.c.ended_at.is_(None))
 )
 OF_USER: Final = Statement(
-    select(*_COLUMNS, session.c.user_agent, session.c.ip)
+    select(*_COLUMNS, session.c.user_agent, session.c.ip, session.c.name, session.c.unfamiliar)
     .select_from(_JOINED)
     .where(session.c.user_id == bindparam("user_id"), _LIVE)
     .order_by(session.c.last_seen_at.desc())
     .limit(bindparam("count"))
+)
+# For metrics: walks all sessions, so not for a request.
+COUNT_LIVE: Final = Statement(select(func.count().label("n")).select_from(_JOINED).where(_LIVE))
+HASH_OF: Final = Statement(select(session.c.id_hash).where(session.c.node_id == bindparam("session_id")))
+HASHES_OF_USER: Final = Statement(
+    select(session.c.id_hash)
+    .select_from(_JOINED)
+    .where(
+        session.c.user_id == bindparam("user_id"),
+        session.c.node_id != bindparam("but"),
+        node.c.ended_at.is_(None),
+    )
+    .order_by(session.c.last_seen_at.desc())
+    .limit(bindparam("count"))
+)
+# Those beyond `keep`, the one used last first. Ended in the order of `idx`, as every end locks.
+SURPLUS: Final = Statement(
+    select(session.c.node_id, node.c.idx)
+    .select_from(_JOINED)
+    .where(session.c.user_id == bindparam("user_id"), _LIVE)
+    .order_by(session.c.last_seen_at.desc(), node.c.idx.desc())
+    .limit(SURPLUS_AT_ONCE)
+    .offset(bindparam("keep", type_=Integer))
+)
+# What is still stored of the sign-ins before this one, ended ones included.
+PLACES: Final = Statement(
+    select(session.c.user_agent, session.c.ip)
+    .where(
+        session.c.user_id == bindparam("user_id"),
+        session.c.node_id != bindparam("but"),
+        session.c.created_at > bindparam("since", type_=Double),
+    )
+    .group_by(session.c.user_agent, session.c.ip)
+    .order_by(func.max(session.c.created_at).desc())
+    .limit(PLACES_AT_MOST)
+)
+_IS_LIVE = session.c.node_id.in_(
+    select(node.c.id).where(node.c.id == bindparam("of_session"), node.c.ended_at.is_(None))
+)
+
+
+_THEIRS = (session.c.node_id == bindparam("of_session"), session.c.user_id == bindparam("of_user"), _IS_LIVE)
+_RENAME: Final = Statement(
+    update(session)
+    .where(*_THEIRS)
+    .values(name=bindparam("new_name", type_=Text))
+    .returning(session.c.node_id)
+)
+_VOUCH: Final = Statement(
+    update(session)
+    .where(
+        *_THEIRS,
+        session.c.unfamiliar != 0,
+        exists(
+            select(_witness.c.node_id).where(
+                _witness.c.node_id == bindparam("witness"),
+                _witness.c.user_id == bindparam("of_user"),
+                _witness.c.unfamiliar == 0,
+            )
+        ),
+    )
+    .values(unfamiliar=0)
+    .returning(session.c.node_id)
 )
 OWNER: Final = Statement(
     select(session.c.user_id)
@@ -120,38 +205,56 @@ ROOTS: Final = Statement(
     .order_by(node.c.idx)
     .with_for_update(key_share=True)
 )
+_IDLE = (
+    node.c.ended_at.is_(None),
+    session.c.last_seen_at <= bindparam("idle_before", type_=Double),
+    session.c.absolute_expires_at > bindparam("now", type_=Double),
+)
+# Looked for some rows at a time, and outside of any transaction: SQLite's one writer has better things to do.
+_AFTER = session.c.node_id > bindparam("after", type_=Text)
+_AMONG = select(session.c.node_id).select_from(_JOINED).where(_AFTER, *_IDLE)
+LAST_LOOKED_AT: Final = Statement(
+    select(session.c.node_id).where(_AFTER).order_by(session.c.node_id).limit(1).offset(LOOKED_AT - 1)
+)
+IDLE_AMONG: Final = Statement(_AMONG.where(session.c.node_id <= bindparam("last", type_=Text)))
+IDLE_REST: Final = Statement(_AMONG)
 # Locked, so that a session that is used at this moment is either seen as used or not found idle.
 IDLE: Final = Statement(
     select(session.c.node_id, session.c.user_id)
     .select_from(_JOINED)
-    .where(
-        node.c.ended_at.is_(None),
-        session.c.last_seen_at <= bindparam("idle_before"),
-        session.c.absolute_expires_at > bindparam("now"),
-    )
-    .limit(bindparam("count"))
+    .where(any_of(session.c.node_id, "ids"), *_IDLE)
     .with_for_update(of=session, skip_locked=True)
 )
-FORGET: Final = Statement(
-    delete(session).where(
-        or_(
-            session.c.absolute_expires_at < bindparam("before", type_=Double),
-            session.c.node_id.in_(
-                select(node.c.id).where(node.c.ended_at < bindparam("before", type_=Double))
-            ),
-        )
-    )
+FORGET: Final = Portions(
+    session,
+    or_(
+        session.c.absolute_expires_at < bindparam("before", type_=Double),
+        exists().where(node.c.id == session.c.node_id, node.c.ended_at < bindparam("before", type_=Double)),
+    ),
 )
+
+
+def rename_own(session_id: str, user_id: str, name: str | None) -> Bound:
+    """Name a live session if it is this user's: a public id is no permission. A row where it was."""
+    return _RENAME(of_session=session_id, of_user=user_id, new_name=name)
+
+
+def vouch_for(session_id: str, user_id: str, witness: str) -> Bound:
+    """Call a live session of this user's known, if the user says so in one that is known itself: not in that very one,
+    nor in another that is not. A row where it was.
+    """
+    return _VOUCH(of_session=session_id, of_user=user_id, witness=witness)
 
 
 def session_of(row: Row, config: SessionConfig) -> tuple[Session, float | None]:
     """The session in a row of FIND, and when somebody ended it."""
-    return _session_from(tuple(cast(Iterable[Any], row)), config.idle)
+    return session_from(tuple(cast(Iterable[Any], row)), config.idle)
 
 
 # Making the values costs as much as reading the row. The row is read each time; the same row makes the same session.
 @lru_cache(maxsize=REMEMBERED)
-def _session_from(values: tuple[Any, ...], idle: timedelta) -> tuple[Session, float | None]:
+def session_from(values: tuple[Any, ...], idle: timedelta) -> tuple[Session, float | None]:
+    """The same, of a row's values in their order."""
     id, idx, ended_at, auth_time, acr, amr, created_at, last_seen_at, absolute, *user = values
     session = Session(
         id=id,
@@ -179,4 +282,6 @@ def entry_of(row: Row, config: SessionConfig) -> SessionEntry:
         ),
         user_agent=row["user_agent"] or None,
         ip=row["ip"] or None,
+        name=row["name"],
+        unfamiliar=bool(row["unfamiliar"]),
     )

@@ -1,9 +1,12 @@
 """The transactions of sessions: each writes its audit record along with what it tells."""
 
+from collections.abc import Sequence
+
 from admit.errors import SessionError
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import AuditEvent, RequestInfo, record
 from admit.issuer.audit.rules import Detail, cut
+from admit.issuer.outbox import NO_MAIL, Mail, Outbox
 from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByNode, BySession, ByUser, ByUserSessions, EndStart, NodeKind
@@ -25,8 +28,13 @@ def start(
     amr: tuple[str, ...],
     info: RequestInfo,
     now: float,
+    familiar: bool | None = None,
+    outbox: Outbox = NO_MAIL,
 ) -> Steps[Session | None]:
     """A new session, and the end of the one that the browser had before. None: the user was disabled meanwhile.
+
+    `familiar`: whether the browser is known to be this user's; None: told by the sign-ins before. An unknown one is
+    marked, and told to the user by mail.
 
     Raises:
         SessionError: the password was changed meanwhile; nothing is begun.
@@ -40,6 +48,7 @@ def start(
         yield from end_replaced(lists, replaces, info=info, now=now)
     if opened is None:
         return None
+    known = familiar if familiar is not None else (yield from is_familiar(user, opened.id, info, now))
     yield store.INSERT(
         node_id=opened.id,
         id_hash=id_hash,
@@ -52,6 +61,8 @@ def start(
         absolute_expires_at=absolute,
         user_agent=cut(info.user_agent) or "",
         ip=cut(info.ip) or "",
+        name=None,
+        unfamiliar=0 if known else 1,
     )
     yield record(
         AuditEvent.LOGIN_SUCCEEDED,
@@ -66,7 +77,65 @@ def start(
     # The user's holder is shared since the node was opened: a new password is either seen here, or ends this session.
     if not rules.same_credentials(checked=user.credential_version, current=session.user.credential_version):
         raise SessionError("the password was changed while signing in")
+    yield from end_surplus(lists, config, user.id, now=now)
+    if not known:
+        yield from tell_sign_in(outbox, session.user, info, now)
     return session
+
+
+def is_familiar(user: User, session_id: str, info: RequestInfo, now: float) -> Steps[bool]:
+    """Whether the user signed in from such a browser and network not long ago."""
+    since = now - rules.KNOWN_FOR.total_seconds()
+    rows = yield store.PLACES(user_id=user.id, but=session_id, since=since)
+    seen = [(row["user_agent"], row["ip"]) for row in rows]
+    return rules.is_familiar(info.user_agent, info.ip, seen, account_age=now - user.created_at)
+
+
+def tell_sign_in(outbox: Outbox, user: User, info: RequestInfo, now: float) -> Steps[None]:
+    """A mail that somebody signed in. Only to an address that is known to be the user's: another's owner is not told
+    from where people sign in.
+    """
+    if user.email_verified_at is not None:
+        data = {"user_agent": cut(info.user_agent) or "", "ip": cut(info.ip) or ""}
+        mail = Mail(kind="signed_in", user_id=user.id, to=user.email_shown, locale=user.locale, data=data)
+        yield from outbox.post(mail, now=now)
+
+
+def end_surplus(lists: Lists, config: SessionConfig, user_id: str, *, now: float) -> Steps[None]:
+    """End the sessions beyond `per_user`, so that neither a script that signs in again and again nor a person who never
+    signs out fills the table. The one used longest ago goes first.
+    """
+    idle_before = now - config.idle.total_seconds()
+    rows = yield store.SURPLUS(user_id=user_id, now=now, idle_before=idle_before, keep=config.per_user)
+    for row in sorted(rows, key=lambda row: int(row["idx"])):
+        yield from _end_one(
+            lists, ByNode(row["node_id"]), user_id, reason="too many sessions", info=RequestInfo(), now=now
+        )
+
+
+def rename(session_id: str, user_id: str, name: str | None, *, info: RequestInfo, now: float) -> Steps[bool]:
+    """Call one session of this user's by a name. False: not this user's, or over."""
+    if not (yield store.rename_own(session_id, user_id, name)):
+        return False
+    yield record(AuditEvent.SESSION_NAMED, info=info, now=now, user_id=user_id, session_id=session_id)
+    return True
+
+
+def vouch(session_id: str, user_id: str, witness: str, *, info: RequestInfo, now: float) -> Steps[bool]:
+    """The user says of a session that it is theirs, in the session `witness`. False: there is nothing to say that of,
+    or the witness is not known itself.
+    """
+    if not (yield store.vouch_for(session_id, user_id, witness)):
+        return False
+    yield record(
+        AuditEvent.SESSION_VOUCHED,
+        info=info,
+        now=now,
+        user_id=user_id,
+        session_id=session_id,
+        detail={"by": witness},
+    )
+    return True
 
 
 def end_replaced(lists: Lists, id_hash: bytes, *, info: RequestInfo, now: float) -> Steps[None]:
@@ -168,11 +237,11 @@ def end_all(
     return Ended(sessions=len(sessions), grants=len(grants))
 
 
-def end_idle(lists: Lists, config: SessionConfig, *, now: float, count: int) -> Steps[int]:
-    """End sessions that were idle too long, so that what hangs from them ends too; how many."""
+def end_idle(lists: Lists, config: SessionConfig, *, now: float, ids: Sequence[str]) -> Steps[int]:
+    """End those of these sessions that were idle too long, so that what hangs from them ends too; how many."""
     idle_before = now - config.idle.total_seconds()
     ended = 0
-    for row in (yield store.IDLE(idle_before=idle_before, now=now, count=count)):
+    for row in (yield store.IDLE(idle_before=idle_before, now=now, ids=ids)):
         ended += yield from _end_one(
             lists, ByNode(row["node_id"]), row["user_id"], reason="idle", info=RequestInfo(), now=now
         )

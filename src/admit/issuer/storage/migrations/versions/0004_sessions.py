@@ -1,4 +1,7 @@
-"""What a session is called, and when its user last proved who they are."""
+"""What a session is called, and whether it began on a browser that was not known."""
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0004"
 down_revision = "0003"
@@ -7,4 +10,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    """Both with a default: nodes of the version before go on beginning sessions while this one is brought in."""
+    op.add_column("session", sa.Column("name", sa.Text, nullable=True))
+    op.add_column("session", sa.Column("unfamiliar", sa.Integer, nullable=False, server_default=sa.text("0")))
