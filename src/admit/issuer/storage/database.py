@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
@@ -50,22 +50,29 @@ class Database(ABC):
             return PostgresDatabase(url, keyring, chosen)
         raise ConfigError("database: want a URL that begins sqlite:/// or postgresql://")
 
-    async def open(self) -> None:
+    async def open(self, *, accept_older: bool = False) -> None:
         """Connect, see that the schema is the one this version knows and that the keyring is this database's.
 
+        `accept_older`: also where it went back in time, for `admit epoch raise`.
+
         Raises:
-            ConfigError: damaged, foreign, half-migrated or newer database, or another database's key file. One line.
+            ConfigError: damaged, foreign, half-migrated, newer or older database, a backup, or another database's key
+                file. One line.
             StorageUnavailableError: it could not be reached.
         """
         await self._connect()
         try:
             await identity.check(self)
+            await self._look_back(accept_older=accept_older)
         except BaseException:
             await self.close()
             raise
 
     @abstractmethod
     async def _connect(self) -> None: ...
+
+    async def _look_back(self, *, accept_older: bool) -> None:  # noqa: B027  # PostgreSQL has nothing to look at
+        """See that the database is not an older copy of itself, where that can be known."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -99,6 +106,10 @@ class Database(ABC):
             StorageUnavailableError: not reached.
         """
         return await self.read(bound)
+
+    def load(self) -> Mapping[str, float]:
+        """How busy it is, for metrics: `jobs` run or wait; `connections` are open, `connections_idle` of them unused."""
+        return {}
 
     def on_publish(self, told: Callable[[], None]) -> Callable[[], None]:
         """Have `told` called, in the running event loop, soon after a transaction published; what ends that.

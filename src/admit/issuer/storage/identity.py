@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from admit.issuer.storage.database import Database
 
 CANARY: Final = "keyring_canary"
+BACKUP: Final = "backup"
+"""In a backup alone: when it was made."""
 READ_META = Statement(select(meta.c.value).where(meta.c.key == bindparam("key")))
 INSERT_META = Statement(insert_or_ignore(meta).values(key=bindparam("key"), value=bindparam("value")))
 
@@ -28,12 +30,22 @@ def plant(sealed: str) -> Steps[Sequence[Row]]:
 
 
 async def check(db: "Database") -> None:
-    """Raises ConfigError unless the database's canary opens with the keyring; a database without one gets it."""
+    """Raises ConfigError for a backup, and unless the canary opens with the keyring; a database without one gets it."""
+    check_is_no_backup(await db.read(READ_META(key=BACKUP)))
     rows = await db.read(READ_META(key=CANARY))
     if not rows:
         sealed = db.keyring.seal(CANARY, secrets.token_bytes(16), bound_to="meta")
         rows = await db.run(plant, sealed=b64encode(sealed).decode())
     open_canary(db.keyring, rows[0]["value"])
+
+
+def check_is_no_backup(rows: Sequence[Row]) -> None:
+    """Raises ConfigError for a backup: served as it is, it would revive what was ended since."""
+    if rows:
+        raise ConfigError(
+            "this database is a backup: take it up with `admit restore FILE`, which sees to it that nothing lives "
+            "again that was ended since; nothing was changed"
+        )
 
 
 def open_canary(keyring: Keyring, value: str) -> None:

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, ParamSpec, TypeAlias, TypeVar
 
 import asyncpg
 
 from admit.errors import AdmitError, ConfigError, ConflictError, StorageUnavailableError
+from admit.issuer.storage import durable
 from admit.issuer.storage.config import StorageConfig
 from admit.issuer.storage.database import Database
 from admit.issuer.storage.keyring import Keyring
@@ -26,6 +27,15 @@ _Start: TypeAlias = Callable[[], Steps[Any]]
 
 ATTEMPTS: Final = 3
 RETRIED: Final = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
+
+SESSION: Final = {
+    "application_name": "admit",
+    "synchronous_commit": "on",
+    "default_transaction_isolation": "read committed",
+    "idle_in_transaction_session_timeout": "2000",
+    "jit": "off",
+}
+"""What each connection asks for; `durable` sees whether it got it."""
 
 _BEYOND: Final = 2.0  # seconds that we wait longer than the server
 _CLOSING: Final = 10.0  # seconds; then connections that do not answer are cut
@@ -57,14 +67,7 @@ class PostgresDatabase(Database):
                 timeout=self.config.connect_timeout.total_seconds(),
                 # Above the server's own limit: it is for a server that no longer answers.
                 command_timeout=self.config.statement_timeout.total_seconds() + _BEYOND,
-                server_settings={
-                    "application_name": "admit",
-                    "synchronous_commit": "on",
-                    "default_transaction_isolation": "read committed",
-                    "idle_in_transaction_session_timeout": "2000",
-                    "statement_timeout": str(statement),
-                    "jit": "off",
-                },
+                server_settings={**SESSION, "statement_timeout": str(statement)},
             )
         except Exception as error:
             raise translated(error) from None
@@ -75,6 +78,10 @@ class PostgresDatabase(Database):
             raise
 
     async def _check_schema(self) -> None:
+        settings = await self._call(_settings_of)
+        durable.check_primary(settings)
+        durable.check_commits(settings)
+        durable.warn_of_power_cuts(settings)
         version, tables = await self._call(_schema_of)
         if VERSION_TABLE not in tables and not tables & TABLES:
             raise ConfigError("the PostgreSQL database has no Admit tables yet: run `admit migrate`")
@@ -109,6 +116,16 @@ class PostgresDatabase(Database):
                 await pool.close()
         except TimeoutError:
             pool.terminate()
+
+    def load(self) -> Mapping[str, float]:
+        pool = self._pool
+        if pool is None:
+            return {}
+        return {
+            "jobs": len(self._running),
+            "connections": pool.get_size(),
+            "connections_idle": pool.get_idle_size(),
+        }
 
     async def run(self, job: Callable[P, Steps[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         def start() -> Steps[T]:
@@ -213,6 +230,14 @@ class _NotBegunError(Exception):
     def __init__(self, trouble: Exception) -> None:
         super().__init__()
         self.trouble = trouble
+
+
+async def _settings_of(connection: asyncpg.Connection) -> Row:
+    try:
+        row: Row = await connection.fetchrow(durable.POSTGRES_SETTINGS)
+    except Exception as error:
+        raise translated(error) from None
+    return row
 
 
 async def _schema_of(connection: asyncpg.Connection) -> tuple[str | None, frozenset[str]]:

@@ -4,14 +4,19 @@ import contextlib
 import os
 import secrets
 import sqlite3
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from admit.errors import ConfigError, StorageUnavailableError
+from admit.issuer.storage import mark
+from admit.issuer.storage.durable import make_durable
 from admit.issuer.storage.placing import place
 from admit.issuer.storage.schema import APPLICATION_ID, HEAD, TABLES, VERSION_TABLE
 
+_SMALLEST: Final = 512  # bytes; SQLite has no smaller page
 _LEFTOVERS: Final = ("-wal", "-journal")
 _QUICK: Final = (
     16 * 1024 * 1024
@@ -20,14 +25,7 @@ _QUICK: Final = (
 
 def connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
     """A connection to an existing file; it never makes one. `busy_timeout` is seconds."""
-    connection = sqlite3.connect(
-        f"file:{quote(str(path))}?mode=rw",
-        uri=True,
-        timeout=busy_timeout,
-        isolation_level=None,
-        check_same_thread=False,
-        cached_statements=512,
-    )
+    connection = _plain(path, busy_timeout)
     connection.row_factory = sqlite3.Row
     try:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -35,7 +33,7 @@ def connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
             raise ConfigError(
                 f"database {path}: its file system lacks what WAL needs: put it on a local disk"
             )
-        connection.execute("PRAGMA synchronous = FULL")
+        make_durable(connection, path)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA journal_size_limit = 67108864")
@@ -43,6 +41,22 @@ def connect(path: Path, busy_timeout: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def place_of(path: Path) -> tuple[int, int]:
+    """Which file this path leads to. Raises StorageUnavailableError."""
+    try:
+        about = os.stat(path)
+    except OSError:
+        raise StorageUnavailableError("SQLite: the file is gone") from None
+    return about.st_dev, about.st_ino
+
+
+def check_in_place(path: Path, place: tuple[int, int]) -> None:
+    """Raises StorageUnavailableError when the path leads elsewhere than it did: what is committed to a file that has no
+    name any more is lost when it is closed, and must not be acknowledged."""
+    if place_of(path) != place:
+        raise StorageUnavailableError("SQLite: the file was replaced while it was in use")
 
 
 def prepare(path: Path, busy_timeout: float) -> None:
@@ -53,31 +67,24 @@ def prepare(path: Path, busy_timeout: float) -> None:
         StorageUnavailableError: another process held it for longer than `busy_timeout` seconds.
     """
     if not os.path.lexists(path):
+        mark.check_not_lost(path)
         _create(path, busy_timeout)
-    _recognise(path)
-    try:
-        with contextlib.closing(connect(path, busy_timeout)) as connection:
-            current = _version(connection, path)
-            if current != HEAD:
-                # Deferred: Alembic costs a good part of a second, and most starts have nothing to migrate.
-                from admit.issuer.storage.migrate import upgrade_sqlite
+    recognise(path, busy_timeout)
+    _check_writable(path)
+    with told(path), contextlib.closing(connect(path, busy_timeout)) as connection:
+        current = version_of(connection, path)
+        if current != HEAD:
+            # Deferred: Alembic costs a good part of a second, and most starts have nothing to migrate.
+            from admit.issuer.storage.migrate import upgrade_sqlite
 
-                upgrade_sqlite(path, current)
-                current = _version(connection, path)
-            check_whole(current, _tables(connection), f"database {path}")
-            if (
-                os.path.getsize(path) <= _QUICK
-                and connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok"
-            ):
-                raise _damaged(path)
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            raise StorageUnavailableError("SQLite: another process holds the database") from error
-        raise ConfigError(
-            f"database {path} cannot be used ({error.sqlite_errorname}); nothing was changed"
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise _damaged(path) from error
+            upgrade_sqlite(path, current)
+            current = version_of(connection, path)
+        check_whole(current, _tables(connection), f"database {path}")
+        if (
+            os.path.getsize(path) <= _QUICK
+            and connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok"
+        ):
+            raise DamagedError(path)
 
 
 def check_whole(version: str | None, tables: frozenset[str], name: str) -> None:
@@ -128,24 +135,69 @@ def _create(path: Path, busy_timeout: float) -> None:
         raise ConfigError(f"database {path} cannot be made: {error.strerror}") from error
 
 
-def _recognise(path: Path) -> None:
-    """Look at the file's first bytes, before SQLite may take an empty or cut file for a new database."""
+def recognise(path: Path, busy_timeout: float = 5.0) -> None:
+    """See that a file is a database of ours before anything in it is changed.
+
+    SQLite itself is asked, and the file is not opened by another way: closing it would let go of the locks that other
+    connections of this process hold.
+
+    Raises:
+        ConfigError: not there, or another program's; DamagedError: empty or damaged.
+        StorageUnavailableError: another process held it for longer than `busy_timeout` seconds.
+    """
     try:
-        with open(path, "rb") as file:
-            head = file.read(100)
+        about = os.stat(path)
     except OSError as error:
         raise ConfigError(f"database {path} cannot be read: {error.strerror}") from None
-    if not head.startswith(b"SQLite format 3\0") or len(head) < 100:
-        raise _damaged(path)
-    if not os.access(path, os.W_OK):
-        raise ConfigError(f"database {path} cannot be written: check its permissions")
-    if int.from_bytes(head[68:72], "big") != APPLICATION_ID:
+    if not stat.S_ISREG(about.st_mode) or not os.access(path, os.R_OK):
+        raise ConfigError(f"database {path} cannot be read: it is no file, or others' alone")
+    if about.st_size < _SMALLEST:
+        raise DamagedError(path)  # SQLite would take it for a new database
+    with told(path), contextlib.closing(_plain(path, busy_timeout)) as connection:
+        (found,) = connection.execute("PRAGMA application_id").fetchone()
+    if found != APPLICATION_ID:
         raise ConfigError(
             f"database {path} belongs to another program: set another database; nothing was changed"
         )
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> str | None:
+@contextlib.contextmanager
+def told(path: Path) -> Iterator[None]:
+    """SQLite's errors about a file, in one line."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise StorageUnavailableError("SQLite: another process holds the database") from error
+        raise ConfigError(
+            f"database {path} cannot be used ({error.sqlite_errorname}); nothing was changed"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise DamagedError(path) from error
+
+
+def _plain(path: Path, busy_timeout: float) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"file:{quote(str(path))}?mode=rw",
+        uri=True,
+        timeout=busy_timeout,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=512,
+    )
+
+
+def _check_writable(path: Path) -> None:
+    if not os.access(path, os.W_OK):
+        raise ConfigError(f"database {path} cannot be written: check its permissions")
+    if not os.access(path.parent, os.W_OK):
+        raise ConfigError(
+            f"database {path}: its folder cannot be written, and SQLite keeps its log there: check its permissions"
+        )
+
+
+def version_of(connection: sqlite3.Connection, path: Path) -> str | None:
+    """The schema of a database; older ones than ours pass. Raises ConfigError for what is no schema of ours."""
     tables = _tables(connection)
     if VERSION_TABLE not in tables:
         check_whole(None, tables, f"database {path}")
@@ -162,7 +214,11 @@ def _tables(connection: sqlite3.Connection) -> frozenset[str]:
     )
 
 
-def _damaged(path: Path) -> ConfigError:
-    return ConfigError(
-        f"database {path} is empty or damaged: restore a backup, or move it away to begin anew"
-    )
+class DamagedError(ConfigError):
+    """SQLite can make no sense of a file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"database {path} is empty or damaged: restore a backup with `admit restore`, "
+            "or move it away to begin anew"
+        )

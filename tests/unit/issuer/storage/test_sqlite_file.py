@@ -52,7 +52,7 @@ async def test_a_new_file_is_private_complete_and_leaves_no_draft(tmp_path: Path
     db = Database.from_url(f"sqlite:///{folder}/admit.db", keyring)
     await db.open()
     await db.close()
-    assert os.listdir(folder) == ["admit.db"]
+    assert sorted(os.listdir(folder)) == ["admit.db", "admit.db-mark"]
     assert (folder / "admit.db").stat().st_mode & 0o777 == 0o600
 
 
