@@ -79,7 +79,15 @@ class ByUserSessions:
     keep: str | None = None
 
 
-EndStart: TypeAlias = ByNode | BySession | ByUser | ByUserSessions | ByClient
+@dataclass(frozen=True, slots=True)
+class ByUserBut:
+    """End every family of a user but the node `keep`: what hangs from that one too."""
+
+    user_id: str
+    keep: str
+
+
+EndStart: TypeAlias = ByNode | BySession | ByUser | ByUserBut | ByUserSessions | ByClient
 
 
 class ListBits(NamedTuple):

@@ -15,6 +15,7 @@ from admit.issuer.revocation.records import (
     ByNode,
     BySession,
     ByUser,
+    ByUserBut,
     ByUserSessions,
     EndStart,
     HolderKind,
@@ -92,6 +93,7 @@ END_BY: Final[Mapping[type[EndStart], Statement]] = {
     ByNode: _end_tree(_BY_ID),
     BySession: _end_tree(_BY_ID & (node.c.user_id == bindparam("owner")) & _IS_SESSION),
     ByUser: _end_tree((node.c.user_id == bindparam("start")) & _OPEN),
+    ByUserBut: _end_tree((node.c.user_id == bindparam("start")) & (node.c.id != bindparam("keep")) & _OPEN),
     ByUserSessions: _end_tree(
         (node.c.user_id == bindparam("start")) & _IS_SESSION & (node.c.id != bindparam("keep")) & _OPEN
     ),
@@ -201,7 +203,7 @@ def hold_start(start: EndStart, now: float) -> Steps[None]:
             if disable:
                 yield END_HOLDER(holder_kind=kind, holder_id=user_id, now=now)
             yield LOCK_HOLDER(holder_kind=kind, holder_id=user_id)
-        case ByUserSessions(user_id):
+        case ByUserBut(user_id) | ByUserSessions(user_id):
             yield LOCK_HOLDER(holder_kind=HolderKind.USER.value, holder_id=user_id)
         case ByClient(client_id):
             kind = HolderKind.CLIENT.value
@@ -220,6 +222,8 @@ def root_of(start: EndStart) -> dict[str, str]:
             return {"start": id, "owner": user_id}
         case ByUser(user_id):
             return {"start": user_id}
+        case ByUserBut(user_id, keep):
+            return {"start": user_id, "keep": keep}
         case ByUserSessions(user_id, keep):
             return {"start": user_id, "keep": keep or ""}  # no node has an empty id
         case ByClient(client_id):
