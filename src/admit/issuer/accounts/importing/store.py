@@ -1,0 +1,20 @@
+"""SQL of imports, on the tables of accounts."""
+
+from typing import Final
+
+from sqlalchemy import bindparam, func, select, update
+
+from admit.issuer.accounts.store import user_account
+from admit.issuer.storage import Statement, any_of
+
+THERE: Final = Statement(select(user_account.c.email).where(any_of(user_account.c.email, "emails")))
+UPDATE_PROFILE: Final = Statement(
+    update(user_account)
+    .where(user_account.c.id == bindparam("of_user"))
+    .values(
+        name=bindparam("new_name"),
+        locale=bindparam("new_locale"),
+        email_verified_at=func.coalesce(user_account.c.email_verified_at, bindparam("verified_at")),
+        updated_at=bindparam("now"),
+    )
+)
