@@ -12,7 +12,7 @@ once however many guards it meets. Glue only: the rules are in `admit.credential
 import re
 from collections.abc import Collection, Coroutine
 from inspect import Parameter, Signature
-from typing import Any, Final, TypeAlias, overload
+from typing import Any, Final, Literal, TypeAlias, overload
 
 from fastapi import FastAPI, HTTPException
 from fastapi.openapi.models import HTTPBearer
@@ -24,6 +24,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from admit.credentials import BearerCredential, Credential, SessionCredential, cookies, csrf, read
+from admit.credentials.cookies import CookieMode
 from admit.errors import AdmitError, ConfigError, MissingCredentialError
 from admit.integrations import openapi
 from admit.principal import Principal
@@ -74,10 +75,10 @@ class Guard(SecurityBase):
     """Lets requests in by bearer token, and by session cookie where `sessions` is given.
 
     `sessions` looks sessions up (`RemoteLookup`, or the issuer's own); for them `audience` says whose scopes the
-    principal gets (needed where the verifier has several), `session_cookie` is the cookie's name (None: the issuer's
-    with its default `same_host`), and `origins` are those whose pages may change things by cookie, written as browsers
-    send them (None: this API's own pages only). `realm` and `resource_metadata` go into the challenge. `scheme_name` is
-    what OpenAPI calls it.
+    principal gets (needed where the verifier has several), `session_cookie` is the cookie's name (None: the issuer's,
+    of `cookie_mode`, which is `cookie_domain` where its settings have a `sessions.cookie_domain`), and `origins` are
+    those whose pages may change things by cookie, written as browsers send them (None: this API's own pages only).
+    `realm` and `resource_metadata` go into the challenge. `scheme_name` is what OpenAPI calls it.
 
     An `Authorization` header decides alone; a cookie beside it is ignored. Tokens in the query are refused.
 
@@ -94,6 +95,7 @@ class Guard(SecurityBase):
         realm: str | None = None,
         audience: str | None = None,
         session_cookie: str | None = None,
+        cookie_mode: CookieMode | Literal["same_host", "cookie_domain"] = "same_host",
         resource_metadata: str | None = None,
         scheme_name: str = "bearer",
     ) -> None:
@@ -103,7 +105,7 @@ class Guard(SecurityBase):
         self._audience, self._cookie = "", None
         if sessions is not None:
             self._audience = audience if audience is not None else _only(verifier.audiences, "audience")
-            self._cookie = session_cookie if session_cookie is not None else _cookie_of(verifier)
+            self._cookie = session_cookie if session_cookie is not None else _cookie_of(verifier, cookie_mode)
         self._realm = realm
         self._resource_metadata = resource_metadata
         self.model = HTTPBearer(bearerFormat="JWT", description="An access token of a trusted issuer.")
@@ -277,6 +279,8 @@ def _only(names: frozenset[str], what: str) -> str:
     return min(names)
 
 
-def _cookie_of(verifier: Verifier | AsyncVerifier) -> str:
+def _cookie_of(
+    verifier: Verifier | AsyncVerifier, mode: CookieMode | Literal["same_host", "cookie_domain"]
+) -> str:
     issuer = _only(verifier.issuers, "session_cookie")
-    return cookies.session_cookie_name(issuer, dev=cookies.is_loopback_http(issuer))
+    return cookies.session_cookie_name(issuer, mode, dev=cookies.is_loopback_http(issuer))

@@ -33,6 +33,30 @@ class MethodNotAllowedError(AdmitError):
         self.allow = allow
 
 
+class CrossSiteFetchError(AdmitError):
+    """Another site's page asked for a page of ours in another way than by going there."""
+
+    code: ClassVar[str] = "cross_site_request"
+    status: ClassVar[int] = 403
+    public: ClassVar[str] = "This page is not shown inside another one."
+
+
+class MisdirectedError(AdmitError):
+    """The request is for another host, RFC 9110 §15.5.20."""
+
+    code: ClassVar[str] = "misdirected_request"
+    status: ClassVar[int] = 421
+    public: ClassVar[str] = "This host is not served here."
+
+
+class NonCanonicalPathError(AdmitError):
+    """The path has another spelling than the one that we use, so somebody in front may have read another path."""
+
+    code: ClassVar[str] = "invalid_request"
+    status: ClassVar[int] = 400
+    public: ClassVar[str] = "This address is malformed."
+
+
 def json(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """`value` as a JSON answer."""
     return Response(msgspec.json.encode(value), status_code=status, headers=headers, media_type=JSON)

@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from admit.credentials import csrf
 from admit.errors import AdmitError, CsrfError
+from admit.issuer.app import returns
 from admit.issuer.app.call import Call
 from admit.issuer.app.cookies import BrowserCookies
 from admit.issuer.app.pages import language
@@ -16,7 +17,7 @@ from admit.issuer.clients.rules import origin_of
 from admit.issuer.oauth.errors import InvalidRequestError
 from admit.issuer.oauth.services import Services
 from admit.issuer.sessions.records import Session
-from admit.issuer.sessions.rules import hash_id
+from admit.issuer.sessions.rules import hash_id, is_fresh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,25 @@ class App:
         raw = self.cookies.session(call)
         found = await self.services.sessions.find(hash_id(raw), call.now) if raw is not None else None
         return (raw, found) if raw is not None and found is not None else None
+
+    async def fresh(self, call: Call, session: Session) -> Response | None:
+        """None where the session's user typed the password a short while ago (`sessions.fresh_for`); else the redirect
+        to the page that asks for it once more and leads back here, to be answered with. To be asked before anything
+        that guards the account is shown or changed, so that an unlocked screen is not enough for it; at a POST after the
+        form was confirmed. What was sent is not kept: the way back is to the empty page.
+        """
+        if self.is_fresh(call, session):
+            return None
+        path = call.scope["path"]
+        base = self.pages.base
+        place = returns.name_of(path[len(base) :] if base and path.startswith(f"{base}/") else path)
+        query = {"again": "1", "next": place} if place else {"again": "1"}
+        return self.redirect(self.there(call, "/login", **query))
+
+    def is_fresh(self, call: Call, session: Session) -> bool:
+        """Whether the session's user typed the password a short while ago."""
+        within = self.services.sessions.config.fresh_for
+        return is_fresh(auth_time=session.auth_time, now=call.now, within=within)
 
     def check_origin(self, call: Call) -> None:
         """A form was sent by a page of ours, as far as the browser tells. For forms without a session, whose answer

@@ -12,6 +12,7 @@ from functools import lru_cache
 from starlette.responses import Response
 
 from admit.credentials import cookies
+from admit.credentials.cookies import CookieMode
 from admit.errors import CredentialError
 from admit.issuer.app.call import Call
 
@@ -20,8 +21,9 @@ PRE_SESSION_LIFE = timedelta(hours=2)
 
 # A hot path: every session check asks for the name, and making it costs more than reading the cookie.
 @lru_cache(maxsize=16)
-def _session_name(issuer: str, dev: bool) -> str:
-    return cookies.session_cookie_name(issuer, "same_host", dev=dev)
+def _session_name(issuer: str, domain: str | None, dev: bool) -> str:
+    mode = CookieMode.SAME_HOST if domain is None else CookieMode.COOKIE_DOMAIN
+    return cookies.session_cookie_name(issuer, mode, dev=dev)
 
 
 @lru_cache(maxsize=16)
@@ -32,16 +34,19 @@ def _pre_session_name(issuer: str, dev: bool) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrowserCookies:
-    """Reads and writes the two. `session_life` is the absolute life of a session."""
+    """Reads and writes the two. `session_life` is the absolute life of a session. `domain`: every host below it is sent
+    the session's cookie as well; None keeps it with the issuer's own. The pre-session's never leaves that host.
+    """
 
     issuer: str
     dev: bool
     session_life: timedelta
+    domain: str | None = None
 
     @property
     def session_name(self) -> str:
         """The session cookie's name, which the verifier derives from the issuer as well."""
-        return _session_name(self.issuer, self.dev)
+        return _session_name(self.issuer, self.domain, self.dev)
 
     @property
     def pre_session_name(self) -> str:
@@ -58,7 +63,7 @@ class BrowserCookies:
 
     def set_session(self, response: Response, raw: bytes) -> None:
         """Give the browser its session."""
-        self._write(response, self.session_name, raw, self.session_life)
+        self._write(response, self.session_name, raw, self.session_life, self.domain)
 
     def ensure_pre_session(self, call: Call) -> tuple[bytes, bool]:
         """The pre-session that the browser has, or a new one and True."""
@@ -71,7 +76,7 @@ class BrowserCookies:
 
     def clear_session(self, response: Response) -> None:
         """Take the session cookie back."""
-        response.headers.append("set-cookie", cookies.clear_cookie(self.session_name))
+        response.headers.append("set-cookie", cookies.clear_cookie(self.session_name, domain=self.domain))
 
     @staticmethod
     def _read(call: Call, name: str) -> bytes | None:
@@ -82,7 +87,6 @@ class BrowserCookies:
             return None
 
     @staticmethod
-    def _write(response: Response, name: str, raw: bytes, life: timedelta) -> None:
-        response.headers.append(
-            "set-cookie", cookies.set_cookie(name, cookies.encode_session_id(raw), max_age=life)
-        )
+    def _write(response: Response, name: str, raw: bytes, life: timedelta, domain: str | None = None) -> None:
+        value = cookies.encode_session_id(raw)
+        response.headers.append("set-cookie", cookies.set_cookie(name, value, max_age=life, domain=domain))

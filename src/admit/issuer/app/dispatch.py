@@ -1,14 +1,16 @@
 """From an ASGI call to an endpoint: host, path, method, origin, and one place where errors become answers.
 
-A table of rows decides everything that can be decided before an endpoint runs. Paths are matched exactly as they came
-(a percent-encoded or doubled slash is another path, and no path of ours), so a proxy in front and Admit never
-disagree about what is asked.
+A table of rows decides everything that can be decided before an endpoint runs. A path that has more than one spelling
+(percent-encoded, doubled slashes, dot segments, parameters of a segment) is refused, so that a proxy in front and Admit
+never disagree about what is asked.
 """
 
-import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from time import perf_counter
+from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.responses import Response
@@ -17,10 +19,11 @@ from admit.credentials import cors
 from admit.credentials.cors import CorsPolicy
 from admit.errors import AdmitError
 from admit.issuer.app import answers
-from admit.issuer.app.api.described import Operation
+from admit.issuer.app.api.described import Operation, Who
 from admit.issuer.app.call import Call, Receive, Scope, Send
-
-log = logging.getLogger("admit.issuer")
+from admit.issuer.app.counting import Counts
+from admit.issuer.app.event_stream import EventStream
+from admit.issuer.app.observing import Observer
 
 Handler = Callable[[Call], Awaitable[Response]]
 
@@ -37,7 +40,8 @@ class Route:
     """One path below the issuer. A `*` in it matches any one segment, given as `call.path_value`.
 
     `told` describes methods for the API's OpenAPI document, where the segment is called `value`. `exempt` says why
-    state-changing methods here need no CSRF token (contracts §4's written table); None means they do.
+    state-changing methods here need no CSRF token (contracts §4's written table); None means they do. `who` may call what
+    `told` does not describe.
     """
 
     path: str
@@ -47,12 +51,48 @@ class Route:
     exempt: str | None = None
     value: str = ""
     told: Mapping[str, Operation] = field(default_factory=dict)
+    who: Who = Who.ANYBODY
+
+    def allowed_to(self, method: str) -> Who:
+        """Who may call this method here."""
+        return self.told[method].who if method in self.told else self.who
 
 
 def check_host(scope: Scope, expected: str) -> bool:
     """RFC 9110 §7.2: exactly one Host, and it is the issuer's."""
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     return len(hosts) == 1 and hosts[0].decode("latin-1").lower() == expected
+
+
+_OTHERS_PAGES: Final = frozenset({b"cross-site", b"same-site"})
+
+
+def check_fetch(headers: Sequence[tuple[bytes, bytes]]) -> None:
+    """Let other sites' pages lead people to ours, and nothing else: as an image, a script, a frame or by fetch a page
+    could tell them who is signed in, by its size, its errors or the time it takes. Browsers say in headers that no
+    script can set how a request came about; who sends none is no such browser, and passes.
+
+    Raises:
+        CrossSiteFetchError: another site's page embeds or fetches.
+    """
+    said = {name: value for name, value in headers if name.startswith(b"sec-fetch-")}
+    if said.get(b"sec-fetch-site") not in _OTHERS_PAGES:
+        return
+    mode, dest = said.get(b"sec-fetch-mode", b"navigate"), said.get(b"sec-fetch-dest", b"document")
+    if (mode, dest) != (b"navigate", b"document"):
+        raise answers.CrossSiteFetchError("a page is embedded or fetched")
+
+
+_SPELLED_OTHERWISE: Final = re.compile(r"//|[^\x21-\x7e]|[%;\\]|/\.\.?(?:/|$)")
+
+
+def path_of(scope: Scope) -> str | None:
+    """The path, if it came in the one spelling in which we and every proxy read the same; else None."""
+    path: str = scope["path"]
+    raw = scope.get("raw_path")
+    if raw is not None and raw.split(b"?")[0] != path.encode("utf-8", "replace"):
+        return None
+    return None if _SPELLED_OTHERWISE.search(path) else path
 
 
 def handler_of(route: Route, method: str) -> Handler:
@@ -87,6 +127,7 @@ class Dispatcher:
         registered_origins: frozenset[str],
         first_party_origins: frozenset[str],
         error_page: Callable[[Call, AdmitError], Response],
+        observer: Observer | None = None,
     ) -> None:
         self.routes = tuple(routes)
         self._exact = {route.path: route for route in self.routes if "*" not in route.path}
@@ -100,29 +141,29 @@ class Dispatcher:
             CorsPolicy.REGISTERED_WITH_COOKIES: first_party_origins,
         }
         self._error_page = error_page
+        self._observer = observer if observer is not None else Observer(Counts(), lambda refusal: None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        began = perf_counter()
         call = Call(scope, receive, self._clock())
-        route = self._find(call)
+        path = path_of(scope)
+        route = self._find(call, path) if path is not None else None
         try:
-            response = await self._answer(call, route)
+            response = await self._answer(call, path, route)
         except AdmitError as error:
             response = self._refuse(call, route, error)
-        except Exception:
-            log.exception("unexpected error", extra={"request_id": call.request_id})
-            response = self._refuse(call, route, AdmitError())
+        except Exception as cause:
+            response = self._refuse(call, route, AdmitError(), cause=cause)
         if route is not None:
             for name, value in self._cors(call, route).headers:
                 response.headers[name] = value
+        seconds = None if isinstance(response, EventStream) else perf_counter() - began
+        self._observer.answered(call, route.path if route is not None else None, response.status_code, seconds)
         await response(scope, receive, send)
 
-    def _find(self, call: Call) -> Route | None:
-        path = call.scope["path"]
-        raw = call.scope.get("raw_path")
-        if raw is not None and raw.split(b"?")[0] != path.encode("utf-8", "replace"):
-            return None
+    def _find(self, call: Call, path: str) -> Route | None:
         if self._base and path.startswith(self._base + "/"):
             path = path[len(self._base) :]
         route = self._exact.get(path)
@@ -137,22 +178,24 @@ class Dispatcher:
                 return route
         return None
 
-    async def _answer(self, call: Call, route: Route | None) -> Response:
+    async def _answer(self, call: Call, path: str | None, route: Route | None) -> Response:
         if not check_host(call.scope, self._host):
-            return answers.plain_error(421, "misdirected_request", "This host is not served here.")
+            call.refused = error = answers.MisdirectedError("Host is not the issuer's")
+            return answers.plain_error(error.status, error.code, error.public)
+        if path is None:
+            raise answers.NonCanonicalPathError("path")
         if route is None:
             raise answers.NotFoundError
+        if route.face is Face.PAGE:
+            check_fetch(call.headers)
         if call.scope["method"] == "OPTIONS":
             return self._preflight(call, route)
         return await handler_of(route, call.method)(call)
 
-    def _refuse(self, call: Call, route: Route | None, error: AdmitError) -> Response:
-        if error.status >= 500:
-            log.warning("refused", extra={"code": error.code, "request_id": call.request_id})
-        else:
-            log.info(
-                "refused", extra={"code": error.code, "request_id": call.request_id, "detail": error.detail}
-            )
+    def _refuse(
+        self, call: Call, route: Route | None, error: AdmitError, *, cause: Exception | None = None
+    ) -> Response:
+        self._observer.refused(call, route.path if route is not None else None, error, cause=cause)
         face = route.face if route is not None else Face.PAGE
         response = (
             self._error_page(call, error) if face is Face.PAGE else answers.json_error(error, call.request_id)

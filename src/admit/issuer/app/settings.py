@@ -12,15 +12,20 @@ from admit.credentials.cookies import is_loopback_http
 from admit.errors import ConfigError
 from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.app import settings_file
+from admit.issuer.app.config import LogConfig, MetricsConfig, ProxyConfig, ServeConfig, TlsConfig
+from admit.issuer.audit.refusals.config import RefusalsConfig
 from admit.issuer.clients.config import ClientsConfig
 from admit.issuer.clients.records import Client, Resource
 from admit.issuer.clients.registry import Registry
+from admit.issuer.factors.config import FactorsConfig
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.keys.config import KeysConfig
 from admit.issuer.oauth.config import OAuthConfig
+from admit.issuer.outbox import MailConfig
 from admit.issuer.revocation.config import RevocationConfig
 from admit.issuer.revocation.service import STATUS_ALG
 from admit.issuer.sessions.config import SessionConfig
+from admit.issuer.sessions.reach import check_cookie_domain
 from admit.issuer.storage import StorageConfig
 
 FILE = "admit.toml"
@@ -53,12 +58,20 @@ class Settings:
     client: tuple[Client, ...] = ()
     resource: tuple[Resource, ...] = ()
     accounts: AccountsConfig = field(default_factory=AccountsConfig)
+    mail: MailConfig = field(default_factory=MailConfig)
+    factors: FactorsConfig = field(default_factory=FactorsConfig)
     sessions: SessionConfig = field(default_factory=SessionConfig)
     grants: GrantsConfig = field(default_factory=GrantsConfig)
     oauth: OAuthConfig = field(default_factory=OAuthConfig)
     keys: KeysConfig = field(default_factory=KeysConfig)
     revocation: RevocationConfig = field(default_factory=RevocationConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)
+    serve: ServeConfig = field(default_factory=ServeConfig)
+    tls: TlsConfig = field(default_factory=TlsConfig)
+    proxy: ProxyConfig = field(default_factory=ProxyConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    log: LogConfig = field(default_factory=LogConfig)
+    refusals: RefusalsConfig = field(default_factory=RefusalsConfig)
 
     def __post_init__(self) -> None:
         check_issuer(self.issuer, dev=self.dev)
@@ -67,8 +80,16 @@ class Settings:
         needed = {("status", STATUS_ALG), ("token", "ES256"), ("token", "RS256")}
         if not needed <= set(self.keys.algorithms):
             raise ConfigError("keys.algorithms needs token ES256, token RS256 and status ES256")
+        if self.mail.is_console and not self.dev:
+            raise ConfigError("mail.url: console: writes links to the log, which is for development; name a server")
+        if self.accounts.require_verified_email and not self.mail.is_on:
+            raise ConfigError("accounts.require_verified_email: set mail.url, or nobody can prove an address")
+        if self.sessions.cookie_domain is not None:
+            check_cookie_domain(self.sessions.cookie_domain, self.issuer)
         if self.listen:
             split_listen(self.listen)
+        if self.tls.cert and urlsplit(self.issuer).scheme != "https":
+            raise ConfigError("tls: the issuer's URL says http; write it with https, or leave tls out")
 
     @property
     def registry(self) -> Registry:
@@ -169,8 +190,13 @@ def put(raw: dict[str, Any], names: list[str], value: Any, *, told_as: str) -> N
     raw[last] = value
 
 
-def read_environment(text: str) -> str | int | bool:
-    """A value of the environment: whole numbers, true and false are read as such."""
+def read_environment(text: str) -> str | int | bool | list[Any]:
+    """A value of the environment: whole numbers, true and false are read as such, and a TOML list as one."""
+    if text.startswith("["):
+        try:
+            return list(tomllib.loads(f"value = {text}")["value"])
+        except tomllib.TOMLDecodeError:
+            return text
     if text in ("true", "false"):
         return text == "true"
     return int(text) if text.isascii() and text.isdigit() else text

@@ -17,17 +17,22 @@ from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.audit import RequestInfo
 from admit.issuer.clients.rules import SESSIONS_SCOPE
+from admit.issuer.sessions.errors import ReauthenticationError
+from admit.issuer.sessions.rules import is_fresh
 from admit.principal import Principal
 from admit.verifier import AsyncVerifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """A user, as the database knows the user now. `session_id` is the session that the credential belongs to."""
+    """A user, as the database knows the user now. `session_id` is the session that the credential belongs to,
+    `auth_time` when its user last proved who they are; None for a token.
+    """
 
     user: User
     session_id: str | None
     by_cookie: bool
+    auth_time: float | None = None
 
 
 def is_for_issuer_alone(principal: Principal, issuer: str) -> bool:
@@ -77,11 +82,27 @@ class Callers:
 
         Raises:
             InsufficientScopeError: the role `admit:admin` is missing.
+            ReauthenticationError: it changes something, and the session's sign-in was too long ago.
         """
         caller = await self.anybody(call, scope)
         if not accounts.may_operate(caller.user):  # by the roles of now, not the token's
             raise InsufficientScopeError("the role is missing")
+        if call.method != "GET":
+            self.check_fresh(call, caller)
         return caller
+
+    def check_fresh(self, call: Call, caller: Caller) -> None:
+        """For what is worst to lose: who calls by a session must have typed the password a short while ago. A token was
+        given for such things by name, to a program that has nobody beside it; it passes.
+
+        Raises:
+            ReauthenticationError: it was too long ago.
+        """
+        within = self._app.services.sessions.config.fresh_for
+        if caller.auth_time is not None and not is_fresh(
+            auth_time=caller.auth_time, now=call.now, within=within
+        ):
+            raise ReauthenticationError("the sign-in is too old")
 
     async def _by_token(self, found: BearerCredential, scope: str) -> Caller:
         principal = await self._verifier.verify(found)
@@ -98,7 +119,7 @@ class Callers:
         if session is None:
             raise SessionError("no live session")
         csrf.check(call.headers, call.method, origins=self._origins, raw_id=found.raw)
-        return Caller(user=session.user, session_id=session.id, by_cookie=True)
+        return Caller(user=session.user, session_id=session.id, by_cookie=True, auth_time=session.auth_time)
 
 
 def as_operator(call: Call, caller: Caller) -> RequestInfo:

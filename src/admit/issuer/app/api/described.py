@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
+from typing import Final
 
 from admit.issuer.clients.rules import SESSIONS_SCOPE
+
+FRESH: Final = "a session must have been begun, or confirmed by the password, a short while ago; else 403."
 
 
 class Who(Enum):
@@ -21,6 +24,10 @@ class Who(Enum):
     """By the session cookie, or by an access token with the operation's scope."""
     OPERATOR = "operator"
     """As USER, and with the role `admit:admin`."""
+    CLIENT = "client"
+    """An application, by its id and secret where it has one."""
+    RESOURCE = "resource"
+    """An API, by its id and secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +43,7 @@ class Operation:
     """What an access token wants for it."""
     missing: str | None = None
     """What a 404 means."""
+    takes: str | None = None
+    """The schema of the body that it wants, None for none."""
+    fresh: str | None = None
+    """When a session must have been begun, or confirmed by the password, a short while ago."""

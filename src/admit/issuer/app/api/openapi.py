@@ -16,6 +16,11 @@ _REFUSALS = {
     "503": "It cannot be told at the moment. Nothing is known to have changed; ask again.",
 }
 
+_OF_BODIES = {
+    "413": "The body is larger than is read.",
+    "415": "The body is not sent as JSON.",
+}
+
 
 def document(routes: Iterable[Route], *, issuer: str, session_cookie: str) -> dict[str, Any]:
     """All methods that are described. `session_cookie` is the cookie's name."""
@@ -79,6 +84,10 @@ def operation(route: Route, method: str) -> dict[str, Any]:
     }
     if parameters:
         described["parameters"] = parameters
+    if told.fresh is not None:
+        described["description"] = told.fresh
+    if told.takes is not None:
+        described["requestBody"] = {"required": True, **_json(told.takes)}
     return described
 
 
@@ -99,6 +108,8 @@ def responses(told: Operation) -> dict[str, Any]:
         found["200"] = {"description": "Done.", **_json(told.shape)}
     if told.who is not Who.ANYBODY:
         found |= {status: {"description": text, **_json("Error")} for status, text in _REFUSALS.items()}
+    if told.takes is not None:
+        found |= {status: {"description": text, **_json("Error")} for status, text in _OF_BODIES.items()}
     if told.missing is not None:
         found["404"] = {"description": told.missing, **_json("Error")}
     return found

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from admit.issuer.clients.registry import Registry
+from admit.issuer.factors.records import FactorsView
 from admit.issuer.grants.records import Family
 from admit.issuer.sessions.records import SessionEntry
 
@@ -19,6 +20,8 @@ def session(entry: SessionEntry, *, current: str | None) -> dict[str, Any]:
         "expires_at": int(entry.expires_at),
         "user_agent": entry.user_agent,
         "ip": entry.ip,
+        "name": entry.name,
+        "unfamiliar": entry.unfamiliar,
     }
 
 
@@ -54,6 +57,23 @@ def ended(*, sessions: int = 0, grants: int = 0, within: float) -> dict[str, Any
     return {"sessions": sessions, "grants": grants, "refused_within": within}
 
 
+def second_factors(found: FactorsView) -> dict[str, Any]:
+    """A user's authenticator apps; no secret, and of recovery codes only how many are left."""
+    return {
+        "second_factors": [
+            {
+                "id": one.id,
+                "kind": "totp",
+                "name": one.name or None,
+                "created_at": int(one.created_at),
+                "last_used_at": None if one.last_used_at is None else int(one.last_used_at),
+            }
+            for one in found.apps
+        ],
+        "recovery_codes_left": found.codes_left,
+    }
+
+
 def _object(**members: Any) -> dict[str, Any]:
     return {
         "type": "object",
@@ -83,6 +103,14 @@ _SESSION = _object(
     expires_at=_time("When it ends unless it is used."),
     user_agent=_text("What the browser said of itself when the user signed in.", maybe=True),
     ip=_text("From where the user signed in.", maybe=True),
+    name=_text("What its user calls it; null where nothing was said.", maybe=True),
+    unfamiliar={
+        "type": "boolean",
+        "description": "Whether it began on an unknown browser, and nobody has said yet that it was the user.",
+    },
+)
+_SESSION_NAME = _object(
+    name={"type": ["string", "null"], "maxLength": 60, "description": "One line; null takes the name away."}
 )
 _GRANT = _object(
     id=_text("The grant's id."),
@@ -117,6 +145,16 @@ _ENDED = _object(
         "description": "Seconds after which no API takes an access token of what was ended; usually much sooner.",
     },
 )
+_SECOND_FACTOR = _object(
+    id=_text("The app's id."),
+    kind={"type": "string", "enum": ["totp"], "description": "An authenticator app, RFC 6238."},
+    name=_text("What its user calls it; null where nothing was said.", maybe=True),
+    created_at=_time("When it was added."),
+    last_used_at={
+        "type": ["integer", "null"],
+        "description": "When a code of it was used last. Seconds since 1970-01-01 UTC.",
+    },
+)
 _ERROR = {
     "type": "object",
     "properties": {
@@ -131,10 +169,16 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "OwnSession": _OWN_SESSION,
         "Session": _SESSION,
+        "SessionName": _SESSION_NAME,
         "Sessions": _object(sessions=_list_of("Session")),
         "Grant": _GRANT,
         "Grants": _object(grants=_list_of("Grant")),
         "Ended": _ENDED,
+        "SecondFactor": _SECOND_FACTOR,
+        "SecondFactors": _object(
+            second_factors=_list_of("SecondFactor"),
+            recovery_codes_left={"type": "integer", "description": "How many can still be used."},
+        ),
         "Error": _ERROR,
     }
 )

@@ -1,31 +1,60 @@
 """`/account`: who I am here, where I am signed in, and which applications may act for me."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
 from starlette.responses import Response
 
 from admit.credentials import csrf
+from admit.issuer.app.api.described import Who
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.pages import apps
-from admit.issuer.app.pages.views import AccountView, Notice, SessionItem, SignedOutView
+from admit.issuer.app.pages.views import (
+    SECTIONS,
+    AccountView,
+    Notice,
+    Problem,
+    SessionItem,
+    SignedOutView,
+)
 from admit.issuer.audit import AuditEvent
 from admit.issuer.oauth.errors import InvalidRequestError
+from admit.issuer.oauth.parameters import Parameters
+from admit.issuer.sessions.errors import SessionNameError
 from admit.issuer.sessions.records import Session
 
-DONE = {"ended": Notice.SESSION_ENDED, "others": Notice.OTHERS_ENDED, "app": Notice.APP_ENDED}
+DONE: Final = {
+    "ended": Notice.SESSION_ENDED,
+    "named": Notice.SESSION_NAMED,
+    "known": Notice.SESSION_KNOWN,
+    "others": Notice.OTHERS_ENDED,
+    "app": Notice.APP_ENDED,
+    "password": Notice.PASSWORD_CHANGED,
+}
+REASON: Final = "ended by user"
+
+Act = Callable[[Call, Parameters, bytes, Session], Awaitable[Response]]
 
 
-def routes(app: App) -> list[Route]:
-    """GET lists; POST ends one session, all others, this one, an application's grants, or everything."""
+def routes(app: App, has: Callable[[str], bool] = lambda path: False) -> list[Route]:
+    """GET lists; POST ends or names one session, ends all others, this one, an application's grants, or everything.
+
+    `has` says whether this issuer serves a path: the pages below this one are linked where they are there.
+    """
+    sessions = app.services.sessions
 
     async def get(call: Call) -> Response:
         found = await app.session(call)
         if found is None:
             return app.redirect(app.there(call, "/login"))
-        return app.page(call, await view(call, *found, DONE.get(call.query.get("done", ""))))
+        notice = DONE.get(call.query.get("done", ""))
+        return app.page(call, replace(await view(call, *found), notice=notice))
 
-    async def view(call: Call, raw: bytes, session: Session, notice: Notice | None) -> AccountView:
-        entries = await app.services.sessions.list(session.user.id, call.now)
+    async def view(call: Call, raw: bytes, session: Session) -> AccountView:
+        entries = await sessions.list(session.user.id, call.now)
         families = await app.services.families.list(session.user.id, call.now)
         return AccountView(
             csrf=csrf.token(raw),
@@ -37,13 +66,14 @@ def routes(app: App) -> list[Route]:
             sessions=tuple(
                 SessionItem(
                     id=entry.id, user_agent=entry.user_agent or "", ip=entry.ip or "", started_at=entry.created_at,
-                    last_seen_at=entry.last_seen_at, current=entry.id == session.id,
+                    last_seen_at=entry.last_seen_at, current=entry.id == session.id, name=entry.name or "",
+                    unfamiliar=entry.unfamiliar,
                 )
                 for entry in entries
             ),
             apps=apps.items(families, app.services.registry, session.user),
+            sections=tuple(section for section in SECTIONS if has(section.path)),
             now=call.now,
-            notice=notice,
         )  # fmt: skip
 
     async def post(call: Call) -> Response:
@@ -53,51 +83,87 @@ def routes(app: App) -> list[Route]:
             return app.redirect(app.there(call, "/login"))
         raw, session = found
         app.check_csrf(call, raw, form.get("csrf"))
-        user_id, sessions = session.user.id, app.services.sessions
-        match form.get("do"):
-            case "end":
-                await sessions.end(
-                    form.required("session"),
-                    user_id=user_id,
-                    reason="ended by user",
-                    info=call.info,
-                    now=call.now,
-                )
-                return app.redirect(app.there(call, "/account", done="ended"))
-            case "end_others":
-                await sessions.end_all(
-                    user_id, keep=session.id, reason="ended by user", info=call.info, now=call.now
-                )
-                return app.redirect(app.there(call, "/account", done="others"))
-            case "end_app":
-                await app.services.families.end_of_user_and_client(
-                    user_id, form.required("client"), reason="ended by user", info=call.info, now=call.now
-                )
-                return app.redirect(app.there(call, "/account", done="app"))
-            case "end_everything":
-                await sessions.end_everything(user_id, reason="ended by user", info=call.info, now=call.now)
-                response = app.page(call, SignedOutView(everywhere=True))
-                app.cookies.clear_session(response)
-                return response
-            case "sign_out":
-                await sessions.end(
-                    session.id,
-                    user_id=user_id,
-                    reason="logout",
-                    event=AuditEvent.LOGOUT,
-                    info=call.info,
-                    now=call.now,
-                )
-                response = app.page(call, SignedOutView())
-                app.cookies.clear_session(response)
-                return response
-            case _:
-                raise InvalidRequestError("do")
+        act = acts.get(form.get("do", ""))
+        if act is None:
+            raise InvalidRequestError("do")
+        return await act(call, form, raw, session)
+
+    def done(call: Call, what: str) -> Response:
+        return app.redirect(app.there(call, "/account", done=what))
+
+    async def end(call: Call, form: Parameters, raw: bytes, session: Session) -> Response:
+        await sessions.end(
+            form.required("session"), user_id=session.user.id, reason=REASON, info=call.info, now=call.now
+        )
+        return done(call, "ended")
+
+    async def name(call: Call, form: Parameters, raw: bytes, session: Session) -> Response:
+        named, typed = form.required("session"), form.get("name", "")
+        try:
+            await sessions.rename(named, typed, user_id=session.user.id, info=call.info, now=call.now)
+        except SessionNameError:
+            shown = await view(call, raw, session)
+            return app.page(
+                call, replace(shown, naming=named, name_typed=typed, fields={"name": Problem.SESSION_NAME})
+            )
+        return done(call, "named")
+
+    async def known(call: Call, form: Parameters, raw: bytes, session: Session) -> Response:
+        await sessions.vouch(
+            form.required("session"),
+            witness=session.id,
+            user_id=session.user.id,
+            info=call.info,
+            now=call.now,
+        )
+        return done(call, "known")
+
+    async def end_others(call: Call, form: Parameters, raw: bytes, session: Session) -> Response:
+        await sessions.end_all(session.user.id, keep=session.id, reason=REASON, info=call.info, now=call.now)
+        return done(call, "others")
+
+    async def end_app(call: Call, form: Parameters, raw: bytes, session: Session) -> Response:
+        await app.services.families.end_of_user_and_client(
+            session.user.id, form.required("client"), reason=REASON, info=call.info, now=call.now
+        )
+        return done(call, "app")
+
+    async def end_everything(call: Call, form: Parameters, raw: bytes, session: Session) -> Response:
+        again = await app.fresh(call, session)
+        if again is not None:
+            return again
+        await sessions.end_everything(session.user.id, reason=REASON, info=call.info, now=call.now)
+        response = app.page(call, SignedOutView(everywhere=True))
+        app.cookies.clear_session(response)
+        return response
+
+    async def sign_out(call: Call, form: Parameters, raw: bytes, session: Session) -> Response:
+        await sessions.end(
+            session.id,
+            user_id=session.user.id,
+            reason="logout",
+            event=AuditEvent.LOGOUT,
+            info=call.info,
+            now=call.now,
+        )
+        response = app.page(call, SignedOutView())
+        app.cookies.clear_session(response)
+        return response
+
+    acts: dict[str, Act] = {
+        "end": end,
+        "name": name,
+        "known": known,
+        "end_others": end_others,
+        "end_app": end_app,
+        "end_everything": end_everything,
+        "sign_out": sign_out,
+    }
 
     async def home(call: Call) -> Response:
         return app.redirect(app.there(call, "/account"))
 
     return [
-        Route(path="/account", handlers={"GET": get, "POST": post}, face=Face.PAGE),
+        Route(path="/account", handlers={"GET": get, "POST": post}, face=Face.PAGE, who=Who.SESSION),
         Route(path="/", handlers={"GET": home}, face=Face.PAGE),
     ]

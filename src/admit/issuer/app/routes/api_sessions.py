@@ -4,14 +4,16 @@ from starlette.responses import Response
 
 from admit.credentials.cors import CorsPolicy
 from admit.issuer.app import answers
-from admit.issuer.app.api import query, shapes
+from admit.issuer.app.api import body, query, shapes
 from admit.issuer.app.api.caller import Caller, Callers
-from admit.issuer.app.api.described import Operation, Who
+from admit.issuer.app.api.described import FRESH, Operation, Who
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
+from admit.issuer.oauth.errors import InvalidRequestError
 
 REASON = "ended by user"
+MISSING = "The caller has no such session, or it is over."
 FLAGS = {
     "all": "The caller's own session too.",
     "offline": "Also what was granted for the time while the user is away. Means `all`.",
@@ -38,6 +40,7 @@ def routes(app: App, callers: Callers) -> list[Route]:
         chosen = query.flags(call, FLAGS)
         user_id, info, now = caller.user.id, call.info, call.now
         if chosen["offline"]:
+            callers.check_fresh(call, caller)
             ended = await sessions.end_everything(user_id, reason=REASON, info=info, now=now)
         else:
             keep = None if chosen["all"] else caller.session_id
@@ -58,6 +61,19 @@ def routes(app: App, callers: Callers) -> list[Route]:
             raise answers.NotFoundError("no such session of this user")
         return signed_out(Response(status_code=204), caller, ended=session_id == caller.session_id)
 
+    async def patch_one(call: Call) -> Response:
+        caller = await callers.anybody(call)
+        query.flags(call)
+        name = (await body.members(call, ("name",)))["name"]
+        if name is not None and not isinstance(name, str):
+            raise InvalidRequestError("name", public="The name is neither text nor null.")
+        named = await sessions.rename(
+            call.path_value, name, user_id=caller.user.id, info=call.info, now=call.now
+        )
+        if not named:
+            raise answers.NotFoundError("no such session of this user")
+        return Response(status_code=204)
+
     return [
         Route(
             path="/api/sessions", handlers={"GET": get, "DELETE": delete}, face=Face.JSON,
@@ -69,17 +85,21 @@ def routes(app: App, callers: Callers) -> list[Route]:
                 ),
                 "DELETE": Operation(
                     id="endSessions", summary="End all other sessions of the caller", who=Who.USER,
-                    shape="Ended", flags=FLAGS,
+                    shape="Ended", flags=FLAGS, fresh=f"With `offline`: {FRESH}",
                 ),
             },
         ),
         Route(
-            path="/api/sessions/*", value="id", handlers={"DELETE": delete_one}, face=Face.JSON,
+            path="/api/sessions/*", value="id", handlers={"DELETE": delete_one, "PATCH": patch_one}, face=Face.JSON,
             cors=CorsPolicy.REGISTERED_WITH_COOKIES,
             told={
                 "DELETE": Operation(
                     id="endSession", summary="End one session of the caller, and what it let in", who=Who.USER,
-                    shape=None, missing="The caller has no such session, or it is over.",
+                    shape=None, missing=MISSING,
+                ),
+                "PATCH": Operation(
+                    id="nameSession", summary="Call one session of the caller by a name", who=Who.USER, shape=None,
+                    takes="SessionName", missing=MISSING,
                 ),
             },
         ),

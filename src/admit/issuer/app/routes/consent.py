@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from admit.credentials import csrf
 from admit.issuer.app import flow
+from admit.issuer.app.api.described import Who
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App, chosen_locales
 from admit.issuer.app.dispatch import Face, Route
@@ -57,7 +58,7 @@ def routes(app: App, grants: GrantsConfig) -> list[Route]:
             app, call, transaction.request, found[1], transaction=transaction, consented=True
         )
 
-    return [Route(path="/consent", handlers={"GET": get, "POST": post}, face=Face.PAGE)]
+    return [Route(path="/consent", handlers={"GET": get, "POST": post}, face=Face.PAGE, who=Who.SESSION)]
 
 
 def scope_items(app: App, request: AuthorizeRequest, session: Session) -> tuple[ScopeItem, ...]:

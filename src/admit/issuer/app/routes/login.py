@@ -1,22 +1,20 @@
 """`/login`: the sign-in page. RFC 9700 §4.12: the password never travels on."""
 
 from dataclasses import replace
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from admit.credentials import csrf
 from admit.errors import CsrfError, SessionError, ThrottledError, TooBusyError
 from admit.issuer.accounts.records import User
-from admit.issuer.app import flow
+from admit.issuer.app import flow, gate, returns
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App, chosen_locales
+from admit.issuer.app.devices import device_of
 from admit.issuer.app.dispatch import Face, Route
-from admit.issuer.app.pages.views import Problem, SignInView, SignUpView
+from admit.issuer.app.pages.views import FormView, Problem, SignInView
 from admit.issuer.oauth.authorize.request import Prompt
-from admit.issuer.sessions.records import NewSession
-
-ACR_PASSWORD = "urn:admit:acr:1fa"  # noqa: S105  # the name of a class of sign-ins, no password
-AMR_PASSWORD = ("pwd",)
 
 
 def routes(app: App) -> list[Route]:
@@ -24,9 +22,14 @@ def routes(app: App) -> list[Route]:
 
     async def get(call: Call) -> Response:
         transaction = await flow.resume(app, call, call.query.get("i"))
-        if transaction is None and await app.session(call) is not None:
-            return app.redirect(app.there(call, "/account"))
-        return show(app, call, transaction, view(app, call, transaction))
+        shown = view(app, call, transaction)
+        if transaction is None:
+            next, found = returns.known(call.query.get("next")), await app.session(call)
+            if found is not None and call.query.get("again") != "1":
+                return app.redirect(app.there(call, returns.path_of(next)))
+            email = shown.email if found is None else found[1].user.email_shown
+            shown = on_the_way(shown, next, again=found is not None, email=email)
+        return show(app, call, transaction, shown)
 
     async def post(call: Call) -> Response:
         form = await call.form()
@@ -34,7 +37,8 @@ def routes(app: App) -> list[Route]:
         pre_session = app.cookies.pre_session(call)
         transaction = await flow.resume(app, call, form.get("i")) if pre_session is not None else None
         email, password = form.get("email", ""), form.get("password", "")
-        shown = replace(view(app, call, transaction), email=email)
+        next, again = returns.known(form.get("next")), form.get("again") == "1"
+        shown = on_the_way(view(app, call, transaction), next, again=again, email=email)
         try:
             app.check_csrf(call, pre_session, form.get("csrf"))
         except CsrfError:
@@ -46,65 +50,54 @@ def routes(app: App) -> list[Route]:
             return show(app, call, transaction, replace(shown, fields=missing))
         try:
             user = await app.services.accounts.check_password(
-                email=email, password=password, info=call.info, now=call.now
+                email=email, password=password, info=call.info, now=call.now, device=device_of(app, call)
             )
         except ThrottledError as error:
+            call.outcome = "throttled"
             limited = replace(shown, problem=Problem.TOO_MANY, wait_seconds=error.retry_after)
             return show(app, call, transaction, limited, status=429, retry_after=error.retry_after)
         except TooBusyError as error:
+            call.outcome = "busy"
             busy = replace(shown, problem=Problem.TOO_BUSY)
             return show(app, call, transaction, busy, status=503, retry_after=error.retry_after)
         if user is None:
-            return show(app, call, transaction, replace(shown, problem=Problem.WRONG_LOGIN))
+            call.outcome = "wrong"
+            return show(app, call, transaction, replace(shown, problem=wrong_login(app)))
         try:
-            return await begin_session(app, call, user, transaction)
+            return await begin_session(app, call, user, transaction, next=next)
         except SessionError:  # disabled, or another password was set, since this one was checked
-            return show(app, call, transaction, replace(shown, problem=Problem.WRONG_LOGIN))
+            call.outcome = "refused"
+            return show(app, call, transaction, replace(shown, problem=wrong_login(app)))
 
     return [Route(path="/login", handlers={"GET": get, "POST": post}, face=Face.PAGE)]
 
 
-async def begin_session(app: App, call: Call, user: User, transaction: flow.Transaction | None) -> Response:
-    """A session under a new id, and on with the transaction."""
-    new = await session_for(app, call, user)
-    if transaction is None:
-        response = app.redirect(app.there(call, "/account"))
-    else:
-        await app.services.interactions.note_session(
-            transaction.handle, transaction.binding, new.session.id, call.now
-        )
-        noted = await flow.resume(app, call, transaction.handle)
-        response = await flow.proceed(app, call, transaction.request, new.session, transaction=noted)
-    app.cookies.set_session(response, new.raw)
-    return response
+def on_the_way(shown: SignInView, next: str, *, again: bool, email: str) -> SignInView:
+    """The form for who goes on to a page of ours; `again`: who is signed in types the password once more."""
+    query = {"again": "1"} if again else {}
+    query |= {"next": next} if next else {}
+    here = f"{shown.here}?{urlencode(query)}" if query and not shown.interaction else shown.here
+    return replace(shown, next=next, again=again, email=email, here=here)
 
 
-async def session_for(app: App, call: Call, user: User) -> NewSession:
-    """The person's own live session under a new id, so that signing in again for one application signs no other out;
-    else a new session, and whatever other session the browser brought is ended.
+def wrong_login(app: App) -> Problem:
+    """What is said for each sign-in that is refused, whatever the reason, known account or not."""
+    return Problem.WRONG_OR_UNVERIFIED if app.services.links.wants_proof else Problem.WRONG_LOGIN
+
+
+async def begin_session(
+    app: App, call: Call, user: User, transaction: flow.Transaction | None, *, next: str = ""
+) -> Response:
+    """What follows a right password: a session, or first the second factor. Every way in comes through here.
 
     Raises:
-        SessionError: the account was disabled, or got another password, since this one was checked.
+        SessionError: nothing is begun; the account was disabled or got another password meanwhile, or its address has to
+            be proven first, and a link for that is on its way.
     """
-    # Whole seconds, as tokens tell it: both must say the same.
-    signed_in_at = float(int(call.now))
-    raw, sessions = app.cookies.session(call), app.services.sessions
-    if raw is not None:
-        try:
-            return await sessions.renew(
-                raw, user_id=user.id, acr=ACR_PASSWORD, amr=AMR_PASSWORD, info=call.info, now=signed_in_at
-            )
-        except SessionError:
-            pass  # over, or somebody else's
-    return await sessions.start(
-        user,
-        auth_time=signed_in_at,
-        acr=ACR_PASSWORD,
-        amr=AMR_PASSWORD,
-        info=call.info,
-        now=call.now,
-        replace=raw,
-    )
+    if app.services.links.must_verify(user):
+        await app.services.links.refuse_unverified(user, info=call.info, now=call.now)
+        raise SessionError("the address is not proven")
+    return await gate.after_password(app, call, user, transaction, next=next)
 
 
 def view(app: App, call: Call, transaction: flow.Transaction | None) -> SignInView:
@@ -118,6 +111,7 @@ def view(app: App, call: Call, transaction: flow.Transaction | None) -> SignInVi
         here=app.here("/login") + (f"?i={handle}" if handle else ""),
         client=flow.card(request) if request is not None else None,
         email=hint or "",
+        can_reset=app.services.links.is_on,
     )
 
 
@@ -125,7 +119,7 @@ def show(
     app: App,
     call: Call,
     transaction: flow.Transaction | None,
-    form: SignInView | SignUpView,
+    form: FormView,
     *,
     status: int | None = None,
     retry_after: float | None = None,

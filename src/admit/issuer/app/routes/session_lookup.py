@@ -7,6 +7,7 @@ from starlette.responses import Response
 from admit.credentials import lookup
 from admit.errors import MalformedTokenError
 from admit.issuer.app import answers
+from admit.issuer.app.api.described import Who
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
@@ -45,7 +46,7 @@ def routes(app: App, sessions: DirectLookup) -> list[Route]:
     return [
         Route(
             path="/session/lookup", handlers={"POST": post}, face=Face.JSON,
-            exempt="no cookie is read; the resource's secret is the proof",
+            exempt="no cookie is read; the resource's secret is the proof", who=Who.RESOURCE,
         )
     ]  # fmt: skip
 

@@ -7,6 +7,7 @@ from admit.credentials import BearerCredential
 from admit.credentials.cors import CorsPolicy
 from admit.errors import MissingCredentialError
 from admit.issuer.app import answers
+from admit.issuer.app.api.described import Who
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
@@ -27,6 +28,6 @@ def routes(app: App) -> list[Route]:
     return [
         Route(
             path="/userinfo", handlers={"GET": answer, "POST": answer}, face=Face.JSON,
-            cors=CorsPolicy.REGISTERED, exempt="no cookie is read, nothing is changed",
+            cors=CorsPolicy.REGISTERED, exempt="no cookie is read, nothing is changed", who=Who.USER,
         )
     ]  # fmt: skip

@@ -10,6 +10,7 @@ from admit.issuer.app.pages.views.base import ClientCard, FormView, Problem, Vie
 from admit.issuer.app.pages.views.consent import ConsentView, ScopeItem
 from admit.issuer.app.pages.views.error import ErrorView, Trouble
 from admit.issuer.app.pages.views.logout import LogoutView, SignedOutView
+from admit.issuer.app.pages.views.password import PasswordView
 from admit.issuer.app.pages.views.sign_in import SignInView, SignUpView
 
 AnyView: TypeAlias = View
@@ -26,6 +27,7 @@ __all__ = [
     "FormView",
     "LogoutView",
     "Notice",
+    "PasswordView",
     "Problem",
     "ScopeItem",
     "Section",

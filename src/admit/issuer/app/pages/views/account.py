@@ -29,8 +29,8 @@ class Notice(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionItem:
-    """One session of the user's list. `id` is its public id (`sid`), never the cookie. `name`: what the user calls it, if
-    anything. `unfamiliar`: it began on a browser that was not known, and the user has not said that it was them.
+    """One session of the user's list. `id` is its public id (`sid`), never the cookie. `name`: what the user calls
+    it, if anything. `unfamiliar`: it began on a browser that was not known, and nobody has said that it was the user.
     """
 
     id: str
