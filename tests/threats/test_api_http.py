@@ -252,6 +252,7 @@ async def test_odd_ids_are_404_and_end_nothing(issuer: LiveIssuer) -> None:
 CHANGING = (
     ("DELETE", "/api/sessions"),
     ("DELETE", "/api/sessions/{sid}"),
+    ("PATCH", "/api/sessions/{sid}"),
     ("DELETE", "/api/grants/{gid}"),
     ("DELETE", "/api/users/{sub}/sessions"),
     ("DELETE", "/api/clients/spa/grants"),
@@ -304,7 +305,8 @@ async def test_no_page_of_another_site_ends_anything(issuer: LiveIssuer) -> None
         for headers in forgeries:
             refused = await root.browser.request(method, path.format(**places), headers=headers)
             assert (refused.status_code, refused.json()["error"]) == (403, "csrf_failed"), (path, headers)
-        for other in ("POST", "PUT", "PATCH"):
+        taken = {one for one, where in CHANGING if where == path}
+        for other in {"POST", "PUT", "PATCH"} - taken:
             forced = await root.browser.request(
                 other, path.format(**places), headers={**root.headers, "x-http-method-override": "DELETE"}
             )
@@ -567,3 +569,59 @@ async def test_the_same_on_postgresql(database_url: str, keyring: Keyring) -> No
         assert refused.json()["error"] == "invalid_grant"
         await ada.browser.tokens()
         assert (await root("DELETE", "/api/clients/spa/grants")).json()["grants"] == 1
+
+
+# Names
+
+
+@pytest.mark.parametrize("way", [by_session, by_token])
+async def test_a_user_names_a_session(issuer: LiveIssuer, way: Any) -> None:
+    other = await by_session(issuer)
+    api: Api = await way(issuer)
+    sid = (await other.browser.get("/api/session")).json()["sid"]
+
+    async def name(value: object) -> httpx2.Response:
+        return await api.browser.patch(f"/api/sessions/{sid}", json={"name": value}, headers=api.headers)
+
+    assert (await name("The old laptop")).status_code == 204
+    listed = (await api("GET", "/api/sessions")).json()
+    fits(listed, SCHEMAS["Sessions"])
+    assert {one["id"]: one["name"] for one in listed["sessions"]}[sid] == "The old laptop"
+    assert (await name(None)).status_code == 204
+    for refused in ("x" * 61, "a\nb", "\u202ex"):
+        assert (await name(refused)).json()["error"] == "invalid_session_name"
+    for refused in (1, True, ["x"], {"x": "y"}):
+        assert (await name(refused)).json()["error"] == "invalid_request"
+    again = (await api("GET", "/api/sessions")).json()["sessions"]
+    assert {one["id"]: one["name"] for one in again}[sid] is None
+
+
+@pytest.mark.threat("SES-6", off="admit.issuer.sessions.store:rename_own")
+async def test_nobody_names_the_session_of_another(issuer: LiveIssuer) -> None:
+    theirs, api = await by_session(issuer, BO), await by_session(issuer)
+    (sid,) = await theirs.ids()
+    named = await api.browser.patch(f"/api/sessions/{sid}", json={"name": "x"}, headers=api.headers)
+    nothing = await api.browser.patch(f"/api/sessions/{'x' * 22}", json={"name": "x"}, headers=api.headers)
+    assert (named.status_code, named.json()) == (nothing.status_code, nothing.json())
+    assert named.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b'{"name": "x"}', "text/plain", 415), (b'{"name": "x"}', "", 415), (b"name=x", "application/json", 400),
+        (b"{}", "application/json", 400), (b'{"name": "x", "id": "y"}', "application/json", 400),
+        (b'{"name": "x", "name": "y"}', "application/json", 400), (b'["name"]', "application/json", 400),
+        (b'{"name": "' + b"x" * 5_000 + b'"}', "application/json", 413), (b"\xff\xfe", "application/json", 400),
+    ],
+    ids=lambda value: ascii(value)[:24],
+)  # fmt: skip
+async def test_a_body_that_is_not_the_one_object_names_nothing(
+    issuer: LiveIssuer, body: bytes, kind: str, status: int
+) -> None:
+    api = await by_session(issuer)
+    (sid,) = await api.ids()
+    headers = {**api.headers, **({"content-type": kind} if kind else {})}
+    answer = await api.browser.patch(f"/api/sessions/{sid}", content=body, headers=headers)
+    assert answer.status_code == status
+    assert [one["name"] for one in (await api("GET", "/api/sessions")).json()["sessions"]] == [None]
