@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 
 class Profile(Enum):
@@ -25,15 +25,27 @@ class ApplicationType(Enum):
 DEFAULT_GRANT_TYPES = frozenset({"authorization_code", "refresh_token"})
 DEFAULT_SCOPES = frozenset({"openid", "profile", "email"})
 
+ACR_1FA: Final = "urn:admit:acr:1fa"
+ACR_2FA: Final = "urn:admit:acr:2fa"
+ACRS: Final = (ACR_1FA, ACR_2FA)
+"""Classes of sign-in, the weaker first, OpenID Connect Core §2 `acr`: one factor, and two."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
     """An application, RFC 6749 §2.
 
+    `id`: as it stands in requests: letters, digits, `.`, `_`, `~` and `-`. `name`: what people are shown.
+    `redirect_uris`: where codes may be sent, byte for byte, RFC 9700 §4.1.3. `post_logout_redirect_uris`: where browsers
+    may be sent after signing out. `application_type`: `web`, or `native` for what runs on people's own machines
+    (RFC 8252). `grant_types`: how it may ask for tokens. `id_token_alg`: what its ID tokens are signed with.
+    `require_pkce`: false only for a confidential client that cannot send a `code_challenge` (RFC 7636); `admit doctor`
+    lists it. `profile`: the set of rules that it is held to.
     `public`: it cannot keep a secret; all others have one or two SHA-256 `secret_hashes` (two while one is replaced).
     `first_party`: no consent page. `scopes`: all that it may ever ask for, those of resources included.
     `resources`: the audiences it may name; `default_resource` is the `aud` when it names none, the issuer if that is
     None. `userinfo_audience` adds the issuer to `aud`, so that the token is good for `/userinfo` too.
+    `acr`: the least class of sign-in that it is used with, `urn:admit:acr:2fa` for a second factor.
     """
 
     id: str
@@ -52,6 +64,7 @@ class Client:
     id_token_alg: str = "RS256"  # noqa: S105  # an algorithm's name
     require_pkce: bool = True
     profile: Profile = Profile.OAUTH21
+    acr: str | None = None
 
     @property
     def is_native(self) -> bool:
@@ -65,8 +78,8 @@ ScopeText: TypeAlias = str | Mapping[str, str]
 class Resource:
     """An API that takes our access tokens; `id` is its audience URI, RFC 8707 §2.
 
-    `scopes` maps each scope to what the consent page says of it, one text or one a language. `roles` maps a role to
-    the scopes that its holders may have; the role `*` is everybody's. `secret_hash` (SHA-256) opens
+    `name`: what people are shown. `scopes` maps each scope to what the consent page says of it, one text or one a
+    language. `roles` maps a role to the scopes that its holders may have; the role `*` is everybody's. `secret_hash` (SHA-256) opens
     `/session/lookup` and introspection for it. `alg` signs its access tokens.
     """
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from urllib.parse import urlsplit
 
 from admit.errors import ConfigError
-from admit.issuer.clients.records import Client, Profile, Resource
+from admit.issuer.clients.records import ACRS, Client, Profile, Resource
 from admit.tokens import scope as scope_names
 
 RESERVED_CLIENT_ID = "admit"  # the `client_id` of a session's principal, contracts of the verifier
@@ -196,6 +196,8 @@ def check_client(client: Client, *, dev: bool) -> None:
         raise ConfigError(f"{where}: grant_types wants some of {', '.join(sorted(GRANT_TYPES))}")
     if client.id_token_alg not in SIGNING_ALGS:
         raise ConfigError(f"{where}: id_token_alg wants one of {', '.join(SIGNING_ALGS)}")
+    if client.acr is not None and client.acr not in ACRS:
+        raise ConfigError(f"{where}: acr wants one of {', '.join(ACRS)}")
     if client.profile is Profile.FAPI2:
         # Taking the name without holding what it promises would be worse than refusing it.
         raise ConfigError(f"{where}: profile fapi2 is not there yet; use oauth21 or oidc")

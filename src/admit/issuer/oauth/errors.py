@@ -98,6 +98,15 @@ class ConsentRequiredError(OAuthError):
     public: ClassVar[str] = "Consent is needed."
 
 
+class UnmetAuthenticationRequirementsError(OAuthError):
+    """No sign-in reaches the `acr` that has to be reached: OpenID Connect Core Error Code
+    unmet_authentication_requirements 1.0 §3, RFC 9470 §5.
+    """
+
+    code: ClassVar[str] = "unmet_authentication_requirements"
+    public: ClassVar[str] = "The asked class of sign-in was not reached."
+
+
 class RequestNotSupportedError(OAuthError):
     """A request object by value, OpenID Connect Core §6."""
 

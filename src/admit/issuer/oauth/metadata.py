@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from admit.issuer.clients.records import ACRS
 from admit.issuer.clients.registry import Registry
 from admit.issuer.clients.rules import ISSUER_SCOPES, OIDC_SCOPES
 from admit.issuer.oauth.client_auth import METHODS
@@ -35,6 +36,7 @@ def document(registry: Registry) -> dict[str, Any]:
         "token_endpoint_auth_methods_supported": sorted(METHODS),
         "revocation_endpoint_auth_methods_supported": sorted(METHODS),
         "code_challenge_methods_supported": ["S256"],
+        "acr_values_supported": list(ACRS),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "claims_supported": list(CLAIMS),
         "ui_locales_supported": ["en", "zh-Hans"],

@@ -6,6 +6,8 @@ OpenID Connect Core §3.1.2.3, §3.1.2.4; RFC 6749 §4.1.1; RFC 9700 §2.3.
 from dataclasses import dataclass
 
 from admit.errors import OAuthError
+from admit.issuer.clients.records import ACR_1FA
+from admit.issuer.factors.assurance import suffices
 from admit.issuer.oauth.authorize.request import AuthorizeRequest, Prompt
 from admit.issuer.oauth.errors import ConsentRequiredError, LoginRequiredError
 
@@ -38,6 +40,7 @@ class SignedIn:
 
     session_id: str
     auth_time: float
+    acr: str = ACR_1FA
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,13 @@ def decide(
 def needs_login(
     request: AuthorizeRequest, signed_in: SignedIn | None, progress: Progress, *, now: float
 ) -> bool:
-    """Nobody is signed in; or `prompt` asks for a new sign-in, or `max_age` has passed, and none was made for this."""
+    """Nobody is signed in, or not surely enough; or `prompt` asks for a new sign-in, or `max_age` has passed, and none
+    was made for this.
+    """
     if signed_in is None:
         return True
+    if not suffices(signed_in.acr, request.acr):
+        return True  # whatever was shown in this transaction
     if progress.session_id == signed_in.session_id:
         return False
     if request.prompt & {Prompt.LOGIN, Prompt.SELECT_ACCOUNT}:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from admit.issuer.clients.records import Client
+from admit.issuer.clients.records import ACR_1FA, Client
 
 
 class Prompt(StrEnum):
@@ -33,8 +33,9 @@ class AuthorizeRequest:
     """A whole, permitted authorization request.
 
     `scope` holds what was asked, within the client's list. `audience` is the resource the token will be for, the
-    issuer itself where none was asked. `max_age` is in seconds. `parameters` is what came in, kept so that a
-    request that waits for a sign-in is judged again when it goes on.
+    issuer itself where none was asked. `max_age` is in seconds. `acr` is the least class
+    of sign-in that will do. `parameters` is what came in, kept so that a request that waits for a sign-in is judged
+    again when it goes on.
     """
 
     target: Target
@@ -45,6 +46,7 @@ class AuthorizeRequest:
     nonce: str | None = None
     prompt: frozenset[Prompt] = frozenset()
     max_age: int | None = None
+    acr: str = ACR_1FA
     login_hint: str | None = None
     ui_locales: str | None = None
 

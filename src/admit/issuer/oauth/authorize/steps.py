@@ -13,6 +13,7 @@ from admit.issuer.clients import rules as clients
 from admit.issuer.clients.records import Client
 from admit.issuer.clients.registry import Registry
 from admit.issuer.grants import rules as grants
+from admit.issuer.oauth.authorize.acr import check_acr
 from admit.issuer.oauth.authorize.request import AuthorizeRequest, Prompt, Target
 from admit.issuer.oauth.errors import (
     InvalidRequestError,
@@ -216,7 +217,7 @@ def keep_echoes(request: AuthorizeRequest, parameters: Parameters, registry: Reg
 
 UNDERSTOOD = (
     "client_id", "redirect_uri", "state", "response_type", "response_mode", "code_challenge", "code_challenge_method",
-    "scope", "resource", "prompt", "max_age", "nonce", "login_hint", "ui_locales",
+    "scope", "resource", "prompt", "max_age", "acr_values", "claims", "nonce", "login_hint", "ui_locales",
 )  # fmt: skip
 
 
@@ -237,6 +238,7 @@ STEPS: tuple[Step, ...] = (
     check_resource,
     check_prompt,
     check_max_age,
+    check_acr,
     keep_echoes,
 )
 
