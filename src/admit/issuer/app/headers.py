@@ -35,6 +35,7 @@ ROUTES: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         "/": Kind.PAGE,
         "/login": Kind.FLOW,
+        "/login/": Kind.FLOW,
         "/signup": Kind.FLOW,
         "/consent": Kind.FLOW,
         "/device": Kind.FLOW,

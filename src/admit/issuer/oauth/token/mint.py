@@ -8,7 +8,9 @@ from admit.issuer.accounts import rules as accounts
 from admit.issuer.accounts.records import User
 from admit.issuer.clients import rules as clients
 from admit.issuer.clients.records import Client
+from admit.issuer.factors.assurance import suffices
 from admit.issuer.grants.records import Family
+from admit.issuer.oauth.errors import InvalidGrantError
 from admit.issuer.oauth.services import Services
 from admit.tokens import access, identity
 
@@ -44,6 +46,17 @@ def granted_scope(services: Services, client: Client, user: User, family: Family
     return family.scope & clients.grantable_scopes(client, resource, user.roles)
 
 
+def check_assurance(services: Services, client: Client, user: User, family: Family) -> None:
+    """A grant from before the settings asked its user or client for a second factor makes no more tokens.
+
+    Raises:
+        InvalidGrantError: the class of its sign-in is not enough any more.
+    """
+    enough = client.acr is None or suffices(family.acr, client.acr)
+    if not enough or not services.factors.admits(user, family.acr):
+        raise InvalidGrantError("the grant's sign-in is not enough by the settings of now")
+
+
 def mint(
     services: Services,
     *,
@@ -59,7 +72,9 @@ def mint(
 
     Raises:
         TokenTooLargeError: claims over budget even with groups by reference.
+        InvalidGrantError: the user has to show more at sign-in by now than this grant was given for.
     """
+    check_assurance(services, client, user, family)
     lifetime = int(services.config.access_token_ttl.total_seconds())
     access_token = access.sign(
         access_claims(services, client=client, user=user, family=family, scope=scope, now=now),
