@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from admit.issuer.accounts.passwords import PasswordHasher
 from admit.issuer.accounts.records import User
 from admit.issuer.storage import Steps
 
@@ -11,18 +10,8 @@ def _as_it_came(text: str) -> str:
     return text
 
 
-def _nothing_to_check(stored: str | None) -> str | None:
+def _nothing_to_check(stored: str | None, dummy: str) -> str | None:
     return stored
-
-
-def _room_for_all(self: PasswordHasher) -> bool:
-    self._places = _Endless()  # type: ignore[assignment]  # what is never taken can be given back
-    return True
-
-
-class _Endless:
-    def release(self) -> None:
-        pass
 
 
 def _anybody(user: User) -> bool:
@@ -37,7 +26,6 @@ def _leave_all(*args: Any, **kwargs: Any) -> Steps[int]:
 TWINS: dict[str, Any] = {
     "admit.issuer.accounts.rules:canonical_identifier": _as_it_came,
     "admit.issuer.accounts.passwords:hash_to_check": _nothing_to_check,
-    "admit.issuer.accounts.passwords:PasswordHasher.take_place": _room_for_all,
     "admit.issuer.accounts.driver:may_sign_in": _anybody,
     "admit.issuer.accounts.transactions:end_after_change": _leave_all,
 }

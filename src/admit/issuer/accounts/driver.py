@@ -2,18 +2,26 @@
 
 import secrets
 from collections.abc import Collection
+from contextlib import suppress
+from typing import Final
 
 from admit.errors import ThrottledError, TooBusyError
-from admit.issuer.accounts import rules, store, transactions
+from admit.issuer.accounts import policy, rules, store, transactions
 from admit.issuer.accounts.config import AccountsConfig
+from admit.issuer.accounts.devices import KnownDevices
+from admit.issuer.accounts.dummies import PURPOSE, Dummies
 from admit.issuer.accounts.errors import EmailError, EmailTakenError, UserNotFoundError
+from admit.issuer.accounts.guessing import Guesser, Guesses
 from admit.issuer.accounts.passwords import Match, PasswordHasher
 from admit.issuer.accounts.records import User
-from admit.issuer.accounts.transactions import Label
+from admit.issuer.accounts.transactions import Label, Welcome, no_welcome
 from admit.issuer.audit.records import AuditEvent, RequestInfo
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.storage import Database, bound_once
-from admit.issuer.throttle import bucket, network, take
+from admit.issuer.throttle import bucket, network, queue_of, take
+
+LEARN_EVERY: Final = 600.0  # seconds
+SAMPLE: Final = 512
 
 
 def new_user_id() -> str:
@@ -38,12 +46,24 @@ class Accounts:
     """
 
     def __init__(
-        self, db: Database, lists: Lists, hasher: PasswordHasher, config: AccountsConfig | None = None
+        self,
+        db: Database,
+        lists: Lists,
+        hasher: PasswordHasher,
+        config: AccountsConfig | None = None,
+        *,
+        known: Collection[str] = (),
     ) -> None:
+        """`known`: names of the service, which make no password."""
+        self._known = policy.context_words(*known)
         self._db = db
         self._lists = lists
         self._hasher = hasher
         self._config = config or AccountsConfig()
+        self.devices = KnownDevices(db, self._config)
+        self._guesses = Guesses(db, self._config)
+        self._dummies = Dummies(db.keyring.derive(PURPOSE)[1], hasher.is_ours)
+        self._learnt_at = float("-inf")
 
     async def sign_up(
         self,
@@ -54,15 +74,16 @@ class Accounts:
         info: RequestInfo,
         now: float,
         locale: str | None = None,
+        welcome: Welcome = no_welcome,
     ) -> User:
-        """Make an account that a stranger asked for.
+        """Make an account that a stranger asked for. `welcome` goes into the same transaction.
 
         Raises:
             EmailError, PersonNameError, PasswordError: what was typed cannot be taken.
             EmailTakenError: there is such an account, found out at the cost of a hash, as success is.
             ThrottledError: too many from this network. TooBusyError: too many passwords wait.
         """
-        rules.check_new_password(password)
+        octets = self.check_new_password(password, name, email)
         user = self._new_user(email=email, name=name, locale=locale, now=now)
         config = self._config
         verdict = await self._db.run(
@@ -74,7 +95,7 @@ class Accounts:
         )
         if not verdict.allowed:
             raise ThrottledError("sign-ups of one network", retry_after=verdict.retry_after.total_seconds())
-        return await self._insert(user, password, event=AuditEvent.SIGNUP, info=info)
+        return await self._insert(user, octets, event=AuditEvent.SIGNUP, info=info, welcome=welcome)
 
     async def add(
         self,
@@ -89,9 +110,9 @@ class Accounts:
         groups: Collection[str] = (),
     ) -> User:
         """Make an account on an operator's word; not throttled. Raises what `sign_up` raises."""
-        rules.check_new_password(password)
+        octets = self.check_new_password(password, name, email)
         user = self._new_user(email=email, name=name, locale=locale, now=now, roles=roles, groups=groups)
-        return await self._insert(user, password, event=AuditEvent.USER_ADDED, info=info)
+        return await self._insert(user, octets, event=AuditEvent.USER_ADDED, info=info)
 
     def _new_user(
         self,
@@ -115,69 +136,100 @@ class Accounts:
             updated_at=now,
         )
 
-    async def _insert(self, user: User, password: str, *, event: AuditEvent, info: RequestInfo) -> User:
+    def check_new_password(self, password: str, *about: str) -> bytes:
+        """The octets of a password that may be set by a person of whom others know `about`: name and address.
+
+        Raises:
+            PasswordError: it may not; each reason has its class.
+        """
+        return policy.check_new_password(password, context=self._known | policy.context_words(*about))
+
+    async def _insert(
+        self,
+        user: User,
+        octets: bytes,
+        *,
+        event: AuditEvent,
+        info: RequestInfo,
+        welcome: Welcome = no_welcome,
+    ) -> User:
         # Hashed before it is known whether the email is free: both answers take as long.
-        hashed = await self._hasher.hash(rules.check_new_password(password))
-        if not await self._db.run(transactions.insert_user, user, hashed, event=event, info=info):
+        hashed = await self._hasher.hash(
+            octets, network=queue_of(info.ip), known=event is not AuditEvent.SIGNUP
+        )
+        made = await self._db.run(
+            transactions.insert_user, user, hashed, event=event, info=info, welcome=welcome
+        )
+        if not made:
             raise EmailTakenError("email taken")
         return user
 
     async def check_password(
-        self, *, email: str, password: str, info: RequestInfo, now: float
+        self, *, email: str, password: str, info: RequestInfo, now: float, device: bytes | None = None
     ) -> User | None:
         """The user whose password this is, None for a wrong one, an unknown email, or a disabled user: all at the cost
         of one hash. A success is audited by the session that it begins.
 
+        `device`: the secret that the browser sent, if any. Where the account knows it, guesses from elsewhere do not
+        count.
+
         Raises:
-            ThrottledError: this account or network had too many tries; nothing was hashed.
+            ThrottledError: this account, network or device had too many tries; nothing was hashed.
             TooBusyError: too many passwords wait to be hashed.
         """
         octets = rules.password_bytes(password)
         if octets is None:
             return None  # nobody's, whoever is meant: as quick for all
         identifier = rules.canonical_identifier(email[: 4 * rules.EMAIL_MAX_CHARS])
-        await self._count_try(identifier, info, now)
+        await self._learn_costs(now)
         # What is no address is nobody's, and may hold what a database does not take.
         known = rules.is_email(identifier)
         rows = await self._db.read(store.LOGIN_BY_EMAIL(email=identifier)) if known else ()
         user = store.user_of(rows[0]) if rows else None
         stored: str | None = rows[0]["password_hash"] if rows else None
+        guesser = Guesser(
+            identifier=identifier,
+            user_id=user.id if user is not None else None,
+            device=await self.devices.find(device, user, now),
+            info=info,
+        )
+        drawn = await self._guesses.draw(guesser, now=now)
         try:
-            match = await self._hasher.verify(stored, octets)
+            match = await self._hasher.verify(
+                stored,
+                octets,
+                dummy=self._dummies.of(identifier),
+                network=queue_of(info.ip),
+                known=not guesser.is_stranger,
+            )
         except TooBusyError:
-            await self._db.run(transactions.forgive_try, self._buckets(identifier, info))
+            await self._guesses.give_back(drawn)
             raise  # nothing was guessed: who comes back as told must not be shut out for it
         if user is None or match is Match.NO or not may_sign_in(user):
             reason = "unknown" if user is None else "wrong password" if match is Match.NO else "disabled"
-            await self._db.run(
-                transactions.note_failed_login, user.id if user else None, reason=reason, info=info, now=now
-            )
+            await self._guesses.failed(guesser, reason=reason, now=now)
             return None
+        await self._guesses.give_back(drawn)
         if match is Match.OUTDATED:
-            hashed = await self._hasher.hash(octets)
-            await self._db.run(
-                bound_once, store.REHASH_PASSWORD(of_user=user.id, old_hash=stored, new_hash=hashed)
-            )
-        await self._db.run(transactions.forgive_try, self._buckets(identifier, info))
+            with suppress(TooBusyError):  # the next sign-in does it
+                hashed = await self._hasher.hash(octets, network=queue_of(info.ip))
+                await self._db.run(
+                    bound_once, store.REHASH_PASSWORD(of_user=user.id, old_hash=stored, new_hash=hashed)
+                )
         return user
 
-    @staticmethod
-    def _buckets(identifier: str, info: RequestInfo) -> tuple[str, str]:
-        return bucket("password-account", identifier), bucket("password-network", network(info.ip))
+    async def _learn_costs(self, now: float) -> None:
+        """What accounts' hashes cost, for those that are none. Asked for whoever tries, so that it tells nothing."""
+        if 0 <= now - self._learnt_at < LEARN_EVERY:
+            return
+        self._learnt_at = now
+        sample = await self._db.read(store.SOME_HASHES(count=SAMPLE))
+        self._dummies.learn(row["password_hash"] for row in sample)
 
-    async def _count_try(self, identifier: str, info: RequestInfo, now: float) -> None:
-        config = self._config
-        account, net = self._buckets(identifier, info)
-        verdict = await self._db.run(
-            transactions.count_try,
-            ((account, config.tries_per_account), (net, config.tries_per_network)),
-            window=config.tries_window,
-            email=identifier if rules.is_email(identifier) else None,
-            info=info,
-            now=now,
-        )
-        if not verdict.allowed:
-            raise ThrottledError("password tries", retry_after=verdict.retry_after.total_seconds())
+    async def sweep(self, now: float) -> None:
+        """Forget what is counted no more, and devices that nobody uses."""
+        await self._guesses.sweep(now)
+        await self.devices.sweep(now)
 
     async def find(self, email: str) -> User | None:
         """The user with this email, in whatever spelling of it."""
@@ -239,14 +291,24 @@ class Accounts:
             transactions.change_label, self._lists, user_id, label, name, give=give, info=info, now=now
         )
 
+    async def hash_new_password(self, user: User, password: str) -> str:
+        """The hash of a password that this user may set.
+
+        Raises:
+            PasswordError: it may not be set. TooBusyError: too many passwords wait.
+        """
+        return await self._hasher.hash(self.check_new_password(password, user.name, user.email))
+
     async def set_password(self, user_id: str, password: str, *, info: RequestInfo, now: float) -> int:
         """Set a new password and end every session and grant of the user; how many ended.
 
         Raises:
             PasswordError, UserNotFoundError, TooBusyError.
         """
-        check_user_id(user_id)
-        hashed = await self._hasher.hash(rules.check_new_password(password))
+        user = await self.get(user_id)
+        if user is None:
+            raise UserNotFoundError
+        hashed = await self.hash_new_password(user, password)
         ended = await self._db.run(
             transactions.set_password, self._lists, user_id, hashed, info=info, now=now
         )

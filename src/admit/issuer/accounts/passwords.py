@@ -4,22 +4,18 @@ Each hash takes 19 MiB and tens of milliseconds of a core. A flood of sign-ins m
 the event loop, so that few run, some wait, and more than that are refused at once.
 """
 
-import asyncio
 import secrets
-import threading
 from base64 import b64encode
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from enum import Enum
 from functools import cache
-from typing import Final, TypeVar
+from typing import Final
 
 from argon2 import PasswordHasher as Argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from admit.errors import TooBusyError
-
-T = TypeVar("T")
+from admit.issuer.accounts import foreign
+from admit.issuer.accounts.config import AccountsConfig
+from admit.issuer.accounts.pool import BoundedPool
 
 # OWASP's smallest recommended Argon2id setting: 19 MiB, two passes, one lane.
 ARGON2: Final = Argon2(time_cost=2, memory_cost=19_456, parallelism=1, hash_len=32, salt_len=16)
@@ -34,21 +30,36 @@ class Match(Enum):
 
 
 @cache
-def dummy_hash() -> str:
+def dummy_hash(argon2: Argon2 = ARGON2) -> str:
     """A hash that no password has, which costs as much to check as a real one: salt and digest are random."""
     salt, digest = (b64encode(secrets.token_bytes(size)).rstrip(b"=").decode() for size in (16, 32))
-    return (
-        f"$argon2id$v=19$m={ARGON2.memory_cost},t={ARGON2.time_cost},p={ARGON2.parallelism}${salt}${digest}"
-    )
+    setting = f"m={argon2.memory_cost},t={argon2.time_cost},p={argon2.parallelism}"
+    return f"$argon2id$v=19${setting}${salt}${digest}"
 
 
-def hash_to_check(stored: str | None) -> str | None:
+_NOBODYS: Final = "A" * 43  # the digest of zeros, in base64
+
+
+def no_password() -> str:
+    """The stored hash of an account without a password: nobody's digest, at the price of any other."""
+    setting = f"m={ARGON2.memory_cost},t={ARGON2.time_cost},p={ARGON2.parallelism}"
+    return f"$argon2id$v=19${setting}${'A' * 22}${_NOBODYS}"
+
+
+def is_no_password(stored: str) -> bool:
+    """Whether a stored hash is that of an account without a password, of whatever cost."""
+    return stored.endswith(f"${_NOBODYS}")
+
+
+def hash_to_check(stored: str | None, dummy: str) -> str | None:
     """What to compare with: for nobody's password the dummy, so that an unknown account takes as long to refuse."""
-    return dummy_hash() if stored is None else stored
+    return dummy if stored is None else stored
 
 
 def compare(stored: str, password: bytes) -> Match:
-    """One Argon2 computation. Blocks."""
+    """One computation, of Argon2 or of what the system used that the account came from. Blocks."""
+    if not stored.startswith("$argon2"):
+        return compare_foreign(stored, password)
     try:
         ARGON2.verify(stored, password)
     except (VerificationError, InvalidHashError):
@@ -56,67 +67,91 @@ def compare(stored: str, password: bytes) -> Match:
     return Match.OUTDATED if ARGON2.check_needs_rehash(stored) else Match.YES
 
 
+def compare_foreign(stored: str, password: bytes) -> Match:
+    """A hash that was imported. Where it is right it is made anew: nothing here goes on with another system's."""
+    try:
+        found = foreign.decode(stored)
+    except foreign.ForeignHashError:  # stored by no import of this version, which would have refused it
+        found = None
+    return Match.OUTDATED if found is not None and found.matches(password) else Match.NO
+
+
 def compute(password: bytes) -> str:
     """One Argon2 computation with a new salt. Blocks."""
     return ARGON2.hash(password)
 
 
+def parameters(*, memory: int, passes: int) -> Argon2:
+    """Argon2id with so many KiB and passes, one lane."""
+    if (memory, passes) == (ARGON2.memory_cost, ARGON2.time_cost):
+        return ARGON2
+    return Argon2(time_cost=passes, memory_cost=memory, parallelism=1, hash_len=32, salt_len=16)
+
+
 class PasswordHasher:
-    """`threads` hashes at a time, `queue` more may wait; beyond, TooBusyError (503 with Retry-After) at once.
+    """`threads` hashes at a time, `queue` more may wait, `patience` seconds at most; beyond, TooBusyError (503 with
+    Retry-After) at once. Each network has its turn, and known devices go before strangers.
 
     After `close` the next use begins anew, so that an application may be started twice in one process.
     """
 
-    def __init__(self, *, threads: int = 2, queue: int = 64) -> None:
-        self._threads = threads
-        self._pool: ThreadPoolExecutor | None = None
-        self._opening = threading.Lock()
-        self._places = threading.BoundedSemaphore(threads + queue)
+    def __init__(
+        self, *, threads: int = 2, queue: int = 64, patience: float = 10.0, argon2: Argon2 = ARGON2
+    ) -> None:
+        self._argon2 = argon2
+        self._pool = BoundedPool(threads=threads, queue=queue, patience=patience, name="admit-argon2")
 
-    def take_place(self) -> bool:
-        """Whether one more may run or wait."""
-        return self._places.acquire(blocking=False)
+    @classmethod
+    def of(cls, config: AccountsConfig) -> "PasswordHasher":
+        """As the settings want it."""
+        return cls(
+            threads=config.hash_threads,
+            queue=config.hash_queue,
+            patience=config.hash_patience.total_seconds(),
+            argon2=parameters(memory=config.hash_memory, passes=config.hash_passes),
+        )
 
-    def _give_place(self, _: "Future[T]") -> None:
-        self._places.release()
+    @property
+    def pool(self) -> BoundedPool:
+        """Where it happens, for metrics."""
+        return self._pool
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        if not self.take_place():
-            raise TooBusyError("password hashing queue is full")
-        future = self._submit(work)
-        # Given back when the work is over or was never begun, not when the caller stops waiting for it.
-        future.add_done_callback(self._give_place)
-        return await asyncio.wrap_future(future)
+    def is_ours(self, stored: str) -> bool:
+        """Whether a hash has just the parameters with which new ones are made."""
+        return stored.startswith("$argon2") and not self._argon2.check_needs_rehash(stored)
 
-    def _submit(self, work: Callable[[], T]) -> "Future[T]":
-        with self._opening:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="admit-argon2")
-            return self._pool.submit(work)
-
-    async def hash(self, password: bytes) -> str:
-        """The encoded hash to store.
+    async def hash(self, password: bytes, *, network: str = "", known: bool = True) -> str:
+        """The encoded hash to store. `network` and `known`: see `BoundedPool.run`.
 
         Raises:
-            TooBusyError: too many wait already.
+            TooBusyError: too many wait already, or it has waited too long.
         """
-        return await self._run(lambda: compute(password))
+        make = compute if self._argon2 is ARGON2 else self._argon2.hash
+        return await self._pool.run(lambda: make(password), network=network, known=known)
 
-    async def verify(self, stored: str | None, password: bytes) -> Match:
-        """Compare with a stored hash; None costs the same and is never right.
+    async def verify(
+        self,
+        stored: str | None,
+        password: bytes,
+        *,
+        dummy: str | None = None,
+        network: str = "",
+        known: bool = True,
+    ) -> Match:
+        """Compare with a stored hash; None costs the same and is never right. `dummy`: whose cost None is to have,
+        unless it is that of our own parameters.
 
         Raises:
-            TooBusyError: too many wait already.
+            TooBusyError: too many wait already, or it has waited too long.
         """
-        against = hash_to_check(stored)
+        against = hash_to_check(stored, dummy if dummy is not None else dummy_hash(self._argon2))
         if against is None:
             return Match.NO
-        match = await self._run(lambda: compare(against, password))
-        return Match.NO if stored is None else match
+        match = await self._pool.run(lambda: compare(against, password), network=network, known=known)
+        if stored is None or match is Match.NO:
+            return Match.NO
+        return Match.YES if self.is_ours(against) else Match.OUTDATED
 
     def close(self) -> None:
         """Let those that run end, forget those that wait."""
-        with self._opening:
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.close()

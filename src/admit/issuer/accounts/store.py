@@ -175,9 +175,27 @@ SET_PASSWORD: Final = Statement(
     )
     .returning(user_account.c.id)
 )
+# Only where the credentials are those that were checked: of two changes at once the second finds none.
+REPLACE_PASSWORD: Final = Statement(
+    update(user_account)
+    .where(
+        user_account.c.id == bindparam("of_user"),
+        user_account.c.credential_version == bindparam("checked"),
+    )
+    .values(
+        password_hash=bindparam("new_hash"),
+        credential_version=user_account.c.credential_version + 1,
+        updated_at=bindparam("now"),
+    )
+    .returning(user_account.c.id)
+)
 # Only over the hash that was checked: a password set meanwhile stays.
 REHASH_PASSWORD: Final = Statement(
     update(user_account)
     .where(user_account.c.id == bindparam("of_user"), user_account.c.password_hash == bindparam("old_hash"))
     .values(password_hash=bindparam("new_hash"))
+)
+# Ids are random, so that the first of them are a sample, and the same one on every node.
+SOME_HASHES: Final = Statement(
+    select(user_account.c.password_hash).order_by(user_account.c.id).limit(bindparam("count"))
 )

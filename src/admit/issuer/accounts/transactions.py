@@ -1,21 +1,19 @@
 """The transactions of accounts: each writes its audit record along with what it tells."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable
 from enum import Enum
+from typing import TypeAlias
 
 from admit.issuer.accounts import store
 from admit.issuer.accounts.errors import UserNotFoundError
 from admit.issuer.accounts.records import User
 from admit.issuer.accounts.rules import ADMIN_ROLE
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
-from admit.issuer.audit.records import NOBODY
 from admit.issuer.audit.rules import Detail
 from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByUser, ByUserSessions, EndStart
 from admit.issuer.storage import Many, Statement, Steps
-from admit.issuer.throttle import Verdict, give_back, take
 
 
 class Label(Enum):
@@ -35,8 +33,19 @@ _TAKE: dict[Label, tuple[Statement, str]] = {
 }
 
 
-def insert_user(user: User, password_hash: str, *, event: AuditEvent, info: RequestInfo) -> Steps[bool]:
-    """A new account, its holder, roles and groups. False: another account has the email."""
+Welcome: TypeAlias = Callable[[User, float], Steps[None]]
+"""What is done for a new account besides making it."""
+
+
+def no_welcome(user: User, now: float) -> Steps[None]:
+    """Nothing."""
+    yield from ()
+
+
+def insert_user(
+    user: User, password_hash: str, *, event: AuditEvent, info: RequestInfo, welcome: Welcome = no_welcome
+) -> Steps[bool]:
+    """A new account, its holder, roles and groups, and its welcome. False: another account has the email."""
     rows = yield store.INSERT_USER(
         id=user.id,
         email=user.email,
@@ -57,52 +66,8 @@ def insert_user(user: User, password_hash: str, *, event: AuditEvent, info: Requ
     if user.groups:
         yield Many(store.INSERT_GROUP, [{"user_id": user.id, "name": name} for name in sorted(user.groups)])
     yield record(event, info=info, now=user.created_at, user_id=user.id)
+    yield from welcome(user, user.created_at)
     return True
-
-
-def count_try(
-    budgets: Sequence[tuple[str, int]],
-    *,
-    window: timedelta,
-    email: str | None = None,
-    info: RequestInfo = NOBODY,
-    now: float,
-) -> Steps[Verdict]:
-    """Count a password try on each budget, before anything is hashed; the strictest verdict.
-
-    The account stands first, always: two tries never wait for each other crosswise. Once it is refused, the network is
-    not charged.
-    """
-    verdict = Verdict(True, timedelta(0))
-    for name, limit in budgets:
-        if verdict.allowed:
-            verdict = yield from take(bucket=name, limit=limit, window=window, now=now)
-            if not verdict.allowed:
-                yield from tell_throttled(name, window=window, email=email, info=info, now=now)
-    return verdict
-
-
-def tell_throttled(
-    budget: str, *, window: timedelta, email: str | None, info: RequestInfo, now: float
-) -> Steps[None]:
-    """The record that a budget is spent: one a window, so that a flood is told and does not fill the trail."""
-    if not (yield from take(bucket=f"told-{budget}", limit=1, window=window, now=now)).allowed:
-        return
-    rows = (yield store.LOGIN_BY_EMAIL(email=email)) if email is not None else ()
-    yield record(
-        AuditEvent.THROTTLED,
-        outcome=Outcome.REFUSED,
-        info=info,
-        now=now,
-        user_id=rows[0]["user_id"] if rows else None,
-        detail={"reason": budget.partition(":")[0]},
-    )
-
-
-def forgive_try(budgets: Sequence[str]) -> Steps[None]:
-    """The password was right: only wrong ones count."""
-    for name in budgets:
-        yield from give_back(bucket=name)
 
 
 def note_failed_login(user_id: str | None, *, reason: str, info: RequestInfo, now: float) -> Steps[None]:

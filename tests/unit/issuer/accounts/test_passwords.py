@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 from argon2 import PasswordHasher as Argon2
 
-from admit.errors import TooBusyError
+from admit.errors import ConfigError, TooBusyError
 from admit.issuer.accounts import passwords
+from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.accounts.passwords import Match, PasswordHasher
 
 
@@ -85,7 +86,7 @@ class Gate:
         return "hash"
 
 
-@pytest.mark.threat("PWD-6", off="admit.issuer.accounts.passwords:PasswordHasher.take_place")
+@pytest.mark.threat("PWD-6", off="admit.issuer.accounts.pool:BoundedPool.is_full")
 async def test_a_flood_is_refused_beyond_pool_and_queue(
     hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,3 +133,72 @@ async def test_a_caller_that_goes_away_gives_its_place_back_once_the_work_is_ove
 def test_too_busy_is_a_503_with_a_time_to_come_back() -> None:
     assert TooBusyError.status == 503
     assert TooBusyError.retry_after > 0
+
+
+async def held(hasher: PasswordHasher, *wishes: tuple[str, bool]) -> list["asyncio.Task[str]"]:
+    """Hashes that were asked for one after another, each by a network, from a device that is known or not."""
+    tasks = []
+    for network, known in wishes:
+        tasks.append(asyncio.create_task(hasher.hash(b"x", network=network, known=known)))
+        await asyncio.sleep(0)
+    return tasks
+
+
+@pytest.mark.threat("PWD-6", off="admit.issuer.accounts.lines:Lines.give_way")
+async def test_one_network_cannot_fill_the_queue(
+    hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    monkeypatch.setattr(passwords, "compute", gate)
+    flood = await held(hasher, *[("flooder", False)] * 20)
+    others = await held(hasher, ("other", False), ("another", False), ("owner", True))
+    gate.opened.set()
+    assert await asyncio.gather(*others) == ["hash"] * 3
+    outcomes = await asyncio.gather(*flood, return_exceptions=True)
+    assert outcomes.count("hash") == 6 - 3, "those who waited longest keep their places"
+    assert sum(isinstance(outcome, TooBusyError) for outcome in outcomes) == 20 - 3
+    assert outcomes[0] == "hash"
+
+
+async def test_who_has_waited_too_long_is_told_and_never_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate()
+    monkeypatch.setattr(passwords, "compute", gate)
+    hasher = PasswordHasher(threads=1, queue=4, patience=0.02)
+    try:
+        first, *waiting = await held(hasher, *[("n", False)] * 3)
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [TooBusyError] * 2
+    finally:
+        gate.opened.set()
+    assert await first == "hash", "what runs is let run"
+    assert await hasher.hash(b"x") == "hash"
+    hasher.close()
+    assert gate.done == 2
+
+
+async def test_new_hashes_have_the_parameters_that_are_set(hasher: PasswordHasher) -> None:
+    config = AccountsConfig(hash_memory=12_288, hash_passes=3)
+    other = PasswordHasher.of(config)
+    stored = await other.hash(b"correct horse")
+    assert stored.startswith("$argon2id$v=19$m=12288,t=3,p=1$")
+    assert await other.verify(stored, b"correct horse") is Match.YES
+    assert await other.verify(await hasher.hash(b"correct horse"), b"correct horse") is Match.OUTDATED
+    assert await hasher.verify(stored, b"correct horse") is Match.OUTDATED
+    assert await other.verify(None, b"correct horse") is Match.NO
+    other.close()
+
+
+@pytest.mark.parametrize(
+    ("memory", "passes"), [(47_104, 1), (19_456, 2), (12_288, 3), (65_536, 3), (7_168, 5)]
+)
+def test_parameters_of_owasp_and_stronger_ones_are_taken(memory: int, passes: int) -> None:
+    assert AccountsConfig(hash_memory=memory, hash_passes=passes).hash_memory == memory
+
+
+@pytest.mark.parametrize(
+    ("memory", "passes"),
+    [(19_455, 2), (19_456, 1), (47_103, 1), (7_167, 50), (1, 64), (2**21, 2), (19_456, 65)],
+)
+def test_weaker_parameters_and_mistaken_ones_are_refused(memory: int, passes: int) -> None:
+    with pytest.raises(ConfigError, match="hash_memory"):
+        AccountsConfig(hash_memory=memory, hash_passes=passes)

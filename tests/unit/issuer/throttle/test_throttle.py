@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admit.issuer.storage import Database
-from admit.issuer.throttle import bucket, forget_old, give_back, network, take
+from admit.issuer.throttle import bucket, forget_old, give_back, network, prefix, queue_of, take
 
 MINUTE = timedelta(minutes=1)
 NOW = 1_800_000_000.0
@@ -90,6 +90,7 @@ async def test_a_throttle_without_a_bound_is_refused(db: Database, limit: int, w
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("2001:DB8:1:2::", "2001:db8:1:2::/64"),
         ("fe80::1%eth0", "fe80::/64"),
+        ("64:ff9b::c000:207", "192.0.2.7"),
         ("", "unknown"),
         ("192.0.2.007", "unknown"),
         ("1.2.3", "unknown"),
@@ -100,9 +101,25 @@ def test_an_address_has_one_spelling(ip: str | None, counted: str) -> None:
     assert network(ip) == counted
 
 
+@pytest.mark.parametrize(
+    ("ip", "wider", "line"),
+    [
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48", "2001:db8:1::/48"),
+        ("2001:db8:1:ffff::", "2001:db8:1::/48", "2001:db8:1::/48"),
+        ("192.0.2.7", None, "192.0.2.7"),
+        ("::ffff:192.0.2.7", None, "192.0.2.7"),
+        ("nonsense", None, "unknown"),
+        (None, None, "unknown"),
+    ],
+)
+def test_the_widest_network_of_one_stranger(ip: str | None, wider: str | None, line: str) -> None:
+    assert (prefix(ip), queue_of(ip)) == (wider, line)
+
+
 @given(st.text(max_size=60))
 def test_any_text_has_a_network(ip: str) -> None:
     assert network(ip)
+    assert queue_of(ip)
 
 
 def test_parts_of_a_bucket_do_not_run_into_each_other() -> None:

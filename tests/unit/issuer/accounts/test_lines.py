@@ -1,0 +1,105 @@
+"""Who waits for a hash, and who is next."""
+
+from collections import Counter
+from dataclasses import dataclass
+from random import Random
+
+import pytest
+
+from admit.issuer.accounts.lines import Lines
+
+
+@dataclass(eq=False)
+class Someone:
+    network: str
+    known: bool = False
+
+
+def joined(*waiters: Someone) -> Lines[Someone]:
+    lines: Lines[Someone] = Lines()
+    for waiter in waiters:
+        lines.join(waiter)
+    return lines
+
+
+def in_turn(lines: Lines[Someone]) -> list[Someone]:
+    found = []
+    while (waiter := lines.next()) is not None:
+        found.append(waiter)
+    return found
+
+
+def test_each_network_has_its_turn_however_many_of_one_wait() -> None:
+    many = [Someone("m") for _ in range(20)]
+    few = [Someone("f") for _ in range(2)]
+    turns = in_turn(joined(*many, *few))
+    assert turns[:4] == [many[0], few[0], many[1], few[1]]
+    assert [one for one in turns if one.network == "m"] == many, "first come, first served in each line"
+
+
+def test_known_devices_go_first_three_to_one() -> None:
+    known, strangers = [Someone("k", known=True) for _ in range(8)], [Someone("s") for _ in range(3)]
+    turns = in_turn(joined(*strangers, *known))
+    assert [one.known for one in turns] == [True] * 3 + [False] + [True] * 3 + [False] + [True] * 2 + [False]
+
+
+def test_when_all_places_are_taken_the_last_of_the_longest_line_gives_way() -> None:
+    many, other = [Someone("m") for _ in range(5)], Someone("o")
+    lines = joined(*many, other)
+    newcomer = Someone("n")
+    assert lines.give_way(newcomer) is many[-1]
+    lines.join(newcomer)
+    assert lines.give_way(Someone("m")) is None, "of one's own line nobody gives way"
+    assert len(lines) == 6
+
+
+def test_nobody_gives_way_where_no_line_is_longer_than_the_newcomers_would_be() -> None:
+    lines = joined(*(Someone(f"n{number}") for number in range(5)))
+    assert lines.give_way(Someone("another")) is None
+    assert lines.give_way(Someone("n1")) is None
+
+
+def test_a_stranger_gives_way_to_a_known_device_and_never_the_other_way_round() -> None:
+    stranger, known = Someone("s"), [Someone("k", known=True) for _ in range(9)]
+    lines = joined(stranger, *known)
+    assert lines.give_way(Someone("other")) is None
+    assert lines.give_way(Someone("k2", known=True)) is stranger
+    assert lines.give_way(Someone("k2", known=True)) is known[-1]
+
+
+def test_who_leaves_is_not_called() -> None:
+    one, two = Someone("a"), Someone("a")
+    lines = joined(one, two)
+    assert lines.leave(one)
+    assert not lines.leave(one)
+    assert in_turn(lines) == [two]
+    assert not lines.leave(two)
+    assert (len(lines), lines.next()) == (0, None)
+
+
+@pytest.mark.parametrize("places", [1, 7, 66])
+def test_nobody_is_lost_and_nobody_called_twice(rng: Random, places: int) -> None:
+    lines: Lines[Someone] = Lines()
+    waiting: set[Someone] = set()
+    for _ in range(2_000):
+        step = rng.random()
+        if step < 0.6:
+            newcomer = Someone(rng.choice("aaaaaabcdef"), known=rng.random() < 0.2)
+            if len(lines) >= places:
+                gone = lines.give_way(newcomer)
+                if gone is None:
+                    continue
+                waiting.remove(gone)
+                assert newcomer.known or not gone.known
+            lines.join(newcomer)
+            waiting.add(newcomer)
+        elif step < 0.9:
+            called = lines.next()
+            assert (called is None) is (not waiting)
+            waiting.discard(called)  # type: ignore[arg-type]  # None is in no set of them
+        elif waiting:
+            leaver = rng.choice(sorted(waiting, key=id))
+            assert lines.leave(leaver)
+            waiting.remove(leaver)
+        assert len(lines) == len(waiting) <= places
+    assert Counter(in_turn(lines)) == Counter(waiting)
