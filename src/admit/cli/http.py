@@ -5,6 +5,7 @@ The parser itself would keep a head of any size, and wait for the rest of it as 
 
 from asyncio import Transport
 from asyncio.events import TimerHandle
+from collections.abc import Iterable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -14,6 +15,8 @@ MAX_HEAD = 32_768
 MAX_HEADERS = 100
 READ_WITHIN = 20.0
 """Seconds in which a whole request has arrived, counted from its first octet, or from the opening of the connection."""
+LAST_REQUEST_WITHIN = 0.25
+"""Seconds that a connection without a request is kept when the server stops: one may be on its way."""
 
 _REFUSAL = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
@@ -25,10 +28,30 @@ class HeadTooLargeError(Exception):
     """Told to the parser, which stops."""
 
 
+class AmbiguousFramingError(Exception):
+    """Told to the parser, which stops: 400, and the connection is closed."""
+
+
 def check_head(octets: int, headers: int) -> None:
     """Raise HeadTooLargeError for more than a request of ours ever needs."""
     if octets > MAX_HEAD or headers > MAX_HEADERS:
         raise HeadTooLargeError
+
+
+def check_framing(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """One way only to tell where a request ends, RFC 9112 §6.1, §6.3: else somebody in front may have read another end.
+
+    Raises:
+        AmbiguousFramingError: both lengths, two of one, or a coding that is not exactly `chunked`.
+    """
+    lengths = [value for name, value in headers if name == b"content-length"]
+    codings = [value for name, value in headers if name == b"transfer-encoding"]
+    if len(lengths) + len(codings) > 1:
+        raise AmbiguousFramingError
+    if codings and codings[0].lower() != b"chunked":
+        raise AmbiguousFramingError
+    if lengths and not (lengths[0].isdigit() and len(lengths[0]) <= 18):
+        raise AmbiguousFramingError
 
 
 def too_late(waited: float) -> bool:
@@ -45,6 +68,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._too_large = self._refused = False
         self._begun_at = 0.0
+        self._receiving = False
         self._timer: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn itself does
@@ -71,6 +95,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._octets, self._unparsed, self._in_head = 0, 0, True
+        self._receiving = True
         self._wait()
 
     def on_url(self, url: bytes) -> None:
@@ -85,17 +110,40 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        check_framing(self.headers)
         super().on_headers_complete()
+        self._receiving = False
+        if self._stopping and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         self._stop_waiting()
         super().on_message_complete()
 
+    @property
+    def _stopping(self) -> bool:
+        return getattr(self.server_state, "stopping", False)
+
+    def shutdown(self) -> None:
+        """The server takes no more connections. What has begun to arrive is answered; who says nothing is let go."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+        elif not self._receiving:
+            self.loop.call_later(LAST_REQUEST_WITHIN, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        if not self._receiving and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()
+
     def send_400_response(self, msg: str) -> None:
         if self._too_large:
             self._refuse()
-        else:
+        elif self.cycle is None or self.cycle.response_complete:
+            self._refused = True
             super().send_400_response(msg)
+        else:  # it would be taken for the answer to the request before
+            self._refused = True
+            self.cycle.keep_alive = False
 
     def _check(self) -> None:
         try:

@@ -3,18 +3,23 @@
 import asyncio
 import contextlib
 import os
-import signal
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import click
 import uvicorn
+from starlette.types import ASGIApp
 
+from admit.cli import tls
 from admit.cli.http import BoundedProtocol
 from admit.cli.logs import configure
 from admit.cli.output import USAGE, done, fail
+from admit.cli.server import QuietServer, Server
 from admit.cli.settings import settings_options
 from admit.issuer import Issuer, Settings
+from admit.issuer.app import operators
 from admit.issuer.revocation import descriptors
 
 
@@ -32,8 +37,9 @@ def serve(settings: Settings) -> None:
     For others:  admit serve --issuer https://id.example.com   (behind TLS)
 
     Without settings it keeps SQLite and its keys in your data folder. Ctrl-C ends it in good order.
+    Is all well with it? Ask `admit doctor`.
     """
-    configure()
+    configure(settings.log)
     descriptors.raise_limit()
     run(Issuer(settings), settings)
 
@@ -55,41 +61,16 @@ def migrate(settings: Settings) -> None:
     done("The schema is up to date.", then="admit serve")
 
 
-class Server(uvicorn.Server):
-    """uvicorn, ended by SIGINT or SIGTERM in good order and with exit code 0: it was asked to end, nothing failed."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """As uvicorn's own, but the signal is not raised again afterwards."""
-        before = {
-            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
 def run(issuer: Issuer, settings: Settings) -> None:
     """Bind first, so that a taken port is told in one line before anything else has happened."""
+    secured = tls.context(settings.tls) if settings.tls.cert else None
     sock = bind(*settings.address)
-    config = uvicorn.Config(
-        issuer.asgi,
-        http=BoundedProtocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=2,
-    )
-    config.load()
-    server = Server(config)
+    config = configuration(issuer.asgi, settings.serve.stop_within, secured)
+    server = Server(config, stopping=issuer.announce_stop, announce=settings.serve.announce)
+    beside = _beside(issuer, settings)
 
     async def main() -> None:
-        async with issuer.lifespan():
+        async with issuer.lifespan(), _also(beside), _renewed(secured, settings):
             click.echo(f"Admit serves {settings.issuer}")
             await server.serve(sockets=[sock])
 
@@ -97,7 +78,61 @@ def run(issuer: Issuer, settings: Settings) -> None:
         runner.run(main())
 
 
-def bind(host: str, port: int) -> socket.socket:
+def configuration(app: ASGIApp, stop_within: timedelta, secured: ssl.SSLContext | None) -> uvicorn.Config:
+    """What uvicorn is told. No proxy headers: who may speak for others is `proxy.trusted`, and we read it ourselves."""
+    config = uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=stop_within.total_seconds(),  # type: ignore[arg-type]  # given to asyncio.wait_for
+    )
+    config.load()
+    config.ssl = secured
+    return config
+
+
+def _beside(issuer: Issuer, settings: Settings) -> tuple[QuietServer, socket.socket] | None:
+    """The listener for operators, bound but not served yet."""
+    if not settings.metrics.listen:
+        return None
+    app = operators.application(issuer)
+    sock = bind(*settings.metrics.address, setting="metrics.listen")
+    return QuietServer(configuration(app, timedelta(seconds=1), None)), sock
+
+
+@contextlib.asynccontextmanager
+async def _also(beside: tuple[QuietServer, socket.socket] | None) -> AsyncIterator[None]:
+    """Serve operators for as long as the issuer is served, its stopping included."""
+    if beside is None:
+        yield
+        return
+    server, sock = beside
+    task = asyncio.create_task(server.serve(sockets=[sock]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+@contextlib.asynccontextmanager
+async def _renewed(secured: ssl.SSLContext | None, settings: Settings) -> AsyncIterator[None]:
+    if secured is None:
+        yield
+        return
+    task = asyncio.create_task(tls.keep(secured, settings.tls))
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def bind(host: str, port: int, *, setting: str = "--listen") -> socket.socket:
     """A listening socket, or one line that says why there is none."""
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -107,5 +142,5 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         sock.close()
         why = os.strerror(error.errno) if error.errno else "refused"
-        fail(f"cannot listen on {host}:{port}: {why}. Choose another place with --listen HOST:PORT", USAGE)
+        fail(f"cannot listen on {host}:{port}: {why}. Choose another place with {setting} HOST:PORT", USAGE)
     return sock

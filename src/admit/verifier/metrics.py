@@ -16,13 +16,15 @@ from admit.verifier.health import IssuerHealth, VerifierHealth
 
 
 class _Core(Protocol):
-    counters: Counters
+    @property
+    def counters(self) -> Counters: ...
 
 
 class _Verifier(Protocol):
     """A `Verifier` or an `AsyncVerifier`."""
 
-    core: _Core
+    @property
+    def core(self) -> _Core: ...
 
     def health(self) -> VerifierHealth: ...
 

@@ -10,6 +10,7 @@ import uvicorn
 
 from admit.cli import http
 from admit.cli.http import MAX_HEAD, MAX_HEADERS, BoundedProtocol
+from tests.fixtures.smuggling import smuggled
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -114,3 +115,47 @@ async def test_a_request_that_does_not_come_to_its_end_is_given_up(
     finally:
         writer.close()
     assert time.monotonic() - began < 2
+
+
+@pytest.mark.threat("INF-smuggle", off="admit.cli.http:check_framing")
+@pytest.mark.rfc("9112", "6.3")
+async def test_a_request_whose_end_can_be_read_in_two_ways_gets_no_second_answer(port: int) -> None:
+    seen: dict[str, list[bytes]] = {}
+    for name, octets in smuggled("localhost").items():
+        got = await answer(port, octets, until_closed=True)
+        seen[name] = [line.split()[1] for line in got.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+    assert {name: codes for name, codes in seen.items() if codes != [b"400"]} == {}
+
+
+async def test_one_way_to_tell_the_end_is_taken(port: int) -> None:
+    chunked = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    again = START + b"Connection: close\r\n\r\n"
+    got = await answer(port, chunked + again, until_closed=True)
+    assert got.count(b"HTTP/1.1 200") == 2
+    assert b"\r\n\r\n3" in got
+
+
+async def test_what_cannot_be_read_never_stands_inside_the_answer_to_the_request_before(port: int) -> None:
+    slow = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n"
+    got = await answer(port, slow + b"abc" + b"nonsense\r\n\r\n", until_closed=True)
+    assert got.startswith(b"HTTP/1.1 200")
+    assert got.count(b"HTTP/1.1") <= 2
+    assert got.split(b"\r\n\r\n")[1].startswith(b"3")
+
+
+@pytest.mark.threat("INF-size", off="admit.cli.http:too_late")
+async def test_many_who_never_finish_a_request_do_not_shut_others_out(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "READ_WITHIN", 0.5)
+    waiting = [await asyncio.open_connection("127.0.0.1", port) for _ in range(300)]
+    for _, writer in waiting:
+        writer.write(START + b"X: ")
+    began = time.monotonic()
+    assert (await answer(port, START + b"\r\n")).startswith(b"HTTP/1.1 200")
+    assert time.monotonic() - began < 0.4
+    async with asyncio.timeout(3):
+        ended = await asyncio.gather(*(reader.read() for reader, _ in waiting), return_exceptions=True)
+    for _, writer in waiting:
+        writer.close()
+    assert {one for one in ended if not isinstance(one, ConnectionError)} <= {b""}

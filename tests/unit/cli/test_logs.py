@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from admit.cli import logs
+from admit.issuer.app.config import LogConfig
 
 
 @pytest.fixture
@@ -52,3 +53,52 @@ def test_a_line_of_json_stays_one_line_whatever_is_told(capsys: pytest.CaptureFi
     [line] = capsys.readouterr().err.splitlines()
     assert json.loads(line)["detail"] == "two\nlines\x1b[31m"
     assert "\x1b" not in line
+
+
+FORGED = 'x\r\n{"event":"login.ok"}\x1b[2J\u2028\u0085end'
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.threat("INF-log", off="admit.cli.logs:one_line")
+def test_on_a_terminal_too_no_value_can_end_its_line_or_steer(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(json_lines=False)
+    logger = logging.getLogger("admit.issuer")
+    logger.warning("refused %s", FORGED, extra={"code": FORGED, "detail": FORGED})
+    try:
+        raise RuntimeError(FORGED)
+    except RuntimeError:
+        logger.exception("unexpected error")
+    written = capsys.readouterr().err
+    assert "\x1b[2J" not in written
+    assert not any(line.lstrip().startswith('{"event"') for line in written.splitlines())
+    assert len(written.split("\n")[0].splitlines()) == 1
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("json_lines", [True, False])
+@pytest.mark.threat("INF-log", off="admit.issuer.audit.redaction:redacted")
+def test_no_credential_is_written_whoever_put_it_in(
+    json_lines: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure(json_lines=json_lines)
+    token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1XzEifQ.c2lnbmF0dXJl"
+    logger = logging.getLogger("somebody.else")
+    logger.warning("asked %s", token, extra={"detail": f"Bearer {token}"})
+    try:
+        raise RuntimeError(f"bad {token}")
+    except RuntimeError:
+        logger.exception("failed")
+    written = capsys.readouterr().err
+    assert token not in written
+    assert "RuntimeError" in written
+
+
+@pytest.mark.usefixtures("root")
+def test_only_named_fields_are_written_and_nothing_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(LogConfig(format="json", level="warning"))
+    logger = logging.getLogger("admit.issuer")
+    logger.info("not grave enough")
+    logger.warning("told", extra={"request_id": "r1", "trace_id": None, "password": "hunter2"})
+    [line] = capsys.readouterr().err.splitlines()
+    told = json.loads(line)
+    assert set(told) == {"event", "level", "logger", "timestamp", "request_id"}

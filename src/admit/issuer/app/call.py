@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from admit.errors import AdmitError
+from admit.issuer.app import tracing
 from admit.issuer.audit.records import RequestInfo
 from admit.issuer.oauth.errors import InvalidRequestError, PayloadTooLargeError, UnsupportedMediaTypeError
 from admit.issuer.oauth.parameters import MAX_BODY, Parameters, parse, refuse_repeated
@@ -17,13 +19,20 @@ Send = Callable[[Message], Awaitable[None]]
 
 @dataclass(slots=True)
 class Call:
-    """A call under way. `now` is taken once, so that every rule of one call sees one time."""
+    """A call under way. `now` is taken once, so that every rule of one call sees one time.
+
+    An endpoint may note for the operator: `refused`, an error that it told itself, on a page or by a redirect;
+    `outcome`, how a sign-in went, in a word of ours; `client_id`, a registered client that was named.
+    """
 
     scope: Scope
     receive: Receive
     now: float
     path_value: str = ""
     request_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    refused: AdmitError | None = None
+    outcome: str = ""
+    client_id: str | None = None
 
     @property
     def method(self) -> str:
@@ -47,6 +56,11 @@ class Call:
         if len(found) > 1:
             raise InvalidRequestError("repeated header")
         return found[0] if found else None
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace that the caller says this belongs to; for logs."""
+        return tracing.trace_id(self.headers)
 
     @property
     def query(self) -> Parameters:

@@ -74,9 +74,10 @@ async def proceed(
         session_id=transaction.interaction.session_id if transaction is not None else None,
         consented=consented,
     )
-    signed_in = SignedIn(session.id, session.auth_time) if session is not None else None
+    signed_in = SignedIn(session.id, session.auth_time, session.acr) if session is not None else None
     match decide(request, signed_in, progress, now=call.now):
         case Refuse(error):
+            call.refused, call.client_id = error, request.client.id
             if session is not None:  # of somebody; that nobody is signed in is no news of anybody
                 await refusals.of_person(app.services, request, session, error, info=call.info, now=call.now)
             return refuse(app, request, error)

@@ -69,3 +69,20 @@ def record(
         request_id=cut(info.request_id),
         detail=detail_text(detail if detail is not None else {}),
     )
+
+
+# By time first, which has an index: requests are looked up by hand, and records are written all day.
+SELECT_OF_REQUEST = Statement(
+    select(audit)
+    .where(
+        audit.c.at >= bindparam("since", type_=Double),
+        audit.c.at <= bindparam("until", type_=Double),
+        audit.c.request_id == bindparam("request_id"),
+    )
+    .order_by(audit.c.at)
+)
+
+
+def of_request(request_id: str, *, since: float, until: float) -> Bound:
+    """The records of one request, told between these times (seconds since the epoch)."""
+    return SELECT_OF_REQUEST(request_id=request_id, since=since, until=until)

@@ -19,8 +19,10 @@ def routes(app: App) -> list[Route]:
         try:
             request = steps.judge(call.query, app.services.registry)
         except steps.RedirectableError as error:
+            call.refused, call.client_id = error.error, call.query.get("client_id")
             return app.redirect(respond.error_location(error.target, error.error, issuer=app.issuer))
         except UntrustedTargetError as error:
+            call.refused = error
             trouble = Trouble.REDIRECT_URI if "redirect_uri" in error.detail else Trouble.CLIENT_UNKNOWN
             return app.page(call, ErrorView(trouble=trouble, id=call.request_id), status=error.status)
         found = await app.session(call)

@@ -3,7 +3,9 @@
 from starlette.responses import Response
 
 from admit.credentials.cors import CorsPolicy
+from admit.errors import AdmitError
 from admit.issuer.app import answers
+from admit.issuer.app.api.described import Who
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
@@ -19,13 +21,19 @@ def routes(app: App) -> list[Route]:
             raise InvalidRequestError("query", public="Send the parameters in the body.")
         form = await call.form()
         presented = client_auth.Presented(call.header(b"authorization"), form)
-        client = await refusals.authenticated(app.services, presented, info=call.info, now=call.now)
+        try:
+            client = await refusals.authenticated(app.services, presented, info=call.info, now=call.now)
+        except AdmitError:
+            claimed = client_auth.claimed(presented, app.services.registry)
+            call.client_id = claimed.id if claimed is not None else None
+            raise
+        call.client_id = client.id
         response = await token.respond(app.services, client, form, call.info, call.now)
         return answers.json(response.members())
 
     return [
         Route(
             path="/token", handlers={"POST": post}, face=Face.JSON, cors=CorsPolicy.REGISTERED,
-            exempt="no cookie is read; the grant itself is the proof",
+            exempt="no cookie is read; the grant itself is the proof", who=Who.CLIENT,
         )
     ]  # fmt: skip

@@ -1,0 +1,214 @@
+"""What the settings alone say: hosts and cookies, clients, proxies, mail, bounds."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from admit.cli.doctor.findings import Finding, error, good, note, warning
+from admit.issuer import Settings
+from admit.issuer.app.config import networks
+
+_LONG_BOUND = timedelta(minutes=2)
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """All of them."""
+    yield from _mode(settings)
+    yield from cookies(settings)
+    yield from _clients(settings)
+    yield from _proxy(settings)
+    yield from _listeners(settings)
+    yield from _mail(settings)
+    yield from _bound(settings)
+
+
+def _mode(settings: Settings) -> Iterator[Finding]:
+    if settings.dev:
+        yield warning(
+            "mode",
+            "development: cookies without Secure, http redirect URIs on localhost",
+            "what is typed here travels readable, so that this is for your own machine only",
+            "set issuer to the https URL that people will use, and leave dev out",
+        )
+    elif urlsplit(settings.issuer).scheme == "https":
+        yield good("mode", f"production, {settings.issuer}")
+
+
+def cookies(settings: Settings) -> Iterator[Finding]:
+    """Do browsers send the session cookie to whoever is to read it?"""
+    own = urlsplit(settings.issuer).hostname or ""
+    domain = settings.sessions.cookie_domain
+    readers = {
+        resource.id: host
+        for resource in settings.resource
+        if resource.secret_hash is not None and (host := urlsplit(resource.id).hostname)
+    }
+    if domain is None:
+        away = {id: host for id, host in readers.items() if host != own}
+        for id, host in away.items():
+            yield note(
+                "cookies",
+                f"the session cookie stays at {own}; browsers do not send it to {host}",
+                f"the API {id} may look sessions up, but no browser sends it a cookie",
+                f'sessions.cookie_domain = "{_shared(own, host)}"'
+                if _shared(own, host)
+                else f"let it take tokens, or serve it at {own}",
+            )
+        if not away:
+            yield good("cookies", f"the session cookie stays with the issuer's own host, {own}")
+        return
+    if "." not in domain.strip("."):
+        yield error(
+            "cookies",
+            f"sessions.cookie_domain is {domain}, a top-level domain",
+            "browsers refuse such a cookie, so that nobody stays signed in",
+            f'sessions.cookie_domain = "{own.partition(".")[2] or own}"',
+        )
+        return
+    if not _within(own, domain):
+        yield error(
+            "cookies",
+            f"sessions.cookie_domain is {domain}, and the issuer's host {own} is not in it",
+            "browsers refuse the cookie, so that nobody stays signed in",
+            f'sessions.cookie_domain = "{own.partition(".")[2] or own}", or leave it out',
+        )
+        return
+    for id, host in readers.items():
+        if not _within(host, domain):
+            yield warning(
+                "cookies",
+                f"browsers do not send the session cookie of {domain} to {host}",
+                f"the API {id} may look sessions up, and will never see one",
+                "let it take tokens, or give it a host below that domain",
+            )
+    yield note(
+        "cookies",
+        f"every host below {domain} is sent the session cookie",
+        "whoever runs one of them, or takes over a forgotten name there, reads it and may set one",
+        "leave sessions.cookie_domain out where all readers are on the issuer's host",
+    )
+
+
+def _within(host: str, domain: str) -> bool:
+    domain = domain.strip(".").lower()
+    return host == domain or host.endswith("." + domain)
+
+
+def _shared(one: str, other: str) -> str:
+    """The domain that both lie in; "" where it would be a top-level one."""
+    left, right = one.split(".")[::-1], other.split(".")[::-1]
+    same = []
+    for a, b in zip(left, right, strict=False):
+        if a != b:
+            break
+        same.append(a)
+    return ".".join(reversed(same)) if len(same) >= 2 and not one.replace(".", "").isdigit() else ""
+
+
+def _clients(settings: Settings) -> Iterator[Finding]:
+    unproven = [client.id for client in settings.client if not client.require_pkce]
+    for id in unproven:
+        yield warning(
+            "clients",
+            f"{id} needs no PKCE",
+            "a stolen authorization code can be put into another person's sign-in there",
+            f"leave require_pkce out for {id}, as soon as it sends a code_challenge",
+        )
+    strangers = [client.id for client in settings.client if not client.first_party]
+    if urlsplit(settings.issuer).path and strangers:
+        yield error(
+            "clients",
+            f"the issuer lies under a path and serves others' applications: {', '.join(strangers[:5])}",
+            "it shares its origin with what else that host serves, whose scripts can then act on its pages",
+            "give the issuer a host of its own, or mark the clients that are yours first_party = true",
+        )
+    if not settings.client:
+        yield note(
+            "clients",
+            "there are no clients yet",
+            "nobody can sign in to an application",
+            "[[client]] in the settings file",
+        )
+    elif not unproven:
+        yield good("clients", f"{len(settings.client)} with PKCE")
+
+
+def _proxy(settings: Settings) -> Iterator[Finding]:
+    trusted = networks(settings.proxy.trusted)
+    wide = [str(network) for network in trusted if network.prefixlen == 0]
+    if wide:
+        yield error(
+            "proxy",
+            f"proxy.trusted names everybody: {', '.join(wide)}",
+            "anybody then chooses the address that throttling, the audit and the logs go by",
+            "name the addresses of your proxies in proxy.trusted, and nothing else",
+        )
+    elif trusted:
+        yield good("proxy", f"{settings.proxy.header} is believed from {', '.join(map(str, trusted))} only")
+
+
+def _listeners(settings: Settings) -> Iterator[Finding]:
+    host, port = settings.address
+    if not settings.dev and not settings.tls.cert and not _is_near(host):
+        yield warning(
+            "listen",
+            f"plain http is served at {host}:{port}",
+            "whoever is on that network reads passwords, unless only the proxy can reach it",
+            f'listen = "127.0.0.1:{port}", or tls.cert and tls.key',
+        )
+    if settings.metrics.listen and not _is_near(settings.metrics.address[0]):
+        yield warning(
+            "listen",
+            f"metrics are served at {settings.metrics.listen}, not on loopback",
+            "whoever reaches it sees how busy the issuer is, and how it is attacked",
+            f'metrics.listen = "127.0.0.1:{settings.metrics.address[1]}", or a firewall',
+        )
+
+
+def _is_near(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _mail(settings: Settings) -> Iterator[Finding]:
+    mail = settings.mail
+    if not mail.is_on:
+        yield warning(
+            "mail",
+            "no mail is sent",
+            "nobody can prove an address, set a forgotten password anew, or is told of a sign-in that was not theirs",
+            'mail.url = "smtps://user:password@host:465" and mail.sender = "Name <no-reply@your.domain>"',
+        )
+    elif mail.is_console:
+        yield warning(
+            "mail",
+            "mails go to the log",
+            "whoever reads the log has the links that set passwords anew",
+            'mail.url = "smtps://user:password@host:465"',
+        )
+    elif mail.plaintext:
+        yield warning(
+            "mail",
+            "mails are handed in without TLS",
+            "whoever is on the way reads the links that set passwords anew",
+            "leave mail.plaintext out",
+        )
+    else:
+        yield good("mail", f"handed in at {mail.server.host}:{mail.server.port}")
+
+
+def _bound(settings: Settings) -> Iterator[Finding]:
+    bound = settings.revocation.max_staleness
+    told = f"an ended session's tokens are refused within {bound.total_seconds():g} s"
+    if bound > _LONG_BOUND:
+        yield warning(
+            "revocation",
+            told,
+            "so long whoever stole one may go on after its owner signed out everywhere",
+            'revocation.max_staleness = "30s", and the same for the verifiers',
+        )
+    else:
+        yield good("revocation", told)

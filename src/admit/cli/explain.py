@@ -1,0 +1,164 @@
+"""`admit explain`: why a request was refused, asked by the id that its page or its JSON told."""
+
+import importlib
+import inspect
+import json
+import pkgutil
+import re
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import click
+
+import admit.issuer
+from admit.cli.ended import stamp
+from admit.cli.output import MISSING, colour, done, fail, harmless, json_option, show_json, show_table
+from admit.cli.settings import settings_options, with_issuer
+from admit.errors import AdmitError
+from admit.issuer import Issuer, Settings
+from admit.issuer.audit.refusals import Refusal
+from admit.issuer.audit.store import of_request
+from admit.issuer.storage import Row
+
+_ID: Final = re.compile(r"[0-9a-f]{16}")
+_AROUND: Final = 60.0  # seconds between a refusal and what the audit tells of the same request
+
+
+@click.command()
+@click.argument("id", required=False)
+@click.option(
+    "--last", default=20, show_default=True, type=click.IntRange(1, 1000), help="Without ID: how many."
+)
+@json_option
+@settings_options
+def explain(settings: Settings, id: str | None, last: int, as_json: bool) -> None:
+    """Why a request was refused: the rule, the clause behind it, and what only operators should know.
+
+    ID is the one that stands small on an error page, and in the `error_id` of a JSON answer. Without it the newest
+    refusals are listed. They are kept for a week, and fewer of them when there are very many.
+    """
+    if id is None:
+        _list(settings, last, as_json=as_json)
+        return
+    if not _ID.fullmatch(id):
+        fail("an id has 16 hex digits, as error pages show it. The newest: admit explain", MISSING)
+
+    async def work(issuer: Issuer) -> tuple[list[Refusal], Sequence[Row]]:
+        found = await issuer.ring.find(id)
+        until = found[0].at + _AROUND if found else time.time()
+        since = found[0].at - _AROUND if found else until - settings.refusals.kept.total_seconds()
+        return found, await issuer.db.read_apart(of_request(id, since=since, until=until))
+
+    refusals, audit = with_issuer(settings, work)
+    if not refusals and not audit:
+        fail(
+            "nothing is kept of this request: it is longer ago than that, too many came at once, or it was fine. "
+            "The log has the id of each refusal too",
+            MISSING,
+        )
+    if as_json:
+        show_json(
+            {"refusals": [as_dict(one) for one in refusals], "audit": [_audit_dict(row) for row in audit]}
+        )
+        return
+    for one in refusals:
+        _show(one)
+    for row in audit:
+        told = "" if row["detail"] == "{}" else row["detail"]
+        _line("audit", f"{stamp(row['at'])}  {row['event']}, {row['outcome']}  {told}".rstrip())
+
+
+def _list(settings: Settings, last: int, *, as_json: bool) -> None:
+    async def work(issuer: Issuer) -> list[Refusal]:
+        return await issuer.ring.latest(last)
+
+    found = with_issuer(settings, work)
+    if as_json:
+        show_json([as_dict(one) for one in found])
+    elif not found:
+        done("Nothing was refused, or nothing is kept of it.")
+    else:
+        show_table(
+            ("WHEN", "ID", "STATUS", "CODE", "ROUTE", "RULE"),
+            [
+                (
+                    stamp(one.at),
+                    one.request_id,
+                    str(one.status),
+                    one.code,
+                    route_of(one),
+                    harmless(one.detail),
+                )
+                for one in found
+            ],
+        )
+
+
+def _show(one: Refusal) -> None:
+    click.echo(click.style(f"{one.status} {one.code}", bold=True) if colour() else f"{one.status} {one.code}")
+    _line("when", stamp(one.at))
+    _line("request", route_of(one))
+    if one.client_id is not None:
+        _line("client", one.client_id)
+    if one.ip is not None:
+        _line("from", one.ip)
+    clause = clause_of(one.kind)
+    _line("rule", clause if clause else f"{one.kind}: trouble inside, not the caller's")
+    if one.detail:
+        _line("detail", one.detail)
+    if one.trace_id is not None:
+        _line("trace", one.trace_id)
+    if one.status >= 500:
+        _line("more", f"the log, under request_id {one.request_id}")
+
+
+def _line(name: str, text: str) -> None:
+    click.echo(f"  {name:<8} {harmless(text)}")
+
+
+def route_of(one: Refusal) -> str:
+    """Method and route template."""
+    return f"{one.method} {one.route or '(no such path)'}"
+
+
+def as_dict(one: Refusal) -> dict[str, Any]:
+    """A refusal for programs."""
+    return {
+        "id": one.request_id,
+        "at": stamp(one.at),
+        "status": one.status,
+        "code": one.code,
+        "rule": clause_of(one.kind),
+        "kind": one.kind,
+        "detail": one.detail,
+        "method": one.method,
+        "route": one.route or None,
+        "client_id": one.client_id,
+        "ip": one.ip,
+        "trace_id": one.trace_id,
+    }
+
+
+def _audit_dict(row: Row) -> dict[str, Any]:
+    plain = {name: row[name] for name in ("event", "outcome", "client_id", "user_id")}
+    return {"at": stamp(row["at"]), **plain, "detail": json.loads(row["detail"])}
+
+
+def clause_of(kind: str) -> str:
+    """The first sentence about an error class of ours, which names its clause; "" for any other exception."""
+    found = next((one for one in _errors() if one.__name__ == kind), None)
+    return (inspect.getdoc(found) or "").split("\n\n")[0].replace("\n", " ") if found is not None else ""
+
+
+def _errors() -> Iterator[type[AdmitError]]:
+    """Every error class of ours. They lie beside what raises them, so the issuer's modules have to be there."""
+    for module in pkgutil.walk_packages(admit.issuer.__path__, "admit.issuer."):
+        if module.name.rpartition(".")[2] in ("errors", "answers", "flow"):
+            importlib.import_module(module.name)
+    todo: list[type[AdmitError]] = [AdmitError]
+    while todo:
+        one = todo.pop()
+        if one is not AdmitError:
+            yield one
+        todo += one.__subclasses__()

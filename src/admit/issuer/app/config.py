@@ -1,0 +1,111 @@
+"""Settings of serving: stopping, TLS, proxies in front, metrics, logs."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Literal, TypeAlias
+
+from admit.errors import ConfigError
+
+Network: TypeAlias = IPv4Network | IPv6Network
+ForwardedBy: TypeAlias = Literal["x-forwarded-for", "forwarded"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeConfig:
+    """How `admit serve` ends. None of it holds for an issuer that is mounted in another application.
+
+    stop_within: seconds after SIGTERM in which begun requests are finished; what lasts longer is cut off.
+    announce: how long after SIGTERM new connections are still taken while `/health/ready` says 503 already. As long as
+        the load balancer in front needs to notice; 0s where there is none.
+    """
+
+    stop_within: timedelta = timedelta(seconds=10)
+    announce: timedelta = timedelta(0)
+
+    def __post_init__(self) -> None:
+        if not timedelta(0) < self.stop_within <= timedelta(minutes=10):
+            raise ConfigError("serve.stop_within must be from 1s to 10m")
+        if not timedelta(0) <= self.announce <= timedelta(minutes=5):
+            raise ConfigError("serve.announce must be from 0s to 5m")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsConfig:
+    """A certificate that `admit serve` serves https with itself. Empty: plain http, for a proxy that ends TLS.
+
+    cert: PEM file with the certificate and the intermediate ones after it.
+    key: PEM file with its private key, for the owner's eyes only.
+    """
+
+    cert: str = ""
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.cert) != bool(self.key):
+            raise ConfigError("tls: cert and key belong together; set both, or none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyConfig:
+    """Which peers may say whom they speak for. Everybody else's forwarding headers are ignored.
+
+    trusted: addresses or networks of the proxies in front, such as `["127.0.0.1", "10.0.3.0/24"]`. None by default.
+    header: the one header that those proxies write themselves. The other one is never read, since a proxy that does not
+        know it passes on what a stranger wrote.
+    """
+
+    trusted: tuple[str, ...] = ()
+    header: ForwardedBy = "x-forwarded-for"
+
+    def __post_init__(self) -> None:
+        networks(self.trusted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsConfig:
+    """Numbers for Prometheus, and `/health/…` again, on a listener of their own.
+
+    listen: `host:port`, or a port alone, which is on loopback. Empty: there is no such listener. Whoever reaches it
+        may read it: no user's data is there, but how busy the issuer is.
+    """
+
+    listen: str = ""
+
+    def __post_init__(self) -> None:
+        if self.listen:
+            self.address  # noqa: B018  # raises where it cannot work
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port. Raises ConfigError."""
+        host, _, port = self.listen.rpartition(":")
+        if not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+            raise ConfigError("metrics.listen: want a port, or host:port such as 127.0.0.1:9410")
+        return host.strip("[]") or "127.0.0.1", int(port)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    """What a running issuer writes on standard error.
+
+    access: one line for each answer: route, status, duration, address, id.
+    format: `json`, `text`, or `auto`, which is text on a terminal and JSON elsewhere.
+    level: the least grave lines that are written: `info`, `warning` or `error`. Refusals of strangers are `info`.
+    """
+
+    access: bool = False
+    format: Literal["auto", "json", "text"] = "auto"
+    level: Literal["info", "warning", "error"] = "info"
+
+
+@cache
+def networks(trusted: tuple[str, ...]) -> tuple[Network, ...]:
+    """The networks that are named. Raises ConfigError."""
+    try:
+        return tuple(ip_network(one) for one in trusted)
+    except ValueError:
+        raise ConfigError(
+            "proxy.trusted: want addresses or networks, such as 10.0.3.7 or 10.0.3.0/24 without bits beside the prefix"
+        ) from None

@@ -1,0 +1,117 @@
+"""`admit explain`: a refusal's rule, clause and place, by its id."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from admit.cli.explain import clause_of
+from admit.issuer import Issuer, Settings
+from tests.unit.issuer.audit.test_refusals import refusal
+
+Admit = Callable[..., Result]
+CONTROL = "\x1b[2J\r\nadmit: all is well"
+
+
+@pytest.fixture
+def kept(config: Path) -> None:
+    """Two refusals in the database."""
+
+    async def fill() -> None:
+        issuer = Issuer(Settings.load(config, environ={}))
+        async with issuer.opened():
+            issuer.ring.tell(refusal(1))
+            issuer.ring.tell(
+                replace(
+                    refusal(2), status=500, code="server_error", kind="RuntimeError", client_id=None,
+                    detail="in mint, issuer/oauth/token/mint.py:80", trace_id="a1" * 16,
+                )
+            )  # fmt: skip
+            issuer.ring.tell(refusal(3, detail=CONTROL, route=CONTROL))
+            await issuer.ring.write()
+
+    asyncio.run(fill())
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_refusal_is_told_with_its_rule_and_clause(admit: Admit) -> None:
+    done = admit("explain", refusal(1).request_id)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "400 invalid_grant",
+        "  when     2027-01-15T08:00:01+00:00",
+        "  request  POST /token",
+        "  client   spa",
+        "  from     192.0.2.1",
+        "  rule     The code or refresh token is unknown, spent, expired or another client's, RFC 6749 §5.2.",
+        "  detail   code is spent",
+    ]
+
+
+@pytest.mark.usefixtures("kept")
+def test_trouble_inside_is_told_with_its_place(admit: Admit) -> None:
+    lines = admit("explain", refusal(2).request_id).stdout
+    for told in ("500 server_error", "RuntimeError: trouble inside", "mint.py:80", "a1" * 16, "request_id"):
+        assert told in lines
+
+
+@pytest.mark.usefixtures("kept")
+def test_json_says_the_same(admit: Admit) -> None:
+    told = json.loads(admit("explain", refusal(1).request_id, "--json").stdout)
+    assert told["audit"] == []
+    assert told["refusals"][0]["rule"].endswith("RFC 6749 §5.2.")
+    listed = json.loads(admit("explain", "--json", "--last", "2").stdout)
+    assert [one["id"] for one in listed] == [refusal(3).request_id, refusal(2).request_id]
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.threat("INF-log", off="admit.cli.output:harmless")
+def test_what_is_kept_cannot_steer_the_terminal(admit: Admit) -> None:
+    for done in (admit("explain"), admit("explain", refusal(3).request_id)):
+        assert "\x1b" not in done.stdout
+        assert "\r" not in done.stdout
+        assert not any(line.startswith("admit: all") for line in done.stdout.splitlines())
+
+
+def test_the_audit_of_the_same_request_is_told_too(admit: Admit, config: Path) -> None:
+    async def sign_up() -> str:
+        issuer = Issuer(Settings.load(config, environ={}))
+        async with issuer.opened():
+            user = await issuer.services.accounts.find("ada@example.com")
+            assert user is not None
+            from admit.issuer.audit import AuditEvent, RequestInfo, record
+            from admit.issuer.storage import bound_once
+
+            info = RequestInfo(ip="192.0.2.1", request_id="ab" * 8)
+            now = __import__("time").time()
+            await issuer.db.run(
+                bound_once,
+                record(AuditEvent.LOGIN_FAILED, now=now, user_id=user.id, info=info, detail={"reason": "x"}),
+            )
+        return "ab" * 8
+
+    done = admit("explain", asyncio.run(sign_up()))
+    assert done.exit_code == 0, done.stderr
+    assert "login.failed" in done.stdout
+
+
+@pytest.mark.parametrize("id", ["f" * 16, "../../etc", "F" * 16, "1", "x" * 5_000])
+def test_what_is_not_there_is_told_without_repeating_it(admit: Admit, id: str) -> None:
+    done = admit("explain", id)
+    assert done.exit_code == 3
+    assert id not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_nothing_kept_is_no_error(admit: Admit) -> None:
+    assert admit("explain").exit_code == 0
+
+
+def test_each_error_of_ours_has_a_clause_and_others_have_none() -> None:
+    assert "RFC 6750" in clause_of("InsufficientScopeError")
+    assert "RFC 9110" in clause_of("MisdirectedError")
+    assert clause_of("RuntimeError") == clause_of("Exception") == clause_of("") == ""
