@@ -1,0 +1,10 @@
+"""Links that are mailed: they prove that somebody reads an address, once, for one purpose.
+
+`records` frozen values · `rules` when a link holds (pure) · `store` table and SQL · `transactions` · `driver` the class
+`EmailLinks`.
+"""
+
+from admit.issuer.accounts.links.driver import EmailLinks
+from admit.issuer.accounts.links.records import Link, Purpose
+
+__all__ = ["EmailLinks", "Link", "Purpose"]

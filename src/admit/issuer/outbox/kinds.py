@@ -1,0 +1,39 @@
+"""Every kind of mail: what it needs, and how many of it one address gets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Final, get_args
+
+from admit.issuer.outbox.records import MailKind
+
+HOUR: Final = timedelta(hours=1)
+LONGEST_WINDOW: Final = HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """`needs`: the names that `data` must have. At most `limit` go to one address in `window`, whoever causes them."""
+
+    needs: frozenset[str] = frozenset()
+    limit: int = 10
+    window: timedelta = HOUR
+
+
+# A stranger causes the first four. The window of `reset_password` is the life of its link: whoever used the budget up,
+# the owner has a link in the mailbox that works, or can have one. Nobody is locked out of recovery by another's asking.
+_ROWS: Final[dict[MailKind, About]] = {
+    "verify_email": About(frozenset({"link"}), limit=3),
+    "confirm_new_email": About(frozenset({"link"}), limit=3),
+    "reset_password": About(limit=3, window=timedelta(minutes=15)),
+    "already_registered": About(limit=3),
+    "signed_in": About(frozenset({"user_agent", "ip"})),
+    "password_changed": About(),
+    "second_factor_added": About(),
+    "second_factor_removed": About(),
+    "recovery_code_used": About(frozenset({"left"})),
+    "email_changed": About(),
+    "sessions_ended": About(),
+}
+KINDS: Final[Mapping[MailKind, About]] = MappingProxyType({kind: _ROWS[kind] for kind in get_args(MailKind)})
