@@ -234,7 +234,7 @@ async def test_nobody_learns_by_signing_in_who_has_an_account(
     assert len(work.pop()) == 1
 
 
-@pytest.mark.threat("PWD-6", off="admit.issuer.accounts.passwords:PasswordHasher.take_place")
+@pytest.mark.threat("PWD-6", off="admit.issuer.accounts.pool:BoundedPool.is_full")
 async def test_a_flood_of_passwords_is_refused_and_all_else_goes_on(
     furnished_sqlite: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
