@@ -186,3 +186,21 @@ def revoke(*, key: str, told: Bound | None, now: float) -> Steps[bool]:
     if rows and told is not None:
         yield told
     return bool(rows)
+
+
+REVOKED_COLUMNS = ("kid", "purpose", "alg", "public_jwk", "created_at", "activates_at", "revoked_at")
+SELECT_REVOKED = Statement(
+    select(*(signing_key.c[name] for name in REVOKED_COLUMNS)).where(_k.revoked_at.is_not(None))
+)
+KEEP_REVOKED = Statement(
+    insert_or_ignore(signing_key).values(
+        state=KeyState.GONE.value, **{name: bindparam(name) for name in REVOKED_COLUMNS}
+    )
+)
+"""A revoked key that another database tells of: heads go on naming it."""
+REVOKE_ALL = Statement(
+    update(signing_key)
+    .where(_k.revoked_at.is_(None))
+    .values(state=KeyState.GONE.value, revoked_at=bindparam("now"), private_sealed=null())
+)
+"""Where nobody knows which keys were revoked. The next start makes others."""

@@ -1,6 +1,5 @@
 """Whether a database keeps what it acknowledged: revocations, rotated refresh tokens and spent codes rest on it."""
 
-import logging
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -8,12 +7,9 @@ from typing import Final
 from admit.errors import ConfigError
 from admit.issuer.storage.statement import Row
 
-log = logging.getLogger("admit.issuer.storage")
-
 FULL: Final = 2  # PRAGMA synchronous
 POSTGRES_SETTINGS: Final = (
-    "SELECT current_setting('synchronous_commit') AS synchronous_commit, current_setting('fsync') AS fsync,"
-    " current_setting('full_page_writes') AS full_page_writes, pg_is_in_recovery() AS standby"
+    "SELECT current_setting('synchronous_commit') AS synchronous_commit, pg_is_in_recovery() AS standby"
 )
 _KEPT: Final = frozenset({"on", "remote_apply"})
 
@@ -51,10 +47,3 @@ def check_primary(settings: Row) -> None:
             "the PostgreSQL database is a standby: give the primary's address, or all of them with "
             "target_session_attrs=primary in the URL"
         )
-
-
-def warn_of_power_cuts(settings: Row) -> None:
-    """Say what a power cut would cost; a database in memory, for tests, is right to be set so."""
-    off = [name for name in ("fsync", "full_page_writes") if settings[name] != "on"]
-    if off:
-        log.warning("PostgreSQL may lose its data in a power cut: %s is off", " and ".join(off))

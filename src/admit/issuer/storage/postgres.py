@@ -81,7 +81,6 @@ class PostgresDatabase(Database):
         settings = await self._call(_settings_of)
         durable.check_primary(settings)
         durable.check_commits(settings)
-        durable.warn_of_power_cuts(settings)
         version, tables = await self._call(_schema_of)
         if VERSION_TABLE not in tables and not tables & TABLES:
             raise ConfigError("the PostgreSQL database has no Admit tables yet: run `admit migrate`")

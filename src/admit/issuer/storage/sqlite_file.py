@@ -69,8 +69,9 @@ def prepare(path: Path, busy_timeout: float) -> None:
     if not os.path.lexists(path):
         mark.check_not_lost(path)
         _create(path, busy_timeout)
-    recognise(path, busy_timeout)
+    _check_there(path)
     _check_writable(path)
+    recognise(path, busy_timeout)
     with told(path), contextlib.closing(connect(path, busy_timeout)) as connection:
         current = version_of(connection, path)
         if current != HEAD:
@@ -145,14 +146,7 @@ def recognise(path: Path, busy_timeout: float = 5.0) -> None:
         ConfigError: not there, or another program's; DamagedError: empty or damaged.
         StorageUnavailableError: another process held it for longer than `busy_timeout` seconds.
     """
-    try:
-        about = os.stat(path)
-    except OSError as error:
-        raise ConfigError(f"database {path} cannot be read: {error.strerror}") from None
-    if not stat.S_ISREG(about.st_mode) or not os.access(path, os.R_OK):
-        raise ConfigError(f"database {path} cannot be read: it is no file, or others' alone")
-    if about.st_size < _SMALLEST:
-        raise DamagedError(path)  # SQLite would take it for a new database
+    _check_there(path)
     with told(path), contextlib.closing(_plain(path, busy_timeout)) as connection:
         (found,) = connection.execute("PRAGMA application_id").fetchone()
     if found != APPLICATION_ID:
@@ -185,6 +179,18 @@ def _plain(path: Path, busy_timeout: float) -> sqlite3.Connection:
         check_same_thread=False,
         cached_statements=512,
     )
+
+
+def _check_there(path: Path) -> None:
+    """Raises ConfigError unless there is a file that may be read, and is no empty one."""
+    try:
+        about = os.stat(path)
+    except OSError as error:
+        raise ConfigError(f"database {path} cannot be read: {error.strerror}") from None
+    if not stat.S_ISREG(about.st_mode) or not os.access(path, os.R_OK):
+        raise ConfigError(f"database {path} cannot be read: it is no file, or others' alone")
+    if about.st_size < _SMALLEST:
+        raise DamagedError(path)  # SQLite would take it for a new database
 
 
 def _check_writable(path: Path) -> None:

@@ -1,6 +1,5 @@
 """What is acknowledged is on the disk: a database that is set otherwise is not served."""
 
-import logging
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,6 @@ pytestmark = pytest.mark.slow
 
 GOOD: dict[str, Any] = {
     "synchronous_commit": "on",
-    "fsync": "on",
-    "full_page_writes": "on",
     "standby": False,
 }
 
@@ -71,11 +68,3 @@ def test_a_standby_is_refused() -> None:
     durable.check_primary(GOOD)
     with pytest.raises(ConfigError, match="standby"):
         durable.check_primary({**GOOD, "standby": True})
-
-
-def test_what_a_power_cut_would_cost_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        durable.warn_of_power_cuts(GOOD)
-        assert caplog.text == ""
-        durable.warn_of_power_cuts({**GOOD, "fsync": "off"})
-    assert "fsync is off" in caplog.text

@@ -11,7 +11,6 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
-    delete,
     insert,
     select,
     update,
@@ -19,6 +18,7 @@ from sqlalchemy import (
 
 from admit.issuer.grants.records import Authorization, StoredCode
 from admit.issuer.storage import Row, Statement, metadata
+from admit.issuer.storage.portions import Portions
 
 authorization_code: Final = Table(
     "authorization_code",
@@ -84,8 +84,13 @@ def _void(*which: ColumnElement[bool]) -> Statement:
 _OF_CLIENT: Final = authorization_code.c.client_id == bindparam("of_client")
 VOID_OF_CLIENT: Final = _void(_OF_CLIENT)
 VOID_OF_USER_AND_CLIENT: Final = _void(_OF_CLIENT, authorization_code.c.user_id == bindparam("of_user"))
-FORGET: Final = Statement(
-    delete(authorization_code).where(authorization_code.c.created_at < bindparam("before"))
+VOID_ALL: Final = Statement(
+    update(authorization_code)
+    .where(authorization_code.c.spent_at.is_(None))
+    .values(expires_at=bindparam("now", type_=Double))
+)
+FORGET: Final = Portions(
+    authorization_code, authorization_code.c.created_at < bindparam("before", type_=Double)
 )
 
 

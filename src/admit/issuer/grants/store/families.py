@@ -13,7 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
-    delete,
+    exists,
     func,
     insert,
     or_,
@@ -25,6 +25,7 @@ from admit.issuer.grants.records import Family
 from admit.issuer.revocation.records import NodeKind
 from admit.issuer.revocation.store import node
 from admit.issuer.storage import DialectName, Row, Statement, metadata
+from admit.issuer.storage.portions import Portions
 
 grant_family: Final = Table(
     "grant_family",
@@ -117,15 +118,14 @@ SURPLUS: Final = Statement(
     .offset(bindparam("keep"))
     .limit(1000)
 )
-FORGET: Final = Statement(
-    delete(grant_family).where(
-        or_(
-            grant_family.c.expires_at < bindparam("before", type_=Double),
-            grant_family.c.node_id.in_(
-                select(node.c.id).where(node.c.ended_at < bindparam("before", type_=Double))
-            ),
-        )
-    )
+FORGET: Final = Portions(
+    grant_family,
+    or_(
+        grant_family.c.expires_at < bindparam("before", type_=Double),
+        exists().where(
+            node.c.id == grant_family.c.node_id, node.c.ended_at < bindparam("before", type_=Double)
+        ),
+    ),
 )
 
 

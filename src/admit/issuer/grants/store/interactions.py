@@ -3,10 +3,11 @@
 import json
 from typing import Final
 
-from sqlalchemy import Column, Double, LargeBinary, Table, Text, bindparam, delete, insert, select, update
+from sqlalchemy import Column, Double, LargeBinary, Table, Text, bindparam, insert, select, update
 
 from admit.issuer.grants.records import Interaction
 from admit.issuer.storage import Row, Statement, metadata
+from admit.issuer.storage.portions import Portions
 
 interaction: Final = Table(
     "interaction",
@@ -57,7 +58,12 @@ NOTE_SESSION: Final = Statement(
 FINISH: Final = Statement(
     update(interaction).where(*_OPEN).values(finished_at=bindparam("now", type_=Double)).returning(*_COLUMNS)
 )
-FORGET: Final = Statement(delete(interaction).where(interaction.c.expires_at < bindparam("before")))
+FINISH_ALL: Final = Statement(
+    update(interaction)
+    .where(interaction.c.finished_at.is_(None))
+    .values(finished_at=bindparam("now", type_=Double))
+)
+FORGET: Final = Portions(interaction, interaction.c.expires_at < bindparam("before", type_=Double))
 
 
 def interaction_of(row: Row) -> Interaction:

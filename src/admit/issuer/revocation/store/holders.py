@@ -20,6 +20,11 @@ END_HOLDER: Final = Statement(
 )
 RESTORE_HOLDER: Final = Statement(update(holder).where(_ROW).values(ended_at=None))
 SHARE_HOLDER: Final = Statement(select(holder.c.ended_at).where(_ROW).with_for_update(read=True))
+SELECT_ENDED: Final = Statement(
+    select(holder.c.id, holder.c.ended_at).where(
+        holder.c.kind == bindparam("holder_kind"), holder.c.ended_at.is_not(None)
+    )
+)
 LOCK_HOLDER: Final = Statement(select(holder.c.id).where(_ROW).with_for_update())
 
 
