@@ -7,8 +7,7 @@ import click
 from admit.cli.output import done, json_option, show_json
 from admit.cli.settings import settings_options, with_issuer
 from admit.issuer import Issuer, Settings
-from admit.issuer.audit import AuditEvent, record
-from admit.issuer.revocation.store import raise_epoch
+from admit.issuer.app import went_back
 
 
 @click.group()
@@ -22,27 +21,39 @@ def epoch() -> None:
     is_flag=True,
     help="Keep the sessions and grants that the database knows as alive.",
 )
+@click.option(
+    "--revoke-keys",
+    is_flag=True,
+    help="Revoke every signing key, too. Right where nobody knows which were revoked since.",
+)
 @json_option
 @settings_options
-def raise_(settings: Settings, keep_older_families: bool, as_json: bool) -> None:
+def raise_(settings: Settings, keep_older_families: bool, revoke_keys: bool, as_json: bool) -> None:
     """Raise the epoch after a restore, or a failover that may have lost writes.
 
     Verifiers that saw more than the database now holds answer 503 until this is done. It ends all sessions and grants,
     so that everybody signs in again: who signed out after the state that was restored is unknown to it, and would be
     signed in again otherwise. Who was disabled since then is unknown too: disable them again.
 
+    Codes and sign-ins under way are void. A database that Admit refuses as older than when it was last used is served
+    again after this.
+
     With --keep-older-families only what was begun after that state is ended. Right where nothing else was lost.
     """
 
     async def work(issuer: Issuer) -> int:
-        now = time.time()
-        detail = {"kept_older_families": keep_older_families}
-        told = record(AuditEvent.EPOCH_RAISED, now=now, actor="command line", detail=detail)
-        return await issuer.db.run(
-            raise_epoch, issuer.lists, now=now, keep_older_families=keep_older_families, told=told
+        raised = await issuer.db.run(
+            went_back.settle,
+            issuer.lists,
+            now=time.time(),
+            keep_older_families=keep_older_families,
+            revoke_keys=revoke_keys,
         )
+        if revoke_keys:
+            await issuer.keys.ensure(time.time())  # nodes that run have none to sign with
+        return raised
 
-    new = with_issuer(settings, work)
+    new = with_issuer(settings, work, accept_older=True)
     if as_json:
         show_json({"epoch": new, "kept_older_families": keep_older_families})
     else:

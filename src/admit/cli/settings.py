@@ -40,12 +40,17 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def with_issuer(settings: Settings, work: Callable[[Issuer], Awaitable[T]]) -> T:
-    """Run `work` with an issuer whose database is open, but which serves nobody and runs no jobs."""
+def with_issuer(
+    settings: Settings, work: Callable[[Issuer], Awaitable[T]], *, accept_older: bool = False
+) -> T:
+    """Run `work` with an issuer whose database is open, but which serves nobody and runs no jobs.
+
+    `accept_older`: also where the database went back in time.
+    """
 
     async def run() -> T:
         issuer = Issuer(settings)
-        async with issuer.opened():
+        async with issuer.opened(accept_older=accept_older):
             return await work(issuer)
 
     return asyncio.run(run())
