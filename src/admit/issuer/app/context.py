@@ -43,8 +43,8 @@ class App:
     async def fresh(self, call: Call, session: Session) -> Response | None:
         """None where the session's user typed the password a short while ago (`sessions.fresh_for`); else the redirect
         to the page that asks for it once more and leads back here, to be answered with. To be asked before anything
-        that guards the account is shown or changed, so that an unlocked screen is not enough for it; at a POST after the
-        form was confirmed. What was sent is not kept: the way back is to the empty page.
+        that guards the account is shown or changed, so that an unlocked screen is not enough for it; at a POST after
+        the form was confirmed. What was sent is not kept: the way back is to the empty page.
         """
         if self.is_fresh(call, session):
             return None

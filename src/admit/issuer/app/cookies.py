@@ -74,9 +74,31 @@ class BrowserCookies:
         """Give the browser its pre-session."""
         self._write(response, self.pre_session_name, raw, PRE_SESSION_LIFE)
 
+    def mend(self, call: Call, response: Response) -> None:
+        """Take back what a host beside has put under a longer path, where the browser sends two of the name: nobody is
+        signed in by either, and the one under `/` is ours. Without this, pages that are only there for who is signed in
+        and the sign-in page would send people to each other without end. Only with a `domain` can it happen.
+        """
+        if self.domain is None or self._count(call, self.session_name) < 2:
+            return
+        steps = call.scope["path"].split("/")
+        for end in range(2, len(steps) + 1):
+            path = "/".join(steps[:end])
+            response.headers.append(
+                "set-cookie", cookies.clear_cookie(self.session_name, path=path, domain=self.domain)
+            )
+
     def clear_session(self, response: Response) -> None:
         """Take the session cookie back."""
         response.headers.append("set-cookie", cookies.clear_cookie(self.session_name, domain=self.domain))
+
+    @staticmethod
+    def _count(call: Call, name: str) -> int:
+        wanted, values = name.encode("ascii"), [value for key, value in call.headers if key == b"cookie"]
+        try:
+            return sum(found == wanted for found, _ in cookies.parse(values))
+        except CredentialError:
+            return 0
 
     @staticmethod
     def _read(call: Call, name: str) -> bytes | None:

@@ -40,8 +40,8 @@ class Route:
     """One path below the issuer. A `*` in it matches any one segment, given as `call.path_value`.
 
     `told` describes methods for the API's OpenAPI document, where the segment is called `value`. `exempt` says why
-    state-changing methods here need no CSRF token (contracts §4's written table); None means they do. `who` may call what
-    `told` does not describe.
+    state-changing methods here need no CSRF token (contracts §4's written table); None means they do. `who` may call
+    what `told` does not describe.
     """
 
     path: str
@@ -128,6 +128,7 @@ class Dispatcher:
         first_party_origins: frozenset[str],
         error_page: Callable[[Call, AdmitError], Response],
         observer: Observer | None = None,
+        mend: Callable[[Call, Response], None] = lambda call, response: None,
     ) -> None:
         self.routes = tuple(routes)
         self._exact = {route.path: route for route in self.routes if "*" not in route.path}
@@ -141,6 +142,7 @@ class Dispatcher:
             CorsPolicy.REGISTERED_WITH_COOKIES: first_party_origins,
         }
         self._error_page = error_page
+        self._mend = mend
         self._observer = observer if observer is not None else Observer(Counts(), lambda refusal: None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -156,11 +158,15 @@ class Dispatcher:
             response = self._refuse(call, route, error)
         except Exception as cause:
             response = self._refuse(call, route, AdmitError(), cause=cause)
+        if route is not None and route.face is Face.PAGE:
+            self._mend(call, response)
         if route is not None:
             for name, value in self._cors(call, route).headers:
                 response.headers[name] = value
         seconds = None if isinstance(response, EventStream) else perf_counter() - began
-        self._observer.answered(call, route.path if route is not None else None, response.status_code, seconds)
+        self._observer.answered(
+            call, route.path if route is not None else None, response.status_code, seconds
+        )
         await response(scope, receive, send)
 
     def _find(self, call: Call, path: str) -> Route | None:
