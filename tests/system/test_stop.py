@@ -114,7 +114,8 @@ def test_whoever_was_let_in_is_answered_and_nobody_is_reset(node: Child) -> None
     form = {"csrf": csrf, "email": ADA[0], "password": ADA[1]}
     assert ready_at(beside) == (200, "ready")
 
-    stream = Open(node).send(Open(node).get("/status/events"))
+    stream = Open(node)
+    stream.send(stream.get("/status/events"))
     assert stream.sock.recv(4_096).startswith(b"HTTP/1.1 200")
     used = Open(node)
     used.send(used.get("/jwks"))

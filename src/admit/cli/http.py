@@ -138,12 +138,19 @@ class BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         if self._too_large:
             self._refuse()
-        elif self.cycle is None or self.cycle.response_complete:
-            self._refused = True
+            return
+        self._refused = True
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
             super().send_400_response(msg)
-        else:  # it would be taken for the answer to the request before
-            self._refused = True
-            self.cycle.keep_alive = False
+        elif not cycle.more_body:  # a 400 would be taken for the answer to this good one
+            cycle.keep_alive = False
+        elif cycle.response_started or self.pipeline:
+            self.transport.close()
+        else:  # its own body is malformed
+            super().send_400_response(msg)
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def _check(self) -> None:
         try:
