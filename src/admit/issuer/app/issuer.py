@@ -15,18 +15,29 @@ from starlette.types import ASGIApp
 
 from admit.errors import ConfigError
 from admit.issuer.accounts.driver import Accounts
+from admit.issuer.accounts.links import EmailLinks
 from admit.issuer.accounts.passwords import PasswordHasher
+from admit.issuer.accounts.policy import host_words
 from admit.issuer.app import jobs
 from admit.issuer.app.api.caller import Callers
 from admit.issuer.app.context import App
 from admit.issuer.app.cookies import BrowserCookies
+from admit.issuer.app.counting import COUNTS, Counts
 from admit.issuer.app.dispatch import Dispatcher, Route
 from admit.issuer.app.ends import Ends
 from admit.issuer.app.headers import HeaderTable
+from admit.issuer.app.mails.wiring import courier_of
+from admit.issuer.app.observing import Observer
 from admit.issuer.app.pages.render import Pages
+from admit.issuer.app.proxy import Behind
+from admit.issuer.app.readiness import Readiness
 from admit.issuer.app.routes import (
     account,
+    account_email,
+    account_password,
+    account_second_factor,
     api_clients,
+    api_factors,
     api_grants,
     api_keys,
     api_openapi,
@@ -35,30 +46,41 @@ from admit.issuer.app.routes import (
     api_users,
     authorize,
     consent,
+    forgot,
     health,
     login,
     logout,
     metadata,
+    probe,
+    reset,
     revoke,
+    second_factor,
     session_lookup,
     signup,
     static,
     status,
     token,
     userinfo,
+    verify,
 )
 from admit.issuer.app.settings import Settings
+from admit.issuer.app.standing import Standing
 from admit.issuer.audit import AuditEvent, record
+from admit.issuer.audit.refusals import Ring
 from admit.issuer.clients.driver import Clients
 from admit.issuer.clients.registry import Registry
 from admit.issuer.clients.rules import origin_of
+from admit.issuer.factors.driver import Factors
 from admit.issuer.grants.codes import Codes
 from admit.issuer.grants.families import Families
 from admit.issuer.grants.interactions import Interactions
 from admit.issuer.keys import KeyEvent, KeyEventKind, SigningKeys
 from admit.issuer.oauth.services import Services
+from admit.issuer.outbox import Outbox
 from admit.issuer.revocation import Lists, StatusService, StatusState, Sweeper, Wake, follow
+from admit.issuer.sessions.copies import copies_of
 from admit.issuer.sessions.driver import Sessions
+from admit.issuer.sessions.finding import Finder
 from admit.issuer.sessions.lookup import DirectLookup
 from admit.issuer.storage import Bound, Database, Keyring
 from admit.verifier import AsyncVerifier, InProcessSource, TrustedIssuer
@@ -100,22 +122,50 @@ class Issuer(Ends):
         self.lists = Lists(self.keyring)
         self.status = StatusService(self.db, self.lists, settings.issuer, settings.revocation)
         self.keys = SigningKeys(self.db, settings.keys, tell=tell_key)
-        hasher = PasswordHasher(threads=settings.accounts.hash_threads, queue=settings.accounts.hash_queue)
+        self.counts = Counts()
+        self.ring = Ring(self.db, settings.refusals, clock=clock)
+        self.readiness = Readiness(self.db, self.keys, fresh=lambda: self.verifier.ready())
+        hasher = PasswordHasher.of(settings.accounts)
         self.hasher = hasher
+        accounts = Accounts(
+            self.db, self.lists, hasher, settings.accounts,
+            known=(settings.name, host_words(settings.issuer)),
+        )  # fmt: skip
+        self.outbox = Outbox(settings.mail, self.keyring)
+        factors = Factors(
+            self.db, self.lists, settings.accounts.second_factor, settings.factors, self.outbox
+        )
+        links = EmailLinks(
+            self.db, self.lists, accounts, hasher, self.outbox, issuer=settings.issuer, config=settings.accounts
+        )
+        self.courier = courier_of(settings, self.db, self.outbox, links, clock=clock)
         self.services = Services(
             db=self.db,
             registry=self.registry,
             keys=self.keys,
             lists=self.lists,
             status=self.status,
-            accounts=Accounts(self.db, self.lists, hasher, settings.accounts),
-            sessions=Sessions(self.db, self.lists, settings.sessions),
+            accounts=accounts,
+            outbox=self.outbox,
+            links=links,
+            sessions=Sessions(
+                self.db, self.lists, settings.sessions, self._finder(), self.outbox,
+                admits=lambda session: factors.admits(session.user, session.acr),
+            ),
             codes=Codes(self.db, self.lists, settings.grants),
             families=Families(self.db, self.lists, settings.grants),
+            factors=factors,
             interactions=Interactions(self.db, settings.grants),
             config=settings.oauth,
-        )
+        )  # fmt: skip
         self.sessions = DirectLookup(self.services.sessions, self.registry, self.lists)
+
+    def _finder(self) -> Finder:
+        """Where sessions are looked up. A command that only opens the database knows of no ends, and believes no copy."""
+        self._copies = copies_of(self.settings.sessions, self.keyring)
+        standing = Standing(self._source, self.lists)
+        bound = self.settings.revocation.max_staleness.total_seconds()
+        return Finder(self.db, copies=self._copies, stands=standing.age, bound=bound)
 
     @cached_property
     def app(self) -> App:
@@ -133,6 +183,7 @@ class Issuer(Ends):
                 issuer=self.settings.issuer,
                 dev=self.settings.dev,
                 session_life=self.settings.sessions.absolute,
+                domain=self.settings.sessions.cookie_domain,
             ),
             refused_within=self.settings.revocation.max_staleness.total_seconds(),
         )
@@ -150,14 +201,28 @@ class Issuer(Ends):
             *revoke.routes(app),
             *userinfo.routes(app),
             *logout.routes(app),
-            *account.routes(app),
+            *second_factor.routes(app),
+            *account.routes(app, self._serves),
+            *account_second_factor.routes(app),
+            *account_email.routes(app),
+            *forgot.routes(app),
+            *reset.routes(app),
+            *verify.routes(app),
+            *account_password.routes(app),
             *metadata.routes(app, jwks_max_age=self.settings.keys.jwks_max_age),
             *session_lookup.routes(app, self.sessions),
             *self._api(app),
             *status.routes(app, stream_life=self.settings.revocation.stream_life),
-            *health.routes(app),
+            *health.routes(self.readiness),
+            *probe.routes(self.keyring),
             *static.routes(app),
         )
+
+    def _serves(self, path: str) -> bool:
+        """Whether there is a page with this path, for links to it."""
+        if path == "/account/email" and not self.services.links.is_on:
+            return False
+        return any(route.path == path for route in self.routes)
 
     def _api(self, app: App) -> list[Route]:
         own = origin_of(self.settings.issuer)
@@ -170,6 +235,7 @@ class Issuer(Ends):
             *api_users.routes(app, callers),
             *api_clients.routes(app, callers),
             *api_keys.routes(app, callers),
+            *api_factors.routes(app, callers, origins),
         ]
         return [*described, *api_openapi.routes(app, described)]
 
@@ -191,9 +257,12 @@ class Issuer(Ends):
             registered_origins=self.registry.origins(),
             first_party_origins=self.first_party_origins,
             error_page=self.app.error_page,
+            mend=self.app.cookies.mend,
+            observer=Observer(self.counts, self.ring.tell, access=self.settings.log.access),
         )
         https = urlsplit(self.settings.issuer).scheme == "https"
-        return HeaderTable(dispatcher, https=https)
+        app = HeaderTable(dispatcher, https=https)
+        return Behind(app, self.settings.proxy) if self.settings.proxy.trusted else app
 
     @property
     def well_known_routes(self) -> list[StarletteRoute]:
@@ -219,14 +288,17 @@ class Issuer(Ends):
             await self.stop()
 
     @contextlib.asynccontextmanager
-    async def opened(self) -> AsyncIterator[None]:
-        """The database open and nothing else: no jobs, nothing served. For commands."""
-        await self.db.open()
+    async def opened(self, *, accept_older: bool = False) -> AsyncIterator[None]:
+        """The database open and nothing else: no jobs, nothing served. For commands.
+
+        `accept_older`: also where it went back in time.
+        """
+        await self.db.open(accept_older=accept_older)
         try:
             await self.lists.ensure(self.db, self._clock())
             yield
         finally:
-            await self.services.sessions.settle()
+            await self._settle_sessions()
             await self.db.close()
             self.hasher.close()
 
@@ -248,6 +320,14 @@ class Issuer(Ends):
         except BaseException:
             await self.db.close()
             raise
+        self.readiness.stopping = False
+        token = COUNTS.set(self.counts)
+        try:
+            self._start_jobs()
+        finally:
+            COUNTS.reset(token)
+
+    def _start_jobs(self) -> None:
         wake = Wake(self.status.stream.apart)
         self._deaf = self.db.on_publish(wake.tell)
         self._tasks = [
@@ -259,6 +339,7 @@ class Issuer(Ends):
                 )
             ),
             asyncio.create_task(jobs.end_streams(self.status.stream)),
+            asyncio.create_task(self.ring.run()),
             asyncio.create_task(jobs.keep_keys(self.keys, clock=self._clock)),
             asyncio.create_task(jobs.sweep(
                     self.services, self.settings.grants, self.settings.accounts, clock=self._clock
@@ -274,18 +355,31 @@ class Issuer(Ends):
                 )
             ),
         ]  # fmt: skip
+        if self.courier is not None:
+            self._tasks.append(asyncio.create_task(jobs.send_mails(self.courier)))
+
+    def announce_stop(self) -> None:
+        """`/health/ready` says so from now on, and streams end, so that their readers go elsewhere. All else goes on."""
+        self.readiness.stopping = True
+        self.status.stream.end()
 
     async def stop(self) -> None:
         """End the streams and the jobs, let begun transactions end, close the database."""
-        self.status.stream.end()
+        self.announce_stop()
         self._deaf()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        await self.services.sessions.settle()
+        await self.ring.write()
+        await self._settle_sessions()
         await self.db.close()
         self.hasher.close()
+
+    async def _settle_sessions(self) -> None:
+        await self.services.sessions.settle()
+        if self._copies is not None:
+            await self._copies.aclose()
 
     async def follow_once(self) -> None:
         """Hand what the database says now to this process's own verifier; the job does it five times a second."""

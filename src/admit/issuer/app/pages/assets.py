@@ -1,17 +1,20 @@
 """Stylesheet, scripts and mark, read once and served from memory under a folder that names their content."""
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from starlette.responses import Response
 
+from admit.issuer.accounts.policy import common_in_order
 from admit.issuer.app.headers import Kind, table
 
 FOLDER: Final = Path(__file__).parent / "static"
 THEME: Final = "theme.css"
+COMMON: Final = "common.js"
 _TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -20,6 +23,11 @@ _TYPES: Final = {
     ".webp": "image/webp",
     ".woff2": "font/woff2",
 }
+
+
+def common_module(passwords: Sequence[str]) -> bytes:
+    """The list of common passwords for `strength.js`, so that the page knows what the server does."""
+    return f'export const common = new Set({json.dumps(" ".join(passwords))}.split(" "));\n'.encode("ascii")
 
 
 class Assets:
@@ -33,6 +41,7 @@ class Assets:
         for folder in (FOLDER, own):
             if folder is not None and folder.is_dir():
                 files |= {p.name: p.read_bytes() for p in sorted(folder.iterdir()) if p.suffix in _TYPES}
+        files.setdefault(COMMON, common_module(common_in_order()))
         self.files: Mapping[str, bytes] = MappingProxyType(files)
         digest = hashlib.sha256()
         for name, content in sorted(files.items()):

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from admit.issuer.accounts.policy import context_words, host_words
 from admit.issuer.app import headers as header_table
 from admit.issuer.app.pages import browser, links, moments, scopes
 from admit.issuer.app.pages.assets import THEME, Assets
@@ -44,6 +45,7 @@ class Pages:
         parts = urlsplit(issuer)
         self.https = parts.scheme == "https"
         self.base = parts.path.rstrip("/")
+        self.site = site
         self.assets = Assets(templates_dir / "static" if templates_dir is not None else None)
         self._texts = load_all()
         self._within = {tag: moments.within(text, refused_within) for tag, text in self._texts.items()}
@@ -58,6 +60,7 @@ class Pages:
         )
         self._environment.globals.update(
             site=site,
+            known_words=sorted(context_words(site, host_words(issuer))),
             base=self.base,
             languages=_NAMES,
             asset=lambda name: self.base + self.assets.path(name),

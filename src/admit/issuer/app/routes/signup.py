@@ -6,12 +6,13 @@ from starlette.responses import Response
 
 from admit.errors import CsrfError, ThrottledError, TooBusyError
 from admit.issuer.accounts.errors import EmailError, EmailTakenError, PasswordError, PersonNameError
-from admit.issuer.accounts.rules import PASSWORD_MAX_BYTES
 from admit.issuer.app import flow
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.pages.views import Problem, SignUpView
+from admit.issuer.app.pages.views_mail import Told, ToldView
+from admit.issuer.app.routes.account_password import problem as password_problem
 from admit.issuer.app.routes.login import begin_session, show
 
 
@@ -36,7 +37,7 @@ def routes(app: App) -> list[Route]:
         try:
             user = await app.services.accounts.sign_up(
                 email=email, name=name, password=password, info=call.info, now=call.now,
-                locale=app.lang(call),
+                locale=app.lang(call), welcome=app.services.links.welcome,
             )  # fmt: skip
         except ThrottledError as error:
             limited = replace(shown, problem=Problem.TOO_MANY, wait_seconds=error.retry_after)
@@ -45,27 +46,32 @@ def routes(app: App) -> list[Route]:
             busy = replace(shown, problem=Problem.TOO_BUSY)
             return show(app, call, transaction, busy, status=503, retry_after=error.retry_after)
         except EmailTakenError:
-            return show(app, call, transaction, replace(shown, fields={"email": Problem.EMAIL_TAKEN}))
+            if not app.services.links.is_on:
+                return show(app, call, transaction, replace(shown, fields={"email": Problem.EMAIL_TAKEN}))
+            await app.services.links.tell_owner(email, now=call.now)
+            return look_in_mail(app, call, shown)
         except EmailError:
             problem = Problem.EMAIL_INVALID if email else Problem.EMAIL_MISSING
             return show(app, call, transaction, replace(shown, fields={"email": problem}))
         except PersonNameError:
             problem = Problem.NAME_INVALID if name else Problem.NAME_MISSING
             return show(app, call, transaction, replace(shown, fields={"name": problem}))
-        except PasswordError:
+        except PasswordError as error:
             return show(
-                app, call, transaction, replace(shown, fields={"password": password_problem(password)})
+                app, call, transaction, replace(shown, fields={"password": password_problem(password, error)})
             )
+        if app.services.links.is_on:
+            return look_in_mail(app, call, shown)
         return await begin_session(app, call, user, transaction)
 
     return [Route(path="/signup", handlers={"GET": get, "POST": post}, face=Face.PAGE)]
 
 
-def password_problem(password: str) -> Problem:
-    """What is wrong with a password that was refused."""
-    if not password:
-        return Problem.PASSWORD_MISSING
-    return Problem.PASSWORD_LONG if len(password.encode()) > PASSWORD_MAX_BYTES else Problem.PASSWORD_SHORT
+def look_in_mail(app: App, call: Call, form: SignUpView) -> Response:
+    """The answer to a sign-up where mails are sent: the same whether the address was free or not, so that it tells
+    nobody who has an account. Nobody is signed in by it.
+    """
+    return app.page(call, ToldView(told=Told.SIGN_UP_SENT, interaction=form.interaction))
 
 
 def view(app: App, transaction: flow.Transaction | None) -> SignUpView:
