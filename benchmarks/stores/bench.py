@@ -1,0 +1,197 @@
+"""CPU a request with PostgreSQL, and with copies of sessions in Redis.
+
+`python benchmarks/stores/bench.py [rounds] [--save]`; `--save` also writes the figures to benchmarks/results/stores.md.
+Linux only. `rounds` is 15 unless said.
+"""
+
+import hashlib
+import random
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import asyncpg
+import redis as redis_py
+
+from admit.credentials import cookies
+from benchmarks.harness import figures
+from benchmarks.harness.deployed import Deployed, SignedIn, postgresql, server_version
+from benchmarks.harness.load import Load, Script, expect, request, runner
+from benchmarks.harness.programs import Program, environment, free_port, pinned
+from benchmarks.issuer import furnished
+from benchmarks.issuer.furnished import Furnished
+from benchmarks.stores.floor import KEY
+from tests.fixtures.redis import RedisServer
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("uvicorn", "uvloop", "starlette", "asyncpg", "redis", "msgspec", "cryptography")
+SESSIONS = 5_000
+CONNECTIONS = 16
+WARM = 2_000
+CHECKS, ROTATIONS = 3_000, 1_000
+HOW = f"""\
+The issuer is `admit serve` on PostgreSQL with its normal durability, {SESSIONS:,} live sessions of 20 people; in the
+second row with `sessions.redis`, each session looked up a moment before. The floors are
+benchmarks/stores/floor.py: Starlette and a bare look-up of two columns by asyncpg, one GET by redis-py, or one UPDATE
+and an ES256 signature, without any of an issuer's checks. CPU time is that of the program alone, not of PostgreSQL or
+Redis. Both run on one core, take turns, and are asked from another core over {CONNECTIONS} connections. Ratios are
+medians of the rounds' ratios; noise is the middle half of the floor's rounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row: who serves, what is asked of it and of the floor, how often in a round."""
+
+    name: str
+    program: Program
+    issuer: Callable[[int], Script]
+    floor: Callable[[int], Script]
+    requests: int
+    goal: float
+
+
+def checks(deployed: Deployed, host: str, sessions: list[SignedIn], path: str) -> Script:
+    """A session check by cookie, of anybody."""
+    asked = [request("GET", path, host=host, headers=(deployed.cookie_header(one),)) for one in sessions]
+    while True:
+        expect((yield random.choice(asked)), 200)
+
+
+def served(deployed: Deployed, **settings: str) -> Program:
+    """A node with more settings."""
+    port = free_port()
+    admit = str(Path(sys.executable).with_name("admit"))
+    names = {f"ADMIT_{name.upper()}": value for name, value in settings.items()}
+    return Program(
+        [admit, "serve", "--config", str(deployed.settings_file(port))],
+        port=port,
+        env={**environment(deployed.folder / "bytecode"), **names},
+        log=deployed.folder / f"node-{port}.log",
+        core=0,
+    )
+
+
+async def furnish(deployed: Deployed, redis_url: str) -> tuple[list[SignedIn], list[str], list[str]]:
+    """Sessions, and refresh tokens for the issuer and for the floor, which has a table and keys of its own."""
+    await deployed.furnish()
+    sessions = await deployed.sign_in(SESSIONS)
+    refresh = await deployed.refresh_tokens(CONNECTIONS)
+    connection = await asyncpg.connect(deployed.database)
+    try:
+        await connection.execute(
+            "CREATE TABLE floor_grant (token_hash BYTEA PRIMARY KEY, user_id TEXT NOT NULL)"
+        )
+        rows = [(hashlib.sha256(token.encode()).digest(), "u_floor") for token in refresh]
+        await connection.executemany("INSERT INTO floor_grant VALUES ($1, $2)", rows)
+    finally:
+        await connection.close()
+    with redis_py.Redis.from_url(redis_url) as client, client.pipeline(transaction=False) as pipe:
+        for one in sessions:
+            raw = cookies.decode_session_id(one.cookie.encode())
+            pipe.set(KEY + hashlib.sha256(raw).hexdigest(), b'{"user_id": "u_floor", "last_seen_at": 1.0}')
+        pipe.execute()
+    return sessions, refresh, list(refresh)
+
+
+async def measure(deployed: Deployed, redis_url: str, rounds: int, noise: figures.Noise) -> str:
+    """The table."""
+    sessions, refresh, floors = await furnish(deployed, redis_url)
+    name = str(Path(__file__).with_name("floor.py"))
+    port = free_port()
+    cookie = cookies.session_cookie_name(deployed.issuer, dev=True)
+    floor = Program(
+        [sys.executable, name, str(port), deployed.database, redis_url, cookie],
+        port=port,
+        env=environment(deployed.folder / "bytecode"),
+        log=deployed.folder / "floor.log",
+        core=0,
+    )
+    rows = []
+    with served(deployed) as plain, served(deployed, sessions__redis=redis_url) as copied, floor, pinned(1):
+        host = f"localhost:{port}"
+        for node in (plain, copied):
+            node.until_ready("/health/ready", host=deployed.host)
+        floor.until_ready("/ready", host=host)
+        ours = Furnished(deployed.folder, deployed.port, refresh=refresh)
+        theirs = Furnished(deployed.folder, port, refresh=floors)
+        few = sessions[: SESSIONS // 10]
+        jobs = (
+            Job(
+                "session check, PostgreSQL", plain,
+                lambda _: checks(deployed, deployed.host, few, "/api/session"),
+                lambda _: checks(deployed, host, few, "/postgresql"), CHECKS, 1.6,
+            ),
+            Job(
+                "session check, copies in Redis", copied,
+                lambda _: checks(deployed, deployed.host, few, "/api/session"),
+                lambda _: checks(deployed, host, few, "/redis"), CHECKS, 1.6,
+            ),
+            Job(
+                "refresh rotated, PostgreSQL, ES256", plain,
+                lambda number: furnished.refreshes(ours, number),
+                lambda number: furnished.refreshes(theirs, number), ROTATIONS, 1.8,
+            ),
+        )  # fmt: skip
+        for job in jobs:
+            rows.append(await row(job, floor, rounds, noise))
+    heads = ("CPU a request", "issuer µs", "floor µs", "× floor", "best to worst", "noise (floor)", "goal")
+    return figures.table(heads, rows)
+
+
+async def row(job: Job, floor: Program, rounds: int, noise: figures.Noise) -> tuple[str, ...]:
+    """Rounds in turns."""
+    pair = (
+        (job.program, Load(job.program.port, map(job.issuer, range(CONNECTIONS)))),
+        (floor, Load(floor.port, map(job.floor, range(CONNECTIONS)))),
+    )
+    for _, load in pair:
+        await load.run(WARM)
+    taken: tuple[list[float], list[float]] = ([], [])
+    for number in range(rounds):
+        noise.sample()
+        for which in (0, 1) if number % 2 else (1, 0):
+            program, load = pair[which]
+            before = program.cpu()
+            answers = await load.run(job.requests)
+            taken[which].append((program.cpu() - before) / answers * 1e6)
+    ratios = [one / other for one, other in zip(*taken, strict=True)]
+    ratio = statistics.median(ratios)
+    return (
+        job.name,
+        f"{statistics.median(taken[0]):.0f}",
+        f"{statistics.median(taken[1]):.0f}",
+        f"{ratio:.2f}",
+        f"{min(ratios):.2f} to {max(ratios):.2f}",
+        figures.spread(taken[1]),
+        f"≤ {job.goal}: {figures.verdict(met=ratio <= job.goal)}",
+    )
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    rounds = next((int(word) for word in words if word.isdigit()), 15)
+    noise = figures.Noise()
+    server = RedisServer()
+    try:
+        with tempfile.TemporaryDirectory(prefix="admit-bench-") as name, postgresql() as database:
+            folder = Path(name)
+            deployed = Deployed(folder, database.dsn(database.create_database()))
+            parts = [figures.heading("Sessions and rotation on other stores", PACKAGES), HOW]
+            print("\n\n".join(parts), flush=True)
+            parts.append(runner(measure(deployed, server.url, rounds, noise)))
+            parts.append(f"PostgreSQL {server_version(database)}; {rounds} rounds; {noise}.")
+            print("\n" + "\n\n".join(parts[2:]), flush=True)
+    finally:
+        server.close()
+    if "--save" in words:
+        target = ROOT / "benchmarks" / "results" / "stores.md"
+        target.write_text("\n\n".join(parts) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
