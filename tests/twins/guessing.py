@@ -27,15 +27,15 @@ def _as_it_came(ip: str | None) -> str:
     return ip or ""
 
 
-def _no_line_is_longer(*args: Any) -> None:
+def _no_line_is_longer(*args: Any, **kwargs: Any) -> None:
     """First come, first served, until there is no place."""
 
 
-def _no(*args: Any) -> bool:
+def _no(*args: Any, **kwargs: Any) -> bool:
     return False
 
 
-def _ours(*args: Any) -> None:
+def _ours(*args: Any, **kwargs: Any) -> None:
     """One dummy for all."""
 
 

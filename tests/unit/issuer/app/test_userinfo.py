@@ -50,7 +50,7 @@ async def test_a_refresh_with_scope_tells_nothing_of_another_clients_family(brow
 async def test_a_busy_answer_costs_no_try(
     issuer: LiveIssuer, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def busy(self: PasswordHasher, stored: str | None, password: bytes) -> None:
+    async def busy(self: PasswordHasher, stored: str | None, password: bytes, **kwargs: object) -> None:
         raise TooBusyError("full")
 
     with monkeypatch.context() as patched:

@@ -7,17 +7,8 @@ import pytest
 from sqlalchemy import func, select
 
 from admit.issuer.storage import Database, Statement
-from admit.issuer.throttle.budgets import (
-    PORTIONS,
-    Budget,
-    SpentError,
-    check,
-    draw,
-    note,
-    peek,
-    refund,
-    share_spent,
-)
+from admit.issuer.throttle import budgets
+from admit.issuer.throttle.budgets import PORTIONS, Budget, SpentError, check, note, peek, share_spent
 from admit.issuer.throttle.budgets.store import budget as table
 from tests.fixtures.storage import OpenAgain
 
@@ -26,9 +17,9 @@ THREE = Budget("three", 3, 60.0)
 COUNT = Statement(select(func.count().label("n")).select_from(table))
 
 
-async def try_one(db: Database, *budgets: Budget, now: float = NOW) -> bool:
+async def try_one(db: Database, *asked: Budget, now: float = NOW) -> bool:
     try:
-        await db.run(draw, budgets, now=now)
+        await db.run(budgets.draw, asked, now=now)
     except SpentError:
         return False
     return True
@@ -49,7 +40,7 @@ async def test_all_at_once_and_then_one_after_another(db: Database) -> None:
 async def test_a_refusal_says_when_one_is_back(db: Database) -> None:
     await tries(db, 3)
     with pytest.raises(SpentError) as refused:
-        await db.run(draw, [THREE], now=NOW + 5)
+        await db.run(budgets.draw, [THREE], now=NOW + 5)
     assert (refused.value.budget, refused.value.retry_after) == ("three", 15)
     assert await tries(db, 1, now=NOW + 5 + refused.value.retry_after) == [True]
 
@@ -65,10 +56,10 @@ async def test_of_several_budgets_all_are_drawn_from_or_none(db: Database) -> No
 @pytest.mark.threat("PWD-4", off="admit.issuer.throttle.budgets.store:draw")
 async def test_parallel_tries_of_two_nodes_never_pass_the_limit_together(open_again: OpenAgain) -> None:
     nodes = [await open_again(), await open_again()]
-    budgets = (Budget("x", 7, 60.0), Budget("wide", 1_000, 60.0))
-    allowed = await asyncio.gather(*(try_one(nodes[n % 2], *budgets) for n in range(60)))
+    both = (Budget("x", 7, 60.0), Budget("wide", 1_000, 60.0))
+    allowed = await asyncio.gather(*(try_one(nodes[n % 2], *both) for n in range(60)))
     assert sum(allowed) == 7
-    assert share_spent(budgets[1], (await peek(nodes[0], ["wide"]))["wide"], now=NOW) == pytest.approx(0.007)
+    assert share_spent(both[1], (await peek(nodes[0], ["wide"]))["wide"], now=NOW) == pytest.approx(0.007)
 
 
 async def test_tries_that_share_budgets_crosswise_do_not_lock_each_other_out(open_again: OpenAgain) -> None:
@@ -79,7 +70,7 @@ async def test_tries_that_share_budgets_crosswise_do_not_lock_each_other_out(ope
         order = (a, b) if number % 2 else (b, a)
         db = nodes[number // 2 % 2]
         allowed = await try_one(db, *order)
-        await db.run(refund, order[::-1])
+        await db.run(budgets.refund, order[::-1])
         return allowed
 
     assert all(await asyncio.gather(*map(one, range(60))))
@@ -91,16 +82,16 @@ async def test_tries_that_share_budgets_crosswise_do_not_lock_each_other_out(ope
 async def test_what_is_given_back_is_what_was_drawn_and_no_more(db: Database) -> None:
     for _ in range(10):
         assert await tries(db, 1) == [True]
-        await db.run(refund, [THREE])
+        await db.run(budgets.refund, [THREE])
     await tries(db, 3)
-    await db.run(refund, [THREE])
+    await db.run(budgets.refund, [THREE])
     assert await tries(db, 3) == [True, False, False]
 
 
 async def test_giving_back_what_nobody_drew_opens_nothing(db: Database) -> None:
     for _ in range(5):
-        await db.run(refund, [THREE])
-    await db.run(refund, [])
+        await db.run(budgets.refund, [THREE])
+    await db.run(budgets.refund, [])
     assert await tries(db, 4) == [True, True, True, False]
 
 
@@ -113,7 +104,7 @@ async def test_good_tries_between_bad_ones_win_no_bad_one(db: Database, rng: Ran
         now += rng.choice((0.0, 0.0, 1.0, 30.0))
         if await try_one(db, budget, now=now):
             if rng.random() < 0.5:
-                await db.run(refund, [budget])
+                await db.run(budgets.refund, [budget])
             else:
                 wrong += 1
         assert wrong <= 10 + (now - NOW) / 90
