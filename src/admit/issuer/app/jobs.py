@@ -2,19 +2,23 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from admit.errors import AdmitError
 from admit.issuer.accounts.config import AccountsConfig
+from admit.issuer.app.counting import COUNTS, JobCounts
 from admit.issuer.app.event_stream import server_is_stopping
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.sweep import sweep as sweep_grants
 from admit.issuer.keys import SigningKeys
 from admit.issuer.oauth.refusals import WINDOW as REFUSALS_WINDOW
 from admit.issuer.oauth.services import Services
+from admit.issuer.outbox import Courier
+from admit.issuer.outbox.kinds import LONGEST_WINDOW
+from admit.issuer.outbox.posting import forget_old as forget_mails
 from admit.issuer.revocation import Stream, Sweeper
-from admit.issuer.sessions.driver import SWEEP_AT_ONCE
 from admit.issuer.throttle import forget_old
 
 log = logging.getLogger("admit.issuer.jobs")
@@ -22,24 +26,31 @@ log = logging.getLogger("admit.issuer.jobs")
 KEYS_EVERY = 5.0
 TURN_EVERY = 3_600.0
 SWEEP_EVERY = 300.0
+MAILS_EVERY = 1.0
 TOLD_EVERY = 60.0
 STOPPING_EVERY = 0.1
-SWEEPS_IN_ONE_TURN = 50
 
 
 async def repeat(work: Callable[[], Awaitable[object]], *, every: float, name: str) -> None:
     """Until cancelled: work, then pause `every` seconds. What fails is told and tried again at the next turn."""
     loop = asyncio.get_running_loop()
     told: float | None = None
+    counts = COUNTS.get()
+    noted = counts.job(name) if counts is not None else JobCounts()
     while True:
+        began = loop.time()
+        noted.turns += 1
         try:
             await work()
             told = None
+            noted.last_good, noted.seconds = time.time(), loop.time() - began
         except AdmitError as error:
+            noted.failures += 1
             if told is None or loop.time() - told >= TOLD_EVERY:
                 log.warning("job failed", extra={"job": name, "code": error.code})
                 told = loop.time()
         except Exception:
+            noted.failures += 1
             log.exception("job failed", extra={"job": name})
         await asyncio.sleep(every)
 
@@ -70,11 +81,24 @@ async def sweep(
 async def sweep_once(services: Services, grants: GrantsConfig, accounts: AccountsConfig, now: float) -> None:
     """One turn of it. Strangers make rows of all these, so that none may stay for good."""
     await sweep_grants(services.db, now, grants)
-    for _ in range(SWEEPS_IN_ONE_TURN):
-        if await services.sessions.sweep(now) < SWEEP_AT_ONCE:
-            break
-    longest: timedelta = max(accounts.tries_window, accounts.signups_window, REFUSALS_WINDOW)
+    await services.sessions.sweep(now)
+    await services.accounts.sweep(now)
+    await services.links.sweep(now)
+    await services.factors.sweep(now)
+    await services.db.run(forget_mails, now)
+    longest: timedelta = max(
+        services.factors.config.tries_window,
+        accounts.tries_window,
+        accounts.signups_window,
+        REFUSALS_WINDOW,
+        LONGEST_WINDOW,
+    )
     await services.db.run(forget_old, before=now - longest.total_seconds())
+
+
+async def send_mails(courier: Courier) -> None:
+    """Send what is due. Looking for it costs one read of an index."""
+    await repeat(courier.turn, every=MAILS_EVERY, name="mail")
 
 
 async def sweep_families(sweeper: Sweeper, *, clock: Callable[[], float]) -> None:

@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 
 from admit.issuer.accounts.driver import Accounts
+from admit.issuer.accounts.links import EmailLinks
 from admit.issuer.clients.registry import Registry
+from admit.issuer.factors.driver import Factors
 from admit.issuer.grants.codes import Codes
 from admit.issuer.grants.families import Families
 from admit.issuer.grants.interactions import Interactions
 from admit.issuer.keys import SigningKeys
 from admit.issuer.oauth.config import OAuthConfig
+from admit.issuer.outbox import Outbox
 from admit.issuer.revocation import Lists, StatusService
 from admit.issuer.sessions.driver import Sessions
 from admit.issuer.storage import Database
@@ -24,8 +27,11 @@ class Services:
     lists: Lists
     status: StatusService
     accounts: Accounts
+    outbox: Outbox
+    links: EmailLinks
     sessions: Sessions
     codes: Codes
+    factors: Factors
     families: Families
     interactions: Interactions
     config: OAuthConfig

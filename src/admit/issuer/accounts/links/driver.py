@@ -18,7 +18,7 @@ from admit.issuer.audit import RequestInfo
 from admit.issuer.outbox import Mail, Outbox, Waiting
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.storage import Database, Steps, bound_once
-from admit.issuer.throttle import bucket, network, take
+from admit.issuer.throttle import bucket, network, queue_of, take
 
 KEPT_AFTER_EXPIRY: Final = 86_400.0  # seconds: so long a link that is tried once more can be told
 CHANGES: Final = 5
@@ -128,7 +128,9 @@ class EmailLinks:
         digest, link = await self._live(token, Purpose.RESET, info, now)
         user = await self._accounts.get(link.user_id)
         about = (user.name, user.email) if user is not None else ()
-        hashed = await self._hasher.hash(self._accounts.check_new_password(password, *about))
+        hashed = await self._hasher.hash(
+            self._accounts.check_new_password(password, *about), network=queue_of(info.ip)
+        )
         try:
             reset = await self._db.run(
                 transactions.reset,
