@@ -10,16 +10,38 @@ import click
 _COMMANDS = {
     "serve": ("admit.cli.serve", "Serve the issuer: sign-in pages, OAuth 2.1 and OpenID Connect."),
     "migrate": ("admit.cli.serve", "Bring the database's schema to this version."),
-    "user": ("admit.cli.user", "Accounts: add, list, disable, enable, sign out; roles and groups."),
+    "user": ("admit.cli.user", "Accounts: add, import, list, disable, enable, sign out; roles and groups."),
     "session": ("admit.cli.session", "Sessions of browsers: list a user's, end one."),
     "grant": ("admit.cli.grant", "Grants: what users let applications do. List them, end one."),
     "client": ("admit.cli.client", "Clients: end all that was granted to one."),
     "key": ("admit.cli.key", "Signing keys: list, rotate, revoke."),
+    "backup": ("admit.cli.backup", "Copy the SQLite database while the issuer runs."),
+    "restore": ("admit.cli.backup", "Take a backup into use: nothing lives again that was ended since."),
     "epoch": ("admit.cli.epoch", "The epoch of revocations: verifiers trust it to go forward only."),
+    "doctor": (
+        "admit.cli.doctor",
+        "Is all well with this deployment? What is not, why it matters, how to mend it.",
+    ),
+    "explain": ("admit.cli.explain", "Why a request was refused, by the id that it was told."),
     "jwk": ("admit.cli.jwk", "Keys: make, convert, thumbprint."),
     "token": ("admit.cli.token", "Tokens: look at one, sign one, verify one."),
 }
-_NEEDS_SERVER = frozenset({"serve", "migrate", "user", "session", "grant", "client", "key", "epoch"})
+_NEEDS_SERVER = frozenset(
+    {
+        "serve",
+        "migrate",
+        "user",
+        "session",
+        "grant",
+        "client",
+        "key",
+        "epoch",
+        "backup",
+        "restore",
+        "doctor",
+        "explain",
+    }
+)
 
 
 class Commands(click.Group):

@@ -1,4 +1,4 @@
-"""`admit user add|list|disable|enable|sign-out|role|group`."""
+"""`admit user add|import|list|disable|enable|sign-out|reset-second-factor|role|group`."""
 
 import json
 import sys
@@ -10,6 +10,7 @@ import click
 from admit.cli.ended import ACTOR, counted, reason_option, seconds, within
 from admit.cli.output import USAGE, done, fail, json_option, read_text, show_json, show_table
 from admit.cli.settings import settings_options, with_issuer
+from admit.cli.user_import import import_users
 from admit.issuer import Ended, Issuer, Settings
 from admit.issuer.accounts.errors import UserNotFoundError
 from admit.issuer.accounts.records import User
@@ -21,7 +22,7 @@ CLI = RequestInfo(user_agent="admit command line", actor=ACTOR)
 
 @click.group()
 def user() -> None:
-    """Accounts: add, list, disable, enable, sign out; roles and groups."""
+    """Accounts: add, import, list, disable, enable, sign out; roles and groups."""
 
 
 @user.command()
@@ -183,6 +184,38 @@ def sign_out(settings: Settings, user: str, everywhere: bool, reason: str, as_js
         done(said)
 
 
+@user.command("reset-second-factor")
+@click.argument("user")
+@json_option
+@settings_options
+def reset_second_factor(settings: Settings, user: str, as_json: bool) -> None:
+    """Take away a user's authenticator apps and recovery codes, by email or id, and end all sessions and grants.
+
+    For who has lost them all: the password alone signs in again, or leads to adding a new app where one is required. Be
+    sure who asks: this is what somebody wants who has stolen the password. The user is told by mail.
+    """
+
+    async def work(issuer: Issuer) -> tuple[User, int | None]:
+        found = await one(issuer, user)
+        ended = await issuer.services.factors.reset(found.id, info=CLI, now=time.time())
+        await issuer.settle()
+        return found, ended
+
+    found, ended = with_issuer(settings, work)
+    if as_json:
+        show_json(
+            {
+                "id": found.id, "email": found.email_shown, "reset": ended is not None, "ended": ended or 0,
+                "refused_within": seconds(settings),
+            }
+        )  # fmt: skip
+    elif ended is None:
+        done(f"{found.email_shown} has no second factor.")
+    else:
+        tail = f" {within(settings, 'their tokens')}" if ended else ""
+        done(f"Reset the second factor of {found.email_shown}; ended {ended} sessions and grants.{tail}")
+
+
 def label_group(label: Label) -> click.Group:
     """`admit user role` and `admit user group`, which differ in what they give."""
     what = label.value
@@ -256,6 +289,7 @@ def change(settings: Settings, label: Label, user: str, name: str, *, give: bool
         done(f"{did}; ended {ended} sessions and grants.{tail}", then="admit user list")
 
 
+user.add_command(import_users)
 user.add_command(label_group(Label.ROLE))
 user.add_command(label_group(Label.GROUP))
 
