@@ -14,10 +14,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from admit.issuer.accounts.policy import common_passwords, context_words, weakness
 from admit.issuer.app.headers import HeaderTable
 from admit.issuer.app.pages.language import LANGUAGES
 from admit.issuer.app.pages.render import Pages
+from tests.fixtures.axe import serious
 from tests.fixtures.browser import SCREENS
+from tests.plugins.rounds import TIER
 from tests.unit.issuer.app.pages.samples import VIEWS
 
 if TYPE_CHECKING:
@@ -211,3 +214,73 @@ def test_no_page_is_shown_in_a_frame_of_another_site(page: "Page") -> None:
     page.goto("http://localhost:9/bait")
     frame = page.frames[1]
     assert "Let it in" not in frame.content()
+
+
+JUDGED: Final = (
+    "short", "1234567", "password", " PassWord ", "iloveyou", "aaaaaaaa", "abcabcabc", "AaAaAaAa", "１２３４５６７８９",
+    "Admit2026", "wen.li@example", "wenli-wenli", "example!", "Comfortable", "the admit of my dreams", "three words",
+    "abcdefghijklmnopqrst", "three words here and more", "🔑🗝🚪🪟🧱🪜🧰🪛", "密码不要太短就可以了", "é" * 513, "x y" * 400,
+)  # fmt: skip
+
+
+def test_the_page_judges_a_new_password_as_the_server_does_and_sends_nothing(page: "Page", site: str) -> None:
+    complaints = listen(page)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{site}/view/account_password?lang=en")
+    meter, field = page.locator("[data-strength]"), page.get_by_label("New password", exact=True)
+    words = meter.locator("[aria-live=polite]")
+    assert (words.text_content(), meter.get_attribute("data-level")) == ("", None)
+    with page.expect_response("**/common.js"):
+        field.focus()
+    field.fill("password")
+    meter.locator("xpath=self::*[@data-level='common']").wait_for()  # the list is read
+    asked.clear()
+    context = context_words("Admit", "Wen Li", "wen.li@example.com")
+    for password in JUDGED:
+        field.evaluate(
+            "(input, text) => { input.value = text; input.dispatchEvent(new Event('input')) }", password
+        )
+        found = weakness(password, common=common_passwords(), context=context)
+        level = meter.get_attribute("data-level")
+        assert (level in ("fair", "good")) if found is None else (level == found.value), ascii(password)
+        assert words.text_content() == meter.get_attribute(f"data-{level}")
+        assert meter.locator(".strength-bar").is_visible()
+    field.fill("abcdefghijklmnopqrst")
+    assert meter.get_attribute("data-level") == "fair", "an alphabet is long and not good"
+    field.fill("three words here and more")
+    assert words.text_content() == "Strong."
+    field.fill("")
+    assert (words.text_content(), meter.get_attribute("data-level")) == ("", None)
+    assert asked == [], "what is typed stays in the page"
+    page.goto(f"{site}/view/sign_up?lang=en")
+    page.get_by_label("Password", exact=True).fill("Cyrano1655")
+    assert page.locator("[data-strength]").get_attribute("data-level") == "fair"
+    page.get_by_label("Your name").fill("Cyrano B")
+    assert page.locator("[data-strength]").get_attribute("data-level") == "context"
+    assert complaints == []
+
+
+# In the test tier those that have most on them; in the soak all.
+LOOKED_OVER: Final = (
+    "account_new_sign_in",
+    "account_name_refused",
+    "sign_in_again_wrong",
+    "consent_unverified",
+)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_on_a_page_keeps_people_out(
+    chromium: "Browser", site: str, axe: str, scheme: Literal["light", "dark"]
+) -> None:
+    # The page's own policy would keep axe out too.
+    context = chromium.new_context(bypass_csp=True, color_scheme=scheme, locale="en-GB")
+    page = context.new_page()
+    for lang in LANGUAGES if TIER == "soak" else LANGUAGES[:1]:
+        for name in LOOKED_AT if TIER == "soak" else LOOKED_OVER:
+            page.goto(f"{site}/view/{name}?lang={lang}")
+            assert serious(page, axe) == [], (name, lang)
+    page.set_content("<!doctype html><title>x</title><main><img src=x><button></button></main>")
+    assert serious(page, axe) != [], "and it finds what there is to be found"
+    context.close()

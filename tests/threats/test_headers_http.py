@@ -31,7 +31,11 @@ PUBLIC = {
 }  # fmt: skip
 ROWS: Mapping[str, Mapping[str, str]] = {
     "/": PAGE, "/login": PAGE, "/signup": PAGE, "/consent": PAGE, "/authorize": PAGE, "/logout": PAGE,
-    "/account": ACCOUNT, "/token": PROTOCOL, "/revoke": PROTOCOL, "/userinfo": PROTOCOL,
+    "/account": ACCOUNT, "/account/password": ACCOUNT,
+    "/login/second-factor": PAGE, "/login/second-factor/add": PAGE, "/login/second-factor/done": PAGE,
+    "/account/second-factor": ACCOUNT, "/account/second-factor/add": ACCOUNT,
+    "/api/second-factors": JSON, "/api/second-factors/*": JSON,
+    "/account/email": ACCOUNT, "/forgot": PAGE, "/reset": PAGE, "/verify": PAGE, "/token": PROTOCOL, "/revoke": PROTOCOL, "/userinfo": PROTOCOL,
     "/session/lookup": PROTOCOL, "/api/session": JSON, "/api/sessions": JSON, "/api/sessions/*": JSON,
     "/api/grants": JSON, "/api/grants/*": JSON, "/api/users/*/sessions": JSON, "/api/clients/*/grants": JSON,
     "/api/keys/*": JSON,

@@ -1,9 +1,11 @@
 """One view of each shape that a page can take, by the name of its picture."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from admit.issuer.app.pages.views import (
+    SECTIONS,
     AccountView,
     AnyView,
     AppItem,
@@ -12,6 +14,7 @@ from admit.issuer.app.pages.views import (
     ErrorView,
     LogoutView,
     Notice,
+    PasswordView,
     Problem,
     ScopeItem,
     SessionItem,
@@ -20,6 +23,16 @@ from admit.issuer.app.pages.views import (
     SignUpView,
     Trouble,
 )
+from admit.issuer.app.pages.views_mail import (
+    EmailNotice,
+    EmailView,
+    ForgotView,
+    ResetView,
+    Told,
+    ToldView,
+    VerifyView,
+)
+from tests.unit.issuer.app.pages.samples_second_factor import second_factor_views
 
 NOW: Final = 1_795_000_000.0
 CSRF: Final = "c5wv0mZkJt9T0w3b3J5m0w"
@@ -137,6 +150,11 @@ STRANGERS_CONSENT: Final = ConsentView(
     switch_url="/login?i=Qm9v",
 )
 
+CHANGE_PASSWORD: Final = PasswordView(
+    here="/account/password", csrf=CSRF, user_name="Wen Li", user_email="wen.li@example.com"
+)
+
+
 VIEWS: Final[Mapping[str, AnyView]] = {
     "sign_in": SignInView(here="/login?i=Qm9v", csrf=CSRF, interaction="Qm9v", client=ORDERS),
     "sign_in_plain": SignInView(here="/login", csrf=CSRF, can_sign_up=False),
@@ -157,10 +175,58 @@ VIEWS: Final[Mapping[str, AnyView]] = {
     "consent_unverified": STRANGERS_CONSENT,
     "account": account(*SESSIONS, apps=APPS),
     "account_ended": account(SESSIONS[2], notice=Notice.OTHERS_ENDED),
+    "account_new_sign_in": replace(
+        account(
+            replace(SESSIONS[0], name="Wen’s phone"), replace(SESSIONS[1], unfamiliar=True), SESSIONS[2], apps=APPS[:1]
+        ),
+        sections=SECTIONS,
+    ),
+    "account_name_refused": replace(
+        account(*SESSIONS[1:3]),
+        naming="s_work", name_typed="A name that goes on and on and on and on and on and on", sections=SECTIONS,
+        fields={"name": Problem.SESSION_NAME},
+    ),
+    "sign_in_again": SignInView(
+        here="/login?again=1&next=email", csrf=CSRF, email="wen.li@example.com", again=True, next="email"
+    ),
+    "sign_in_again_wrong": SignInView(
+        csrf=CSRF, email="wen.li@example.com", again=True, next="email", problem=Problem.WRONG_LOGIN
+    ),
     "account_stale": AccountView(
         csrf=CSRF, user_name="Wen Li", user_email="wen.li@example.com", email_verified=True, since=NOW,
         sessions=SESSIONS[:3], now=NOW, problem=Problem.FORM_STALE,
     ),
+    "account_password": CHANGE_PASSWORD,
+    "account_password_wrong": replace(
+        CHANGE_PASSWORD, here=None, fields={"current_password": Problem.PASSWORD_WRONG}
+    ),
+    "account_password_common": replace(
+        CHANGE_PASSWORD, here=None, fields={"new_password": Problem.PASSWORD_COMMON}
+    ),
+    "forgot": ForgotView(here="/forgot", csrf=CSRF),
+    "forgot_wrong": ForgotView(csrf=CSRF, email="wen.li", fields={"email": Problem.EMAIL_INVALID}),
+    "reset": ResetView(here="/reset?t=Qm9v", csrf=CSRF, token="Qm9v", email="wen.li@example.com"),
+    "verify": VerifyView(
+        here="/verify?t=Qm9v", csrf=CSRF, token="Qm9v", email="wen.li@example.com", is_new=False, signed_in=False
+    ),
+    "verify_wrong": VerifyView(
+        csrf=CSRF, token="Qm9v", email="wen.li@example.com", is_new=False, signed_in=False,
+        problem=Problem.PASSWORD_NOT_OF_ACCOUNT,
+    ),
+    "verify_new": VerifyView(
+        here="/verify?t=Qm9v", csrf=CSRF, token="Qm9v", email="wen.li@example.com", is_new=True, signed_in=True
+    ),
+    "email": EmailView(
+        here="/account/email", csrf=CSRF, user_email="wen.li@example.com", email_verified=False, notice=EmailNotice.LINK_SENT
+    ),
+    "email_same": EmailView(
+        csrf=CSRF, user_email="wen.li@example.com", email_verified=True, email="wen.li@example.com",
+        fields={"email": Problem.EMAIL_SAME},
+    ),
+    "sign_in_unverified": SignInView(
+        csrf=CSRF, email="wen.li@example.com", problem=Problem.WRONG_OR_UNVERIFIED, can_reset=True
+    ),
+    **{f"told_{told.name.lower()}": ToldView(told=told) for told in Told},
     "logout": LogoutView(here="/logout?i=Qm9v", csrf=CSRF, interaction="Qm9v", user_email="wen.li@example.com",
                          client=ORDERS),
     "logout_unknown": LogoutView(csrf=CSRF, user_email="wen.li@example.com"),
@@ -173,4 +239,5 @@ VIEWS: Final[Mapping[str, AnyView]] = {
         )
         for trouble in Trouble
     },
+    **second_factor_views(CSRF, NOW, ORDERS),
 }  # fmt: skip

@@ -11,6 +11,7 @@ from admit.issuer.app.pages.catalogue import Text, load, load_all
 from admit.issuer.app.pages.language import CHINESE, ENGLISH, LANGUAGES, choose
 from admit.issuer.app.pages.render import FOLDER
 from admit.issuer.app.pages.views import Notice, Problem, Trouble
+from admit.issuer.app.pages.views_mail import EmailNotice, Told
 from tests.unit.issuer.app.pages.samples import EDGE, FIREFOX, IPHONE, NOW
 
 EN = load(ENGLISH)
@@ -32,12 +33,16 @@ def used_keys() -> set[str]:
     found: set[str] = set()
     for template in FOLDER.glob("*.html"):
         found |= set(re.findall(r"""\bt\("([a-z0-9_.]+)\"""", template.read_text("utf-8")))
-    for module in FOLDER.parent.glob("*.py"):
+        for counted in re.findall(r"""\bt\.counted\("([a-z0-9_.]+)\"""", template.read_text("utf-8")):
+            found |= {f"{counted}.one", f"{counted}.other"}
+    for module in FOLDER.parent.rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found |= {node.value, f"{node.value}.one", f"{node.value}.other"}
     found |= {f"month.{n}" for n in range(1, 13)}
     found |= {problem.text for problem in Problem} | {notice.text for notice in Notice}
+    found |= {notice.text for notice in EmailNotice}
+    found |= {f"{told.text}.{part}" for told in Told for part in ("title", "what", "do", "button")}
     for trouble in Trouble:
         found |= {f"{trouble.text}.title", f"{trouble.text}.what", f"{trouble.text}.do"}
         found |= {f"{trouble.text}.developer"} if trouble.for_developers else set()
