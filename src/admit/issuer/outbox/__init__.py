@@ -1,8 +1,8 @@
 """Mails that wait in the database until they are sent: at least once, with an id, and bounded for each address.
 
 `records` frozen values · `kinds` the table of all kinds · `rules` addresses, pauses, header values (pure) · `store`
-table and SQL · `posting` the class `Outbox`, whose `post` belongs into the transaction that causes a mail · `driver` the
-class `Courier` that sends what is due · `smtp`, `console` the senders · `config`.
+table and SQL · `posting` the class `Outbox`, whose `post` belongs into the transaction that causes a mail ·
+`driver` the class `Courier` that sends what is due · `smtp`, `console` the senders · `config`.
 """
 
 from admit.issuer.outbox.config import MailConfig

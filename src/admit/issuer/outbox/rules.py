@@ -59,7 +59,7 @@ def mailbox(text: str) -> tuple[str, str]:
     proper = address(match["inner"] or match["bare"]) if match is not None else None
     if match is None or proper is None:
         raise MailError("not one address")
-    return (match["name"] or "").strip().strip("\""), proper
+    return (match["name"] or "").strip().strip('"'), proper
 
 
 def pause_before(tries: int, *, share: float) -> timedelta:

@@ -118,8 +118,8 @@ class EmailLinks:
         )  # fmt: skip
 
     async def reset(self, token: str, password: str, *, info: RequestInfo, now: float) -> User:
-        """Set a new password, end every session and grant; the user as it is then. It signs nobody in, and leaves second
-        factors in place.
+        """Set a new password, end every session and grant; the user as it is then. It signs nobody in, and
+        leaves second factors in place.
 
         Raises:
             LinkError: not a link that holds. PasswordError: not a password to take, the link is still good.

@@ -73,9 +73,9 @@ def reset(
 ) -> Steps[User]:
     """A new password by a mailed link, and the end of all that the old one had opened. Nobody is signed in by it.
 
-    The address is proven thereby. Second factors stay, also where it was not proven before: whoever has only the mailbox
-    never gets past them. Where a stranger made the account and set one up, nobody gets in until an operator takes it
-    away.
+    The address is proven thereby. Second factors stay, also where it was not proven before: whoever has only the
+    mailbox never gets past them. Where a stranger made the account and set one up, nobody gets in until an operator
+    takes it away.
     """
     link = yield from spend(token_hash, Purpose.RESET, now=now)
     user = yield from owner(link)

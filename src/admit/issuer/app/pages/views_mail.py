@@ -56,8 +56,8 @@ class ResetView(FormView):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyView(FormView):
-    """POST /verify: `t`, and `password` unless the browser is signed in to the account already. `is_new`: the address is
-    to take the place of another one."""
+    """POST /verify: `t`, and `password` unless the browser is signed in to the account already. `is_new`: the address
+    is to take the place of another one."""
 
     page: ClassVar[str] = "verify"
     token: str
