@@ -15,6 +15,8 @@ from tests.threats.whole import SESSION_COOKIE, events, user_id_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 OFFLINE = "openid offline_access orders:own"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Mobile/15E148 Safari/604.1"
 
 
 def text_of(page: str) -> str:
@@ -150,3 +152,78 @@ async def test_the_bound_that_is_told_is_the_setting(furnished_sqlite: str, keyr
         answer = await browser.delete("/api/sessions", headers={"x-csrf-token": token})
         assert answer.json()["refused_within"] == 180
         await browser.aclose()
+
+
+def as_one(browser: Browser, agent: str) -> Browser:
+    """A browser that says what it is."""
+    browser.headers["user-agent"] = agent
+    return browser
+
+
+async def test_a_session_has_the_name_that_its_user_gave_it(issuer: LiveIssuer, browser: Browser) -> None:
+    as_one(browser, FIREFOX)
+    await browser.sign_in()
+    sid = (await browser.get("/api/session")).json()["sid"]
+    page = await browser.get("/account")
+    assert "<bdi>Firefox on Linux</bdi>" in page.text
+    done = await browser.submit("/account", page.text, do="name", session=sid, name=" <b>Laptop</b> ")
+    assert done.headers["location"] == "/account?done=named"
+    shown = (await browser.get(done.headers["location"])).text
+    assert "<bdi>&lt;b&gt;Laptop&lt;/b&gt;</bdi>" in shown
+    assert "That session has its new name." in shown
+    assert "Firefox on Linux" in shown, "what it is stays to be seen"
+    refused = await browser.submit("/account", page.text, do="name", session=sid, name="x" * 61)
+    assert refused.status_code == 400
+    assert "A name is one line of at most 60 characters." in refused.text
+    assert 'aria-invalid="true"' in refused.text
+    await browser.submit("/account", page.text, do="name", session=sid)
+    assert "<bdi>Firefox on Linux</bdi>" in (await browser.get("/account")).text
+    listed = (await browser.get("/api/sessions")).json()["sessions"]
+    assert [one["name"] for one in listed] == [None]
+
+
+async def test_a_sign_in_on_a_new_browser_is_asked_about_where_the_user_is_known(
+    issuer: LiveIssuer, browser: Browser
+) -> None:
+    await as_one(browser, FIREFOX).sign_in()
+    assert "Was it you?" not in (await browser.get("/account")).text
+    thief = as_one(issuer.browser("203.0.113.9"), PHONE)
+    await thief.sign_in()
+    sid = (await thief.get("/api/session")).json()["sid"]
+    there = await thief.get("/account")
+    assert "Was it you?" not in there.text, "nobody is asked about the session they look from"
+    await thief.submit("/account", there.text, do="known", session=sid)
+    page = await browser.get("/account")
+    words = text_of(page.text)
+    assert "A sign-in on a new browser Safari on iPhone, from 203.0.113.9, just now. Was it you?" in words
+    assert "It was me" in words
+    done = await browser.submit("/account", page.text, do="known", session=sid)
+    assert done.headers["location"] == "/account?done=known"
+    assert "Was it you?" not in (await browser.get("/account")).text
+    told = [record for record in await events(issuer) if record["event"] == "session.vouched"]
+    assert [record["session_id"] for record in told] == [sid]
+
+
+async def test_an_unknown_sign_in_is_ended_from_where_it_is_asked_about(
+    issuer: LiveIssuer, browser: Browser
+) -> None:
+    await as_one(browser, FIREFOX).sign_in()
+    thief = as_one(issuer.browser("203.0.113.9"), PHONE)
+    await thief.sign_in()
+    sid = (await thief.get("/api/session")).json()["sid"]
+    page = await browser.get("/account")
+    await browser.submit("/account", page.text, do="end", session=sid)
+    assert (await thief.get("/api/session")).status_code == 401
+    assert "Was it you?" not in (await browser.get("/account")).text
+
+
+async def test_the_pages_that_there_are_are_linked_and_no_others(
+    issuer: LiveIssuer, browser: Browser
+) -> None:
+    await browser.sign_in()
+    page = (await browser.get("/account")).text
+    linked = set(re.findall(r'class="change" href="(/account/[a-z-]+)\?', page))
+    served = {route.path for route in issuer.routes}
+    assert linked == {"/account/password", "/account/second-factor"} & served, "no mail is sent here"
+    for path in linked:
+        assert (await browser.get(path)).status_code in (200, 303)
