@@ -149,13 +149,15 @@ async def test_many_who_never_finish_a_request_do_not_shut_others_out(
 ) -> None:
     monkeypatch.setattr(http, "READ_WITHIN", 0.5)
     waiting = [await asyncio.open_connection("127.0.0.1", port) for _ in range(300)]
-    for _, writer in waiting:
-        writer.write(START + b"X: ")
-    began = time.monotonic()
-    assert (await answer(port, START + b"\r\n")).startswith(b"HTTP/1.1 200")
-    assert time.monotonic() - began < 0.4
-    async with asyncio.timeout(3):
-        ended = await asyncio.gather(*(reader.read() for reader, _ in waiting), return_exceptions=True)
-    for _, writer in waiting:
-        writer.close()
+    try:
+        for _, writer in waiting:
+            writer.write(START + b"X: ")
+        began = time.monotonic()
+        assert (await answer(port, START + b"\r\n")).startswith(b"HTTP/1.1 200")
+        assert time.monotonic() - began < 0.4
+        async with asyncio.timeout(3):
+            ended = await asyncio.gather(*(reader.read() for reader, _ in waiting), return_exceptions=True)
+    finally:
+        for _, writer in waiting:
+            writer.close()
     assert {one for one in ended if not isinstance(one, ConnectionError)} <= {b""}

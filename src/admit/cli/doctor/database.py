@@ -1,5 +1,6 @@
 """The database: its schema, its clock, what its durability rests on, and the keys and revocations that are in it."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Final
 
@@ -165,7 +166,11 @@ def _clock(seen: Look) -> Iterator[Finding]:
 
 
 def _has_keys(settings: Settings) -> bool:
-    return settings.keys.file.lstrip().startswith("{") or settings.keys_path.exists()
+    """Whether there are keys that the issuer would read. A file that others may read is told where files are."""
+    if settings.keys.file.lstrip().startswith("{"):
+        return True
+    path = settings.keys_path
+    return path.exists() and not (os.name == "posix" and path.stat().st_mode & 0o077)
 
 
 async def _contents(settings: Settings, clock: Callable[[], float]) -> AsyncIterator[Finding]:
@@ -264,7 +269,7 @@ async def _revocations(db: Database, settings: Settings) -> Finding:
     state = await service.refresh()
     ends = sum(byte.bit_count() for bits in state.lists.values() for byte in bits.bitmap)
     room = len(state.lists) * _LISTED
-    told = f"epoch {state.epoch}, {state.seq} transactions, {ends} ends in {len(state.lists)} list(s)"
+    told = f"{ends} ended, in {len(state.lists)} lists; epoch {state.epoch}, step {state.seq}"
     if room and ends > room // 2:
         return note(
             "revocation",

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from admit.cli.doctor.findings import Finding, error, good, note, warning
+from admit.cli.ended import counted
 from admit.issuer import Settings
 from admit.issuer.app.config import networks
 
@@ -131,7 +132,7 @@ def _clients(settings: Settings) -> Iterator[Finding]:
             "[[client]] in the settings file",
         )
     elif not unproven:
-        yield good("clients", f"{len(settings.client)} with PKCE")
+        yield good("clients", f"{counted(len(settings.client), 'client')}, each with PKCE")
 
 
 def _proxy(settings: Settings) -> Iterator[Finding]:

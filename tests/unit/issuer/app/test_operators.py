@@ -66,7 +66,14 @@ async def test_every_sample_is_explained_and_none_is_about_anybody(
     await browser.get("/authorize", params={"client_id": "canary-client"})
     async with client_of(issuer) as client:
         text = (await client.get("/metrics")).text
-    for value in ("bo@example.com", "canary", "u_", tokens["access_token"][:20], "127.0.0.1", chr(34) + "spa"):
+    for value in (
+        "bo@example.com",
+        "canary",
+        "u_",
+        tokens["access_token"][:20],
+        "127.0.0.1",
+        chr(34) + "spa",
+    ):
         assert value not in text, value
     assert text.count("# HELP") == text.count("# TYPE") > 10
 

@@ -6,7 +6,8 @@ import secrets
 
 import pytest
 
-from admit.issuer.audit.redaction import BLANK, redacted, redacted_value
+from admit.issuer.audit import redaction
+from admit.issuer.audit.redaction import BLANK, redacted_value
 
 REDACTED = "admit.issuer.audit.redaction:redacted"
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1XzEifQ.c2lnbmF0dXJl"
@@ -31,8 +32,8 @@ JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1XzEifQ.c2lnbmF0dXJl"
     ],
 )
 def test_a_credential_is_blanked_wherever_it_stands(text: str, secret: str) -> None:
-    assert secret not in redacted(text)
-    assert BLANK in redacted(text)
+    assert secret not in redaction.redacted(text)
+    assert BLANK in redaction.redacted(text)
 
 
 @pytest.mark.threat("O-2", off=REDACTED)
@@ -43,7 +44,7 @@ def test_what_32_random_octets_look_like_is_blanked(rng: random.Random) -> None:
             base64.urlsafe_b64encode(octets).rstrip(b"=").decode(),
             base64.b64encode(octets).decode().replace("/", "a").replace("+", "b"),
         ):
-            assert text[:30] not in redacted(f"spent {text} twice"), text
+            assert text[:30] not in redaction.redacted(f"spent {text} twice"), text
 
 
 def test_lists_and_tables_are_gone_through() -> None:
@@ -63,4 +64,4 @@ def test_lists_and_tables_are_gone_through() -> None:
     ],
 )  # fmt: skip
 def test_what_explains_is_left_as_it_is(text: str) -> None:
-    assert redacted(text) == text
+    assert redaction.redacted(text) == text
