@@ -91,8 +91,8 @@ async def begin_session(
     """What follows a right password: a session, or first the second factor. Every way in comes through here.
 
     Raises:
-        SessionError: nothing is begun; the account was disabled or got another password meanwhile, or its address has to
-            be proven first, and a link for that is on its way.
+        SessionError: nothing is begun; the account was disabled or got another password meanwhile, or its address has
+            to be proven first, and a link for that is on its way.
     """
     if app.services.links.must_verify(user):
         await app.services.links.refuse_unverified(user, info=call.info, now=call.now)
