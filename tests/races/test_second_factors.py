@@ -83,7 +83,6 @@ async def test_of_a_hundred_guesses_at_once_five_are_looked_at(nodes: Nodes, rng
     assert told == {Refusal.WRONG.value: 5, Refusal.OVER.value: 95}
 
 
-@pytest.mark.threat("O-1", off="admit.issuer.factors.transactions:spend_step")
 async def test_one_sign_in_is_finished_once(nodes: Nodes) -> None:
     handle = await nodes.begin(NOW)
     told = tally(await nodes.show([handle] * 5, nodes.phone.code(NOW), NOW))

@@ -68,7 +68,7 @@ def test_from_the_first_app_to_a_recovery_code_without_script(
     page.get_by_label("Code", exact=True).fill(phone.code(clock.now))
     page.get_by_label("Name of the app").fill("Phone")
     page.keyboard.press("Enter")
-    assert page.get_by_role("heading", name="Keep your recovery codes").is_visible()
+    page.get_by_role("heading", name="Keep your recovery codes").wait_for()
     codes = page.locator("#codes code").all_inner_texts()
     assert len(set(codes)) == 10
     with page.expect_download() as download:
@@ -76,7 +76,7 @@ def test_from_the_first_app_to_a_recovery_code_without_script(
     assert download.value.path().read_text() == "\n".join(codes) + "\n"
     assert download.value.suggested_filename == "recovery-codes.txt"
     page.get_by_role("link", name="I have kept them").click()
-    assert page.get_by_text("10 left").is_visible()
+    page.get_by_text("10 left").wait_for()
     # Again, with the app: pasted with a blank, as apps show it.
     context.clear_cookies()
     clock.advance(60)
@@ -99,7 +99,7 @@ def test_from_the_first_app_to_a_recovery_code_without_script(
     page.keyboard.press("Enter")
     page.wait_for_url(f"{address}/account*")
     page.goto(f"{address}/account/second-factor")
-    assert page.get_by_text("9 left").is_visible()
+    page.get_by_text("9 left").wait_for()
     # With script the new codes can be copied; the policy of the page blocks nothing of it.
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     with_script = chromium.new_context(
@@ -112,10 +112,10 @@ def test_from_the_first_app_to_a_recovery_code_without_script(
     with_script.goto(f"{address}/account/second-factor")
     with_script.get_by_role("button", name="Make new codes").click()
     with_script.get_by_role("button", name="Copy").click()
-    assert with_script.get_by_role("button", name="Copied").is_visible()
+    with_script.get_by_role("button", name="Copied").wait_for()
     made = with_script.locator("#codes code").all_inner_texts()
     assert with_script.evaluate("navigator.clipboard.readText()") == "\n".join(made) + "\n"
-    assert with_script.get_by_role("button", name="Print").is_visible()
+    with_script.get_by_role("button", name="Print").wait_for()
     assert complaints == []
     with_script.context.close()
     context.close()

@@ -23,6 +23,8 @@ from tests.fixtures.second_factor import Phone, add_app
 pytestmark = pytest.mark.anyio
 BROWSER = b"b" * 32
 WRONG = "000000"
+# What rests on no statement of its own is tried on one database.
+ON_ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @dataclass
@@ -78,6 +80,7 @@ async def test_a_code_is_good_once_and_so_is_no_older_one_after_it(db: Database)
     )
 
 
+@ON_ONE
 async def test_the_code_that_added_the_app_opens_nothing(db: Database) -> None:
     desk = await desk_on(db)
     then = NOW - 120
@@ -96,6 +99,7 @@ async def test_the_sixth_code_of_a_sign_in_is_not_looked_at(db: Database) -> Non
 
 
 @pytest.mark.threat("MFA-1", off="admit.issuer.factors.transactions:count_try")
+@ON_ONE
 async def test_new_sign_ins_do_not_bring_new_tries_within_the_hour(db: Database) -> None:
     desk = await desk_on(db)
     for n in range(10):
@@ -117,6 +121,7 @@ async def test_new_sign_ins_do_not_bring_new_tries_within_the_hour(db: Database)
     assert isinstance(await desk.prove(await desk.begin(after), desk.phone.code(after), after), Proved)
 
 
+@ON_ONE
 async def test_right_codes_are_not_counted(db: Database) -> None:
     desk = await desk_on(db)
     for n in range(12):
@@ -124,6 +129,7 @@ async def test_right_codes_are_not_counted(db: Database) -> None:
         assert isinstance(await desk.prove(await desk.begin(now), desk.phone.code(now), now), Proved)
 
 
+@ON_ONE
 async def test_a_waiting_sign_in_is_one_browsers_for_ten_minutes_and_one_use(db: Database) -> None:
     desk = await desk_on(db)
     handle = await desk.begin()
@@ -157,6 +163,7 @@ async def test_each_recovery_code_works_once_and_the_last_use_is_told(db: Databa
     assert sorted(used) == list(range(10))
 
 
+@ON_ONE
 async def test_a_new_set_of_recovery_codes_replaces_the_old_and_another_persons_are_nothing(
     db: Database,
 ) -> None:
@@ -172,6 +179,7 @@ async def test_a_new_set_of_recovery_codes_replaces_the_old_and_another_persons_
 
 
 @pytest.mark.threat("MFA-4", off="admit.issuer.factors.rules:hash_recovery_code")
+@ON_ONE
 async def test_no_recovery_code_is_in_the_database(db: Database) -> None:
     desk = await desk_on(db)
     stored = {bytes(row["code_hash"]) for row in await desk.parts.rows("recovery_code")}
@@ -181,6 +189,7 @@ async def test_no_recovery_code_is_in_the_database(db: Database) -> None:
 
 
 @pytest.mark.threat("O-2", off="admit.issuer.factors.codes:seal")
+@ON_ONE
 async def test_no_secret_of_an_app_is_in_the_database_and_a_moved_one_does_not_open(db: Database) -> None:
     desk = await desk_on(db)
     secret = base64.b32decode(desk.phone.secret)
@@ -198,6 +207,7 @@ async def test_no_secret_of_an_app_is_in_the_database_and_a_moved_one_does_not_o
     assert await desk.prove(await desk.begin(), thief.code(NOW)) == Refused(Refusal.WRONG)
 
 
+@ON_ONE
 async def test_an_app_counts_only_after_it_has_shown_a_code(db: Database) -> None:
     parts = await Parts.on(db)
     factors = Factors(db, parts.lists)
@@ -240,6 +250,7 @@ async def test_the_first_app_ends_all_that_the_password_opened_and_sign_ins_unde
     assert (await parts.sign_in(after_change(user))).session.user.id == user.id
 
 
+@ON_ONE
 async def test_a_second_app_ends_nothing_and_makes_no_codes(db: Database) -> None:
     desk = await desk_on(db)
     session = await desk.parts.sign_in(desk.phone.user)
@@ -275,6 +286,7 @@ async def test_removing_an_app_ends_the_other_sessions_and_is_told(db: Database)
     assert await desk.factors.next_step(user, {Proof.PASSWORD}) is Next.SESSION
 
 
+@ON_ONE
 async def test_one_persons_app_is_not_removed_by_another(db: Database) -> None:
     desk = await desk_on(db)
     other = await desk.parts.user()
@@ -282,6 +294,7 @@ async def test_one_persons_app_is_not_removed_by_another(db: Database) -> None:
     assert await desk.factors.has_app(desk.phone.user.id)
 
 
+@ON_ONE
 async def test_the_last_app_stays_where_one_is_required(db: Database) -> None:
     desk = await desk_on(db)
     strict = Factors(db, desk.parts.lists, SecondFactor.REQUIRED)
@@ -290,6 +303,7 @@ async def test_the_last_app_stays_where_one_is_required(db: Database) -> None:
     assert await strict.has_app(desk.phone.user.id)
 
 
+@ON_ONE
 async def test_a_change_of_factors_is_refused_after_another_change(db: Database) -> None:
     desk = await desk_on(db)
     stale = replace(desk.phone.user, credential_version=desk.phone.user.credential_version - 1)
