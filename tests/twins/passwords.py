@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from admit.issuer.accounts.passwords import Match
+from admit.issuer.accounts.passwords import PasswordHasher
 from admit.issuer.accounts.records import User
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
@@ -27,11 +27,8 @@ def _any_cost(*, work: int, most: int, memory: int = 0) -> None:
     pass
 
 
-def _as_it_is(stored: str, password: bytes) -> Match:
-    from admit.issuer.accounts import foreign
-
-    found = foreign.decode(stored)
-    return Match.YES if found is not None and found.matches(password) else Match.NO
+def _ours_whatever_it_is(self: PasswordHasher, stored: str) -> bool:
+    return True
 
 
 def _any_roles(roles: frozenset[str]) -> None:
@@ -51,7 +48,7 @@ TWINS: dict[str, Any] = {
     "admit.issuer.accounts.policy.rules:is_context": _never_context,
     "admit.issuer.accounts.rules:password_bytes": _cut_and_trimmed,
     "admit.issuer.accounts.foreign.bounds:check_cost": _any_cost,
-    "admit.issuer.accounts.passwords:compare_foreign": _as_it_is,
+    "admit.issuer.accounts.passwords:PasswordHasher.is_ours": _ours_whatever_it_is,
     "admit.issuer.accounts.importing.rows:check_roles": _any_roles,
     "admit.issuer.app.routes.account_password:reauthenticate": _the_browser_is_enough,
     "admit.issuer.sessions.password:all_but": _sessions_only,

@@ -1,4 +1,4 @@
-"""Writes hashes.json anew: python make.py > hashes.json, where Django, passlib, Werkzeug, argon2-cffi and bcrypt<4.1 are."""
+"""Writes hashes.json anew: python make.py > hashes.json; with Django, passlib, Werkzeug, argon2-cffi and bcrypt<4.1."""
 
 import base64
 import hashlib
@@ -40,7 +40,7 @@ for cls, password in (
     (hashers.Argon2PasswordHasher, TWO),
 ):
     one = cls()
-    one.rounds = 4
+    one.rounds, one.memory_cost, one.parallelism = 4, 64, 1
     add(f"Django {one.algorithm} {django_version}", password, one.encode(password, one.salt()))
 
 passlib_version = version("passlib")

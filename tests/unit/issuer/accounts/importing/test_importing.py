@@ -97,7 +97,7 @@ def test_a_csv_line_of_another_form_is_refused_and_the_next_is_read(bad: str) ->
 
 
 def test_a_quote_that_never_closes_costs_its_lines_and_no_more_memory_than_a_field_may() -> None:
-    found = table('email,name\na@example.com,"open\n' + "b@example.com,Bo\n" * 20_000)
+    found = table('email,name\na@example.com,"open\n' + "b@example.com,Bo\n" * 9_000)
     assert isinstance(found[0], Refused)
     assert any(isinstance(row, Row) for row in found)
 
@@ -246,7 +246,7 @@ async def stored(parts: Parts) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.threat("6819-4.4.3.5", off="admit.issuer.accounts.passwords:compare_foreign")
+@pytest.mark.threat("6819-4.4.3.5", off="admit.issuer.accounts.passwords:PasswordHasher.is_ours")
 async def test_who_was_imported_signs_in_with_the_old_password_once_and_has_our_hash_then(
     parts: Parts, accounts: Accounts
 ) -> None:
@@ -397,7 +397,7 @@ async def read_many(count: int) -> int:
 
 
 async def test_what_a_file_takes_in_memory_does_not_grow_with_its_lines() -> None:
-    small, large = await read_many(600), await read_many(4_000)
+    small, large = await read_many(400), await read_many(1_600)
     assert large < small * 1.5 + 100_000, (small, large)
 
 
