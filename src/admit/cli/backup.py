@@ -50,7 +50,9 @@ def backup(settings: Settings, to: Path, as_json: bool) -> None:
 @json_option
 @settings_options
 def restore(settings: Settings, source: Path, as_json: bool) -> None:
-    """Take the backup FROM into use. Stop every process of the issuer first.
+    """Take the backup FROM into use: nothing lives again that was ended since.
+
+    Stop every process of the issuer first.
 
     Everybody signs in again: who signed out after the backup is unknown to it, and would be signed in otherwise. What
     the replaced database still tells is carried over: revoked signing keys, disabled users. Where it tells nothing any

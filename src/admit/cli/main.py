@@ -15,8 +15,8 @@ _COMMANDS = {
     "grant": ("admit.cli.grant", "Grants: what users let applications do. List them, end one."),
     "client": ("admit.cli.client", "Clients: end all that was granted to one."),
     "key": ("admit.cli.key", "Signing keys: list, rotate, revoke."),
-    "backup": ("admit.cli.backup", "Copy the SQLite database while the issuer runs."),
-    "restore": ("admit.cli.backup", "Take a backup into use: nothing lives again that was ended since."),
+    "backup": ("admit.cli.backup", "Copy the SQLite database to TO while the issuer runs."),
+    "restore": ("admit.cli.backup", "Take the backup FROM into use: nothing lives again that was ended since."),
     "epoch": ("admit.cli.epoch", "The epoch of revocations: verifiers trust it to go forward only."),
     "doctor": (
         "admit.cli.doctor",
