@@ -250,12 +250,17 @@ def _moment(now: float) -> float:
 
 
 def _convert(claims: dict[str, Any], into: type[_Own]) -> _Own:
+    name: str | None = None
     try:
         return msgspec.convert(claims, type=into)
     except (msgspec.MsgspecError, ValueError) as error:
-        raise ClaimError(_named(str(error), claims), "the claims do not fit the type asked for") from None
+        name = _named(str(error), claims)
     except (TypeError, NameError):
-        raise ConfigError("into is no type that claims can be read into") from None
+        pass
+    # Said here, without the converter's error as context: of an enumeration it says the value.
+    if name is None:
+        raise ConfigError("into is no type that claims can be read into")
+    raise ClaimError(name, "the claims do not fit the type asked for")
 
 
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")

@@ -136,6 +136,11 @@ def rows_of(alg: object) -> list[Row]:
     return [row for (name, _), row in _for_encryption().items() if name == alg]
 
 
+def is_alg_of(alg: object, kty: str, *, signs: bool) -> bool:
+    """Whether it is an algorithm of that key type, for signatures or for encryption."""
+    return any(row.kty == kty and isinstance(row, JwsAlg) is signs for row in rows_of(alg))
+
+
 def row_of(alg: str, found: KeyMaterial) -> Row:
     """The row of that name for a key of this type.
 

@@ -120,8 +120,7 @@ def verify(
     chosen = jws.choose_key(members, key)
     check_typ(members.get("typ"), policy)
     jws.check_signature(chosen, signing_input, signature)
-    if members.__class__ is dict:
-        jws.remember(members, signing_input)
+    jws.remember(members, signing_input)
     return verify_claims(payload, policy, now)
 
 
@@ -305,12 +304,22 @@ def payload(claims: Mapping[str, Any]) -> bytes:
     """Claims as the octets that are signed.
 
     Raises:
-        ClaimError: they are not JSON.
+        ClaimError: they are not JSON; it names the claim.
     """
     try:
         return json.dumps_object(claims)
     except ValueError:
-        raise ClaimError("", "the claims are not strict JSON") from None
+        raise ClaimError(_unwritable(claims), "the claims are not strict JSON") from None
+
+
+def _unwritable(claims: Mapping[str, Any]) -> str:
+    """The first claim that no JSON says, such as a date or a set; empty where its name is no text."""
+    for name, value in claims.items():
+        try:
+            json.dumps_object({name: value})
+        except ValueError:
+            return name if isinstance(name, str) else ""
+    return ""
 
 
 def sign_claims(

@@ -7,7 +7,7 @@ encrypted for a public key has to be signed inside, and both layers are always c
 from collections.abc import Mapping
 from typing import Any
 
-from admit.errors import ConfigError, InvalidKeyError, MalformedTokenError, TokenTypeError
+from admit.errors import ClaimError, ConfigError, InvalidKeyError, MalformedTokenError, TokenTypeError
 from admit.jose import claims as rules
 from admit.jose import jwe
 from admit.jose.claims import ClaimPolicy
@@ -16,6 +16,7 @@ from admit.jose.jwks import JWKSet
 
 NESTED = "JWT"
 """`cty` of a token inside a token, RFC 7519 §5.2."""
+_REPLICATED = ("iss", "sub", "aud")
 
 
 def encrypt(signed: str, key: JWK, *, enc: str, typ: str) -> str:
@@ -50,10 +51,26 @@ def decrypt(
         rules.check_typ(opened.header.get("typ"), policy)
         if "cty" in opened.header:
             raise TokenTypeError("a token stands inside, and nobody is named who may have signed it")
-        return rules.verify_claims(opened.plaintext, policy, now)
-    check_nested(opened.header)
-    check_outer_typ(opened.header.get("typ"), policy)
-    return rules.verify(opened.plaintext, signed_by, policy, now)
+        claims = rules.verify_claims(opened.plaintext, policy, now)
+    else:
+        check_nested(opened.header)
+        check_outer_typ(opened.header.get("typ"), policy)
+        claims = rules.verify(opened.plaintext, signed_by, policy, now)
+    check_replicated(opened.header, claims)
+    return claims
+
+
+def check_replicated(header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
+    """Claims that the header shows to those who cannot decrypt say what the claims inside say, RFC 7519 §5.3.
+
+    Else whoever passes a token on by its header, and whoever reads it, would act for two different ones.
+
+    Raises:
+        ClaimError: `iss`, `sub` or `aud` of the header is another, or is not inside.
+    """
+    for name in _REPLICATED:
+        if name in header and not (name in claims and header[name] == claims[name]):
+            raise ClaimError(name, f"{name} of the header is not that of the claims")
 
 
 def check_outer_typ(typ: str | None, policy: ClaimPolicy) -> None:

@@ -12,10 +12,10 @@ from admit.errors import AlgorithmError, CriticalHeaderError, MalformedTokenErro
 MAX_KID = 128
 
 
-def check_header(header: Mapping[str, Any], *, unencoded: bool = False) -> None:
+def check_header(header: Mapping[str, Any], *, b64: bool | None = None) -> None:
     """Hold the types of `alg`, `kid` and `typ`, and refuse what would change how the token is to be read.
 
-    `unencoded` says that the caller understands `b64` and was told to expect `false`, RFC 7797 §6.
+    `b64` is what a caller expects that understands the member of that name, RFC 7797 §3; compact tokens do not.
 
     Raises:
         MalformedTokenError: a member has the wrong type or size.
@@ -27,8 +27,8 @@ def check_header(header: Mapping[str, Any], *, unencoded: bool = False) -> None:
         check_kid(header["kid"])
     if "typ" in header and not isinstance(header["typ"], str):
         raise MalformedTokenError("typ is not a string")
-    if unencoded:
-        check_unencoded(header)
+    if b64 is not None:
+        check_b64(header, b64)
     elif "crit" in header or "b64" in header:
         check_crit(header)
 
@@ -56,10 +56,18 @@ def check_crit(header: Mapping[str, Any]) -> None:
     raise CriticalHeaderError("crit cannot be met" if "crit" in header else "b64 is not supported")
 
 
-def check_unencoded(header: Mapping[str, Any]) -> None:
-    """`b64` is false and the one critical member, RFC 7797 §6: who does not know it must not read the token."""
-    if header.get("b64") is not False or header.get("crit") != ["b64"]:
-        raise CriticalHeaderError("b64 is not false, or crit does not name just that")
+def check_b64(header: Mapping[str, Any], expected: bool) -> None:
+    """`b64` says what the reader expects, and is the one critical member, RFC 7797 §6.
+
+    `false` has to be critical, since who does not know it must not read the token; `true` says what its absence says.
+
+    Raises:
+        CriticalHeaderError: it says something else, or `crit` names others or what is not there.
+    """
+    if header.get("b64", True) is not expected:
+        raise CriticalHeaderError("b64 is not what was expected")
+    if ("crit" in header or not expected) and (header.get("crit") != ["b64"] or "b64" not in header):
+        raise CriticalHeaderError("crit does not name just b64")
 
 
 def check_alg(named: str, key_alg: str) -> None:

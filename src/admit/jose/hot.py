@@ -99,7 +99,7 @@ def sign(
         ClaimError, ConfigError, InvalidKeyError, MalformedTokenError: as `claims.sign_claims`.
     """
     try:
-        signer, head = key.signer, key.headers[typ]
+        signer, head = key.signer, key._headers[typ]
         usual = claims.__class__ is dict and now.__class__ is float and 0 <= now < _LATEST
         if usual and signer is not None and jti is None:
             aud, seconds = rules.terms(issuer, audience, lifetime, typ)

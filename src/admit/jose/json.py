@@ -45,19 +45,31 @@ def loads_object(data: bytes, *, max_size: int = MAX_SIZE) -> dict[str, Any]:
         raise MalformedTokenError("JSON is read from octets")
     if len(data) > max_size:
         raise MalformedTokenError("JSON is too large")
+    value = _read(data)
+    if value is None:
+        # Said here and not where it was noticed: what a parser raises may hold the text, and would go along as context.
+        raise MalformedTokenError("not strict JSON")
+    return value
+
+
+def _read(data: bytes) -> dict[str, Any] | None:
+    """The object; None where a parser or the encoder refuses the text."""
+    value: dict[str, Any] | None
     try:
         try:
-            value: dict[str, Any] = decode_flat(data)
+            value = decode_flat(data)
         except msgspec.ValidationError:
+            value = None
+        if value is None:
             found: object = decode_any(data)
             if not isinstance(found, dict):
-                raise MalformedTokenError("not a JSON object") from None
+                raise MalformedTokenError("not a JSON object")
             check_values(found)
             value = found
         if encode(value) != data:
             check_second_reading(data, value)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        raise MalformedTokenError("not strict JSON") from None
+        return None
     return value
 
 
@@ -117,7 +129,8 @@ def dumps_object(value: Mapping[str, Any]) -> bytes:
     try:
         return encode(members)
     except (msgspec.MsgspecError, UnicodeEncodeError, OverflowError, TypeError):
-        raise ValueError("not writable as strict JSON") from None
+        pass  # said below, without what was to be written in the error's context
+    raise ValueError("not writable as strict JSON")
 
 
 def _check_writable(value: Any, depth: int) -> None:

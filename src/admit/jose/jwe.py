@@ -32,7 +32,7 @@ MAX_PLAINTEXT = 250_000
 """Octets that a compressed plaintext may come to, RFC 8725 §3.6 and its successor."""
 DEFAULT_ENC = "A256GCM"
 OWN_MEMBERS = frozenset(
-    {"alg", "enc", "kid", "typ", "cty", "zip", "crit", "epk", "apu", "apv", "iv", "tag", "p2s", "p2c"}
+    {"alg", "enc", "kid", "typ", "cty", "zip", "crit", "b64", "epk", "apu", "apv", "iv", "tag", "p2s", "p2c"}
 )
 """Header members that the key, the keywords and the algorithm decide."""
 
@@ -118,18 +118,26 @@ def own_header(
 ) -> dict[str, Any]:  # fmt: skip
     """The members that key and keywords decide, with the caller's own."""
     rules.check_written(extra, typ=typ, cty=cty)
-    if not all(value is None or isinstance(value, bytes) for value in (apu, apv)):
-        raise MalformedTokenError("apu and apv are octets")
     if extra.keys() & OWN_MEMBERS:
         raise MalformedTokenError("the header repeats a member that is decided elsewhere")
     given = {"typ": typ, "cty": cty, "kid": key.kid}
-    parties = {"apu": apu, "apv": apv}
     members: dict[str, Any] = {"alg": named_alg(key), "enc": row.name}
     members |= {name: value for name, value in given.items() if value is not None}
-    members |= {
-        name: base64url.encode(value).decode("ascii") for name, value in parties.items() if value is not None
+    return members | parties(apu, apv) | dict(extra)
+
+
+def parties(apu: bytes | None, apv: bytes | None) -> dict[str, str]:
+    """Who sends and who receives, as members of a header, RFC 7518 §4.6.1.2, §4.6.1.3.
+
+    Raises:
+        MalformedTokenError: one is not octets.
+    """
+    if not all(value is None or isinstance(value, bytes) for value in (apu, apv)):
+        raise MalformedTokenError("apu and apv are octets")
+    given = {"apu": apu, "apv": apv}
+    return {
+        name: base64url.encode(value).decode("ascii") for name, value in given.items() if value is not None
     }
-    return members | dict(extra)
 
 
 def encode_header(members: Mapping[str, Any]) -> bytes:
@@ -160,14 +168,7 @@ def decrypt(
         ConfigError: `enc` is no frozenset, or `max_plaintext` no number of octets.
     """
     check_terms(enc, max_plaintext)
-    if isinstance(token, str):
-        try:
-            token = token.encode("ascii")
-        except UnicodeEncodeError:
-            raise MalformedTokenError("not ASCII") from None
-    if not isinstance(token, bytes) or len(token) > MAX_TOKEN:
-        raise MalformedTokenError("a token is str or bytes of at most 256 KiB")
-    parts = token.split(b".")
+    parts = jws.octets_of(token, MAX_TOKEN).split(b".")
     if len(parts) != 5:
         raise MalformedTokenError("not five parts")
     members = jws.read_header(parts[0])
@@ -176,7 +177,7 @@ def decrypt(
     chosen = choose_key(members, key)
     cek = content_key(chosen, row, encrypted_key, members)
     plaintext = open_content(row, cek, iv, ciphertext, tag, parts[0], members, max_plaintext)
-    return DecryptedJwe(members, plaintext, chosen)
+    return DecryptedJwe(jws.read_only(members), plaintext, chosen)
 
 
 def check_terms(enc: frozenset[str] | None, max_plaintext: int) -> None:

@@ -14,7 +14,7 @@ from admit.errors import (
     KeyNotFoundError,
     MalformedTokenError,
 )
-from admit.jose import base64url, json, jwe, jws
+from admit.jose import base64url, jwe, jws, serialisation
 from admit.jose import header as rules
 from admit.jose.content import ContentAlg
 from admit.jose.jwe import DEFAULT_ENC, MAX_PLAINTEXT
@@ -32,10 +32,16 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A key to encrypt for, with what its own header adds. That header is not protected."""
+    """A key to encrypt for, with what its own header adds. That header is not protected.
+
+    `apu` and `apv` tell ECDH-ES who sends and who receives, RFC 7518 §4.6.1.2; the key depends on them, so nobody
+    changes them unnoticed.
+    """
 
     key: JWK
     header: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    apu: bytes | None = None
+    apv: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +110,7 @@ def encrypt_json(
         result["aad"] = _text(aad)
     result |= {"iv": _text(iv), "ciphertext": _text(ciphertext), "tag": _text(tag)}
     result |= sent[0] if alone else {"recipients": sent}
-    if len(json.dumps_object(result)) > MAX_JSON:
-        raise MalformedTokenError("the serialisation is too large")
+    serialisation.check(result, MAX_JSON)
     return result
 
 
@@ -117,7 +122,8 @@ def _wrap(
         raise InvalidKeyError("the key may not encrypt")
     if one.header.keys() & (jwe.OWN_MEMBERS | taken):
         raise MalformedTokenError("the header repeats a member that is decided elsewhere")
-    own = {"alg": jwe.named_alg(key)} | ({} if key.kid is None else {"kid": key.kid}) | dict(one.header)
+    own = {"alg": jwe.named_alg(key)} | ({} if key.kid is None else {"kid": key.kid})
+    own |= jwe.parties(one.apu, one.apv) | dict(one.header)
     wrapped = key.wrapper(row, cek, own)
     header = own | dict(wrapped.header)
     jwe.encode_header(header)  # what could not be read back is not written
@@ -154,7 +160,7 @@ def decrypt_json(
         ConfigError: `enc` is no frozenset, or `max_plaintext` no number of octets.
     """
     jwe.check_terms(enc, max_plaintext)
-    members = _members(data)
+    members = serialisation.read(data, MAX_JSON)
     head = _encoded(members, "protected", required=False)
     if "protected" in members and not head:
         raise MalformedTokenError("an empty protected header is left out")
@@ -185,7 +191,7 @@ def decrypt_json(
         except DecryptionError as error:
             passed_over = error
             continue
-        return DecryptedJson(plaintext, protected, unprotected, aad, chosen)
+        return DecryptedJson(plaintext, jws.read_only(protected), jws.read_only(unprotected), aad, chosen)
     raise passed_over or DecryptionError("the token cannot be decrypted")
 
 
@@ -223,20 +229,6 @@ def check_work(header: Mapping[str, Any], spent: int) -> int:
     if spent > 2 * MAX_ITERATIONS:
         raise MalformedTokenError("the recipients ask for too many iterations")
     return spent
-
-
-def _members(data: str | bytes | Mapping[str, Any]) -> Mapping[str, Any]:
-    if isinstance(data, Mapping):
-        try:
-            data = json.dumps_object(data)
-        except ValueError:
-            raise MalformedTokenError("not strict JSON") from None
-    elif isinstance(data, str):
-        try:
-            data = data.encode()
-        except UnicodeEncodeError:
-            raise MalformedTokenError("not UTF-8") from None
-    return json.loads_object(data, max_size=MAX_JSON)
 
 
 def _encoded(members: Mapping[str, Any], name: str, *, required: bool = True) -> bytes:

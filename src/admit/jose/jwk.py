@@ -13,6 +13,7 @@ from admit.jose import base64url, binding, json, material, pem
 from admit.jose.algorithms import JwsAlg, Sign, Verify
 from admit.jose.binding import Row
 from admit.jose.material import KeyMaterial, octet
+from admit.jose.parsing import octets
 
 if TYPE_CHECKING:
     from admit.jose.key_management import Unwrap, Wrap
@@ -28,15 +29,15 @@ class JWK:
     Made by `generate`, `secret`, `password` or `load`. `alg` is the only algorithm it will ever work with, for
     signatures or for encryption and never for both; `use` and `key_ops` are obeyed. `is_private` is true of
     symmetric keys too. Two keys are equal when they are the same key with the same restrictions. `signer`,
-    `verifier`, `headers`, `wrapper`, `unwrapper` and `is_direct` are what `jws` and `jwe` work with: call those.
+    `verifier`, `wrapper`, `unwrapper` and `is_direct` are what `jws` and `jwe` work with: call those.
     """
 
     __slots__ = (
+        "_headers",
         "_material",
         "_row",
         "_thumbprint",
         "alg",
-        "headers",
         "is_direct",
         "is_private",
         "key_ops",
@@ -62,7 +63,7 @@ class JWK:
     wrapper: "Wrap | None"
     unwrapper: "Unwrap | None"
     is_direct: bool
-    headers: dict[str | None, bytes]
+    _headers: dict[str | None, bytes]
     _material: KeyMaterial
     _row: Row
     _thumbprint: str
@@ -111,7 +112,7 @@ class JWK:
         put(self, "wrapper", wrapper)
         put(self, "unwrapper", unwrapper)
         put(self, "is_direct", not isinstance(row, JwsAlg) and row.direct)
-        put(self, "headers", {})
+        put(self, "_headers", {})  # of its tokens, encoded, by `typ`: what `jws` prepares
 
     @classmethod
     def generate(
@@ -187,15 +188,17 @@ class JWK:
         """
         if isinstance(data, Mapping):
             return cls._from_members(dict(data), alg, kid)
+        raw = octets(data)
+        if raw is None:
+            raise InvalidKeyError("neither a JWK nor a PEM or DER key")
+        if len(raw) > _MAX_KEY_SIZE:
+            raise InvalidKeyError("the key is too large")
         try:
-            raw = data.encode() if isinstance(data, str) else bytes(memoryview(data))
-            if len(raw) > _MAX_KEY_SIZE:
-                raise InvalidKeyError("the key is too large")
             if raw.startswith(_DER) or pem.holds(raw):
                 found = pem.read_der(raw) if raw.startswith(_DER) else pem.read_pem(raw)
                 return cls(found, binding.resolve(found, None, alg), kid=kid)
             members = json.loads_object(raw, max_size=_MAX_KEY_SIZE)
-        except (MalformedTokenError, UnicodeEncodeError, TypeError):
+        except MalformedTokenError:
             raise InvalidKeyError("neither a JWK nor a PEM or DER key") from None
         return cls._from_members(members, alg, kid)
 
@@ -237,6 +240,8 @@ class JWK:
 
     def to_dict(self, *, private: bool = False) -> dict[str, Any]:
         """The members of this key as a JWK, RFC 7517 §4; the secret ones only with `private=True`.
+
+        Certificates (`x5c` and its kin) and members that nobody knows are not kept, so they are not written.
 
         Raises:
             InvalidKeyError: the private form of a public key or of a password, or the public form of a symmetric one.

@@ -11,11 +11,13 @@ from admit.errors import (
     MalformedTokenError,
 )
 from admit.jose import json
-from admit.jose.binding import FOR_WRAPPING
+from admit.jose.binding import FOR_WRAPPING, is_alg_of
 from admit.jose.jwk import JWK
 from admit.jose.material import PRIVATE_MEMBERS
+from admit.jose.parsing import octets
 
-_OKP_ALGS = ("EdDSA", "Ed25519", "Ed448")
+OKP_ALGS = ("EdDSA", "Ed25519", "Ed448")
+"""What a published Ed25519 or Ed448 key that names no algorithm can be taken for, RFC 9864 §2.2."""
 _AGREEMENT_CURVES = ("X25519", "X448")
 MAX_KEYS = 100
 MAX_SIZE = 262_144
@@ -107,12 +109,9 @@ class JWKSet:
 
         Raises:
             InvalidKeyError: not a key set at all, more than 256 KiB, or more than 100 keys.
-            ConfigError: `use` is neither, or `okp_alg` no algorithm of these curves.
+            ConfigError: `use` is neither, or one of the algorithms is not for keys of that type and use.
         """
-        if okp_alg not in _OKP_ALGS:
-            raise ConfigError('okp_alg is "EdDSA", "Ed25519" or "Ed448"')
-        if use not in ("sig", "enc"):
-            raise ConfigError('use is "sig" or "enc"')
+        check_assumed(use, rsa_alg, ecdh_alg, okp_alg)
         taken: dict[tuple[str | None, str, str], JWK] = {}
         private_seen = False
         for entry in _members(data):
@@ -188,6 +187,22 @@ class JWKSet:
         return self
 
 
+def check_assumed(use: str, rsa_alg: str | None, ecdh_alg: str, okp_alg: str) -> None:
+    """Refuse a name that keys without one cannot have: they would all be passed over, and nobody would hear why.
+
+    Raises:
+        ConfigError: `use` is neither, or an algorithm is unknown or for other keys.
+    """
+    if use not in ("sig", "enc"):
+        raise ConfigError('use is "sig" or "enc"')
+    if okp_alg not in OKP_ALGS:
+        raise ConfigError('okp_alg is "EdDSA", "Ed25519" or "Ed448"')
+    if rsa_alg is not None and not is_alg_of(rsa_alg, "RSA", signs=use == "sig"):
+        raise ConfigError("rsa_alg is an algorithm of RSA keys, of the use asked for")
+    if use == "enc" and not is_alg_of(ecdh_alg, "EC", signs=False):
+        raise ConfigError("ecdh_alg is ECDH-ES, or one of its kin")
+
+
 def _assumed(
     entry: Mapping[str, Any], use: str, rsa_alg: str | None, ecdh_alg: str, okp_alg: str
 ) -> str | None:
@@ -223,10 +238,12 @@ def _members(data: bytes | str | Mapping[str, Any]) -> list[Any]:
     if isinstance(data, Mapping):
         members: Any = data.get("keys")
     else:
+        raw = octets(data)
+        if raw is None:
+            raise InvalidKeyError("not a key set")
         try:
-            raw = data.encode() if isinstance(data, str) else bytes(memoryview(data))
             members = json.loads_object(raw, max_size=MAX_SIZE).get("keys")
-        except (MalformedTokenError, UnicodeEncodeError, TypeError):
+        except MalformedTokenError:
             raise InvalidKeyError("not a key set") from None
     if not isinstance(members, list):
         raise InvalidKeyError("keys is missing or not a list")

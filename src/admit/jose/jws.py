@@ -1,7 +1,7 @@
 """Compact JSON Web Signatures, RFC 7515 §7.1. Nothing is verified until every rule of form has passed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -26,7 +26,7 @@ MAX_HEADER = 8_192
 _MAX_PREPARED = 16
 OWN_MEMBERS = frozenset({"alg", "kid", "typ", "crit", "b64"})
 """Header members that the key, `typ` and the form decide, so that no caller adds them."""
-_VERIFIED = object()
+_PARSED, _VERIFIED = object(), object()
 # Headers of verified tokens by their encoding, so that the header all tokens of an issuer share is read once. It
 # holds nothing that was trusted: each entry is the only reading of its text. Strangers cannot fill it.
 _MAX_KNOWN = 256
@@ -36,24 +36,32 @@ known: dict[bytes, Mapping[str, str]] = {}
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedJws:
-    """A well-formed token that nobody has verified. Its content is anybody's claim."""
+    """A well-formed token that nobody has verified. Its content is anybody's claim. Only `parse` makes one.
+
+    So header and payload are those of the octets that a signature is held against.
+    """
 
     header: Mapping[str, Any]
     payload_bytes: bytes = field(repr=False)
     signing_input: bytes = field(repr=False)
     signature: bytes = field(repr=False)
+    proof: InitVar[object]
+
+    def __post_init__(self, proof: object) -> None:
+        if proof is not _PARSED:
+            raise MalformedTokenError("only parsing makes an UnverifiedJws")
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedJws:
-    """A token whose signature holds under the key asked for. Only `verify` makes one."""
+    """A token whose signature holds under the key asked for. Only `verify` makes one, and no copy with changes."""
 
     header: Mapping[str, Any]
     payload: bytes = field(repr=False)
-    proof: object = field(repr=False, compare=False)
+    proof: InitVar[object]
 
-    def __post_init__(self) -> None:
-        if self.proof is not _VERIFIED:
+    def __post_init__(self, proof: object) -> None:
+        if proof is not _VERIFIED:
             raise SignatureError("only verification makes a VerifiedJws")
 
 
@@ -96,16 +104,15 @@ def sign_encoded(protected: bytes, payload: bytes, key: JWK, *, max_size: int = 
 
 def encoded_header(key: JWK, typ: str | None) -> bytes:
     """The encoded header of a key's tokens of one `typ`, made once."""
+    check_signs(key)
     try:
-        prepared = key.headers.get(typ)
-    except AttributeError:
-        raise InvalidKeyError("a key is a JWK") from None
+        prepared = key._headers.get(typ)
     except TypeError:
         raise MalformedTokenError("typ is not a string") from None
     if prepared is None:
         prepared = encode_header(key, typ, {})
-        if len(key.headers) < _MAX_PREPARED:
-            key.headers[typ] = prepared
+        if len(key._headers) < _MAX_PREPARED:
+            key._headers[typ] = prepared
     return prepared
 
 
@@ -191,20 +198,13 @@ def parse(token: str | bytes, *, max_size: int = MAX_TOKEN) -> UnverifiedJws:
         ConfigError: `max_size` is no number of octets.
     """
     check_bound(max_size)
-    return UnverifiedJws(*split(token, max_size=max_size))
+    members, payload, signing_input, signature = split(token, max_size=max_size)
+    return UnverifiedJws(read_only(members), payload, signing_input, signature, _PARSED)
 
 
 def split(token: str | bytes, *, max_size: int = MAX_TOKEN) -> tuple[Mapping[str, Any], bytes, bytes, bytes]:
     """Header, payload, signing input and signature of a well-formed token."""
-    if isinstance(token, str):
-        try:
-            token = token.encode("ascii")
-        except UnicodeEncodeError:
-            raise MalformedTokenError("not ASCII") from None
-    elif not isinstance(token, bytes):
-        raise MalformedTokenError("a token is str or bytes")
-    if len(token) > max_size:
-        raise MalformedTokenError("the token is too large")
+    token = octets_of(token, max_size)
     parts = token.split(b".")
     if len(parts) != 3:
         raise MalformedTokenError("not three parts")
@@ -217,10 +217,33 @@ def split(token: str | bytes, *, max_size: int = MAX_TOKEN) -> tuple[Mapping[str
     return members, payload, token[: -1 - len(tail)], base64url.decode(tail)
 
 
+def octets_of(token: str | bytes, max_size: int) -> bytes:
+    """The octets of a compact token.
+
+    Raises:
+        MalformedTokenError: neither text nor octets, text that is not ASCII, or more than `max_size`.
+    """
+    if isinstance(token, str):
+        if not token.isascii():  # asked, since the error of encoding it would hold the token
+            raise MalformedTokenError("not ASCII")
+    elif not isinstance(token, bytes):
+        raise MalformedTokenError("a token is str or bytes")
+    if len(token) > max_size:
+        raise MalformedTokenError("the token is too large")
+    return token.encode() if isinstance(token, str) else token
+
+
+def read_only(members: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A header for those who may look at it; the same kind of value, whether it was read now or known before."""
+    return MappingProxyType(members) if members.__class__ is dict else members
+
+
 def remember(members: Mapping[str, Any], signing_input: bytes) -> None:
     """Keep a verified token's header, when it is plain `alg`, `kid` and `typ` in the one compact spelling."""
-    plain = members.keys() <= {"alg", "kid", "typ"} and all(type(value) is str for value in members.values())
     head = signing_input.partition(b".")[0]
+    if head in known:
+        return
+    plain = members.keys() <= {"alg", "kid", "typ"} and all(type(value) is str for value in members.values())
     if not plain or len(head) > _MAX_KNOWN_SIZE or base64url.encode(json.dumps_object(members)) != head:
         return
     if len(known) >= _MAX_KNOWN:
@@ -272,26 +295,25 @@ def verify(token: str | bytes | UnverifiedJws, key: JWK | JWKSet) -> VerifiedJws
     jws = token if isinstance(token, UnverifiedJws) else parse(token)
     chosen = choose_key(jws.header, key)
     check_signature(chosen, jws.signing_input, jws.signature)
-    if jws.header.__class__ is dict:
-        remember(jws.header, jws.signing_input)
+    remember(jws.header, jws.signing_input)
     return VerifiedJws(jws.header, jws.payload_bytes, _VERIFIED)
 
 
 def verified(header: Mapping[str, Any], payload: bytes) -> VerifiedJws:
     """What a verified token says. For the forms of this package, after `check_signature`."""
-    return VerifiedJws(header, payload, _VERIFIED)
+    return VerifiedJws(read_only(header), payload, _VERIFIED)
 
 
-def peek_unverified_header(token: str | bytes) -> Mapping[str, Any]:
+def peek_unverified_header(token: str | bytes) -> dict[str, Any]:
     """The header of a token that nobody has verified; for choosing a key, never for trusting anything.
 
     Raises:
         MalformedTokenError, CriticalHeaderError: as `parse`.
     """
-    return split(token)[0]
+    return dict(split(token)[0])
 
 
-def peek_unverified_claims(token: str | bytes) -> Mapping[str, Any]:
+def peek_unverified_claims(token: str | bytes) -> dict[str, Any]:
     """The claims of a token that nobody has verified; only for choosing the issuer whose keys are asked.
 
     Raises:

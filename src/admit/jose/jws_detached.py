@@ -53,7 +53,7 @@ def verify_detached(
     octets = middle if payload is None else payload
     jws.check_octets(octets)
     members = jws.read_header(head)
-    rules.check_header(members, unencoded=unencoded)
+    rules.check_header(members, b64=not unencoded)
     chosen = jws.choose_key(members, key)
     body = octets if unencoded else base64url.encode(octets)
     jws.check_signature(chosen, head + b"." + body, base64url.decode(signature))
@@ -61,14 +61,7 @@ def verify_detached(
 
 
 def _split(token: str | bytes) -> tuple[bytes, bytes, bytes]:
-    if isinstance(token, str):
-        try:
-            token = token.encode("ascii")
-        except UnicodeEncodeError:
-            raise MalformedTokenError("not ASCII") from None
-    if not isinstance(token, bytes) or len(token) > jws.MAX_TOKEN:
-        raise MalformedTokenError("a token is str or bytes of at most 16 KiB")
-    parts = token.split(b".")
+    parts = jws.octets_of(token, jws.MAX_TOKEN).split(b".")
     if len(parts) != 3:
         raise MalformedTokenError("not three parts")
     return parts[0], parts[1], parts[2]

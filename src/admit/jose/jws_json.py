@@ -5,7 +5,7 @@ A signature here binds octets and its protected header. What stands in an unprot
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +18,7 @@ from admit.errors import (
     SignatureError,
     TokenError,
 )
-from admit.jose import base64url, json, jws
+from admit.jose import base64url, json, jws, serialisation
 from admit.jose import header as rules
 from admit.jose.jwk import JWK
 from admit.jose.jwks import JWKSet
@@ -56,14 +56,14 @@ class VerifiedSignature:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedJson:
-    """A payload and the signatures that were verified: never empty. Only `verify_json` makes one."""
+    """A payload and the signatures that were verified, never none. Only `verify_json` makes one."""
 
     payload: bytes = field(repr=False)
     signatures: tuple[VerifiedSignature, ...]
-    proof: object = field(repr=False, compare=False)
+    proof: InitVar[object]
 
-    def __post_init__(self) -> None:
-        if self.proof is not _VERIFIED:
+    def __post_init__(self, proof: object) -> None:
+        if proof is not _VERIFIED:
             raise SignatureError("only verification makes a VerifiedJson")
 
 
@@ -93,8 +93,7 @@ def sign_json(
     if not detached:
         result["payload"] = _shown(payload, unencoded)
     result |= signed[0] if alone else {"signatures": signed}
-    if len(json.dumps_object(result)) > MAX_JSON:
-        raise MalformedTokenError("the serialisation is too large")
+    serialisation.check(result, MAX_JSON)
     return result
 
 
@@ -104,7 +103,8 @@ def _shown(payload: bytes, unencoded: bool) -> str:
     try:
         return payload.decode("utf-8", "strict")
     except UnicodeDecodeError:
-        raise MalformedTokenError("an unencoded payload in JSON is UTF-8 text: detach it") from None
+        pass  # said below, without the payload in the error's context
+    raise MalformedTokenError("an unencoded payload in JSON is UTF-8 text: detach it")
 
 
 def _sign(payload: bytes, signer: Signer, unencoded: bool) -> dict[str, Any]:
@@ -150,8 +150,9 @@ def verify_json(
 ) -> VerifiedJson:
     """Verify a JSON serialisation, RFC 7515 §5.2, with a trusted key or set.
 
-    Of several signatures those count that are by a trusted key, each key once, and at least one has to be there; one
-    that names a trusted key by its `kid` and does not hold refuses the whole. `every` demands that all of them hold.
+    Of several signatures those count that are by a trusted key, and at least one has to be there; each key counts once,
+    by its thumbprint. One that names a trusted key by its `kid` and does not hold refuses the whole. `every` demands
+    that all of them hold.
     `payload` is given where it was detached. `unencoded` takes RFC 7797's `b64: false`, and only that.
 
     Raises:
@@ -160,7 +161,7 @@ def verify_json(
         AlgorithmError, KeyNotFoundError: no signature is by a trusted key.
         SignatureError: a signature does not hold.
     """
-    members = _members(data)
+    members = serialisation.read(data, MAX_JSON)
     octets, body = _payload(members, payload, unencoded)
     entries = _signatures(members)
     alone = len(entries) == 1
@@ -174,7 +175,8 @@ def verify_json(
                 raise error.why from None
             passed_over.append(error.why)
         else:
-            if all(found.key != one.key for one in verified):  # who signs twice counts once
+            # Who signs twice counts once, under whatever names and algorithms the key stands in the set.
+            if all(found.key.thumbprint() != one.key.thumbprint() for one in verified):
                 verified.append(found)
     if not verified:
         raise next((one for one in passed_over if isinstance(one, SignatureError)), passed_over[0])
@@ -207,20 +209,6 @@ def _verify(entry: Any, body: bytes, key: JWK | JWKSet, *, unencoded: bool, alon
             raise _ForeignError(error) from None
         raise
     return VerifiedSignature(MappingProxyType(protected), MappingProxyType(unprotected), chosen)
-
-
-def _members(data: str | bytes | Mapping[str, Any]) -> Mapping[str, Any]:
-    if isinstance(data, Mapping):
-        try:  # what a program hands over is held to the same rules as what came over a wire
-            data = json.dumps_object(data)
-        except ValueError:
-            raise MalformedTokenError("not strict JSON") from None
-    elif isinstance(data, str):
-        try:
-            data = data.encode()
-        except UnicodeEncodeError:
-            raise MalformedTokenError("not UTF-8") from None
-    return json.loads_object(data, max_size=MAX_JSON)
 
 
 def _payload(members: Mapping[str, Any], given: bytes | None, unencoded: bool) -> tuple[bytes, bytes]:
@@ -262,5 +250,5 @@ def _read(entry: Any, unencoded: bool) -> tuple[dict[str, Any], dict[str, Any], 
         raise MalformedTokenError("a member stands in both headers")
     if unprotected.keys() & {"crit", "b64"}:
         raise MalformedTokenError("crit and b64 are protected or nowhere")
-    rules.check_header({**unprotected, **protected}, unencoded=unencoded)
+    rules.check_header({**unprotected, **protected}, b64=not unencoded)
     return protected, unprotected, raw, base64url.decode(signature.encode())

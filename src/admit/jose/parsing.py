@@ -20,6 +20,18 @@ _SILENT = (
 )  # the form of `warnings.simplefilter`; theirs are UserWarnings
 
 
+def octets(given: object) -> bytes | None:
+    """What a program hands over to be read, as octets; None where it has none.
+
+    For the caller to refuse: the error of a text that UTF-8 cannot say holds the whole text, which may be a secret, and
+    whatever is raised while it is handled keeps it as its context.
+    """
+    try:
+        return given.encode() if isinstance(given, str) else bytes(memoryview(given))  # type: ignore[arg-type]  # asked
+    except (UnicodeEncodeError, TypeError):
+        return None
+
+
 def parse(parser: Callable[[bytes], T], raw: bytes, refusal: str) -> T:
     """What a parser makes of the octets, without its warnings.
 
@@ -32,7 +44,8 @@ def parse(parser: Callable[[bytes], T], raw: bytes, refusal: str) -> T:
     filters.insert(0, _SILENT)
     try:
         return parser(raw)
-    except Exception:
-        raise InvalidKeyError(refusal) from None
+    except Exception:  # noqa: S110 - refused below, without what the parser said as context
+        pass
     finally:
         filters.remove(_SILENT)
+    raise InvalidKeyError(refusal)

@@ -1,6 +1,7 @@
 """PEM and DER to key material and back, RFC 7468: one unencrypted block, a key or the certificate of one."""
 
 import re
+from binascii import a2b_base64
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from admit.errors import InvalidKeyError
-from admit.jose import material
+from admit.jose import der, material
 from admit.jose.parsing import parse
 
 BEGIN = b"-----BEGIN "
@@ -29,6 +30,7 @@ _EC_PARAMETERS = re.compile(
     rb"-----BEGIN EC PARAMETERS-----[A-Za-z0-9+/=\s]{1,1024}-----END EC PARAMETERS-----\s*"
 )
 
+_BLOCK = re.compile(rb"-----BEGIN [A-Z0-9 ]*-----([A-Za-z0-9+/=\s]*)-----END ")
 _READERS: tuple[tuple[tuple[type, ...], Callable[[Any], material.KeyMaterial]], ...] = (
     ((rsa.RSAPublicKey, rsa.RSAPrivateKey), material.rsa.of_rsa),
     ((ec.EllipticCurvePublicKey, ec.EllipticCurvePrivateKey), material.ec.of_ec),
@@ -59,11 +61,10 @@ def read_der(raw: bytes) -> material.KeyMaterial:
     Raises:
         InvalidKeyError: none of these, encrypted, or a key of a type not supported.
     """
-    try:
-        key: object = parse(_private_der, raw, _NO_DER)
-    except InvalidKeyError:
-        key = parse(load_der_public_key, raw, _NO_DER)
-    return _material(key)
+    if not der.is_private(raw):
+        return _material(parse(load_der_public_key, raw, _NO_DER))
+    der.check_private(raw, _NO_DER)
+    return _material(parse(_private_der, raw, _NO_DER))
 
 
 def _private_der(raw: bytes) -> object:
@@ -112,8 +113,18 @@ def read_pem(text: bytes) -> material.KeyMaterial:
     if b"-----BEGIN CERTIFICATE-----" in text:
         reader = _certified_pem
     elif b"PRIVATE KEY-----" in text:
+        der.check_private(_unarmoured(text), _NO_PEM)
         reader = _private_pem
     return _material(parse(reader, text, _NO_PEM))
+
+
+def _unarmoured(text: bytes) -> bytes:
+    """The octets of the one block in a PEM text."""
+    found = _BLOCK.search(text)
+    try:
+        return a2b_base64(found[1]) if found else b""
+    except ValueError:
+        return b""
 
 
 def _material(key: object) -> material.KeyMaterial:

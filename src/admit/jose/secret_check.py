@@ -3,6 +3,7 @@
 No check can prove randomness. These refuse what people really paste there, and pass every generated key.
 """
 
+import re
 from binascii import a2b_hex
 from collections.abc import Mapping
 
@@ -30,6 +31,19 @@ _PLACEHOLDERS = (
     b"your-256-bit",
     b"a-string-secret-at-least",
 )
+# What people write where octets from a generator belong. 12 letters of these words make a sentence; 64 random letters
+# and digits hold so many with a chance of about 2^-37, random octets with one far below.
+_WORDS = (
+    b"admin", b"application", b"battery", b"change", b"characters", b"commit", b"correct", b"default", b"development",
+    b"dragon", b"enough", b"example", b"github", b"hello", b"horse", b"letmein", b"longer", b"login", b"master",
+    b"monkey", b"please", b"private", b"production", b"project", b"qwerty", b"random", b"secret", b"secure",
+    b"security", b"server", b"should", b"signature", b"signing", b"some", b"staple", b"strong", b"super", b"test",
+    b"that", b"this", b"token", b"ultra", b"very", b"welcome", b"with", b"world", b"your",
+)  # fmt: skip
+_SENTENCE, _LONGEST_SENTENCE, _LONGEST_UNIT = 12, 128, 128
+# A text that was filled up to its length; with NUL, HMAC takes it for the text alone. 64 random hexadecimal digits have
+# such a run with a chance below 2^-38.
+_FILLED = re.compile(rb"[\0 ]{8}|(.)\1{11}", re.DOTALL)
 _SSH_WORDS = frozenset(
     {
         b"ssh-rsa", b"ssh-dss", b"ssh-ed25519", b"ssh-ed448",
@@ -88,15 +102,28 @@ def _bare(text: bytes) -> list[bytes]:
 
 
 def check_entropy(secret: bytes) -> None:
-    """Refuse a repeated unit, few distinct octets, and well-known placeholders, RFC 8725 §3.5."""
+    """Refuse what a person thought of, RFC 8725 §3.5: few distinct octets, a repeated unit, a text that was filled up,
+    a well-known placeholder, a sentence.
+    """
     if len(set(secret)) < _MIN_DISTINCT:
         raise InvalidKeyError("the secret has too few different octets")
     # A text made of a repeated unit is found inside itself doubled, before its own end.
-    if (secret + secret).find(secret, 1) < len(secret):
+    if (secret + secret).find(secret, 1) < len(secret) or _repeats(secret) or _repeats(secret[:-1]):
         raise InvalidKeyError("the secret repeats itself")
+    if _FILLED.search(secret):
+        raise InvalidKeyError("the secret is a text that was filled up")
     lowered = secret.lower()
     if any(word in lowered for word in _PLACEHOLDERS):
         raise InvalidKeyError("the secret is a placeholder or a password")
+    words = sum(len(word) * lowered.count(word) for word in _WORDS)
+    if words >= _SENTENCE and len(secret) <= _LONGEST_SENTENCE:
+        raise InvalidKeyError("the secret is a sentence")
+
+
+def _repeats(text: bytes) -> bool:
+    """Whether it is a short unit twice or more and a part of it at the end: a word cut to the size asked for."""
+    longest = min(len(text) // 2, _LONGEST_UNIT)
+    return any(text.startswith(text[unit:]) for unit in range(1, longest + 1))
 
 
 def _unwrapped(text: bytes) -> bytes:

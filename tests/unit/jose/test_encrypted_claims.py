@@ -10,6 +10,7 @@ import pytest
 from admit import (
     JWK,
     AudienceError,
+    ClaimError,
     ConfigError,
     ExpiredTokenError,
     JWKSet,
@@ -147,3 +148,32 @@ def test_the_nested_example_of_the_cookbook_is_read() -> None:
         audience=jwt.Waive.AUDIENCE,
     )  # fmt: skip
     assert claims["http://example.com/is_root"] is True
+
+
+@pytest.mark.rfc("7519", "5.3")
+def test_claims_that_the_header_repeats_are_those_inside() -> None:
+    signed = jwt.sign({"sub": "alice"}, SIGNER, issuer=ISS, audience=API, lifetime=MINUTES, now=NOW)
+    bare = json.dumps({"iss": ISS, "aud": [API, "b"], "exp": int(NOW) + 60}).encode()
+
+    def read(header: dict[str, object], *, shared: bool) -> object:
+        if shared:
+            return jwt.decrypt(jwe.encrypt(bare, SHARED, header=header), SHARED, now=NOW, **SAID)
+        token = jwe.encrypt(signed.encode(), READER.public(), cty="JWT", header=header)
+        return jwt.decrypt(token, READER, signed_by=SIGNER.public(), now=NOW, **SAID)
+
+    assert read({"iss": ISS, "sub": "alice", "aud": API, "name": "anything"}, shared=False)
+    assert read({"iss": ISS, "aud": [API, "b"]}, shared=True)
+    for name, odd in (
+        ("iss", ISS + "/"),
+        ("sub", "bob"),
+        ("sub", None),
+        ("aud", [API]),
+        ("aud", None),
+        ("iss", 1),
+    ):
+        with pytest.raises(ClaimError, match="of the header") as caught:
+            read({name: odd}, shared=False)
+        assert caught.value.claim == name
+    for name, odd in (("sub", "alice"), ("sub", None), ("aud", API), ("aud", ["b", API])):
+        with pytest.raises(ClaimError, match="of the header"):
+            read({name: odd}, shared=True)

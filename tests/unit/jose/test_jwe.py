@@ -471,3 +471,48 @@ def test_odd_json_members_are_refused(change: dict[str, Any]) -> None:
     assert decrypt_json(made, key).plaintext == TEXT
     with pytest.raises(AdmitError):
         decrypt_json({name: value for name, value in (made | change).items() if value is not None}, key)
+
+
+@pytest.mark.rfc("7518", "4.6.1.2")
+@pytest.mark.rfc("7518", "4.6.1.3")
+@pytest.mark.parametrize("alg", ["ECDH-ES", "ECDH-ES+A128KW"])
+def test_each_recipient_may_be_told_who_sends_and_who_receives(alg: str) -> None:
+    ann, ben = JWK.generate(alg, kid="ann"), JWK.generate("A128KW", kid="ben")
+    made = encrypt_json(TEXT, Recipient(ann.public(), apu=b"Alice", apv=b"Ann"), unprotected={"x": 1})
+    assert (made["header"]["apu"], made["header"]["apv"]) == ("QWxpY2U", "QW5u")
+    found = decrypt_json(made, ann)
+    assert found.plaintext == TEXT
+    assert (found.unprotected["apu"], found.unprotected["x"]) == ("QWxpY2U", 1)
+    for changed in ({"apu": "Qm9i"}, {"apv": "Qm9i"}):
+        with pytest.raises(DecryptionError):
+            decrypt_json(made | {"header": made["header"] | changed}, ann)
+    if alg != "ECDH-ES":  # a direct key has no other recipients
+        both = encrypt_json(TEXT, [Recipient(ann.public(), apu=b"Alice"), Recipient(ben)])
+        assert "apu" not in both["recipients"][1]["header"]
+        assert {decrypt_json(both, key).plaintext for key in (ann, ben)} == {TEXT}
+    for odd in ({"apu": "Alice"}, {"apv": 7}, {"apu": b"x" * 513}, {"header": {"apu": "QWxpY2U"}}):
+        with pytest.raises(MalformedTokenError):
+            encrypt_json(TEXT, Recipient(ann.public(), **odd))  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_what_was_decrypted_has_a_header_that_nobody_changes() -> None:
+    key = KEYS["A128KW", "oct"]
+    whole = decrypt_json(encrypt_json(TEXT, key), key)
+    for header in (jwe.decrypt(jwe.encrypt(TEXT, key), key).header, whole.protected, whole.unprotected):
+        assert dict(header)
+        with pytest.raises(TypeError):
+            header["alg"] = "none"  # type: ignore[index]  # wrong on purpose
+
+
+def test_a_header_too_deep_only_inside_the_whole_or_with_b64_is_not_written() -> None:
+    def nested(depth: int) -> dict[str, Any]:
+        return {"a": nested(depth - 1)} if depth else {}
+
+    key = KEYS["A128KW", "oct"]
+    assert decrypt_json(encrypt_json(TEXT, key, unprotected=nested(20)), key).plaintext == TEXT
+    with pytest.raises(MalformedTokenError):
+        encrypt_json(TEXT, key, unprotected=nested(31))
+    with pytest.raises(MalformedTokenError):
+        encrypt_json(TEXT, [Recipient(key, header=nested(30))])
+    with pytest.raises(MalformedTokenError):
+        jwe.encrypt(TEXT, key, header={"b64": True})

@@ -117,6 +117,11 @@ def test_a_key_cannot_be_changed() -> None:
         KEYS["ES256"].alg = "none"
     with pytest.raises(AttributeError):
         del KEYS["ES256"].kid
+    assert not [
+        name
+        for name in dir(KEYS["ES256"])
+        if isinstance(getattr(KEYS["ES256"], name), dict) and name[0] != "_"
+    ]
 
 
 @pytest.mark.parametrize("alg", ASYMMETRIC)

@@ -1,6 +1,7 @@
 """One's own key sets are read strictly, another's tolerantly."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -235,3 +236,19 @@ def test_a_token_is_verified_by_the_key_that_its_kid_names() -> None:
 def test_a_set_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         JWKSet([EC]).private_seen = True
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"rsa_alg": "RS25"}, {"rsa_alg": "rs256"}, {"rsa_alg": ""}, {"rsa_alg": []}, {"rsa_alg": "ES256"},
+        {"rsa_alg": "RSA-OAEP"}, {"rsa_alg": "RS256", "use": "enc"}, {"ecdh_alg": "ES256", "use": "enc"},
+        {"ecdh_alg": "ECDH", "use": "enc"}, {"ecdh_alg": None, "use": "enc"}, {"okp_alg": "EdDSA ", "use": "enc"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_algorithm_that_no_key_of_the_set_could_have_is_told(terms: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        JWKSet.load_foreign(published(EC), **terms)
+    for good in ({"rsa_alg": "PS512"}, {"rsa_alg": "RSA-OAEP", "use": "enc", "ecdh_alg": "ECDH-ES+A256KW"}):
+        JWKSet.load_foreign(published(EC), **good)  # type: ignore[arg-type]  # two sets of terms

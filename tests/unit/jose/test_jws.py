@@ -1,5 +1,9 @@
 """Compact JWS: sign, parse, verify."""
 
+import copy
+import dataclasses
+import json
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -197,6 +201,41 @@ def test_peeking_verifies_nothing_and_keeps_the_rules_of_form() -> None:
 def test_only_verification_makes_a_verified_value() -> None:
     with pytest.raises(SignatureError):
         VerifiedJws({}, b"", None)
+    verified = jws.verify(jws.sign(b"x", KEYS["HS256"]), KEYS["HS256"])
+    assert copy.copy(verified) == verified
+    for changed in ({"payload": b"y"}, {"header": {}}):
+        with pytest.raises((TypeError, ValueError)):
+            dataclasses.replace(verified, **changed)  # type: ignore[arg-type]  # wrong on purpose
+        with pytest.raises(SignatureError):
+            dataclasses.replace(verified, proof=object(), **changed)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_what_is_verified_is_what_was_parsed() -> None:
+    parsed = jws.parse(jws.sign(b"x", KEYS["HS256"]))
+    assert jws.verify(parsed, KEYS["HS256"]).payload == b"x"
+    for changed in ({"payload_bytes": b"y"}, {"header": {"alg": "HS256", "kid": "other"}}):
+        with pytest.raises((TypeError, ValueError)):
+            dataclasses.replace(parsed, **changed)  # type: ignore[arg-type]  # wrong on purpose
+        with pytest.raises(MalformedTokenError):
+            dataclasses.replace(parsed, proof=object(), **changed)  # type: ignore[arg-type]  # wrong on purpose
+    with pytest.raises(MalformedTokenError):
+        jws.UnverifiedJws({"alg": "HS256"}, b"y", parsed.signing_input, parsed.signature, None)
+
+
+def test_a_header_is_the_same_kind_of_value_whether_it_is_read_or_known() -> None:
+    key = JWK.generate("HS256")  # whose header nobody has seen
+    token = jws.sign(b"{}", key)
+    for _ in "ab":
+        found = [
+            jws.verify(token, key).header,
+            jws.parse(token).header,
+            jws.verify(jws.parse(token), key).header,
+        ]
+        assert [one.__class__ for one in found] == [MappingProxyType] * 3
+        peeked = peek_unverified_header(token)
+        assert json.loads(json.dumps(peeked)) == found[0] == {"alg": "HS256", "kid": key.kid}
+        peeked["alg"] = "none"  # its own, and nobody else's
+    assert jws.verify(token, key).header["alg"] == "HS256"
 
 
 @pytest.mark.rfc("7515", "7.1")

@@ -1,5 +1,6 @@
 """Signatures as JSON and apart from their payload, RFC 7515 §7.2, Appendix F, RFC 7797."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from admit import (
     SignatureError,
 )
 from admit.errors import AdmitError
-from admit.jose import jws
+from admit.jose import base64url, jws
 from admit.jose.jws_detached import sign_detached, verify_detached
 from admit.jose.jws_json import Signer, VerifiedJson, sign_json, verify_json
 from tests.unit.jose.keys import KEYS, verifying
@@ -127,6 +128,53 @@ def test_the_unencoded_example_verifies_where_it_is_expected() -> None:
         verify_detached(attached, None, key)
 
 
+def of_header(member: str) -> tuple[str, str, str]:
+    """A truly signed payload under a header with one member more: flattened, detached and compact."""
+    signer = KEYS["HS256"].signer
+    assert signer is not None
+    head, body = (
+        base64url.encode(b'{"alg":"HS256"%s}' % member.encode()).decode(),
+        base64url.encode(PAYLOAD).decode(),
+    )
+    tail = base64url.encode(signer(f"{head}.{body}".encode())).decode()
+    flat = json.dumps({"protected": head, "payload": body, "signature": tail})
+    return flat, f"{head}..{tail}", f"{head}.{body}.{tail}"
+
+
+@pytest.mark.rfc("7797", "3")
+@pytest.mark.rfc("7515", "4.1.11")
+@pytest.mark.parametrize("member", [',"b64":true', ',"b64":true,"crit":["b64"]'])
+def test_b64_true_says_what_its_absence_says_where_it_is_understood(member: str) -> None:
+    key = KEYS["HS256"]
+    flat, apart, compact = of_header(member)
+    assert verify_json(flat, key).payload == PAYLOAD
+    assert verify_detached(apart, PAYLOAD, key).payload == PAYLOAD
+    with pytest.raises(CriticalHeaderError):
+        verify_json(flat, key, unencoded=True)
+    with pytest.raises(CriticalHeaderError):
+        verify_detached(apart, PAYLOAD, key, unencoded=True)
+    with pytest.raises(CriticalHeaderError):  # no extension is supported there
+        jws.verify(compact, key)
+
+
+@pytest.mark.rfc("7797", "6")
+@pytest.mark.rfc("7515", "4.1.11")
+@pytest.mark.parametrize(
+    "member",
+    [
+        ',"b64":false', ',"b64":false,"crit":["b64"]', ',"b64":1,"crit":["b64"]', ',"b64":null', ',"b64":"true"',
+        ',"crit":["b64"]', ',"crit":[]', ',"b64":true,"crit":[]', ',"b64":true,"crit":["b64","b64"]',
+        ',"b64":true,"crit":["b64","exp"],"exp":1', ',"b64":true,"crit":"b64"', ',"b64":true,"crit":null',
+    ],
+)  # fmt: skip
+def test_another_b64_or_crit_is_refused_though_the_signature_holds(member: str) -> None:
+    flat, apart, _ = of_header(member)
+    with pytest.raises(CriticalHeaderError):
+        verify_json(flat, KEYS["HS256"])
+    with pytest.raises(CriticalHeaderError):
+        verify_detached(apart, PAYLOAD, KEYS["HS256"])
+
+
 @pytest.mark.rfc("7797", "6")
 def test_b64_that_is_not_critical_is_refused() -> None:
     example = read(VECTORS / "rfc7797/4.2.hmac-sha2_b64_false.json")
@@ -191,6 +239,37 @@ def test_of_two_signers_by_one_algorithm_each_is_read_by_its_own_key(named: bool
     for own in (ann, bob):
         with pytest.raises(SignatureError):
             verify_json(made, own.public())
+
+
+def test_a_key_under_two_names_or_algorithms_is_one_signer() -> None:
+    members = JWK.generate("RS256").to_dict(private=True)
+    twins = [
+        JWK.load(members | {"kid": kid, "alg": alg})
+        for kid, alg in (("a", "RS256"), ("b", "RS256"), ("c", "PS256"))
+    ]
+    made = sign_json(PAYLOAD, [*twins, KEYS["ES256"]])
+    trusted = JWKSet([*(one.public() for one in twins), KEYS["ES256"].public()])
+    assert [one.key.alg for one in verify_json(made, trusted, every=True).signatures] == ["RS256", "ES256"]
+
+
+def test_a_header_that_is_too_deep_only_inside_the_whole_is_not_written() -> None:
+    def nested(depth: int) -> dict[str, Any]:
+        return {"a": nested(depth - 1)} if depth else {}
+
+    key = KEYS["ES256"]
+    fits = sign_json(PAYLOAD, [Signer(key, unprotected=nested(20))])
+    assert verify_json(fits, key.public()).payload == PAYLOAD
+    for form in (Signer(key, unprotected=nested(31)), [Signer(key, unprotected=nested(30))]):
+        with pytest.raises(MalformedTokenError):
+            sign_json(PAYLOAD, form)
+
+
+def test_no_copy_with_changes_looks_verified() -> None:
+    verified = verify_json(sign_json(PAYLOAD, KEYS["HS256"]), KEYS["HS256"])
+    with pytest.raises((TypeError, ValueError)):
+        dataclasses.replace(verified, payload=b"other")
+    with pytest.raises(SignatureError):
+        dataclasses.replace(verified, payload=b"other", proof=object())  # type: ignore[call-arg]  # wrong on purpose
 
 
 def test_who_signs_twice_counts_once() -> None:

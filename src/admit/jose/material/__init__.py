@@ -38,5 +38,6 @@ def read_members(members: Mapping[str, Any]) -> KeyMaterial:
         return row.read(members)
     except InvalidKeyError:
         raise
-    except Exception:  # the primitives raise more than they document, and each of it says the same
-        raise InvalidKeyError("the key's members do not make a key") from None
+    except Exception:  # noqa: S110 - the primitives raise more than they document, and each of it says the same
+        pass
+    raise InvalidKeyError("the key's members do not make a key")

@@ -50,9 +50,13 @@ def octets(members: Mapping[str, Any], name: str, size: int | None = None) -> by
     value = members.get(name)
     if not isinstance(value, str):
         raise InvalidKeyError(f"{name} is missing or not a string")
+    if (
+        not value.isascii()
+    ):  # asked, since the error of encoding it would hold the value, which may be a secret
+        raise InvalidKeyError(f"{name} is not base64url")
     try:
-        raw = base64url.decode(value.encode("ascii"))
-    except (UnicodeEncodeError, MalformedTokenError):
+        raw = base64url.decode(value.encode())
+    except MalformedTokenError:
         raise InvalidKeyError(f"{name} is not base64url") from None
     if size is not None and len(raw) != size:
         raise InvalidKeyError(f"{name} has the wrong length")

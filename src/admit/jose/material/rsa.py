@@ -13,9 +13,12 @@ from admit.jose.material.base import MAX_NUMBER, KeyMaterial, KeyType, number, u
 MIN_BITS = 2048
 # Verification time grows with the square of the size; a published key may not make it arbitrarily slow.
 MAX_BITS = 8 * MAX_NUMBER
-# Whether `d` alone is right takes the time of the size cubed, 1.3 s with 8192 bits; with its primes it is quick to see.
+# Whether `d` alone is right takes the time of the size cubed, 1.3 s with 8192 bits; then its primes are to be found.
 MAX_BITS_OF_D_ALONE = 4096
 MAX_EXPONENT_BITS = 64
+_SPARE_BITS = (
+    64  # by which one prime may be longer than half of the modulus; generators make them of one size
+)
 
 
 def _read(members: Mapping[str, Any]) -> KeyMaterial:
@@ -40,6 +43,7 @@ def _read(members: Mapping[str, Any]) -> KeyMaterial:
         check_belongs(n, e, d)
         p, q = rsa.rsa_recover_prime_factors(n, e, d)
         dp, dq, qi = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
+    check_primes(n, p, q)
     return of_rsa(rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, numbers).private_key())
 
 
@@ -55,6 +59,17 @@ def check_belongs(n: int, e: int, d: int) -> None:
     """Refuse a `d` that undoes nothing, before its primes are looked for: that search takes minutes to find none."""
     if not 1 < d < n or pow(2, e * d, n) != 2:
         raise InvalidKeyError("d does not belong to the public key")
+
+
+def check_primes(n: int, p: int, q: int) -> None:
+    """Refuse primes that are not those of the modulus, or not half as long, before each is proved to be one.
+
+    That takes the time of a prime's size cubed, and so most where one of them has nearly all of the bits.
+    """
+    if p * q != n:
+        raise InvalidKeyError("p and q do not belong to the public key")
+    if max(p, q).bit_length() > n.bit_length() // 2 + _SPARE_BITS:
+        raise InvalidKeyError("the primes of the RSA key are not of one size")
 
 
 def check_rsa_origin(n: int) -> None:
