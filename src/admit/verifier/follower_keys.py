@@ -119,6 +119,7 @@ class IssuerKeys:
                 body,
                 issuer=self._trust.issuer,
                 rsa_alg=self._trust.rsa_alg,
+                okp_alg=self._trust.okp_alg,
                 algorithms=self._trust.algorithms,
                 admit=self._trust.follows is not None,
                 revoked=old.held.revoked_kids,

@@ -135,6 +135,7 @@ def read(
     *,
     issuer: str,
     rsa_alg: str | None,
+    okp_alg: str = "EdDSA",
     algorithms: Collection[str] | None = None,
     admit: bool,
     revoked: frozenset[str],
@@ -157,12 +158,12 @@ def read(
     kept = [entry for entry in members if isinstance(entry, dict) and _kid(entry) not in revoked]
     status = [entry for entry in kept if admit and _kid(entry).startswith(STATUS_KID)]
     tokens = [entry for entry in kept if not (admit and _kid(entry).startswith(STATUS_KID))]
-    found = _load([entry for entry in tokens if not is_bound_elsewhere(entry, issuer)], rsa_alg)
+    found = _load([entry for entry in tokens if not is_bound_elsewhere(entry, issuer)], rsa_alg, okp_alg)
     if algorithms is not None:
         found = found.only(frozenset(algorithms))
     if not len(found):
         raise InvalidKeyError("no usable key in the set (RSA keys without alg need rsa_alg)")
-    return KeyView(found, _load(status, None), fetched_at)
+    return KeyView(found, _load(status), fetched_at)
 
 
 def is_bound_elsewhere(entry: Mapping[str, Any], issuer: str) -> bool:
@@ -200,8 +201,9 @@ def _kid(entry: dict[str, Any]) -> str:
     return kid if isinstance(kid, str) else ""
 
 
-def _load(entries: list[dict[str, Any]], rsa_alg: str | None) -> JWKSet:
-    return JWKSet.load_foreign(strict_json.dumps_object({"keys": entries}), rsa_alg=rsa_alg)
+def _load(entries: list[dict[str, Any]], rsa_alg: str | None = None, okp_alg: str = "EdDSA") -> JWKSet:
+    text = strict_json.dumps_object({"keys": entries})
+    return JWKSet.load_foreign(text, rsa_alg=rsa_alg, okp_alg=okp_alg)
 
 
 def _load_keys(entries: list[JWK]) -> JWKSet:

@@ -230,6 +230,7 @@ class StateKeeper:
                 saved.keys,
                 issuer=self._trust.issuer,
                 rsa_alg=self._trust.rsa_alg,
+                okp_alg=self._trust.okp_alg,
                 algorithms=self._trust.algorithms,
                 admit=True,
                 revoked=frozenset(saved.revoked_kids),

@@ -12,6 +12,7 @@ from admit.fetch import egress
 from admit.jose import JWK, JWKSet, Waive
 from admit.jose.algorithms import JWS_ALGS
 from admit.jose.claims import ClaimPolicy
+from admit.jose.jwks import check_assumed
 from admit.verifier import foreign
 from admit.verifier.ends.store import EndStore
 from admit.verifier.foreign import ClaimPaths, Wanted
@@ -77,7 +78,8 @@ class TrustedIssuer:
 
     **Keys** come from the issuer's metadata (`metadata` where it is not at the usual place), or from `jwks` (a URL or a
     `JWKSet`), or are a shared `secret` for HS256 (octets, or a JWK). `algorithms` narrows them: a key of another one
-    is not taken. `rsa_alg` is for published RSA keys without `alg`.
+    is not taken. `rsa_alg` and `okp_alg` are for published keys of RSA, and of Ed25519 and Ed448, without `alg`:
+    Entra's RSA keys need `RS256`; `okp_alg="Ed25519"` is for an issuer whose tokens have RFC 9864's name.
 
     **What tokens say.** An Admit issuer says in each token where its revocation stands (`revocation=Revocation(...)`,
     the default), and a token without that is refused. Other issuers have nothing of the kind: that is given up by
@@ -107,6 +109,7 @@ class TrustedIssuer:
     secret: bytes | JWK | None = field(default=None, kw_only=True, repr=False)
     algorithms: Collection[str] | None = field(default=None, kw_only=True)
     rsa_alg: str | None = field(default=None, kw_only=True)
+    okp_alg: str = field(default="EdDSA", kw_only=True)
     typ: str | frozenset[str] | Literal[Waive.TYP] = field(default=ACCESS_TYP, kw_only=True)
     audience_claim: str = field(default="aud", kw_only=True)
     require: Mapping[str, Wanted] = field(default_factory=lambda: _NOTHING, kw_only=True)
@@ -220,8 +223,10 @@ class TrustedIssuer:
         named = self.algorithms
         if named is not None and (isinstance(named, str) or not named or not set(named) <= JWS_ALGS.keys()):
             raise ConfigError("algorithms is a set of supported JWS algorithms, and not empty")
-        if named is not None and self.rsa_alg is not None and self.rsa_alg not in named:
-            raise ConfigError("rsa_alg is not one of algorithms")
+        check_assumed("sig", self.rsa_alg, "ECDH-ES", self.okp_alg)
+        given = {self.rsa_alg, self.okp_alg} - {None, "EdDSA"}
+        if named is not None and not given <= set(named):
+            raise ConfigError("rsa_alg or okp_alg is not one of algorithms")
 
     def _check_tenants(self) -> None:
         """Tenants are listed where the name has a place for them; there is no way to trust all."""

@@ -190,6 +190,21 @@ def test_keys_that_say_their_alg_keep_it() -> None:
         verifier.verify(OKTA.access_token())
 
 
+@pytest.mark.rfc("9864", "2.2")
+def test_an_ed25519_key_without_alg_verifies_under_the_name_that_is_told() -> None:
+    edwards, net = JWK.generate("Ed25519", kid="okta-1"), Published.of(OKTA)
+    published = {name: value for name, value in edwards.public().to_dict().items() if name != "alg"}
+    net.documents[OKTA.metadata["jwks_uri"]] = {"keys": [published]}
+    claims = {**OKTA.access, "iat": int(NOW), "exp": int(NOW) + 60}
+    token = jose_claims.encode(claims, edwards, typ="JWT")
+    older = jose_claims.encode(claims, JWK.load(edwards.to_dict(private=True) | {"alg": "EdDSA"}), typ="JWT")
+    for terms, good, odd in (({}, older, token), ({"okp_alg": "Ed25519"}, token, older)):
+        with verifying(trusted(OKTA, **terms), net=net) as verifier:
+            verifier.verify(good)
+            with pytest.raises(AlgorithmError):
+                verifier.verify(odd)
+
+
 @pytest.mark.threat("JWT-alg-weak", off="admit.jose.jwks:JWKSet.only")
 def test_algorithms_narrow_what_an_issuer_publishes() -> None:
     net = Published.of(OKTA)
@@ -431,6 +446,13 @@ def test_roles_of_several_places_are_joined_and_of_scopes_the_first_place_counts
         {"algorithms": "RS256"},
         {"algorithms": {"none"}},
         {"algorithms": {"ES256"}, "rsa_alg": "RS256"},
+        {"algorithms": {"EdDSA"}, "okp_alg": "Ed25519"},
+        {"rsa_alg": "rs256"},
+        {"rsa_alg": "ES256"},
+        {"rsa_alg": "RSA-OAEP"},
+        {"rsa_alg": []},
+        {"okp_alg": "ES256"},
+        {"okp_alg": None},
         {"algorithms": {"ES256"}, "jwks": JWKSet([JWK.generate("EdDSA").public()])},
         {"algorithms": {"ES256"}, "secret": bytes(range(32))},
         {"audience_claim": ""},

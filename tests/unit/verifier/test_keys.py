@@ -122,3 +122,31 @@ def test_keys_that_could_not_be_renewed_for_a_day_are_not_used(boot: float) -> N
 def test_keys_of_today_and_configured_ones_are_used() -> None:
     keys.check_age(read(body(TOKEN)), 86_400.0)
     keys.check_age(KeyView(JWKSet([TOKEN.public()]), JWKSet([]), None), 1e9)
+
+
+def test_a_key_without_alg_takes_the_name_that_its_issuer_uses() -> None:
+    bare = {
+        name: value
+        for name, value in JWK.generate("Ed25519", kid="e").public().to_dict().items()
+        if name != "alg"
+    }
+
+    def algs(**terms: Any) -> list[str]:
+        data = json.dumps({"keys": [bare]}).encode()
+        view = keys.read(
+            data,
+            issuer="https://id.example.com",
+            rsa_alg=None,
+            admit=False,
+            revoked=frozenset(),
+            fetched_at=1.0,
+            **terms,
+        )
+        assert isinstance(view.tokens, JWKSet)
+        return [key.alg for key in view.tokens]
+
+    assert algs() == ["EdDSA"]
+    assert algs(okp_alg="Ed25519") == ["Ed25519"]
+    assert algs(okp_alg="Ed25519", algorithms={"Ed25519"}) == ["Ed25519"]
+    with pytest.raises(InvalidKeyError):
+        algs(algorithms={"Ed25519"})

@@ -49,6 +49,7 @@ class Transmitter:
     jwks: str | JWKSet
     ends_for: str
     rsa_alg: str | None = None
+    okp_alg: str = "EdDSA"
     trust: TrustedIssuer = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -57,6 +58,7 @@ class Transmitter:
             audience=self.issuer,  # of tokens, which nobody takes of it
             jwks=self.jwks,
             rsa_alg=self.rsa_alg,
+            okp_alg=self.okp_alg,
             revocation=Waive.REVOCATION,
         )
         object.__setattr__(self, "trust", trust)
