@@ -47,8 +47,12 @@ def _file(path: Path | None, what: bytes, *, secret: bool, shown: bool) -> None:
         fail(f"{path} is there already; a key is never written over another", USAGE)
     except OSError as error:
         fail(f"{path} cannot be written ({error.strerror})", USAGE)
-    with os.fdopen(opened, "wb") as file:
-        file.write(what)
+    try:
+        with os.fdopen(opened, "wb") as file:
+            file.write(what)
+    except OSError:  # a full disk, say
+        path.unlink(missing_ok=True)  # a part of a key is none, and would stand in the way of the next try
+        raise
 
 
 def check_shown(*, secret: bool, named: bool) -> None:

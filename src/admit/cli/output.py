@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from typing import Any, BinaryIO, NoReturn
 
 import click
@@ -30,9 +31,10 @@ def harmless(text: str) -> str:
 
 
 def show_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as they need to be; heads only on a terminal or when there are rows."""
-    widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads))]
-    for number, row in enumerate((heads, *rows)):
+    """Columns as wide as they need to be. A cell may be somebody else's choice, such as a name, so it is harmless."""
+    shown = [[harmless(cell) for cell in row] for row in (heads, *rows)]
+    widths = [max(len(row[i]) for row in shown) for i in range(len(heads))]
+    for number, row in enumerate(shown):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         click.echo(click.style(line, bold=True) if number == 0 and colour() else line)
 
@@ -97,6 +99,10 @@ def told_errors() -> Iterator[None]:
     """Admit's own errors, and the system's, as one line and an exit code; never a traceback."""
     if sys.stdout is None:  # closed before the start: what is said goes nowhere
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # open until the end
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # an encoding that lacks a letter of a name is no failure
     try:
         yield
         sys.stdout.flush()  # what cannot be written is told here, not after the end

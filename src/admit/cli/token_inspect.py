@@ -98,10 +98,20 @@ def token_text(given: str | None) -> str:
             text = read_file(given, _MAX).decode("utf-8")
         except UnicodeDecodeError:
             fail(f"{given} is not UTF-8 text", USAGE)
+    if not _is_utf8(text):  # as an argument it may be anything
+        fail("the token is not UTF-8 text", USAGE)
     text = text.strip().removeprefix("Authorization:").strip().removeprefix("Bearer ").strip()
     if not text:
         fail("no token: give it in a file or on standard input", USAGE)
     return text
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _takes_no_exp(reading: Reading) -> bool:
@@ -151,6 +161,9 @@ def judge(
         elif isinstance(reading.claims, dict) and not reading.reasons:
             # What this reading does not see, the library may: whatever it refuses is told.
             _note(reading, lambda: _library(text, policy, now))
+    if opened is not None and isinstance(reading.claims, dict):
+        said = reading.claims
+        _note(reading, lambda: encrypted_claims.check_replicated(opened.header, said))
     return verdict(reading, proved)
 
 

@@ -14,6 +14,8 @@ from admit.cli.output import UNAVAILABLE, USAGE, fail, read_octets
 from admit.cli.token_reasons import Reason, alg_hint, of_error
 from admit.errors import FetchError, InvalidKeyError, KeyNotFoundError, MalformedTokenError
 from admit.jose import JWK, JWS_ALGS, JWKSet, json
+from admit.jose.binding import KEY_ALGS, is_alg_of
+from admit.jose.jwks import OKP_ALGS
 from admit.jose.material import PRIVATE_MEMBERS
 
 _MAX_KEY = 131_072
@@ -75,9 +77,12 @@ class PublishedKeys:
     """A key set that another publishes. Of a key that it has and that cannot be used it tells why."""
 
     def __init__(self, raw: bytes, where: str, alg: str | None) -> None:
+        if alg is not None and alg not in KEY_ALGS:
+            fail("--alg is no algorithm of that name; such as RS256, for RSA keys that name none", USAGE)
+        self._rsa_alg = alg if is_alg_of(alg, "RSA", signs=True) else None
+        self._okp_alg = alg if alg is not None and alg in OKP_ALGS else "EdDSA"
         try:
-            self.keys = JWKSet.load_foreign(raw, rsa_alg=alg)
-            self._rsa_alg = alg
+            self.keys = JWKSet.load_foreign(raw, rsa_alg=self._rsa_alg, okp_alg=self._okp_alg)
             self._entries: list[Any] = json.loads_object(raw, max_size=len(raw) + 1)["keys"]
         except (InvalidKeyError, MalformedTokenError, KeyError) as error:
             hint = ". It is a key: give it by --key" if "kty" in _members(raw) else ""
@@ -109,7 +114,7 @@ class PublishedKeys:
                 f"{of_set} published with its private part, so it is not used", "RFC 7517 §9.2", name
             )
         try:
-            key = JWK.load(entry, alg=self._rsa_alg if _needs_alg(entry) else None)
+            key = JWK.load(entry, alg=self._given(entry))
         except InvalidKeyError as refused:
             told = of_error(refused)
             text = told.text.replace("unusable key", f"{of_set} unusable")
@@ -120,10 +125,13 @@ class PublishedKeys:
             return Reason(f"{of_set} for encryption ({key.alg})", "RFC 7517 §4.4", name)
         return Reason(f"{of_set} not one to verify with: its key_ops say so", "RFC 7517 §4.3", name)
 
-
-def _needs_alg(entry: Mapping[str, Any]) -> bool:
-    """Whether --alg is for this key, RFC 7517 §4.4: it is RSA, and names none."""
-    return entry.get("kty") == "RSA" and "alg" not in entry
+    def _given(self, entry: Mapping[str, Any]) -> str | None:
+        """--alg, where it is for this key, which names none, RFC 7517 §4.4."""
+        if "alg" in entry:
+            return None
+        if entry.get("kty") == "OKP" and entry.get("crv") == self._okp_alg:
+            return self._okp_alg
+        return self._rsa_alg if entry.get("kty") == "RSA" else None
 
 
 def published(source: str, alg: str | None, *, internal: bool) -> PublishedKeys:

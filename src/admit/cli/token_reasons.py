@@ -2,22 +2,7 @@
 
 from dataclasses import dataclass
 
-from admit.errors import (
-    AdmitError,
-    AlgorithmError,
-    AudienceError,
-    ClaimError,
-    CriticalHeaderError,
-    DecryptionError,
-    ExpiredTokenError,
-    InvalidKeyError,
-    IssuerError,
-    KeyNotFoundError,
-    MalformedTokenError,
-    NotYetValidError,
-    SignatureError,
-    TokenTypeError,
-)
+from admit import errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +27,17 @@ CLAIM_CLAUSES = {
     "jti": "RFC 7519 §4.1.7",
 }
 NO_EXP = "RFC 9068 §2.2; RFC 7519 §4.1.4 leaves it open, Admit does not"
-_CLAUSES: dict[type[AdmitError], str] = {
-    MalformedTokenError: "RFC 7515 §5.2",
-    AlgorithmError: "RFC 8725 §3.1",
-    KeyNotFoundError: "RFC 7515 §4.1.4",
-    SignatureError: "RFC 7515 §5.2",
-    DecryptionError: "RFC 7516 §5.2",
-    CriticalHeaderError: "RFC 7515 §4.1.11",
-    TokenTypeError: "RFC 8725 §3.11",
-    IssuerError: CLAIM_CLAUSES["iss"],
-    AudienceError: CLAIM_CLAUSES["aud"],
-    ExpiredTokenError: CLAIM_CLAUSES["exp"],
+_CLAUSES: dict[type[errors.AdmitError], str] = {
+    errors.MalformedTokenError: "RFC 7515 §5.2",
+    errors.AlgorithmError: "RFC 8725 §3.1",
+    errors.KeyNotFoundError: "RFC 7515 §4.1.4",
+    errors.SignatureError: "RFC 7515 §5.2",
+    errors.DecryptionError: "RFC 7516 §5.2",
+    errors.CriticalHeaderError: "RFC 7515 §4.1.11",
+    errors.TokenTypeError: "RFC 8725 §3.11",
+    errors.IssuerError: CLAIM_CLAUSES["iss"],
+    errors.AudienceError: CLAIM_CLAUSES["aud"],
+    errors.ExpiredTokenError: CLAIM_CLAUSES["exp"],
 }
 _KEY_CLAUSES = (
     ("too small", "RFC 7518 §3.2, §3.3; RFC 8725 §3.5"),
@@ -80,23 +65,25 @@ _WORDS = {
         "a signed token stands inside: give the keys that verify it, --key or --jwks"
     ),
 }
-_UNSIGNED = "RFC 8725 §3.3"
+_UNSIGNED, _REPLICATED = "RFC 8725 §3.3", "RFC 7519 §5.3"
 _CLAUSE_OF = {
     "cty does not say that a token stands inside": _UNSIGNED,
     "a token stands inside, and nobody is named who may have signed it": _UNSIGNED,
 }
 
 
-def of_error(error: AdmitError) -> Reason:
+def of_error(error: errors.AdmitError) -> Reason:
     """The reason that the library gave, with its clause."""
     name = type(error).__name__
-    if isinstance(error, InvalidKeyError):
+    if isinstance(error, errors.InvalidKeyError):
         return Reason(f"unusable key: {_WORDS.get(error.detail, error.detail)}", key_clause(error), name)
-    if isinstance(error, NotYetValidError) or type(error) is ClaimError:
+    if isinstance(error, errors.NotYetValidError) or type(error) is errors.ClaimError:
         told = f"{error.claim}: {error.detail}" if error.claim not in error.detail else error.detail
         clause = CLAIM_CLAUSES.get(error.claim, "RFC 7519 §4")
         if error.claim == "exp" and "missing" in error.detail:
             clause = NO_EXP
+        if "of the header" in error.detail:
+            clause = _REPLICATED
         return Reason(told, clause, name)
     clause = _CLAUSE_OF.get(error.detail) or next(
         (_CLAUSES[cls] for cls in type(error).__mro__ if cls in _CLAUSES), "RFC 7519 §7.2"
@@ -104,11 +91,11 @@ def of_error(error: AdmitError) -> Reason:
     return Reason(_WORDS.get(error.detail, error.detail) or error.public, clause, name)
 
 
-def alg_hint(error: InvalidKeyError) -> str:
+def alg_hint(error: errors.InvalidKeyError) -> str:
     """What to do about a key that does not say what it is for."""
     return ": give --alg, such as RS256" if "names no algorithm" in error.detail else ""
 
 
-def key_clause(error: InvalidKeyError) -> str:
+def key_clause(error: errors.InvalidKeyError) -> str:
     """The clause that a key offends."""
     return next((clause for words, clause in _KEY_CLAUSES if words in error.detail), "RFC 7517 §4")

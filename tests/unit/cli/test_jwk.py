@@ -1,9 +1,13 @@
 """`admit jwk`: what is made can be read back, and nothing is written over."""
 
+import errno
+import io
 import json
+import os
 import shlex
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -157,3 +161,18 @@ def test_the_kid_of_another_cannot_draw_on_the_terminal(tmp_path: Path) -> None:
         assert "key x\\u001b]0;owned\\u0007\\u001b[2J written" in made.output
         assert "\x1b" not in made.output
     assert JWK.load((tmp_path / "a").read_bytes()).kid == odd["kid"]
+
+
+def test_a_part_of_a_key_is_not_left_where_it_could_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, octets: Any) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    file = tmp_path / "key.json"
+    with monkeypatch.context() as full:
+        full.setattr(os, "fdopen", lambda number, mode: (os.close(number), Full())[1])
+        assert run("generate", "ES256", "--out", str(file)).exit_code == 4
+    assert not file.exists()
+    assert run("generate", "ES256", "--out", str(file)).exit_code == 0

@@ -1,5 +1,6 @@
 """How commands speak: one line an outcome, in which nothing is a command to the terminal, and no traceback."""
 
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from admit.cli.output import UNAVAILABLE, done, fail, told_errors
+from admit.cli.output import UNAVAILABLE, done, fail, show_table, told_errors
 
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
@@ -77,3 +78,21 @@ def test_without_standard_output_nothing_breaks(
         assert not sys.stdout.isatty()
     sys.stdout.close()
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.threat("INF-log", off="admit.cli.output:harmless")
+def test_no_cell_of_a_table_can_draw_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table(("name", "id"), [("Ada\x1b[2J\r\nroot", "u_1"), ("爱达", "u_2")])
+    told = capsys.readouterr().out
+    assert told == "name                  id\nAda\\u001b[2J\\r\\nroot  u_1\n爱达                    u_2\n"
+    assert len(told.splitlines()) == 3
+
+
+def test_a_letter_that_the_output_lacks_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    narrow = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr(sys, "stdout", narrow)
+    with told_errors():
+        click.echo("爱达 ok")
+    assert narrow.buffer.getvalue() == b"\\u7231\\u8fbe ok\n"  # type: ignore[attr-defined]  # it is a BytesIO

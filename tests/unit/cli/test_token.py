@@ -156,3 +156,11 @@ def test_the_key_set_is_read_as_others_publish_it() -> None:
         )
         == 1
     )
+
+
+def test_an_argument_that_is_no_text_is_told_in_one_line(admit: Admit) -> None:
+    token = made()
+    for odd in (token[:60] + "\udcff" + token[60:], token + "\udc80"):
+        refused = admit("token", "inspect", odd)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert refused.stderr == "admit: the token is not UTF-8 text\n"

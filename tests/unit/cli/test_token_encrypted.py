@@ -233,3 +233,18 @@ def test_another_key_that_decrypts_is_one_reason(kept: Kept) -> None:
     assert looked(jwe.encrypt(raw(), SHARED), "--key", kept(other)) == (False, ["RFC 7516 §5.2"])
     refused = run("verify", jwe.encrypt(raw(), SHARED), "--decrypt-key", kept(other), *NAMED)
     assert (refused.exit_code, refused.stdout) == (1, "")
+
+
+@pytest.mark.rfc("7519", "5.3")
+def test_a_claim_that_the_header_repeats_and_the_content_denies_is_told(kept: Kept) -> None:
+    def sent(sub: str) -> str:
+        return jwe.encrypt(raw(), SHARED, header={"sub": sub})
+
+    keys = ("--key", kept(SHARED), *NAMED)
+    assert looked(sent("u_1"), *keys) == (True, [])
+    assert looked(sent("u_2"), *keys) == (False, ["RFC 7519 §5.3"])
+    opened = ("--decrypt-key", kept(SHARED), *NAMED)
+    assert run("verify", sent("u_1"), *opened).exit_code == 0
+    refused = run("verify", sent("u_2"), *opened)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "RFC 7519 §5.3" in refused.stderr

@@ -226,6 +226,27 @@ def test_an_rsa_key_without_alg_asks_for_it(key_set: Callable[..., str], tmp_pat
     assert reasons(signed, "--key", str(tmp_path / "rsa.pem"), "--alg", "RS256") == []
 
 
+def test_a_published_ed25519_key_without_alg_takes_the_name_given(
+    key_set: Callable[..., str], tmp_path: Path
+) -> None:
+    edwards, box = JWK.generate("Ed25519", kid="e"), JWK.generate("RSA-OAEP", kid="box")
+    bare = {name: value for name, value in edwards.public().to_dict().items() if name != "alg"}
+    signed = jws.sign(json.dumps(GOOD).encode(), edwards)
+    assert reasons(signed, "--jwks", key_set(bare)) == [
+        ("alg is not that of the key named by kid", "RFC 8725 §3.1")
+    ]
+    for alg in ("Ed25519", "RS256", "RSA-OAEP", "ES384"):
+        assert (reasons(signed, "--jwks", key_set(bare), "--alg", alg) == []) is (alg == "Ed25519")
+    # What --alg says of the key that decrypts says nothing of a key set.
+    (tmp_path / "box.pem").write_bytes(box.to_pem(private=True))
+    sealed = jwe.encrypt(signed.encode(), box.public(), cty="JWT")
+    known = key_set(edwards.public().to_dict())
+    assert reasons(sealed, "--key", str(tmp_path / "box.pem"), "--alg", "RSA-OAEP", "--jwks", known) == []
+    refused = inspect(signed, "--jwks", known, "--alg", "ed25519")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--alg is no algorithm" in refused.stderr
+
+
 def test_a_weak_key_is_a_reason(tmp_path: Path) -> None:
     weak = {"kty": "oct", "k": part(b"only-twenty-octets-!"), "alg": "HS256"}
     (tmp_path / "weak.json").write_text(json.dumps(weak))
