@@ -1,4 +1,4 @@
-"""`python -m tests.mutation [--sample N] [--report FILE]`: does a test fail for every wrong in the verify path?
+"""`python -m tests.mutation [--only MODULE] [--sample N] [--report FILE]`: is every wrong in the verify path noticed?
 
 Each mutant is a process of its own, forked from one in which everything but Admit is loaded already. A mutant that no
 test notices survives; those in `equivalent.json` do nothing wrong, with the reason.
@@ -19,46 +19,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from tests.mutation.mutants import Mutant, mutants
+from tests.mutation.mutants import Mutant
+from tests.mutation.watched import ROOT, TESTS, every_mutant, source_of
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 LONGEST = 600.0
 LOADED = (
     "-Wignore::pytest.PytestAssertRewriteWarning"  # what the parent loaded is not rewritten, and need not be
 )
-TESTS = [
-    f"tests/unit/jose/test_{name}.py"
-    for name in (
-        "base64url",
-        "json",
-        "jws",
-        "claims",
-        "jwks",
-        "hot",
-        "clauses",
-        "hostile",
-        "jws_json",
-        "wycheproof",
-    )
-]
-WATCHED: dict[str, frozenset[str] | None] = {
-    "admit.jose.hot": frozenset({"verify"}),
-    "admit.jose.jws": frozenset(
-        {"__post_init__", "parse", "split", "remember", "choose_key", "check_signature", "verify", "verified"}
-    ),
-    "admit.jose.header": None,
-    "admit.jose.base64url": frozenset({"decode", "decode_translated"}),
-    "admit.jose.json": frozenset({"loads_object", "check_values", "check_second_reading", "_unique", "_no_constant"}),
-    "admit.jose.claims": frozenset(
-        {
-            "verify", "verify_claims", "plainly_fit", "fold_typ", "check_typ", "check_types", "is_numeric_date",
-            "check_issuer", "check_audience", "check_times", "check_required", "_names", "__post_init__",
-        }
-    ),
-    "admit.jose.algorithms": frozenset({"_hmac", "_rsa", "_rsa_pss", "_ecdsa", "read_ecdsa", "_raw"}),
-    "admit.jose.jwks": frozenset({"find", "_fill", "only", "_without_rivals"}),
-}  # fmt: skip
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -74,20 +42,6 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         exec(compile(self._mutant.tree, str(self._path), "exec"), module.__dict__)
-
-
-def source_of(module: str) -> Path:
-    """The file of a module of Admit's."""
-    return ROOT / "src" / (module.replace(".", "/") + ".py")
-
-
-def every_mutant() -> list[Mutant]:
-    """All mutants of the modules watched."""
-    return [
-        one
-        for module, functions in WATCHED.items()
-        for one in mutants(module, source_of(module).read_text("utf-8"), functions)
-    ]
 
 
 def killed(mutant: Mutant | None, limit: float = LONGEST) -> bool:
@@ -160,6 +114,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run; 0 where at least nine in ten were noticed."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation")
     parser.add_argument("--sample", type=int, default=0)
+    parser.add_argument("--only", metavar="MODULE")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--report", type=Path)
     chosen = parser.parse_args(arguments)
@@ -175,6 +130,8 @@ def main(arguments: Sequence[str]) -> int:
     unknown = harmless.keys() - {one.name for one in everything}
     if unknown:
         print("no longer there:", *sorted(unknown), sep="\n  ")
+    if chosen.only:
+        everything = [one for one in everything if one.module == chosen.only]
     if chosen.sample:
         everything = random.Random(chosen.seed).sample(everything, min(chosen.sample, len(everything)))
     total: Counter[str] = Counter()

@@ -25,26 +25,33 @@ class Mutant:
     tree: ast.Module
 
 
+def names(module: str, source: str, functions: frozenset[str] | None = None) -> Iterator[str]:
+    """What each mutant is called, without making it."""
+    return (name for name, _, _ in _named(module, ast.parse(source), functions))
+
+
 def mutants(module: str, source: str, functions: frozenset[str] | None = None) -> Iterator[Mutant]:
     """Every mutant of the functions named, or of all functions and methods."""
     tree = ast.parse(source)
+    for name, place, number in _named(module, tree, functions):
+        changed = copy.deepcopy(tree)
+        _wrongs(_same(changed, tree, place))[number][1]()
+        yield Mutant(module, name, getattr(place, "lineno", 0), ast.fix_missing_locations(changed))
+
+
+def _named(
+    module: str, tree: ast.Module, functions: frozenset[str] | None
+) -> Iterator[tuple[str, ast.AST, int]]:
+    """Each wrong with its name, its place and its number there."""
     for function in _functions(tree):
         if functions is not None and function.name not in functions:
             continue
-        places = list(_places(function))
         seen: dict[str, int] = {}
-        for place in places:
-            for number in range(len(_wrongs(place))):
-                what = _wrongs(place)[number][0]
+        for place in _places(function):
+            for number, (what, _) in enumerate(_wrongs(place)):
                 name = f"{module}:{function.name}: {what}"
                 seen[name] = seen.get(name, 0) + 1
-                changed = copy.deepcopy(tree)
-                twin = _same(changed, tree, place)
-                _wrongs(twin)[number][1]()
-                ending = f" (#{seen[name]})" if seen[name] > 1 else ""
-                yield Mutant(
-                    module, name + ending, getattr(place, "lineno", 0), ast.fix_missing_locations(changed)
-                )
+                yield name + (f" (#{seen[name]})" if seen[name] > 1 else ""), place, number
 
 
 def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:

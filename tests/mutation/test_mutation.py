@@ -5,13 +5,12 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.mutation.mutants import mutants
+from tests.mutation.mutants import mutants, names
+from tests.mutation.watched import ROOT, WATCHED, every_name, source_of
 
-ROOT = Path(__file__).parents[2]
 SOURCE = '''
 def check(size: int, limit: int = 5) -> bool:
     """Words about 3 things."""
@@ -25,6 +24,7 @@ def test_every_mutant_is_another_program_and_words_are_left_alone() -> None:
     found = list(mutants("example", SOURCE))
     texts = [ast.unparse(one.tree) for one in found]
     assert len({one.name for one in found}) == len(found) == len(set(texts))
+    assert [one.name for one in found] == list(names("example", SOURCE))
     assert ast.unparse(ast.parse(SOURCE)) not in texts
     assert all("Words about 3 things" in text and "limit: int=5" in text for text in texts)
     assert any("raise" not in text for text in texts)
@@ -36,9 +36,20 @@ def test_every_mutant_is_another_program_and_words_are_left_alone() -> None:
         assert any(wrong in text for text in texts), wrong
 
 
-def test_a_reason_stands_beside_every_mutant_that_is_called_harmless() -> None:
+def test_what_is_called_harmless_is_there_and_a_reason_stands_beside_it() -> None:
     harmless = json.loads((ROOT / "tests/mutation/equivalent.json").read_text("utf-8"))
     assert all(len(reason) > 20 for reason in harmless.values())
+    there = every_name()
+    assert harmless.keys() <= there
+    assert "admit.jose.jws:verify: remember(jws.header, jws.signing_input) → left out" in there
+
+
+def test_every_function_that_is_watched_is_there() -> None:
+    for module, functions in WATCHED.items():
+        tree = ast.parse(source_of(module).read_text("utf-8"))
+        assert (functions or frozenset()) <= {
+            one.name for one in ast.walk(tree) if isinstance(one, ast.FunctionDef)
+        }
 
 
 @pytest.mark.soak
