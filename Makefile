@@ -57,7 +57,7 @@ ci: ## what the project's CI runs
 lock: venv ## resolve the dependencies again, with hashes
 	@scripts/lock
 
-docs: venv ## write the generated pages: standards, threats, reference
+docs: venv ## write the generated pages: standards, threats, reference, settings
 	@$(PY) -m scripts.docs
 
 pictures: venv ## draw docs/images anew; needs Chromium

@@ -1,4 +1,4 @@
-"""Write docs/standards.md, docs/threats.md and docs/reference/. `--check` tells whether they are stale.
+"""Write docs/standards.md, docs/threats.md, docs/settings.md and docs/reference/. `--check` tells whether they are stale.
 
 Markers are read from the source, not by running pytest: the pages take a moment, and need no server to be there.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from scripts import reference
+from scripts import reference, routes, settings_page
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTE = "<!-- Written by `make docs` from the markers on the tests. Change those instead. -->\n"
@@ -243,6 +243,8 @@ def pages() -> dict[Path, str]:
         ROOT / "docs/standards.md": standards(marks),
         ROOT / "docs/threats.md": threats(marks),
         reference.PAGE: reference.page(),
+        routes.PAGE: routes.page(),
+        settings_page.PAGE: settings_page.page(),
     }
 
 

@@ -55,9 +55,9 @@ def page() -> str:
             plain.append(one.name)
     sections.append("## At the top of the file\n\n" + _table(Settings, plain, prefix=""))
     for name, kind in tables:
-        sections.append(f"## [{name}]\n\n{_summary(kind)}\n\n" + _table(kind, None, prefix=f"{name}."))
+        sections.append(f"## [{name}]\n\n{_summary(kind)}" + _table(kind, None, prefix=f"{name}."))
     for name, kind in lists:
-        sections.append(f"## [[{name}]]\n\n{_summary(kind)}\n\n" + _table(kind, None, prefix=None))
+        sections.append(f"## [[{name}]]\n\n{_summary(kind)}" + _table(kind, None, prefix=None))
     return "\n".join(sections).rstrip() + "\n"
 
 
@@ -100,7 +100,8 @@ def _summary(kind: Any) -> str:
     first = re.split(r"\n\s*\n", first)[0]
     start = min((match.start() for match in _markers(first, _names(kind))), default=len(first))
     text = " ".join(first[:start].split())
-    return re.sub(r"Raises ConfigError[^.]*\.", "", text).strip()
+    text = re.sub(r"Raises ConfigError[^.]*\.", "", text).strip()
+    return f"{text}\n\n" if text else ""
 
 
 def _names(kind: Any) -> list[str]:
@@ -124,13 +125,18 @@ def meanings(kind: Any) -> dict[str, str]:
         if match and match[1] in names:
             told.setdefault(match[1], sentence)
     found = list(_markers(text, names))
-    for match, following in zip(found, [*found[1:], None], strict=True):
+    windows: dict[str, list[str]] = {}
+    for match, following in zip(found, [*found[1:], None][: len(found)], strict=True):
         meaning = text[match.end() : following.start() if following is not None else len(text)]
         meaning = re.split(r"\n\s*\n", meaning)[0]
         of = re.findall(r"\w+", re.sub(r"\([^)]*\)| in `\w+`", "", match[0]))
         for name in of:
             if name in names:
                 told[name] = meaning
+        if window := re.search(r"`(\w+)` in `(\w+)`", match[0]):
+            windows.setdefault(window[2], []).append(f"`{window[1]}`")
+    for name, counted in windows.items():
+        told.setdefault(name, f"the time in which {', '.join(counted)} is counted")
     return told
 
 
@@ -143,7 +149,7 @@ def _comments(kind: Any) -> Iterator[tuple[str, str]]:
             continue
         last = lines[(node.end_lineno or node.lineno) - 1]
         beside = re.search(r"\s#\s(.*)$", last)
-        above = []
+        above: list[str] = []
         for line in reversed(lines[: node.lineno - 1]):
             if not line.strip().startswith("#"):
                 break

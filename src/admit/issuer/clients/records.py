@@ -36,15 +36,16 @@ class Client:
     """An application, RFC 6749 §2.
 
     `id`: as it stands in requests: letters, digits, `.`, `_`, `~` and `-`. `name`: what people are shown.
-    `redirect_uris`: where codes may be sent, byte for byte, RFC 9700 §4.1.3. `post_logout_redirect_uris`: where browsers
-    may be sent after signing out. `application_type`: `web`, or `native` for what runs on people's own machines
+    `redirect_uris`: where codes may be sent, byte for byte, RFC 9700 §4.1.3.
+    `post_logout_redirect_uris`: where browsers may be sent after signing out. `application_type`: `web`, or `native` for what runs on people's own machines
     (RFC 8252). `grant_types`: how it may ask for tokens. `id_token_alg`: what its ID tokens are signed with.
     `require_pkce`: false only for a confidential client that cannot send a `code_challenge` (RFC 7636); `admit doctor`
     lists it. `profile`: the set of rules that it is held to.
-    `public`: it cannot keep a secret; all others have one or two SHA-256 `secret_hashes` (two while one is replaced).
+    `public`: it cannot keep a secret; every other client has one.
+    `secret_hashes`: SHA-256 of its secret, two while one is replaced by another.
     `first_party`: no consent page. `scopes`: all that it may ever ask for, those of resources included.
-    `resources`: the audiences it may name; `default_resource` is the `aud` when it names none, the issuer if that is
-    None. `userinfo_audience` adds the issuer to `aud`, so that the token is good for `/userinfo` too.
+    `resources`: the audiences it may name. `default_resource`: the `aud` when it names none; the issuer if that is
+    None. `userinfo_audience`: add the issuer to `aud`, so that the token is good for `/userinfo` too.
     `acr`: the least class of sign-in that it is used with, `urn:admit:acr:2fa` for a second factor.
     """
 
@@ -76,11 +77,12 @@ ScopeText: TypeAlias = str | Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """An API that takes our access tokens; `id` is its audience URI, RFC 8707 §2.
+    """An API that takes our access tokens, RFC 8707 §2.
 
-    `name`: what people are shown. `scopes` maps each scope to what the consent page says of it, one text or one a
-    language. `roles` maps a role to the scopes that its holders may have; the role `*` is everybody's. `secret_hash` (SHA-256) opens
-    `/session/lookup` and introspection for it. `alg` signs its access tokens.
+    `id`: its audience URI. `name`: what people are shown. `scopes`: what the consent page says of each scope, one
+    text or one a language. `roles`: the scopes that the holders of each role may have; the role `*` is everybody's.
+    `secret_hash`: SHA-256 of the secret that opens `/session/lookup` and introspection for it. `alg`: what its access
+    tokens are signed with.
     """
 
     id: str

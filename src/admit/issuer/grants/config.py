@@ -10,8 +10,10 @@ from admit.errors import ConfigError
 class GrantsConfig:
     """Lifetimes and limits of grants.
 
-    `code_lifetime`: default 60 s, at most 10 min (RFC 6749 §4.1.2). `interaction_lifetime`: default 30 min.
-    `refresh_idle`, `refresh_absolute`: of an offline grant, defaults 14 d and 90 d. `online_idle`: how long an online
+    `code_lifetime`: how long a code may be redeemed (default 60 s, at most 10 min, RFC 6749 §4.1.2).
+    `interaction_lifetime`: how long a person may take from the request to the answer (default 30 min).
+    `refresh_idle`: how long an offline grant may go unused (default 14 d). `refresh_absolute`: how long it lives at all
+    (default 90 d). `online_idle`: how long an online
     grant may go unused (default 8 h); its absolute end is its session's. `refresh_grace`: how long after a rotation the
     token before it is still answered with the same successor (default 30 s, 0 s to 300 s). `live_grants`: per session
     and client, the oldest is ended beyond (default 10). `kept`: how long spent codes are remembered, so that their

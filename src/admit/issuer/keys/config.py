@@ -17,6 +17,7 @@ class KeysConfig:
 
     `file` is the key file that seals what is secret in the database, or its JSON itself (from `ADMIT_KEYS`). Empty:
     `keys.json` in the issuer's data folder.
+    `rotate_every`: how long a key signs (default 90 days). `algorithms`: one active key of each of these kinds.
     """
 
     file: str = field(default="", repr=False)
