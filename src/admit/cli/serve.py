@@ -5,12 +5,11 @@ import contextlib
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
 import click
 import uvicorn
-from starlette.types import ASGIApp
 
 from admit.cli import tls
 from admit.cli.http import BoundedProtocol
@@ -78,7 +77,9 @@ def run(issuer: Issuer, settings: Settings) -> None:
         runner.run(main())
 
 
-def configuration(app: ASGIApp, stop_within: timedelta, secured: ssl.SSLContext | None) -> uvicorn.Config:
+def configuration(
+    app: Callable[..., Awaitable[None]], stop_within: timedelta, secured: ssl.SSLContext | None
+) -> uvicorn.Config:
     """What uvicorn is told. No proxy headers: who may speak for others is `proxy.trusted`, and we read it ourselves."""
     config = uvicorn.Config(
         app,

@@ -37,8 +37,9 @@ class Client:
 
     `id`: as it stands in requests: letters, digits, `.`, `_`, `~` and `-`. `name`: what people are shown.
     `redirect_uris`: where codes may be sent, byte for byte, RFC 9700 §4.1.3.
-    `post_logout_redirect_uris`: where browsers may be sent after signing out. `application_type`: `web`, or `native` for what runs on people's own machines
-    (RFC 8252). `grant_types`: how it may ask for tokens. `id_token_alg`: what its ID tokens are signed with.
+    `post_logout_redirect_uris`: where browsers may be sent after signing out.
+    `application_type`: `web`, or `native` for what runs on people's own machines (RFC 8252).
+    `grant_types`: how it may ask for tokens. `id_token_alg`: what its ID tokens are signed with.
     `require_pkce`: false only for a confidential client that cannot send a `code_challenge` (RFC 7636); `admit doctor`
     lists it. `profile`: the set of rules that it is held to.
     `public`: it cannot keep a secret; every other client has one.
