@@ -1,4 +1,4 @@
-"""Write docs/standards.md, docs/threats.md, docs/settings.md and docs/reference/. `--check` tells whether they are stale.
+"""Write the generated pages: standards, threats, routes, settings, reference. `--check` tells whether they are stale.
 
 Markers are read from the source, not by running pytest: the pages take a moment, and need no server to be there.
 """
@@ -36,6 +36,10 @@ RFCS = {
     "7662": "Token introspection",
     "7797": "JWS unencoded payload",
     "7748": "Elliptic curves for security",
+    "5915": "Elliptic curve private keys",
+    "7468": "PEM texts",
+    "8017": "PKCS #1, RSA cryptography",
+    "8410": "Edwards curves in X.509",
     "8032": "Edwards-curve signatures",
     "8037": "Edwards curves in JOSE",
     "8259": "JSON",
