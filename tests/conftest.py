@@ -11,12 +11,15 @@ pytest_plugins = [
     "tests.fixtures.required",
     "tests.fixtures.postgres",
     "tests.fixtures.redis",
+    "tests.fixtures.redis_cluster",
     "tests.fixtures.storage",
     "tests.fixtures.browser",
+    "tests.fixtures.axe",
     "tests.fixtures.node",
     "tests.fixtures.issuer",
     "tests.fixtures.kept",
     "tests.fixtures.processes",
+    "tests.fixtures.mail",
     "tests.fixtures.demo",
 ]
 

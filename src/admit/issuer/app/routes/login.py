@@ -62,7 +62,8 @@ def routes(app: App) -> list[Route]:
             return show(app, call, transaction, busy, status=503, retry_after=error.retry_after)
         if user is None:
             call.outcome = "wrong"
-            return show(app, call, transaction, replace(shown, problem=wrong_login(app)))
+            problem = Problem.PASSWORD_WRONG if again else wrong_login(app)
+            return show(app, call, transaction, replace(shown, problem=problem))
         try:
             return await begin_session(app, call, user, transaction, next=next)
         except SessionError:  # disabled, or another password was set, since this one was checked
