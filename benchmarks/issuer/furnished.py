@@ -37,6 +37,9 @@ data = "{folder}"
 tries_per_account = 1000000
 tries_per_network = 1000000
 
+[sessions]
+per_user = 100000
+
 [[resource]]
 id = "{api}"
 name = "Orders"
