@@ -50,7 +50,8 @@ def guard(route: Route, method: str) -> str:
 
 def page() -> str:
     """The whole page."""
-    settings = Settings(issuer="https://id.example.com", database="sqlite:////nonexistent/admit.db", data="/nonexistent")
+    nowhere = "sqlite:////nonexistent/admit.db"  # nothing is opened
+    settings = Settings(issuer="https://id.example.com", database=nowhere, data="/nonexistent")
     routes = Issuer(settings, keyring=Keyring.generate()).routes
     lines = ["# Routes\n", NOTE, _ABOUT, "| path | method | who | CSRF | headers |", "|---|---|---|---|---|"]
     for route in sorted(routes, key=lambda one: one.path):
