@@ -9,6 +9,7 @@ from admit.issuer.accounts import store as accounts
 from admit.issuer.accounts.errors import LinkError, UserNotFoundError
 from admit.issuer.accounts.links import store
 from admit.issuer.accounts.links.records import Link, Purpose
+from admit.issuer.audit import RequestInfo
 from admit.issuer.outbox import Courier, Mail, Outbox
 from admit.issuer.outbox.store import outbox
 from admit.issuer.storage import Row, Statement, Steps
@@ -48,9 +49,11 @@ def _leave_all(*args: Any, **kwargs: Any) -> Steps[int]:
     return 0
 
 
-def _tell_at_once(outbox: Outbox, email: str, **kwargs: Any) -> Steps[None]:
-    if not (yield accounts.USER_BY_EMAIL(email=email)):
+def _tell_at_once(outbox: Outbox, email: str, *, info: RequestInfo, now: float, **_: Any) -> Steps[None]:
+    rows = yield accounts.USER_BY_EMAIL(email=email)
+    if not rows:
         raise UserNotFoundError
+    yield from outbox.post(Mail(kind="reset_password", user_id=None, to=email), now=now)
 
 
 async def _take_what_others_have(self: Courier) -> list[Row]:
@@ -58,6 +61,7 @@ async def _take_what_others_have(self: Courier) -> list[Row]:
 
 
 TWINS: dict[str, Any] = {
+    "admit.issuer.accounts.rules:is_email": _yes,
     "admit.issuer.outbox.rules:header_value": _as_given,
     "admit.issuer.outbox.rules:address": _as_given,
     "admit.issuer.outbox.posting:Outbox.seal": _in_clear,

@@ -133,7 +133,6 @@ async def test_nobody_there_and_a_server_that_says_nothing() -> None:
         await SmtpSender(server, timeout=SOON).send(message())
 
 
-@pytest.mark.threat("PWD-8", off="admit.issuer.outbox.rules:address")
 @pytest.mark.parametrize(
     "to", ["a@example.com,m@example.com", "a@example.com;m@example.com"], ids=["list", "semicolon"]
 )
