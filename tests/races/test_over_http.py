@@ -5,11 +5,13 @@
 
 import asyncio
 import signal
+import statistics
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
 from itertools import cycle
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -22,6 +24,7 @@ from admit.jose import JWKSet, json, jws
 from admit.tokens import status_list
 from tests.fixtures.issuer import ADA, BO
 from tests.fixtures.processes import (
+    ROOMY,
     Child,
     Deployment,
     Visitor,
@@ -34,6 +37,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 Rounds = Callable[..., range]
 
 PARALLEL = 50
+SHORT_QUEUE = {"accounts": {**ROOMY["accounts"], "hash_queue": 16}}
 # SQLite has one writer, so that there the decision alone, made inside the transaction, keeps a second use out.
 SPEND_ONCE = ["admit.issuer.grants.codes:spend", "admit.issuer.grants.rules:unspent"]
 ROTATE_ONCE = ["admit.issuer.grants.families:rotate", "admit.issuer.grants.rules:is_current"]
@@ -49,7 +53,7 @@ def two(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         url = furnished_sqlite_url(folder)
     else:
         url = furnished_postgresql_url(request.getfixturevalue("postgres_server"))
-    with deployment(folder, url) as made:
+    with deployment(folder, url, tables=SHORT_QUEUE) as made:
         yield made
         assert '"level": "error"' not in "".join(node.log for node in made.nodes)
 
@@ -273,3 +277,45 @@ async def test_what_was_ended_and_rotated_stays_so_over_restarts_and_kills(
                 assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
         for one in (tokens, rotated, spent.json()):
             await assert_ended(visitor, two, one["access_token"])
+
+
+def resident(node: Child) -> float:
+    """MiB of memory that a node has."""
+    status = Path(f"/proc/{node.pid}/status").read_text("ascii")
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+@pytest.mark.threat("PWD-6", off_system="admit.issuer.accounts.pool:BoundedPool.is_full")
+@pytest.mark.parametrize("two", ["sqlite"], indirect=True)
+async def test_a_flood_of_sign_ins_holds_nothing_else_up(
+    two: Deployment, visitor: Visitor, rounds: Rounds
+) -> None:
+    """A real one: more than may wait are sent at once, and hashed they are by the node's own threads."""
+    tokens = await visitor.at(two.front).tokens(ADA)
+    flooder = two.visitor()
+    page = (await flooder.get("/login")).text
+    before = resident(two.front)
+
+    async def sign_in(number: int) -> httpx2.Response:
+        return await flooder.submit("/login", page, email=f"flood{number}@example.com", password="a guess")
+
+    async def timed(path: str) -> float:
+        began = time.perf_counter()
+        answer = await visitor.get(path, headers=bearer(tokens["access_token"]))
+        assert answer.status_code == 200
+        return time.perf_counter() - began
+
+    began = time.perf_counter()
+    flood = asyncio.gather(*map(sign_in, range(len(rounds(test=40, soak=500)))))
+    waited = []
+    while not flood.done():
+        waited += [await timed(path) for path in ("/health/live", "/userinfo", "/api/session")]
+    answers = await flood
+    took = time.perf_counter() - began
+    assert {answer.status_code for answer in answers} == {400, 503}
+    assert all(int(one.headers["retry-after"]) > 0 for one in answers if one.status_code == 503)
+    # A share of what the flood took, since a machine that is busy slows both.
+    assert max(waited) < 0.8 * took, "nobody waits for the flood"
+    assert statistics.median(waited) < took / 5
+    assert resident(two.front) - before < 2 * 19 + 60, "two hashes at a time, and as many requests that wait"
+    await flooder.aclose()
