@@ -6,11 +6,12 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from admit.issuer.accounts.config import AccountsConfig
+    from admit.issuer.accounts.config import AccountsConfig, SecondFactor
     from admit.issuer.app.ends import Ends
     from admit.issuer.app.issuer import Issuer
     from admit.issuer.app.settings import Settings
     from admit.issuer.clients.records import Client, Resource
+    from admit.issuer.factors.config import FactorsConfig
     from admit.issuer.grants.config import GrantsConfig
     from admit.issuer.keys.config import KeysConfig
     from admit.issuer.oauth.config import OAuthConfig
@@ -26,12 +27,14 @@ __all__ = [
     "DirectLookup",
     "Ended",
     "Ends",
+    "FactorsConfig",
     "GrantsConfig",
     "Issuer",
     "KeysConfig",
     "OAuthConfig",
     "Resource",
     "RevocationConfig",
+    "SecondFactor",
     "SessionConfig",
     "Settings",
     "StorageConfig",
@@ -43,12 +46,14 @@ _HOMES = {
     "DirectLookup": "admit.issuer.sessions.lookup",
     "Ended": "admit.issuer.sessions.records",
     "Ends": "admit.issuer.app.ends",
+    "FactorsConfig": "admit.issuer.factors.config",
     "GrantsConfig": "admit.issuer.grants.config",
     "Issuer": "admit.issuer.app.issuer",
     "KeysConfig": "admit.issuer.keys.config",
     "OAuthConfig": "admit.issuer.oauth.config",
     "Resource": "admit.issuer.clients.records",
     "RevocationConfig": "admit.issuer.revocation.config",
+    "SecondFactor": "admit.issuer.accounts.config",
     "SessionConfig": "admit.issuer.sessions.config",
     "Settings": "admit.issuer.app.settings",
     "StorageConfig": "admit.issuer.storage.config",
