@@ -24,7 +24,8 @@ class AccountsConfig:
 
     `tries_per_account` in `tries_window`: wrong passwords for one email by all strangers together, and by each device
     that the account knows (default 10 in 15 min, that come back one after another).
-    `tries_per_day`: the same in a day, however slowly they come (default 100; never fewer than `tries_per_account`).
+    `tries_per_day`: wrong passwords for one email, counted in the same way, in a day (default 100; never fewer than
+    `tries_per_account`).
     `tries_per_network` in `tries_window`: wrong passwords from one network, an IPv4 address or an IPv6 /64
     (default 100 in 15 min).
     `tries_per_prefix` in `tries_window`: wrong passwords from one IPv6 /48 (default 1,000; never fewer than
@@ -32,7 +33,7 @@ class AccountsConfig:
     `failures_before_slow` in `tries_window`: wrong passwords of strangers in all; from there each counts as more than
     one for its network, 20 at twice as many (default 500). Known devices never notice.
     `devices_per_account`: browsers that an account knows (default 10).
-    `device_life`: how long it knows one that nobody signs in with (default 180 d).
+    `device_life`: how long an account knows a browser that nobody signs in with (default 180 d).
     `signups_per_network` in `signups_window`: accounts asked for from one network (default 50 in 1 h).
     `second_factor`: who has to have one: `optional` (nobody, the default), `operators` or `required` (everybody).
     `require_verified_email`: nobody signs in whose address is not proven (default false; needs `mail.url`).
@@ -43,7 +44,7 @@ class AccountsConfig:
     `hash_queue`: how many more may wait before the answer is 503 (default 64).
     `hash_patience`: how long one may wait before the answer is 503 (default 10 s).
     `hash_memory`: KiB that Argon2id takes for a new hash (default 19456); older hashes are made anew at sign-in.
-    `hash_passes`: its passes (default 2). Both together are at least one of OWASP's settings.
+    `hash_passes`: passes of Argon2id (default 2). Both together are at least one of OWASP's settings.
     """
 
     second_factor: SecondFactor = SecondFactor.OPTIONAL

@@ -339,3 +339,33 @@ def test_settings_that_cannot_work_are_refused() -> None:
         AccountsConfig(tries_window=timedelta(0))
     with pytest.raises(ConfigError):
         AccountsConfig(hash_queue=-1)
+
+
+@pytest.mark.threat("PWD-2", off="admit.issuer.accounts.dummies:Dummies.of")
+async def test_where_accounts_were_imported_unknown_ones_cost_what_those_cost(
+    accounts: Accounts, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weak = Argon2(time_cost=1, memory_cost=64, parallelism=1)
+    for number in range(4):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                passwords, "compute", weak.hash if number % 2 else lambda octets: passwords.dummy_hash()
+            )
+            await sign_up(accounts, f"alice{number}@example.com")
+    settings: list[str] = []
+
+    def counted(stored: str, password: bytes) -> Match:
+        settings.append(stored.split("$")[3])
+        return Match.NO
+
+    monkeypatch.setattr(passwords, "compare", counted)
+    for turn in range(2):
+        for number in range(40):
+            info = RequestInfo(ip=f"198.51.100.{number}")
+            email = f"nobody{number}@example.com"
+            assert (
+                await accounts.check_password(email=email, password=PASSWORD, info=info, now=NOW + turn)
+                is None
+            )
+    assert set(settings) == {"m=19456,t=2,p=1", "m=64,t=1,p=1"}
+    assert settings[:40] == settings[40:], "each the same every time"

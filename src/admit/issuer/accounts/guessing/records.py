@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from admit.issuer.audit import RequestInfo
+from admit.issuer.audit.records import RequestInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

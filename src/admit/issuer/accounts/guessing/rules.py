@@ -4,8 +4,8 @@ from typing import Final
 
 from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.accounts.guessing.records import Guesser
-from admit.issuer.throttle import bucket, network, prefix
-from admit.issuer.throttle.budgets import Budget
+from admit.issuer.throttle.buckets import bucket, network, prefix
+from admit.issuer.throttle.budgets.records import Budget
 
 DAY: Final = 86_400.0
 SLOWEST: Final = 20.0
