@@ -46,8 +46,8 @@ class Parameters(Mapping[str, str]):
         return value
 
 
-def parse(encoded: bytes) -> Parameters:
-    """Decode `application/x-www-form-urlencoded` octets.
+def parse(encoded: bytes, *, exact: frozenset[str] = frozenset()) -> Parameters:
+    """Decode `application/x-www-form-urlencoded` octets. The parameters in `exact` may hold any character.
 
     Raises:
         InvalidRequestError: too many parameters, a value over 8,192 characters, invalid UTF-8, or control characters.
@@ -67,7 +67,8 @@ def parse(encoded: bytes) -> Parameters:
     values: dict[str, str] = {}
     repeated: set[str] = set()
     for name, value in pairs:
-        if len(value) > MAX_VALUE or len(name) > 200 or _has_control(name) or _has_control(value):
+        odd = _has_control(name) or (name not in exact and _has_control(value))
+        if odd or len(value) > MAX_VALUE or len(name) > 200:
             raise InvalidRequestError("a parameter is too long or has control characters")
         if name in values or name in repeated:
             repeated.add(name)
