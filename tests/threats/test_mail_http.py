@@ -204,72 +204,55 @@ async def test_without_mail_there_is_no_page_for_it_and_sign_up_signs_in(issuer:
 
 
 @pytest.mark.threat("PWD-7", off="admit.issuer.app.dispatch:check_host")
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"host": "evil.example"},
-        {"host": "localhost:8410, evil.example"},
-        {"host": "localhost:8410@evil.example"},
-        {"host": "localhost:8410.evil.example"},
-    ],
-    ids=["host", "list", "userinfo", "suffix"],
-)
 async def test_a_reset_asked_for_under_another_host_is_refused(
-    mailing: LiveIssuer, mail_server: MailServer, headers: dict[str, str]
+    mailing: LiveIssuer, mail_server: MailServer
 ) -> None:
-    assert (await ask(mailing.browser(), ADA[0], **headers)).status_code in (400, 421)
+    for host in (
+        "evil.example",
+        "localhost:8410, evil.example",
+        "localhost:8410@evil.example",
+        "localhost:8410.evil.example",
+    ):
+        assert (await ask(mailing.browser(), ADA[0], host=host)).status_code in (400, 421), host
     assert await deliver(mailing) == 0
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"x-forwarded-host": "evil.example"},
-        {"forwarded": "host=evil.example"},
-        {"x-forwarded-proto": "https", "x-original-url": "https://evil.example/"},
-        {"x-host": "evil.example", "x-forwarded-server": "evil.example"},
-    ],
-    ids=range(4),
-)
 async def test_a_link_begins_with_the_issuer_of_the_settings_whatever_a_header_says(
-    mailing: LiveIssuer, mail_server: MailServer, headers: dict[str, str]
+    mailing: LiveIssuer, mail_server: MailServer
 ) -> None:
-    await ask(mailing.browser(), ADA[0], **headers)
+    for headers in (
+        {
+            "x-forwarded-host": "evil.example",
+            "x-forwarded-proto": "https",
+            "x-original-url": "https://evil.example/",
+        },
+        {"forwarded": "host=evil.example", "x-host": "evil.example", "x-forwarded-server": "evil.example"},
+    ):
+        await ask(mailing.browser(), ADA[0], **headers)
     await deliver(mailing)
-    (mail,) = mail_server.messages
-    assert link_in(mail).startswith(f"{ISSUER}/reset?t=")
-    assert "evil" not in mail.as_string()
+    assert len(mail_server.messages) == 2
+    for mail in mail_server.messages:
+        assert link_in(mail).startswith(f"{ISSUER}/reset?t=")
+        assert "evil" not in mail.as_string()
 
 
+@pytest.mark.threat("PWD-8", off="admit.issuer.accounts.rules:is_email")
 @pytest.mark.threat(
     "PWD-8", off=["admit.issuer.accounts.rules:is_email", "admit.issuer.app.call:refuse_repeated"]
 )
-@pytest.mark.parametrize(
-    "body",
-    [
+async def test_a_reset_is_for_one_address_or_for_none(mailing: LiveIssuer, mail_server: MailServer) -> None:
+    for body in (
         "email={ada}&email=m@evil.example",
         "email[]={ada}&email[]=m@evil.example",
         "email={ada},m@evil.example",
         "email={ada};m@evil.example",
         "email={ada}%20m@evil.example",
+        "email={ada}%0d%0aBcc:m@evil.example",
+        "email={ada}%00m@evil.example",
         "email=%22{ada}%22,m@evil.example",
         "email=M%20%3Cm@evil.example%3E",
-    ],
-    ids=["twice", "array", "comma", "semicolon", "blank", "quoted", "name"],
-)
-async def test_a_reset_is_for_one_address_or_for_none(
-    mailing: LiveIssuer, mail_server: MailServer, body: str
-) -> None:
-    await refuses(mailing, mail_server, body)
-
-
-@pytest.mark.parametrize(
-    "body", ["email={ada}%0d%0aBcc:m@evil.example", "email={ada}%00m@evil.example"], ids=["crlf", "nul"]
-)
-async def test_a_control_character_in_an_address_is_refused(
-    mailing: LiveIssuer, mail_server: MailServer, body: str
-) -> None:
-    await refuses(mailing, mail_server, body)
+    ):
+        await refuses(mailing, mail_server, body)
 
 
 async def refuses(mailing: LiveIssuer, mail_server: MailServer, body: str) -> None:
@@ -417,18 +400,14 @@ async def test_a_link_is_good_for_its_time_and_its_purpose_only(
     assert (await choose(mailing.browser(), f"/reset?t={token_in(welcome)}")).status_code == 400
 
 
-@pytest.mark.parametrize(
-    "token",
-    ["", "a" * 43, "a" * 42, "a" * 44, "%00" * 43, "é" * 43, "a" * 1_000, "' OR 1=1 --"],
-    ids=range(8),
-)
-async def test_what_is_no_token_is_told_the_same_as_one_that_was_used(
-    mailing: LiveIssuer, token: str
-) -> None:
-    for path in ("/reset", "/verify"):
-        answer = await mailing.browser().get(path, params={"t": token})
-        assert answer.status_code == 400
-        assert "That link cannot be used any more" in answer.text
+async def test_what_is_no_token_is_told_the_same_as_one_that_was_used(mailing: LiveIssuer) -> None:
+    visitor = mailing.browser()
+    sizes = ["a" * n for n in (0, 42, 43, 44, 1_000)]
+    for token in (*sizes, "%00" * 43, "é" * 43, "' OR 1=1 --"):
+        for path in ("/reset", "/verify"):
+            answer = await visitor.get(path, params={"t": token})
+            assert answer.status_code == 400
+            assert "That link cannot be used any more" in answer.text
 
 
 async def test_the_page_of_a_link_shows_and_sends_it_to_nobody_else(
@@ -450,10 +429,7 @@ async def test_a_password_that_cannot_be_taken_leaves_the_link_good(
     assert (await choose(mailing.browser(), path)).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/forgot", "/reset", "/verify", "/account/email"])
-async def test_a_form_of_another_site_changes_nothing(
-    mailing: LiveIssuer, mail_server: MailServer, path: str
-) -> None:
+async def test_a_form_of_another_site_changes_nothing(mailing: LiveIssuer, mail_server: MailServer) -> None:
     link = await reset_link(mailing, mail_server)
     visitor = mailing.browser()
     await visitor.sign_in(ADA)
@@ -461,13 +437,14 @@ async def test_a_form_of_another_site_changes_nothing(
     before = await everything_but_throttle(mailing)
     token = field_of(page, "t")
     form = {"t": token, "password": NEW, "email": BO[0], "do": "change"}
-    for more, origin in (
-        ({"csrf": field_of(page, "csrf")}, "https://evil.example"),
-        ({}, ISSUER),
-        ({"csrf": "x"}, ISSUER),
-    ):
-        answer = await visitor.post(path, data={**form, **more}, headers={"origin": origin})
-        assert answer.status_code in (400, 403), (path, more, origin)
+    for path in ("/forgot", "/reset", "/verify", "/account/email"):
+        for more, origin in (
+            ({"csrf": field_of(page, "csrf")}, "https://evil.example"),
+            ({}, ISSUER),
+            ({"csrf": "x"}, ISSUER),
+        ):
+            answer = await visitor.post(path, data={**form, **more}, headers={"origin": origin})
+            assert answer.status_code == 403, (path, more, origin)
     assert await everything_but_throttle(mailing) == before
 
 
@@ -672,21 +649,18 @@ async def test_who_signed_in_long_ago_changes_no_address(
     assert await rows(mailing, "email_link") == []
 
 
-@pytest.mark.parametrize("email", ["", "cleo", "cleo@example.com, m@evil.example", ADA[0]], ids=range(4))
 async def test_what_is_no_new_address_is_refused_beside_its_field(
-    mailing: LiveIssuer, mail_server: MailServer, email: str
+    mailing: LiveIssuer, mail_server: MailServer
 ) -> None:
+    assert (await choose(mailing.browser(), await reset_link(mailing, mail_server))).status_code == 200
+    await deliver(mailing)
     visitor = mailing.browser()
-    await visitor.sign_in(ADA)
-    if email == ADA[0]:
-        await choose(mailing.browser(), await reset_link(mailing, mail_server))
-        await visitor.sign_in((ADA[0], NEW, "", ()))
-        mail_server.forget()
-        await deliver(mailing)
-        mail_server.forget()
-    answer = await ask_change(visitor, email)
-    assert answer.status_code == 400
-    assert 'aria-invalid="true"' in answer.text
+    await visitor.sign_in((ADA[0], NEW, "", ()))
+    await deliver(mailing)
+    for email in ("", "cleo", "cleo@example.com, m@evil.example", ADA[0]):
+        answer = await ask_change(visitor, email)
+        assert answer.status_code == 400, email
+        assert 'aria-invalid="true"' in answer.text
     assert await deliver(mailing) == 0
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from email.message import EmailMessage
 from random import Random
 from typing import Any
@@ -32,6 +33,8 @@ from tests.fixtures.people import NOW
 from tests.fixtures.storage import OpenAgain
 
 pytestmark = pytest.mark.anyio
+# What is decided before any SQL, or by SQL that both read alike: once is enough.
+on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 CONFIG = MailConfig(url="console:", sender="Admit <no-reply@id.example>")
 LINK = "https://id.example/reset?t=a-canary-that-nobody-may-read"
 MAIL = Mail(kind="reset_password", user_id="u_ada", to="ada@example.com", locale="en", data={"link": LINK})
@@ -90,6 +93,7 @@ async def test_a_posted_mail_is_sent_once_and_forgotten(db: Database, outbox: Ou
     assert await work.turn() == 0
 
 
+@on_one_database
 @pytest.mark.threat("O-2", off="admit.issuer.outbox.posting:Outbox.seal")
 async def test_what_a_waiting_mail_says_and_to_whom_is_not_readable_in_the_database(
     db: Database, outbox: Outbox
@@ -102,6 +106,7 @@ async def test_what_a_waiting_mail_says_and_to_whom_is_not_readable_in_the_datab
     assert outbox.open(row).mail == MAIL
 
 
+@on_one_database
 async def test_without_a_sender_nothing_is_kept_and_the_answer_says_so(
     db: Database, keyring: Keyring
 ) -> None:
@@ -110,6 +115,7 @@ async def test_without_a_sender_nothing_is_kept_and_the_answer_says_so(
     assert await rows(db) == []
 
 
+@on_one_database
 async def test_what_causes_a_mail_takes_it_back_with_itself(db: Database, outbox: Outbox) -> None:
     def fails() -> Steps[None]:
         yield from outbox.post(MAIL, now=NOW)
@@ -121,6 +127,7 @@ async def test_what_causes_a_mail_takes_it_back_with_itself(db: Database, outbox
     assert await rows(db, "throttle") == []
 
 
+@on_one_database
 @pytest.mark.threat("PWD-8", off="admit.issuer.outbox.rules:address")
 @pytest.mark.parametrize(
     "to", ["a@example.com,m@example.com", "a@example.com\r\nBcc: m@example.com", ""], ids=range(3)
@@ -130,6 +137,7 @@ async def test_what_is_not_one_address_gets_nothing(db: Database, outbox: Outbox
     assert await rows(db) == []
 
 
+@on_one_database
 async def test_a_kind_without_its_data_is_a_mistake_of_the_caller(db: Database, outbox: Outbox) -> None:
     with pytest.raises(MailError):
         await post(db, outbox, replace(MAIL, kind="verify_email", data={}))
@@ -153,12 +161,14 @@ async def test_one_address_gets_so_many_of_a_kind_in_its_window_whatever_its_cas
     assert await post(db, outbox, now=later) is Posted.QUEUED
 
 
+@on_one_database
 async def test_no_more_mails_wait_than_may(db: Database, keyring: Keyring) -> None:
     small = Outbox(replace(CONFIG, most_waiting=2), keyring)
     posted = [await post(db, small, replace(NOTICE, to=f"{n}@example.com")) for n in range(3)]
     assert posted == [Posted.QUEUED, Posted.QUEUED, Posted.FULL]
 
 
+@on_one_database
 async def test_a_mail_that_is_not_taken_comes_again_after_growing_pauses(
     db: Database, outbox: Outbox
 ) -> None:
@@ -178,12 +188,11 @@ async def test_a_mail_that_is_not_taken_comes_again_after_growing_pauses(
     assert await rows(db, "audit") == []
 
 
+@on_one_database
 @pytest.mark.parametrize(("life", "tried"), [(60.0, 3), (5.0, 1)], ids=["a-minute", "seconds"])
 async def test_after_its_time_a_mail_is_given_up_with_one_audit_record(
     db: Database, keyring: Keyring, life: float, tried: int
 ) -> None:
-    from datetime import timedelta
-
     outbox = Outbox(replace(CONFIG, give_up_after=timedelta(seconds=life)), keyring)
     await post(db, outbox)
     clock, wire = Clock(NOW), Wire(*(MailUnavailableError() for _ in range(9)))
@@ -198,6 +207,7 @@ async def test_after_its_time_a_mail_is_given_up_with_one_audit_record(
     assert "ada@" not in told["detail"]
 
 
+@on_one_database
 async def test_a_mail_that_is_refused_for_good_is_given_up_at_once(db: Database, outbox: Outbox) -> None:
     await post(db, outbox)
     await courier(db, outbox, Wire(MailRefusedError()), Clock(NOW)).turn()
@@ -205,12 +215,14 @@ async def test_a_mail_that_is_refused_for_good_is_given_up_at_once(db: Database,
     assert json.loads((await rows(db, "audit"))[0]["detail"])["reason"] == "refused"
 
 
+@on_one_database
 async def test_a_mail_whose_key_is_gone_is_given_up_and_told(db: Database) -> None:
     await post(db, Outbox(CONFIG, Keyring.generate()))
     await courier(db, Outbox(CONFIG, Keyring.generate()), Wire(), Clock(NOW)).turn()
     assert json.loads((await rows(db, "audit"))[0]["detail"])["reason"] == "unreadable"
 
 
+@on_one_database
 async def test_a_kind_that_only_a_newer_node_knows_waits_for_that_node(db: Database, outbox: Outbox) -> None:
     await post(db, outbox)
 
@@ -284,6 +296,7 @@ async def test_of_several_workers_each_mail_has_one(
         assert len(wire.sent) == len(set(wire.sent)) == count
 
 
+@on_one_database
 async def test_no_more_mails_are_on_their_way_at_a_time_than_may(db: Database, outbox: Outbox) -> None:
     for n in range(12):
         await post(db, outbox, replace(NOTICE, to=f"{n}@example.com"))
