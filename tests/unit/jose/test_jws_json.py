@@ -368,3 +368,28 @@ def test_signing_refuses_what_could_not_be_verified() -> None:
         sign_json(PAYLOAD, Signer(KEYS["ES256"], protected={"a": 1}, unprotected={"a": 1}))
     with pytest.raises(MalformedTokenError):
         sign_json(b"\xff", KEYS["ES256"], unencoded=True)
+
+
+@pytest.mark.rfc("7515", "F")
+def test_a_detached_token_has_three_parts_and_one_payload() -> None:
+    key = KEYS["HS256"]
+    head, _, tail = sign_detached(PAYLOAD, key).split(".")
+    assert verify_detached(f"{head}..{tail}", PAYLOAD, key).payload == PAYLOAD
+    body = base64url.encode(PAYLOAD).decode()
+    for odd in (
+        f"{head}.{tail}",
+        f"{head}...{tail}",
+        f"{head}..{tail}.",
+        f"{head}.{body}.{tail}",
+        head,
+        "",
+        "..",
+        "é..é",
+        7,
+    ):
+        for unencoded in (False, True):
+            with pytest.raises(MalformedTokenError):
+                verify_detached(odd, PAYLOAD, key, unencoded=unencoded)  # type: ignore[arg-type]  # wrong on purpose
+    for unencoded in (False, True):
+        with pytest.raises(MalformedTokenError):
+            verify_detached(f"{head}..{tail}", None, key, unencoded=unencoded)
