@@ -160,7 +160,14 @@ async def test_the_doctor_s_question_is_answered_to_nobody_who_lacks_the_key_fil
     for asked in ("", "x", good[:-1], probe.question(Keyring.generate(), nonce=nonce, now=now)):
         answer = await stranger.get(probe.PATH, headers={probe.HEADER: asked})
         assert (answer.status_code, set(answer.headers)) == (404, set(plain.headers))
+        assert len(answer.content) == len(plain.content)
         assert probe.HEADER not in answer.headers
+    for method in ("POST", "OPTIONS", "DELETE", "HEAD"):
+        there, nowhere = [
+            await stranger.request(method, path, headers={probe.HEADER: good})
+            for path in (probe.PATH, "/health/nothing")
+        ]
+        assert (there.status_code, set(there.headers)) == (nowhere.status_code, set(nowhere.headers)), method
     answer = await stranger.get(probe.PATH, headers={probe.HEADER: good, **FORGERIES})
     assert probe.is_answer(issuer.keyring, nonce, answer.content, answer.headers[probe.HEADER])
     assert not probe.is_answer(issuer.keyring, "m" * 32, answer.content, answer.headers[probe.HEADER])

@@ -33,10 +33,11 @@ _AROUND: Final = 60.0  # seconds between a refusal and what the audit tells of t
 @json_option
 @settings_options
 def explain(settings: Settings, id: str | None, last: int, as_json: bool) -> None:
-    """Why a request was refused: the rule, the clause behind it, and what only operators should know.
+    """Why a request was refused, by the id that it was told.
 
-    ID is the one that stands small on an error page, and in the `error_id` of a JSON answer. Without it the newest
-    refusals are listed. They are kept for a week, and fewer of them when there are very many.
+    It tells the rule, the clause behind it, and what only operators should know. ID is the one that stands small on an
+    error page, and in the `error_id` of a JSON answer. Without it the newest refusals are listed. They are kept for a
+    week, and fewer of them when there are very many.
     """
     if id is None:
         _list(settings, last, as_json=as_json)

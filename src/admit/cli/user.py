@@ -22,7 +22,7 @@ CLI = RequestInfo(user_agent="admit command line", actor=ACTOR)
 
 @click.group()
 def user() -> None:
-    """Accounts: add, import, list, disable, enable, sign out; roles and groups."""
+    """Accounts: add, import, list, disable, sign out; roles and groups."""
 
 
 @user.command()

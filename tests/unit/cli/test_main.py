@@ -36,7 +36,19 @@ def test_each_command_has_help_that_says_more_than_its_name(command: list[str]) 
 
 def test_the_list_of_commands_says_what_each_command_says_of_itself() -> None:
     told = CliRunner().invoke(main, ["--help"]).stdout
-    for name in ("serve", "migrate", "user", "session", "grant", "client", "key", "epoch", "token"):
+    for name in (
+        "serve",
+        "migrate",
+        "user",
+        "session",
+        "grant",
+        "client",
+        "key",
+        "epoch",
+        "doctor",
+        "explain",
+        "token",
+    ):
         own = CliRunner().invoke(main, [name, "--help"]).stdout.splitlines()[2].strip()
         assert re.search(rf"^  {name} +{re.escape(own)}$", told, re.MULTILINE), name
 

@@ -28,7 +28,7 @@ from admit.issuer.app.settings import FILE
 @json_option
 @settings_options
 def doctor(settings: Settings, offline: bool, ca_file: str | None, strict: bool, as_json: bool) -> None:
-    """Is all well with this deployment? What is not, why it matters, and how to mend it.
+    """What is wrong with this deployment, why it matters, how to mend it.
 
     Run it with the settings that the issuer runs with, on its machine and as its user. It changes nothing. While the
     issuer runs it is asked through its public URL how a request reaches it; that question proves that it comes from

@@ -29,6 +29,7 @@ from admit.issuer.app.headers import HeaderTable
 from admit.issuer.app.mails.wiring import courier_of
 from admit.issuer.app.observing import Observer
 from admit.issuer.app.pages.render import Pages
+from admit.issuer.app.probed import Probed
 from admit.issuer.app.proxy import Behind
 from admit.issuer.app.readiness import Readiness
 from admit.issuer.app.routes import (
@@ -51,7 +52,6 @@ from admit.issuer.app.routes import (
     login,
     logout,
     metadata,
-    probe,
     reset,
     revoke,
     second_factor,
@@ -132,11 +132,15 @@ class Issuer(Ends):
             known=(settings.name, host_words(settings.issuer)),
         )  # fmt: skip
         self.outbox = Outbox(settings.mail, self.keyring)
-        factors = Factors(
-            self.db, self.lists, settings.accounts.second_factor, settings.factors, self.outbox
-        )
+        factors = Factors(self.db, self.lists, settings.accounts.second_factor, settings.factors, self.outbox)
         links = EmailLinks(
-            self.db, self.lists, accounts, hasher, self.outbox, issuer=settings.issuer, config=settings.accounts
+            self.db,
+            self.lists,
+            accounts,
+            hasher,
+            self.outbox,
+            issuer=settings.issuer,
+            config=settings.accounts,
         )
         self.courier = courier_of(settings, self.db, self.outbox, links, clock=clock)
         self.services = Services(
@@ -161,7 +165,7 @@ class Issuer(Ends):
         self.sessions = DirectLookup(self.services.sessions, self.registry, self.lists)
 
     def _finder(self) -> Finder:
-        """Where sessions are looked up. A command that only opens the database knows of no ends, and believes no copy."""
+        """Where sessions are looked up. A command that only opens the database knows of no ends, so believes no copy."""
         self._copies = copies_of(self.settings.sessions, self.keyring)
         standing = Standing(self._source, self.lists)
         bound = self.settings.revocation.max_staleness.total_seconds()
@@ -214,7 +218,6 @@ class Issuer(Ends):
             *self._api(app),
             *status.routes(app, stream_life=self.settings.revocation.stream_life),
             *health.routes(self.readiness),
-            *probe.routes(self.keyring),
             *static.routes(app),
         )
 
@@ -261,7 +264,8 @@ class Issuer(Ends):
             observer=Observer(self.counts, self.ring.tell, access=self.settings.log.access),
         )
         https = urlsplit(self.settings.issuer).scheme == "https"
-        app = HeaderTable(dispatcher, https=https)
+        probed = Probed(dispatcher, self.keyring, issuer=self.settings.issuer, clock=self._clock)
+        app = HeaderTable(probed, https=https)
         return Behind(app, self.settings.proxy) if self.settings.proxy.trusted else app
 
     @property
@@ -359,7 +363,7 @@ class Issuer(Ends):
             self._tasks.append(asyncio.create_task(jobs.send_mails(self.courier)))
 
     def announce_stop(self) -> None:
-        """`/health/ready` says so from now on, and streams end, so that their readers go elsewhere. All else goes on."""
+        """`/health/ready` says so from now on, and streams end: their readers go elsewhere. All else goes on."""
         self.readiness.stopping = True
         self.status.stream.end()
 
