@@ -126,6 +126,9 @@ def _count_for_person(
             user_id=user_id,
             detail={"reason": "second-factor"},
         )
+        yield from _mail(
+            around, "second_factor_guessed", user_id, {}, now=now
+        )  # whoever it is has the password
     return Refused(Refusal.TOO_MANY, verdict.retry_after.total_seconds())
 
 

@@ -117,6 +117,7 @@ async def test_new_sign_ins_do_not_bring_new_tries_within_the_hour(db: Database)
     events = [row for row in await desk.parts.rows("audit") if row["event"] == "throttled"]
     assert len(events) == 1
     assert events[0]["user_id"] == desk.phone.user.id
+    assert (await mails(db)).count("second_factor_guessed") == 1
     after = NOW + 3_700
     assert isinstance(await desk.prove(await desk.begin(after), desk.phone.code(after), after), Proved)
 
