@@ -16,7 +16,9 @@ from admit.errors import AdmitError, FetchError
 from admit.fetch import Fetcher, Response, origin_of
 from admit.issuer import Settings
 from admit.issuer.app import probe
+from admit.issuer.app.config import networks
 from admit.issuer.app.issuer import load_keyring
+from admit.issuer.app.proxy import is_trusted
 from admit.issuer.storage import Keyring
 
 FORGED: Final = "192.0.2.1"
@@ -137,7 +139,15 @@ def _address(settings: Settings, seen: probe.Seen) -> Iterator[Finding]:
     written = seen.forwarded if settings.proxy.header == "forwarded" else seen.forwarded_for
     last = ",".join(written).rpartition(",")[2].strip()
     proxied = bool(last) and FORGED not in last
-    if seen.client == FORGED:
+    believed = is_trusted(seen.peer or "", networks(settings.proxy.trusted))
+    if seen.client == FORGED and proxied:
+        yield note(
+            "proxy",
+            "this machine's own word about addresses is believed, since proxy.trusted names it",
+            "so it cannot tell whether a stranger's is",
+            "run the doctor on another machine too, with the same key file",
+        )
+    elif seen.client == FORGED:
         yield error(
             "proxy",
             "the issuer believes an address that a stranger wrote",
@@ -145,7 +155,7 @@ def _address(settings: Settings, seen: probe.Seen) -> Iterator[Finding]:
             "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for (nginx), option forwardfor (haproxy); "
             "proxy.trusted names these proxies only",
         )
-    elif proxied and seen.client == seen.peer:
+    elif proxied and seen.client == seen.peer and not believed:
         yield warning(
             "proxy",
             f"everybody comes from {seen.peer}: a proxy says whom it speaks for, and is not believed",

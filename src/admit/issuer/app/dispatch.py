@@ -206,6 +206,7 @@ class Dispatcher:
         response = (
             self._error_page(call, error) if face is Face.PAGE else answers.json_error(error, call.request_id)
         )
+        response.headers["admit-error-id"] = call.request_id
         if (wait := getattr(error, "retry_after", None)) is not None:
             response.headers["retry-after"] = str(int(wait))
         if isinstance(error, answers.MethodNotAllowedError):

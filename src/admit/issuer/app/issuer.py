@@ -165,7 +165,7 @@ class Issuer(Ends):
         self.sessions = DirectLookup(self.services.sessions, self.registry, self.lists)
 
     def _finder(self) -> Finder:
-        """Where sessions are looked up. A command that only opens the database knows of no ends, so believes no copy."""
+        """Where sessions are looked up. A command that only opens the database knows of no ends and believes none."""
         self._copies = copies_of(self.settings.sessions, self.keyring)
         standing = Standing(self._source, self.lists)
         bound = self.settings.revocation.max_staleness.total_seconds()

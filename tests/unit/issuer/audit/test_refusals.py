@@ -171,6 +171,7 @@ async def test_pages_json_and_redirects_that_refuse_are_all_kept_with_their_ids(
         ("GET", "/login", 421, "misdirected_request", "MisdirectedError", None),
     ]
     assert kept[0].request_id in page.text
+    assert kept[1].request_id == wrong.headers["admit-error-id"]
     assert kept[3].request_id in gone.text
     assert {one.ip for one in kept} == {"127.0.0.1"}
 
