@@ -93,7 +93,7 @@ async def sweep_once(services: Services, grants: GrantsConfig, accounts: Account
         REFUSALS_WINDOW,
         LONGEST_WINDOW,
     )
-    await services.db.run(forget_old, before=now - longest.total_seconds())
+    await forget_old(services.db, before=now - longest.total_seconds())
 
 
 async def send_mails(courier: Courier) -> None:

@@ -3,9 +3,10 @@
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import Column, Double, Integer, Table, Text, bindparam, case, delete, or_, select, update
+from sqlalchemy import Column, Double, Integer, Table, Text, bindparam, case, or_, select, update
 
-from admit.issuer.storage import Statement, Steps, metadata, upsert
+from admit.issuer.storage import Database, Statement, Steps, metadata, upsert
+from admit.issuer.storage.portions import Portions
 from admit.issuer.throttle.records import Verdict
 
 throttle: Final = Table(
@@ -41,7 +42,7 @@ GIVE_BACK = Statement(
     .where(throttle.c.bucket == bindparam("bucket_"), throttle.c.count > 0)
     .values(count=throttle.c.count - 1)
 )
-FORGET = Statement(delete(throttle).where(throttle.c.window_start < bindparam("before")))
+FORGET = Portions(throttle, throttle.c.window_start < bindparam("before", type_=Double))
 
 
 def take(*, bucket: str, limit: int, window: timedelta, now: float) -> Steps[Verdict]:
@@ -66,6 +67,10 @@ def give_back(*, bucket: str) -> Steps[None]:
     yield GIVE_BACK(bucket_=bucket)
 
 
-def forget_old(*, before: float) -> Steps[None]:
-    """Delete counters whose window began before `before` (seconds since the epoch); for the sweeper."""
-    yield FORGET(before=before)
+async def forget_old(db: Database, *, before: float) -> None:
+    """Delete counters whose window began before `before` (seconds since the epoch), some at a time; for the sweeper.
+
+    Raises:
+        StorageUnavailableError: not reached; the next call goes on.
+    """
+    await FORGET.delete_all(db, before=before)

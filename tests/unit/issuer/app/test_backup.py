@@ -249,6 +249,43 @@ async def test_a_code_that_was_used_after_the_backup_is_not_good_again(
         assert (await issuer.browser().redeem(code, verifier)).status_code == 200
 
 
+ONE_USE = (
+    "INSERT INTO email_link VALUES (x'01', 'reset', 'u_x', 'x@example.com', 'x@example.com', 1, 1, 9e9, NULL)",
+    "INSERT INTO pending_sign_in VALUES (x'02', x'02', 'u_x', 1, NULL, '', 1, 9e9, 0, NULL)",
+    "INSERT INTO outbox VALUES ('m1', 'reset_password', 'u_x', x'03', 1, 1, 9e9, 0)",
+    "INSERT INTO second_factor VALUES ('f1', 'u_x', 'totp', '', x'04', '', 1, 1, 7, NULL, 0)",
+    "INSERT INTO recovery_code VALUES ('u_x', 0, x'05', 1, NULL)",
+    "INSERT INTO recovery_code VALUES ('u_x', 1, x'06', 1, NULL)",
+)
+
+
+@pytest.mark.threat(
+    "O-1", off=["admit.issuer.app.went_back:spend_all", "admit.issuer.app.went_back:catch_up"]
+)
+async def test_links_waiting_sign_ins_steps_and_recovery_codes_are_not_good_again(
+    settings: Settings, tmp_path: Path
+) -> None:
+    path = path_of(settings)
+    with sqlite3.connect(path) as connection:
+        for statement in ONE_USE:
+            connection.execute(statement)
+    source = (await back_up(settings, tmp_path / "copy.db", now=NOW)).path
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE recovery_code SET used_at = 5 WHERE slot = 0")
+    made = await restore(settings, source, now=NOW)
+    assert made.known
+    with sqlite3.connect(path) as connection:
+        gone = ("email_link", "pending_sign_in", "outbox")
+        counts = [
+            connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in gone
+        ]  # constants
+        used = connection.execute("SELECT used_at FROM recovery_code ORDER BY slot").fetchall()
+        (step,) = connection.execute("SELECT last_step FROM second_factor").fetchone()
+    assert counts == [0, 0, 0]
+    assert used == [(5.0,), (None,)], "the one that was not used is good"
+    assert step * 30 > NOW, "a code of this very moment was used, perhaps"
+
+
 @pytest.mark.threat("INF-keys", off="admit.issuer.app.went_back:catch_up")
 @pytest.mark.threat("O-3", off="admit.issuer.app.went_back:catch_up")
 async def test_a_key_that_was_revoked_and_a_user_that_was_disabled_since_stay_so(

@@ -70,9 +70,9 @@ async def test_a_bucket_from_a_clock_far_ahead_does_not_stay_shut(db: Database) 
 
 async def test_old_counters_are_forgotten_and_young_ones_kept(db: Database) -> None:
     await tries(db, 3, NOW)
-    await db.run(forget_old, before=NOW)
+    await forget_old(db, before=NOW)
     assert await tries(db, 1, NOW) == [False]
-    await db.run(forget_old, before=NOW + 1)
+    await forget_old(db, before=NOW + 1)
     assert await tries(db, 1, NOW) == [True]
 
 
