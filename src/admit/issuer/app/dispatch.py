@@ -9,6 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from time import perf_counter
 from typing import Final
 from urllib.parse import urlsplit
@@ -83,16 +84,23 @@ def check_fetch(headers: Sequence[tuple[bytes, bytes]]) -> None:
         raise answers.CrossSiteFetchError("a page is embedded or fetched")
 
 
+_REMEMBERED: Final = 128  # characters; longer ones are nobody's of ours
 _SPELLED_OTHERWISE: Final = re.compile(r"//|[^\x21-\x7e]|[%;\\]|/\.\.?(?:/|$)")
 
 
 def path_of(scope: Scope) -> str | None:
     """The path, if it came in the one spelling in which we and every proxy read the same; else None."""
     path: str = scope["path"]
-    raw = scope.get("raw_path")
+    raw: bytes | None = scope.get("raw_path")
+    return path if (_is_plain if len(path) < _REMEMBERED else _is_plain.__wrapped__)(path, raw) else None
+
+
+# A hot path: the few paths that are asked for all day are judged once.
+@lru_cache(maxsize=1_024)
+def _is_plain(path: str, raw: bytes | None) -> bool:
     if raw is not None and raw.split(b"?")[0] != path.encode("utf-8", "replace"):
-        return None
-    return None if _SPELLED_OTHERWISE.search(path) else path
+        return False
+    return _SPELLED_OTHERWISE.search(path) is None
 
 
 def handler_of(route: Route, method: str) -> Handler:
