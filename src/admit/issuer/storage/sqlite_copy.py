@@ -105,6 +105,7 @@ def put_in_place(draft: Path, target: Path) -> Path | None:
         how_far = mark.of(connection)
     if how_far is None:  # it was opened, so it has been given its canary
         raise ConfigError(f"database {draft} was never opened")
+    _give_to_owner(draft, target)
     _flush(draft)
     if not target.exists():
         place(draft, target)
@@ -118,6 +119,13 @@ def put_in_place(draft: Path, target: Path) -> Path | None:
         place(draft, target)
     _write_mark(target, how_far)
     return aside
+
+
+def _give_to_owner(draft: Path, target: Path) -> None:
+    """Restored by root, the database is still the service's."""
+    if os.name == "posix" and os.geteuid() == 0:
+        about = os.stat(target if target.exists() else target.parent)
+        os.chown(draft, about.st_uid, about.st_gid)
 
 
 def place_aside(target: Path, aside: Path) -> None:

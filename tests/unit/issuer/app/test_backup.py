@@ -371,6 +371,16 @@ async def test_a_backup_goes_into_an_empty_place_on_a_new_machine(
     assert sorted(os.listdir(tmp_path / "new")) == ["admit.db", "admit.db-mark"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+async def test_restored_by_root_it_is_still_the_services_own(settings: Settings, tmp_path: Path) -> None:
+    path = path_of(settings)
+    os.chown(path, 65_534, 65_534)
+    source = (await back_up(settings, tmp_path / "copy.db", now=NOW)).path
+    await restore(settings, source, now=NOW)
+    owners = {name: (name.stat().st_uid, name.stat().st_gid) for name in (path, mark.beside(path))}
+    assert set(owners.values()) == {(65_534, 65_534)}, owners
+
+
 async def test_another_deployments_backup_is_refused(
     settings: Settings, keyring: Keyring, tmp_path: Path
 ) -> None:
