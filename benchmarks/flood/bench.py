@@ -27,11 +27,9 @@ A sign-in is `POST /login` with the right password, from the form to the session
 Its CPU is the process's, user and system, all threads. The hash alone is the same verification on one thread of this
 program, on the same core, in turns with it.
 
-The flood is {beside.FLOODERS} connections, each of which sends a wrong password, is refused, and sends the next.
-Beside it, {beside.ASKERS} connections ask in turn, and wait {beside.PAUSE * 1e3:.0f} ms between two questions, so
-that what is measured is how long an answer takes, not how many there are. Nothing is pinned there: the flood's own
-work takes from both cores,
-as it would where it comes from a proxy on the same machine."""
+The flood is {beside.FLOODERS} connections, each of which sends a wrong password a second. Beside it each of four
+questions is asked on {beside.ASKERS} connections, one after another with {beside.PAUSE * 1e3:.0f} ms between, each time
+from connecting to the answer. Nothing is pinned there: flood and load take from both cores."""
 
 
 def main() -> None:

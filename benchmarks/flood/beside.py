@@ -6,7 +6,7 @@ import secrets
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -23,6 +23,9 @@ from benchmarks.issuer import furnished
 from benchmarks.issuer.furnished import Furnished
 
 FLOODERS = 100
+GUESS_EVERY = 1.0
+"""Seconds, of each of them: in all three times what two cores hash. A server at which as much is thrown as it takes
+answers nobody quickly, whatever is thrown."""
 ASKERS = 2
 PAUSE = 0.01
 HASHES_MIB = 2 * 19
@@ -59,17 +62,31 @@ async def one_by_one(port: int, told: Told, until: Callable[[], bool]) -> None:
         await asyncio.sleep(PAUSE)
 
 
+async def guess_on(port: int, script: Script, number: int, until: Callable[[], bool]) -> None:
+    """One of the flood. They begin evenly over the first moment."""
+    load = Load(port, [script])
+    await load.run(1)  # its page
+    await asyncio.sleep(GUESS_EVERY * number / FLOODERS)
+    while not until():
+        began = time.perf_counter()
+        await load.run(1)
+        await asyncio.sleep(max(0.0, GUESS_EVERY - (time.perf_counter() - began)))
+
+
 async def phase(
-    made: Furnished, program: Program, seconds: float, token: str, flood: Load | None
+    made: Furnished, program: Program, seconds: float, token: str, flood: Sequence[Script] = ()
 ) -> list[Told]:
     """Everybody for so long."""
     over = time.perf_counter() + seconds
     told = [Told(name, script) for _ in range(ASKERS) for name, script in asked(made, token)]
-    runs = [one_by_one(program.port, one, lambda: time.perf_counter() > over) for one in told]
-    if flood is None:
-        await asyncio.gather(*runs)
-    else:
-        await asyncio.gather(flood.run(seconds=seconds), *runs)
+
+    def until() -> bool:
+        return time.perf_counter() > over
+
+    await asyncio.gather(
+        *(one_by_one(program.port, one, until) for one in told),
+        *(guess_on(program.port, script, number, until) for number, script in enumerate(flood)),
+    )
     return told
 
 
@@ -79,14 +96,12 @@ async def measure(made: Furnished, seconds: float, noise: figures.Noise) -> str:
     with made.serve() as program:
         program.until_ready("/health/ready", host=made.host)
         answers: Counter[int] = Counter()
-        flood = Load(
-            program.port, [counted(forms.wrong_passwords(made, n), answers) for n in range(FLOODERS)]
-        )
+        flood = [counted(forms.wrong_passwords(made, n), answers) for n in range(FLOODERS)]
         token = await access_token(made, program, refresh)
-        await phase(made, program, 1.0, token, None)
+        await phase(made, program, 1.0, token)
         memory = program.memory()
         noise.sample()
-        calm = await phase(made, program, seconds / 2, token, None)
+        calm = await phase(made, program, seconds / 2, token)
         noise.sample()
         beside = await phase(made, program, seconds, token, flood)
         most = program.memory()

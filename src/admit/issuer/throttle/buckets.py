@@ -1,5 +1,6 @@
 """Names of what is counted, one spelling for each thing."""
 
+from functools import lru_cache
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
@@ -8,6 +9,8 @@ UNKNOWN_NETWORK: Final = "unknown"
 _NAT64: Final = IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1: the last 32 bits are an IPv4 address
 
 
+# A sign-in asks six times about one address.
+@lru_cache(maxsize=1_024)
 def _address(ip: str | None) -> IPv4Address | IPv6Address | None:
     """The address that is meant: IPv4 written as IPv6 is that IPv4 address, and none is what is no address."""
     if ip is None:

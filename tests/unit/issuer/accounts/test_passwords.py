@@ -1,6 +1,8 @@
 """Argon2id in a bounded pool."""
 
 import asyncio
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from admit.errors import ConfigError, TooBusyError
 from admit.issuer.accounts import passwords
 from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.accounts.passwords import Match, PasswordHasher
+from admit.issuer.accounts.pool import NICENESS, BoundedPool
 
 
 @pytest.fixture
@@ -120,7 +123,7 @@ async def test_a_caller_that_goes_away_gives_its_place_back_once_the_work_is_ove
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     gate.opened.set()
-    outcomes = []
+    outcomes: list[str] = []
     deadline = time.monotonic() + 10
     while len(outcomes) < 6 and time.monotonic() < deadline:
         try:
@@ -202,3 +205,15 @@ def test_parameters_of_owasp_and_stronger_ones_are_taken(memory: int, passes: in
 def test_weaker_parameters_and_mistaken_ones_are_refused(memory: int, passes: int) -> None:
     with pytest.raises(ConfigError, match="hash_memory"):
         AccountsConfig(hash_memory=memory, hash_passes=passes)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system has a priority for each thread")
+async def test_who_hashes_lets_who_answers_go_first() -> None:
+    def nice() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    pool = BoundedPool(threads=1, queue=0, patience=5.0, name="test")
+    before = nice()
+    assert await pool.run(nice) == min(19, max(before, NICENESS))
+    assert nice() == before
+    pool.close()

@@ -28,10 +28,12 @@ class Guesses:
         Raises:
             SpentError: too many; nothing was drawn.
         """
-        asked = [one.name for one in rules.budgets(self._config, guesser)]
-        standing = await peek(self._db, [*asked, self._everybody.name])
+        budgets = rules.budgets(self._config, guesser)
+        standing = await peek(self._db, [self._everybody.name, *(one.name for one in budgets)])
         spent = share_spent(self._everybody, standing.get(self._everybody.name), now=now)
-        budgets = rules.budgets(self._config, guesser, slowness=rules.slowness(spent))
+        slowness = rules.slowness(spent)
+        if slowness > 1 and guesser.is_stranger:
+            budgets = rules.budgets(self._config, guesser, slowness=slowness)
         try:
             check(budgets, standing, now=now)
             await self._db.run(draw, budgets, now=now)
