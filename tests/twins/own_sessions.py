@@ -72,6 +72,7 @@ TWINS: dict[str, Any] = {
     "admit.issuer.sessions.rules:is_fresh": always_fresh,
     "admit.issuer.sessions.rules:is_familiar": always_familiar,
     "admit.issuer.sessions.transactions:tell_sign_in": nothing,
+    "admit.issuer.sessions.transactions:tell_ended": nothing,
     "admit.issuer.sessions.transactions:end_surplus": nothing,
     "admit.issuer.app.returns:known": as_asked,
     "admit.issuer.app.returns:path_of": as_asked,

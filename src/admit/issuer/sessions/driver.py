@@ -276,7 +276,9 @@ class Sessions:
         )
 
     async def end_everything(self, user_id: str, *, reason: str, info: RequestInfo, now: float) -> Ended:
-        """End every session and every grant of this user's, those included that outlive sessions."""
+        """End every session and every grant of this user's, those included that outlive sessions, and
+        tell the user by mail.
+        """
         await self._bury_all(store.HASHES_OF_USER(user_id=user_id, but="", count=LIST_AT_MOST))
         return await self._db.run(
             transactions.end_all,
@@ -287,6 +289,7 @@ class Sessions:
             reason=reason,
             info=info,
             now=now,
+            outbox=self._outbox,
         )
 
     async def sweep(self, now: float) -> int:

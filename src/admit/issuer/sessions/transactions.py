@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from admit.errors import SessionError
+from admit.issuer.accounts import store as accounts
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import AuditEvent, RequestInfo, record
 from admit.issuer.audit.rules import Detail, cut
@@ -211,8 +212,11 @@ def end_all(
     reason: str,
     info: RequestInfo,
     now: float,
+    outbox: Outbox = NO_MAIL,
 ) -> Steps[Ended]:
-    """End every session of this user's but `keep`; with `offline` also the grants that would outlive them."""
+    """End every session of this user's but `keep`; with `offline` also the grants that would outlive them, and the user
+    is told by mail: whoever did it, there is no page left that could tell.
+    """
     start: EndStart = ByUser(user_id) if offline else ByUserSessions(user_id, keep)
     # Held first, so that nothing is begun between what is told and what is ended.
     yield from revocation.hold_start(start, now)
@@ -234,7 +238,19 @@ def end_all(
             client_id=row["client_id"],
             detail={**detail, "grant": row["id"]},
         )
-    return Ended(sessions=len(sessions), grants=len(grants))
+    ended = Ended(sessions=len(sessions), grants=len(grants))
+    if offline and ended.total:
+        yield from tell_ended(outbox, user_id, now)
+    return ended
+
+
+def tell_ended(outbox: Outbox, user_id: str, now: float) -> Steps[None]:
+    """A mail that everything was ended, to an address that is known to be the user's."""
+    rows = yield accounts.USER_BY_ID(user_id=user_id)
+    user = accounts.user_of(rows[0]) if rows else None
+    if user is not None and user.email_verified_at is not None:
+        mail = Mail(kind="sessions_ended", user_id=user.id, to=user.email_shown, locale=user.locale)
+        yield from outbox.post(mail, now=now)
 
 
 def end_idle(lists: Lists, config: SessionConfig, *, now: float, ids: Sequence[str]) -> Steps[int]:

@@ -103,6 +103,20 @@ async def test_a_sign_in_from_a_place_that_is_not_known_is_told_once_and_marked(
     assert len(await mails(parts)) == 1
 
 
+@pytest.mark.threat("SES-6", off="admit.issuer.sessions.transactions:tell_ended")
+async def test_the_end_of_everything_is_told_where_there_was_something_to_end(parts: Parts) -> None:
+    sessions = mailed(parts)
+    user, unproven = await parts.user(email_verified_at=NOW), await parts.user()
+    for one in (user, unproven):
+        await begin(sessions, one)
+        await sessions.end_everything(one.id, reason="x", info=INFO, now=NOW)
+        await sessions.end_everything(one.id, reason="x", info=INFO, now=NOW)
+    assert await mails(parts) == [{"kind": "sessions_ended", "to": user.email_shown}]
+    await begin(sessions, user, now=NOW + 60)
+    await sessions.end_all(user.id, reason="x", info=INFO, now=NOW + 60)
+    assert len(await mails(parts)) == 1, "the others only: the page tells"
+
+
 async def test_what_the_browser_shows_decides_before_the_place(parts: Parts) -> None:
     sessions = mailed(parts)
     user = await parts.user(email_verified_at=NOW)
