@@ -393,3 +393,19 @@ def test_a_detached_token_has_three_parts_and_one_payload() -> None:
     for unencoded in (False, True):
         with pytest.raises(MalformedTokenError):
             verify_detached(f"{head}..{tail}", None, key, unencoded=unencoded)
+
+
+@pytest.mark.rfc("7515", "7.2.1")
+def test_an_empty_protected_header_is_left_out_and_not_written_empty() -> None:
+    key = KEYS["HS256"]
+    made = sign_json(PAYLOAD, Signer(key, alg_protected=False))
+    assert "protected" not in made
+    assert verify_json(made, key).payload == PAYLOAD
+    with pytest.raises(MalformedTokenError, match="left out"):
+        verify_json(made | {"protected": ""}, key)
+
+
+@pytest.mark.parametrize("odd", [{"payload": {1}}, {1: "x"}, {"payload": "\ud800"}, "\ud800", None, 7])
+def test_what_is_no_json_is_no_serialisation(odd: Any) -> None:
+    with pytest.raises(MalformedTokenError):
+        verify_json(odd, KEYS["HS256"])
