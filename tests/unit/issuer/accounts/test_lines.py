@@ -96,7 +96,7 @@ def test_nobody_is_lost_and_nobody_called_twice(rng: Random, places: int) -> Non
         elif step < 0.9:
             called = lines.next()
             assert (called is None) is (not waiting)
-            waiting.discard(called)  # type: ignore[arg-type]  # None is in no set of them
+            waiting.discard(called)
         elif waiting:
             leaver = rng.choice(sorted(waiting, key=id))
             assert lines.leave(leaver)
