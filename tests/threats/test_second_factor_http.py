@@ -16,6 +16,7 @@ from admit.issuer.accounts.config import SecondFactor
 from admit.issuer.accounts.rules import ADMIN_ROLE
 from admit.issuer.audit import RequestInfo
 from admit.issuer.clients.records import ACR_2FA
+from admit.issuer.clients.rules import SESSIONS_SCOPE
 from admit.issuer.factors.rules import grouped
 from admit.issuer.sessions.rules import hash_id
 from admit.issuer.storage import Keyring
@@ -209,9 +210,13 @@ async def test_what_was_open_before_the_app_is_over(issuer: LiveIssuer) -> None:
 async def test_a_stricter_policy_holds_for_sessions_grants_and_codes_from_before(
     furnished_sqlite: str, keyring: Keyring
 ) -> None:
-    settings = settings_for(furnished_sqlite)
+    agent = replace(CLIENTS[0], scopes=CLIENTS[0].scopes | {SESSIONS_SCOPE}, userinfo_audience=False)
+    settings = settings_for(furnished_sqlite, client=(agent, *CLIENTS[1:]))
     async with running(settings, keyring) as before:
         browser = before.browser()
+        own = await browser.tokens(scope=f"openid {SESSIONS_SCOPE}", resource=ISSUER)
+        bearer = {"authorization": f"Bearer {own['access_token']}"}
+        assert (await before.browser().get("/api/sessions", headers=bearer)).status_code == 200
         tokens = await browser.tokens(ADA, "native", scope=OFFLINE)
         code, verifier = await browser.code()
         kept, raw, now = dict(browser.cookies), raw_session(browser), before.clock.now
@@ -221,6 +226,7 @@ async def test_a_stricter_policy_holds_for_sessions_grants_and_codes_from_before
         browser.cookies.update(kept)
         assert (await browser.get("/api/session")).status_code == 401
         assert await lookup(issuer, raw) == 404
+        assert (await issuer.browser().get("/api/sessions", headers=bearer)).status_code == 401
         silent = await browser.get("/authorize", params=asking(prompt="none"))
         assert answer_of(silent)["error"] == "login_required"
         assert (await browser.refresh(tokens["refresh_token"], "native")).json()["error"] == "invalid_grant"

@@ -112,6 +112,8 @@ class Callers:
         user = await self._app.services.accounts.get(principal.subject)
         if user is None or user.is_disabled:
             raise RevokedError("the user is gone or disabled")
+        if not self._app.services.factors.admits(user, principal.acr or ""):
+            raise RevokedError("its sign-in is not enough by the settings of now")
         return Caller(user=user, session_id=principal.session_id, by_cookie=False)
 
     async def _by_session(self, call: Call, found: SessionCredential) -> Caller:
