@@ -4,14 +4,16 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import delete, insert
 
 from admit.issuer.audit import RequestInfo
 from admit.issuer.outbox import MailConfig, Outbox
+from admit.issuer.sessions import store
 from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.sessions.driver import Sessions
 from admit.issuer.sessions.records import NewSession, SessionEntry
 from admit.issuer.sessions.rules import hash_id
-from admit.issuer.storage import Database
+from admit.issuer.storage import Database, Statement, bound_once
 from tests.fixtures.people import INFO, NOW, Parts
 
 DAY = 86_400.0
@@ -209,3 +211,20 @@ async def test_renewing_a_session_ends_no_other_and_marks_nothing(db: Database) 
     found = await parts.sessions.list(user.id, NOW + 5)
     assert {one.id for one in found} == {first.session.id, second.session.id}
     assert not any(one.unfamiliar for one in found)
+
+
+# Beside an older node
+
+
+async def test_a_session_that_an_older_node_began_has_no_name_and_is_nobodys_question(parts: Parts) -> None:
+    new = await begin(parts.sessions, await parts.user(), familiar=False)
+    (row,) = await parts.rows("session")
+    since = {"name", "unfamiliar"}
+    known = {column.name: row[column.name] for column in store.session.c if column.name not in since}
+    await parts.db.run(bound_once, Statement(delete(store.session))())
+    await parts.db.run(bound_once, Statement(insert(store.session).values(known))())
+    found = await entry(parts, new)
+    assert (found.name, found.unfamiliar) == (None, False)
+    assert await parts.sessions.rename(
+        new.session.id, "Here", user_id=new.session.user.id, info=INFO, now=NOW
+    )
