@@ -166,6 +166,8 @@ class Dispatcher:
             response = self._refuse(call, route, error)
         except Exception as cause:
             response = self._refuse(call, route, AdmitError(), cause=cause)
+        if response.status_code >= 400 or call.refused is not None:
+            response.headers["admit-error-id"] = call.request_id  # for `admit explain`
         if route is not None and route.face is Face.PAGE:
             self._mend(call, response)
         if route is not None:
@@ -197,7 +199,7 @@ class Dispatcher:
             call.refused = error = answers.MisdirectedError("Host is not the issuer's")
             return answers.plain_error(error.status, error.code, error.public)
         if path is None:
-            raise answers.NonCanonicalPathError("path")
+            raise answers.NonCanonicalPathError("the path is spelled in another way than ours")
         if route is None:
             raise answers.NotFoundError
         if route.face is Face.PAGE:
@@ -214,7 +216,6 @@ class Dispatcher:
         response = (
             self._error_page(call, error) if face is Face.PAGE else answers.json_error(error, call.request_id)
         )
-        response.headers["admit-error-id"] = call.request_id
         if (wait := getattr(error, "retry_after", None)) is not None:
             response.headers["retry-after"] = str(int(wait))
         if isinstance(error, answers.MethodNotAllowedError):

@@ -171,7 +171,9 @@ async def test_pages_json_and_redirects_that_refuse_are_all_kept_with_their_ids(
         ("GET", "/login", 421, "misdirected_request", "MisdirectedError", None),
     ]
     assert kept[0].request_id in page.text
-    assert kept[1].request_id == wrong.headers["admit-error-id"]
+    told = [one.headers["admit-error-id"] for one in (page, wrong, redirected, gone, misdirected)]
+    assert [one.request_id for one in kept] == told
+    assert "admit-error-id" not in (await browser.get("/login")).headers
     assert kept[3].request_id in gone.text
     assert {one.ip for one in kept} == {"127.0.0.1"}
 
