@@ -1,5 +1,6 @@
 """`admit user import`: accounts from another system."""
 
+import shlex
 import sys
 import time
 from contextlib import ExitStack
@@ -47,6 +48,11 @@ def import_users(
     Whoever is there already is left alone, so that an import that was cut short is begun again as it was. Lines that
     are refused are told with their number; the others are imported all the same.
     """
+    again = shlex.join(
+        ["admit", "user", "import", file]
+        + (["--update"] if update else [])
+        + (["--firebase", firebase] if firebase is not None else [])
+    )
     project = FirebaseProject.load(firebase) if firebase is not None else None
     refused: list[dict[str, Any]] = []
 
@@ -66,20 +72,15 @@ def import_users(
             try:
                 return await importer.run(stream, tell=tell, info=CLI, now=time.time())
             except BaseException:
-                done(
-                    f"Cut short. {told(importer.summary, dry_run=dry_run)}",
-                    then="the same command: it goes on",
-                )
+                if not as_json and importer.summary != Summary():
+                    done(f"Cut short. {told(importer.summary, dry_run=dry_run)}", then=again)
                 raise
 
         summary = with_issuer(settings, work)
     if as_json:
         show_json({"dry_run": dry_run, **asdict(summary), "lines": refused})
     else:
-        then = "mend those lines and import the file again" if summary.refused else None
-        if dry_run and not summary.refused:
-            then = "the same without --dry-run"
-        done(told(summary, dry_run=dry_run), then=then)
+        done(told(summary, dry_run=dry_run), then=again if dry_run or summary.refused else None)
     if summary.refused:
         raise SystemExit(REFUSED)
 

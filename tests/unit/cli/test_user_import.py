@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from admit.errors import StorageUnavailableError
 from admit.issuer.accounts.foreign.schemes import Pbkdf2
+from admit.issuer.accounts.importing import Importer
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +59,7 @@ def test_csv_comes_by_standard_input_and_lines_that_are_refused_are_told_by_numb
     told = done.stderr.splitlines()
     assert told[0] == "line 3: email: not an address that is taken"
     assert told[1].startswith("line 4: password_hash: the password hash is of a kind that is guessed")
-    assert told[2].startswith("  next: mend those lines")
+    assert told[2] == "  next: admit user import -"
     for value in ("not-an-address", "Secret Name", "0123456789abcdef", HASH):
         assert value not in done.output
     assert {"cy@example.com", "fi@example.com"} <= listed(admit).keys()
@@ -96,9 +98,31 @@ def test_a_file_that_cannot_be_understood_is_one_line(
     done = admit("user", "import", *arguments, stdin=stdin)
     assert done.exit_code in (2, 4)
     assert word in done.stderr
+    assert done.stdout == ""
     assert "Traceback" not in done.output
 
 
 def test_nothing_in_a_file_is_nothing_made(admit: Admit) -> None:
     done = admit("user", "import", "-", stdin="")
     assert (done.exit_code, done.stdout) == (0, "Made 0 accounts.\n")
+
+
+def test_an_import_that_is_cut_short_says_how_far_it_came_and_is_begun_again(
+    admit: Admit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = lines(*({"email": f"u{n}@example.com"} for n in range(250)))
+    with monkeypatch.context() as patch:
+        whole = Importer._write
+
+        async def once(self: Importer, *arguments: Any) -> None:
+            if self.summary.made:
+                raise StorageUnavailableError("gone")
+            await whole(self, *arguments)
+
+        patch.setattr(Importer, "_write", once)
+        cut = admit("user", "import", "-", stdin=text)
+    assert cut.exit_code == 4
+    assert cut.stdout == "Cut short. Made 200 accounts (200 without a password).\n"
+    assert "  next: admit user import -\n" in cut.stderr
+    again = admit("user", "import", "-", stdin=text)
+    assert again.stdout == "Made 50 accounts (50 without a password), left 200 that are there as they were.\n"
