@@ -1,0 +1,75 @@
+"""The files of `deploy/` fit this project. The proxies' are started by `tests/system/test_proxies.py`."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from admit.issuer.app.config import ServeConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+UNIT = (ROOT / "deploy/admit.service").read_text("utf-8")
+CONTAINER = (ROOT / "deploy/Containerfile").read_text("utf-8")
+SETTINGS = (ROOT / "docs/settings.md").read_text("utf-8")
+
+
+def members(unit: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in unit.splitlines() if "=" in line and not line.startswith("#"))
+
+
+def test_the_service_has_time_to_stop_and_nothing_to_write_but_its_folder() -> None:
+    told = members(UNIT)
+    longest = ServeConfig().stop_within + ServeConfig().announce
+    assert int(told["TimeoutStopSec"]) > longest.total_seconds() + 10
+    assert (told["ProtectSystem"], told["User"], told["UMask"]) == ("strict", "admit", "0077")
+    for name in (
+        "NoNewPrivileges",
+        "PrivateDevices",
+        "ProtectHome",
+        "MemoryDenyWriteExecute",
+        "RestrictSUIDSGID",
+    ):
+        assert told[name] == "yes", name
+    assert (told["CapabilityBoundingSet"], told["LimitCORE"]) == ("", "0")
+    assert "ReadWritePaths" not in told
+    assert re.fullmatch(r"/opt/admit/bin/admit serve --config \S+", told["ExecStart"])
+
+
+def instructions(text: str) -> list[tuple[str, str]]:
+    joined = re.sub(r"\\\n", " ", "\n".join(line for line in text.splitlines() if not line.startswith("#")))
+    found = [line.partition(" ") for line in joined.splitlines() if line.strip()]
+    return [(name, rest.strip()) for name, _, rest in found]
+
+
+def test_the_container_runs_as_nobody_in_particular_and_has_no_tools() -> None:
+    last = instructions(CONTAINER.rpartition("\nFROM ")[2])
+    assert ("USER", "8410:8410") in last
+    assert [name for name, _ in last][-1] == "CMD"
+    after = [name for name, _ in last[last.index(("USER", "8410:8410")) :]]
+    assert "RUN" not in after
+    assert "USER" not in after[1:]
+    told = "\n".join(f"{name} {rest}" for name, rest in instructions(CONTAINER))
+    for tool in ("curl", "wget", "apt-get", "sudo"):
+        assert tool not in told
+    assert "--require-hashes" in CONTAINER
+
+
+def test_what_the_container_copies_is_there() -> None:
+    copied = [
+        rest.split() for name, rest in instructions(CONTAINER) if name == "COPY" and "--from" not in rest
+    ]
+    assert copied
+    for *sources, _ in copied:
+        for source in sources:
+            assert (ROOT / source).exists(), source
+
+
+@pytest.mark.parametrize("file", ["admit.service", "Containerfile", "nginx.conf", "haproxy.cfg"])
+def test_every_setting_that_is_named_exists(file: str) -> None:
+    text = (ROOT / "deploy" / file).read_text("utf-8")
+    tables = "serve|proxy|tls|metrics|log"
+    for table, name in re.findall(rf"\b({tables})\.([a-z_]+)\b", text):
+        if (table, name) not in {("tls", "pem")}:
+            assert f"`ADMIT_{table}__{name}`".upper() in SETTINGS, f"{file}: {table}.{name}"
+    for name in re.findall(r"\b(ADMIT_[A-Z_]+)=", text):
+        assert f"`{name}`" in SETTINGS, f"{file}: {name}"
