@@ -372,6 +372,9 @@ def test_what_a_host_beside_can_plant_and_what_comes_of_it(
     toss(f"{shared}={theirs[shared]}; Secure; Path=/account; Domain=example.test")
     brought = people.cookies(world.at("id.example.test", "/account"))
     assert [cookie["name"] for cookie in brought].count(shared) == 2
+    landed = page.goto(world.at("id.example.test", "/account"))
+    assert landed is not None
+    assert landed.request.redirected_from is not None, "it was taken for nobody's"
     assert who_is_in(page, world, "id.example.test") == ADA[0]
     brought = people.cookies(world.at("id.example.test", "/account"))
     assert [cookie["name"] for cookie in brought].count(shared) == 1
