@@ -1,5 +1,6 @@
 """Mail by SMTP: RFC 5321, with TLS by RFC 8314 (implicit) or RFC 3207 (STARTTLS)."""
 
+import asyncio
 import ssl
 from datetime import timedelta
 from email import policy
@@ -51,9 +52,11 @@ class SmtpSender:
             timeout=self._timeout,
             local_hostname="localhost",  # what this machine is called is nobody's business
         )
+        transport = None
         try:
             async with client:
                 await self._secure(client, server)
+                transport = client.transport
                 if server.username is not None and server.password is not None:
                     await client.login(server.username, server.password)
                 await client.sendmail(sender, [to], message.as_bytes(policy=_WIRE))
@@ -65,6 +68,12 @@ class SmtpSender:
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             # A wrong password too: whoever runs this mends it, and the mails go out.
             raise MailUnavailableError(f"smtp: {type(error).__name__}") from None
+        finally:
+            if (
+                transport is not None
+            ):  # QUIT is said: a peer that does not close TLS in good order is not waited for
+                transport.abort()
+                await asyncio.sleep(0)
 
     async def _secure(self, client: aiosmtplib.SMTP, server: Server) -> None:
         if server.tls or may_go_without_tls(server):
