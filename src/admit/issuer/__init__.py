@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from admit.issuer.accounts.config import AccountsConfig, SecondFactor
+    from admit.issuer.app.config import LogConfig, MetricsConfig, ProxyConfig, ServeConfig, TlsConfig
     from admit.issuer.app.ends import Ends
     from admit.issuer.app.issuer import Issuer
     from admit.issuer.app.settings import Settings
+    from admit.issuer.audit.refusals.config import RefusalsConfig
     from admit.issuer.clients.records import Client, Resource
     from admit.issuer.factors.config import FactorsConfig
     from admit.issuer.grants.config import GrantsConfig
@@ -31,13 +33,19 @@ __all__ = [
     "GrantsConfig",
     "Issuer",
     "KeysConfig",
+    "LogConfig",
+    "MetricsConfig",
     "OAuthConfig",
+    "ProxyConfig",
+    "RefusalsConfig",
     "Resource",
     "RevocationConfig",
     "SecondFactor",
+    "ServeConfig",
     "SessionConfig",
     "Settings",
     "StorageConfig",
+    "TlsConfig",
 ]
 
 _HOMES = {
@@ -50,13 +58,19 @@ _HOMES = {
     "GrantsConfig": "admit.issuer.grants.config",
     "Issuer": "admit.issuer.app.issuer",
     "KeysConfig": "admit.issuer.keys.config",
+    "LogConfig": "admit.issuer.app.config",
+    "MetricsConfig": "admit.issuer.app.config",
     "OAuthConfig": "admit.issuer.oauth.config",
+    "ProxyConfig": "admit.issuer.app.config",
+    "RefusalsConfig": "admit.issuer.audit.refusals.config",
     "Resource": "admit.issuer.clients.records",
     "RevocationConfig": "admit.issuer.revocation.config",
     "SecondFactor": "admit.issuer.accounts.config",
+    "ServeConfig": "admit.issuer.app.config",
     "SessionConfig": "admit.issuer.sessions.config",
     "Settings": "admit.issuer.app.settings",
     "StorageConfig": "admit.issuer.storage.config",
+    "TlsConfig": "admit.issuer.app.config",
 }
 
 
