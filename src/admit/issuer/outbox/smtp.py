@@ -5,7 +5,7 @@ import ssl
 from datetime import timedelta
 from email import policy
 from email.message import EmailMessage
-from typing import Final
+from typing import Final, cast
 
 import aiosmtplib
 
@@ -52,11 +52,11 @@ class SmtpSender:
             timeout=self._timeout,
             local_hostname="localhost",  # what this machine is called is nobody's business
         )
-        transport = None
+        transport: asyncio.Transport | None = None
         try:
             async with client:
                 await self._secure(client, server)
-                transport = client.transport
+                transport = cast(asyncio.Transport, client.transport)
                 if server.username is not None and server.password is not None:
                     await client.login(server.username, server.password)
                 await client.sendmail(sender, [to], message.as_bytes(policy=_WIRE))
@@ -96,7 +96,7 @@ def only_address(message: EmailMessage, header: str) -> str:
         MailError: none, several, or something else.
     """
     values = message.get_all(header, [])
-    if len(values) != 1 or getattr(values[0], "defects", ()):  # as a parser mends it, it may be another
+    if len(values) != 1 or values[0].defects:  # as a parser mends it, it may be another
         raise MailError("not exactly one address")
     return rules.mailbox(str(values[0]))[1]
 
