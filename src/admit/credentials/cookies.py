@@ -153,8 +153,12 @@ def session_cookie_name(
     only, where HTTP libraries send no Secure cookie) has a name of its own and no prefix.
 
     Raises:
-        ConfigError: `dev` with an issuer elsewhere, or plain http without `dev`.
+        ConfigError: `dev` with an issuer elsewhere, plain http without `dev`, or no such mode.
     """
+    try:
+        mode = CookieMode(mode)
+    except ValueError:
+        raise ConfigError("a cookie mode is same_host or cookie_domain") from None
     digits = hashlib.sha256(issuer.encode()).hexdigest()[:6]
     if dev:
         if not is_loopback_http(issuer):
@@ -162,7 +166,7 @@ def session_cookie_name(
         return f"admit-dev-{digits}"
     if urlsplit(issuer).scheme != "https":
         raise ConfigError("session cookies need an https issuer; on loopback http start with --dev")
-    prefix = "__Host-" if CookieMode(mode) is CookieMode.SAME_HOST else "__Secure-"
+    prefix = "__Host-" if mode is CookieMode.SAME_HOST else "__Secure-"
     return f"{prefix}admit-{digits}"
 
 

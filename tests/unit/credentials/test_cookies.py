@@ -132,6 +132,8 @@ def test_names_tell_mode_and_issuer() -> None:
         cookies.session_cookie_name("https://id.example.com", "cookie_domain") == f"__Secure-admit-{digits}"
     )
     assert cookies.session_cookie_name("https://id.example.com:8443") != NAME
+    with pytest.raises(ConfigError):
+        cookies.session_cookie_name("https://id.example.com", "same_site")  # type: ignore[arg-type]  # no such mode
 
 
 @pytest.mark.parametrize(

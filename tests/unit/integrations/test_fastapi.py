@@ -10,6 +10,7 @@ import pytest
 from fastapi import Depends, FastAPI, HTTPException, Request, Security
 from fastapi.responses import JSONResponse
 
+from admit.credentials import cookies
 from admit.errors import AdmitError, ConfigError, RevokedError
 from admit.integrations.fastapi import Guard, Refused
 from admit.jose import Waive
@@ -22,6 +23,7 @@ from tests.contract.services import (
     COOKIE,
     ISSUER,
     PAGES,
+    RAW,
     Answer,
     Headers,
     Issuer,
@@ -334,6 +336,19 @@ def test_sessions_with_several_issuers_or_audiences_need_the_choice_made(issuer:
     assert Guard(two, sessions=issuer, audience=API)
     with pytest.raises(ConfigError):
         Guard(two, sessions=issuer)
+
+
+async def test_the_cookie_is_that_of_the_issuers_mode_and_no_other(issuer: Issuer) -> None:
+    shared = COOKIE.replace("__Host-", "__Secure-")
+    guard = Guard(issuer.verifier, sessions=issuer, cookie_mode="cookie_domain")
+    for name, status in ((shared, 200), (COOKIE, 401), (f"x{shared}", 401)):
+        app = FastAPI()
+        app.get("/any", dependencies=[guard()])(lambda: None)
+        value = cookies.encode_session_id(RAW)
+        answer = await get(app, "/any", [(b"cookie", f"{name}={value}".encode())])
+        assert answer.status == status, name
+    with pytest.raises(ConfigError):
+        Guard(issuer.verifier, sessions=issuer, cookie_mode="same_site")  # type: ignore[arg-type]  # no such mode
 
 
 @pytest.mark.parametrize("scopes", [("orders:read orders:write",), ("",)])
