@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from admit.issuer.grants.config import GrantsConfig
     from admit.issuer.keys.config import KeysConfig
     from admit.issuer.oauth.config import OAuthConfig
+    from admit.issuer.outbox.config import MailConfig
     from admit.issuer.revocation.config import RevocationConfig
     from admit.issuer.sessions.config import SessionConfig
     from admit.issuer.sessions.lookup import DirectLookup
@@ -34,6 +35,7 @@ __all__ = [
     "Issuer",
     "KeysConfig",
     "LogConfig",
+    "MailConfig",
     "MetricsConfig",
     "OAuthConfig",
     "ProxyConfig",
@@ -59,6 +61,7 @@ _HOMES = {
     "Issuer": "admit.issuer.app.issuer",
     "KeysConfig": "admit.issuer.keys.config",
     "LogConfig": "admit.issuer.app.config",
+    "MailConfig": "admit.issuer.outbox.config",
     "MetricsConfig": "admit.issuer.app.config",
     "OAuthConfig": "admit.issuer.oauth.config",
     "ProxyConfig": "admit.issuer.app.config",

@@ -1,12 +1,13 @@
 """`Settings`: from files and environment to frozen values, or one line that says what is wrong."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from admit.errors import ConfigError
-from admit.issuer import Issuer, Settings
+from admit.issuer import AccountsConfig, Issuer, MailConfig, Settings
 from admit.issuer.storage import Keyring
 
 DEV = {"ADMIT_DEV": "true"}
@@ -135,3 +136,33 @@ def test_a_data_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -
     settings = load(tmp_path, f'data = "{tmp_path / "file" / "data"}"\n')
     with pytest.raises(ConfigError, match="cannot be made"):
         Issuer(settings)
+
+
+def test_mail_is_read_from_its_table_and_its_password_never_shown(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        '[mail]\nsender = "Example <no-reply@example.com>"\ntimeout = "5s"\n',
+        ADMIT_MAIL__URL="smtps://postman:a-canary@mail.example.com",
+    )
+    assert settings.mail.server.password == "a-canary"
+    assert "a-canary" not in repr(settings)
+    assert "a-canary" not in refused(tmp_path, "", ADMIT_MAIL__URL="smtps://a-canary@mail.example.com")
+
+
+def test_links_are_shown_at_a_terminal_in_development_only() -> None:
+    mail = MailConfig(url="console:", sender="no-reply@example.com")
+    assert Settings(issuer="http://localhost:8410", dev=True, mail=mail).mail.is_console
+    with pytest.raises(ConfigError, match=r"mail\.url"):
+        Settings(issuer="https://id.example.com", mail=mail)
+
+
+def test_nobody_is_asked_for_a_proof_that_cannot_be_given() -> None:
+    accounts = AccountsConfig(require_verified_email=True)
+    mail = MailConfig(url="smtps://mail.example.com", sender="no-reply@example.com")
+    assert Settings(
+        issuer="https://id.example.com", accounts=accounts, mail=mail
+    ).accounts.require_verified_email
+    with pytest.raises(ConfigError, match="require_verified_email"):
+        Settings(issuer="https://id.example.com", accounts=accounts)
+    with pytest.raises(ConfigError, match="reset_link"):
+        AccountsConfig(reset_link=timedelta(minutes=16))
