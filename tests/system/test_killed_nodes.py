@@ -226,9 +226,9 @@ async def test_a_code_that_a_killed_node_took_is_spent_and_one_that_it_did_not_t
 async def test_whatever_a_node_was_doing_when_it_was_killed(
     nodes: Nodes, rounds: Rounds, rng: Random
 ) -> None:
-    """In the test tier three of twenty cases each time."""
+    """In the test tier two of twenty cases each time."""
     chosen = rng.sample(CASES * 25, len(CASES) * 25)
-    for n in rounds(test=3, soak=len(chosen)):
+    for n in rounds(test=2, soak=len(chosen)):
         operation, point = chosen[n]
         await operation(nodes, point)
         nodes.journal.rounds[f"{operation.__name__.replace('_', ' ')}, {point}"] += 1

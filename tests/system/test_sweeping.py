@@ -97,6 +97,7 @@ async def test_people_sign_in_while_a_million_rows_are_swept(parts: Parts) -> No
     assert p99(busy) < 20 * p99(quiet) + 0.05
 
 
+@pytest.mark.soak
 async def test_no_table_but_the_audit_grows_for_ever(parts: Parts, rounds: Rounds, rng: Random) -> None:
     """Days in which people sign in, refresh, log out, and leave things lying."""
     db, sizes = parts.db, []

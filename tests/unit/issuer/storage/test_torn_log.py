@@ -107,7 +107,7 @@ async def test_a_torn_log_leaves_the_first_commits_whole_and_in_order(
     folder, keyring = left_by_a_crash
     expected = [f"n{n:03}.{m}" for n in range(COMMITS) for m in range(WIDE)]
     seen = set()
-    for _ in rounds(test=12, soak=2000):
+    for _ in rounds(test=8, soak=2000):
         path = copied(folder, tmp_path / "torn")
         mark.beside(path).unlink()
         for suffix in ("-wal", "-shm"):
@@ -128,7 +128,7 @@ async def test_a_log_that_lost_ends_which_were_written_down_is_refused(
     left_by_a_crash: tuple[Path, Keyring], tmp_path: Path, rounds: Rounds, rng: Random
 ) -> None:
     folder, keyring = left_by_a_crash
-    for _ in rounds(test=6, soak=500):
+    for _ in rounds(test=3, soak=500):
         path = copied(folder, tmp_path / "torn")
         log = path.with_name(path.name + "-wal")
         raw = log.read_bytes()
@@ -143,7 +143,7 @@ async def test_damaged_pages_are_refused_in_one_line_or_read_and_never_replaced_
     folder, keyring = left_by_a_crash
     whole = copied(folder, tmp_path / "whole")
     await found_in(whole, keyring)  # takes the log in
-    for _ in rounds(test=10, soak=2000):
+    for _ in rounds(test=5, soak=2000):
         path = copied(tmp_path / "whole", tmp_path / "damaged")
         path.write_bytes(bytes(damage(bytearray(path.read_bytes()), rng)))
         before = path.stat().st_ino
