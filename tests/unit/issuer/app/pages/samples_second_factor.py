@@ -39,19 +39,11 @@ def second_factor_views(csrf: str, now: float, client: ClientCard) -> dict[str, 
     )
     page = SecondFactorView(csrf=csrf, here="/account/second-factor", apps=apps, codes_left=8, now=now)
     return {
-        "second_factor_prove": prove,
-        "second_factor_prove_client": replace(prove, interaction="Qm9v", client=client),
-        "second_factor_prove_wrong": replace(prove, here=None, fields={"code": Problem.CODE_WRONG}),
-        "second_factor_prove_late": replace(prove, here=None, problem=Problem.TOO_MANY, wait_seconds=3_000),
-        "second_factor_recovery": replace(prove, recovery=True),
-        "second_factor_recovery_wrong": replace(
-            prove, here=None, recovery=True, fields={"code": Problem.RECOVERY_WRONG}
+        "second_factor_prove": replace(
+            prove, interaction="Qm9v", client=client, fields={"code": Problem.CODE_WRONG}
         ),
-        "second_factor_add": add,
-        "second_factor_add_wrong": replace(
-            add, here=None, name="Phone", first=False, fields={"code": Problem.CODE_WRONG}
-        ),
-        "second_factor_add_must": at_sign_in,
+        "second_factor_recovery": replace(prove, recovery=True, problem=Problem.TOO_MANY, wait_seconds=3_000),
+        "second_factor_add": replace(add, name="Phone", fields={"code": Problem.CODE_WRONG}),
         "second_factor_add_asked": replace(at_sign_in, interaction="Qm9v", client=client, may_refuse=True),
         "recovery_codes": codes,
         "recovery_codes_sign_in": RecoveryCodesAtSignInView(
