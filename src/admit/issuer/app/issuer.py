@@ -87,6 +87,7 @@ from admit.verifier import AsyncVerifier, InProcessSource, TrustedIssuer
 
 log = logging.getLogger("admit.issuer")
 
+LAST_ROWS_WITHIN = 1.0  # seconds that the end waits for what only explains
 SETTLED_WITHIN = 1.0  # seconds; later than that the verifier's own bound is what holds
 _KEY_EVENTS = {
     KeyEventKind.MADE: AuditEvent.KEY_MADE,
@@ -375,7 +376,9 @@ class Issuer(Ends):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        await self.ring.write()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_ROWS_WITHIN):
+                await self.ring.write()
         await self._settle_sessions()
         await self.db.close()
         self.hasher.close()
