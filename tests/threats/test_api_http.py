@@ -611,22 +611,19 @@ async def test_nobody_names_the_session_of_another(issuer: LiveIssuer) -> None:
     assert named.status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("body", "kind", "status"),
-    [
-        (b'{"name": "x"}', "text/plain", 415), (b'{"name": "x"}', "", 415), (b"name=x", "application/json", 400),
-        (b"{}", "application/json", 400), (b'{"name": "x", "id": "y"}', "application/json", 400),
-        (b'{"name": "x", "name": "y"}', "application/json", 400), (b'["name"]', "application/json", 400),
-        (b'{"name": "' + b"x" * 5_000 + b'"}', "application/json", 413), (b"\xff\xfe", "application/json", 400),
-    ],
-    ids=lambda value: ascii(value)[:24],
+BODIES = (
+    (b'{"name": "x"}', "text/plain", 415), (b'{"name": "x"}', "", 415), (b"name=x", "application/json", 400),
+    (b"{}", "application/json", 400), (b'{"name": "x", "id": "y"}', "application/json", 400),
+    (b'{"name": "x", "name": "y"}', "application/json", 400), (b'["name"]', "application/json", 400),
+    (b'{"name": "' + b"x" * 5_000 + b'"}', "application/json", 413), (b"\xff\xfe", "application/json", 400),
 )  # fmt: skip
-async def test_a_body_that_is_not_the_one_object_names_nothing(
-    issuer: LiveIssuer, body: bytes, kind: str, status: int
-) -> None:
+
+
+async def test_a_body_that_is_not_the_one_object_names_nothing(issuer: LiveIssuer) -> None:
     api = await by_session(issuer)
     (sid,) = await api.ids()
-    headers = {**api.headers, **({"content-type": kind} if kind else {})}
-    answer = await api.browser.patch(f"/api/sessions/{sid}", content=body, headers=headers)
-    assert answer.status_code == status
+    for body, kind, status in BODIES:
+        headers = {**api.headers, **({"content-type": kind} if kind else {})}
+        answer = await api.browser.patch(f"/api/sessions/{sid}", content=body, headers=headers)
+        assert answer.status_code == status, body
     assert [one["name"] for one in (await api("GET", "/api/sessions")).json()["sessions"]] == [None]
