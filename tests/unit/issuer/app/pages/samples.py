@@ -217,7 +217,8 @@ VIEWS: Final[Mapping[str, AnyView]] = {
         here="/verify?t=Qm9v", csrf=CSRF, token="Qm9v", email="wen.li@example.com", is_new=True, signed_in=True
     ),
     "email": EmailView(
-        here="/account/email", csrf=CSRF, user_email="wen.li@example.com", email_verified=False, notice=EmailNotice.LINK_SENT
+        here="/account/email", csrf=CSRF, user_email="wen.li@example.com", email_verified=False,
+        notice=EmailNotice.LINK_SENT,
     ),
     "email_same": EmailView(
         csrf=CSRF, user_email="wen.li@example.com", email_verified=True, email="wen.li@example.com",
