@@ -219,7 +219,8 @@ def test_no_page_is_shown_in_a_frame_of_another_site(page: "Page") -> None:
 JUDGED: Final = (
     "short", "1234567", "password", " PassWord ", "iloveyou", "aaaaaaaa", "abcabcabc", "AaAaAaAa", "１２３４５６７８９",
     "Admit2026", "wen.li@example", "wenli-wenli", "example!", "Comfortable", "the admit of my dreams", "three words",
-    "abcdefghijklmnopqrst", "three words here and more", "🔑🗝🚪🪟🧱🪜🧰🪛", "密码不要太短就可以了", "é" * 513, "x y" * 400,
+    "abcdefghijklmnopqrst", "three words here and more", "🔑🗝🚪🪟🧱🪜🧰🪛", "密码不要太短就可以了",
+    "é" * 513, "x y" * 400,
 )  # fmt: skip
 
 
