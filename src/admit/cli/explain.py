@@ -36,8 +36,8 @@ def explain(settings: Settings, id: str | None, last: int, as_json: bool) -> Non
     """Why a request was refused, by the id that it was told.
 
     It tells the rule, the clause behind it, and what only operators should know. ID is the one that stands small on an
-    error page, and in the header Admit-Error-Id of every refusal. Without it the newest refusals are listed. They are kept for a
-    week, and fewer of them when there are very many.
+    error page, and in the header Admit-Error-Id of every refusal. Without it the newest refusals are listed. They are
+    kept for a week, and fewer of them when there are very many.
     """
     if id is None:
         _list(settings, last, as_json=as_json)

@@ -17,6 +17,7 @@ READ_WITHIN = 20.0
 """Seconds in which a whole request has arrived, counted from its first octet, or from the opening of the connection."""
 LAST_REQUEST_WITHIN = 0.25
 """Seconds that a connection without a request is kept when the server stops: one may be on its way."""
+_ONE_LOOK = 0.01
 
 _REFUSAL = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
@@ -129,11 +130,17 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
         elif not self._receiving:
-            self.loop.call_later(LAST_REQUEST_WITHIN, self._close_if_silent)
+            self.loop.call_later(LAST_REQUEST_WITHIN, self._close_if_silent, False)
 
-    def _close_if_silent(self) -> None:
-        if not self._receiving and (self.cycle is None or self.cycle.response_complete):
+    def _close_if_silent(self, looked: bool) -> None:
+        if self._receiving or (self.cycle is not None and not self.cycle.response_complete):
+            return
+        if looked:
             self.transport.close()
+        else:
+            # A loop that was held up runs its timers first: let it read what came meanwhile. A socket that is closed
+            # with something unread is reset.
+            self.loop.call_later(_ONE_LOOK, self._close_if_silent, True)
 
     def send_400_response(self, msg: str) -> None:
         if self._too_large:
