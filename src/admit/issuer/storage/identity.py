@@ -52,7 +52,7 @@ def open_canary(keyring: Keyring, value: str) -> None:
     """Raises ConfigError when the canary was sealed with a key that the keyring does not hold."""
     try:
         keyring.open(CANARY, b64decode(value), bound_to="meta")
-    except (SealError, ValueError):
+    except (SealError, ValueError, TypeError):
         raise ConfigError(
             "keys.file is not the one that this database was made with: "
             "point keys.file (ADMIT_KEYS) at the right file; nothing was changed"

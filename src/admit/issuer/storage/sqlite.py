@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Final, ParamSpec, TypeVar
 from urllib.parse import unquote
 
-from admit.errors import ConfigError, StorageUnavailableError
+from admit.errors import AdmitError, ConfigError, StorageUnavailableError
 from admit.issuer.storage import mark, sqlite_file
 from admit.issuer.storage.config import StorageConfig
 from admit.issuer.storage.database import Database
@@ -95,7 +95,12 @@ class SqliteDatabase(Database):
 
     async def _how_far(self) -> Mark:
         reader = self._reader
-        found = mark.of(reader) if reader is not None else None
+        try:
+            found = mark.of(reader) if reader is not None else None
+        except sqlite3.OperationalError as error:
+            raise translated(error) from None
+        except (sqlite3.DatabaseError, ValueError, TypeError):  # of damaged pages anything may come
+            raise sqlite_file.DamagedError(self.path) from None
         if found is None:
             raise StorageUnavailableError("the database is not open")
         return found
@@ -115,7 +120,7 @@ class SqliteDatabase(Database):
         """In the writer's thread, after its last COMMIT."""
         if not self._looked_back or self._gone:
             return
-        with contextlib.suppress(sqlite3.Error, StorageUnavailableError):
+        with contextlib.suppress(sqlite3.Error, ValueError, TypeError, StorageUnavailableError):
             self._check_in_place()
             found = mark.of(connection)
             if found is not None:
@@ -141,7 +146,7 @@ class SqliteDatabase(Database):
                 before = version
             self._see_to_place()
             if clock() >= due:
-                with contextlib.suppress(sqlite3.Error, StorageUnavailableError):
+                with contextlib.suppress(AdmitError):
                     await asyncio.to_thread(self._write_down, await self._how_far())
                 due = clock() + MARK_EVERY
             await asyncio.sleep(_WATCH_EVERY)

@@ -166,7 +166,7 @@ def told(path: Path) -> Iterator[None]:
         raise ConfigError(
             f"database {path} cannot be used ({error.sqlite_errorname}); nothing was changed"
         ) from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # its words quote what it found
         raise DamagedError(path) from error
 
 
