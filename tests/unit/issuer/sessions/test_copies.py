@@ -80,6 +80,12 @@ class _Counting:
         return await self._db.read(bound)
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy with other tests is no Redis that hangs."""
+    monkeypatch.setattr(copies_module, "_TIMEOUT", 10.0)
+
+
 @pytest.fixture
 async def parts(db: Database) -> Parts:
     return await Parts.on(db)
