@@ -5,6 +5,7 @@ import pytest
 pytest_plugins = [
     "tests.plugins.environment",
     "tests.plugins.evidence",
+    "tests.plugins.hashing",
     "tests.plugins.loopback",
     "tests.plugins.rounds",
     "tests.plugins.turns",

@@ -150,7 +150,7 @@ def test_no_script_finds_a_token_or_the_session_after_sign_in_rotation_and_reloa
     app.page.goto(f"{demo.issuer}/account")
     stored.append(app.storage())
     cookies = [cookie for cookie in app.page.context.cookies() if cookie["name"].startswith("admit-dev-")]
-    assert len(cookies) == 2, "the session's, and the one that binds forms to this browser"
+    assert len(cookies) == 3, "the session's, the one that binds forms to this browser, and this device's"
     for cookie in cookies:
         assert cookie["httpOnly"]
         assert cookie["sameSite"] == "Lax"

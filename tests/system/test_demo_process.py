@@ -79,6 +79,7 @@ def test_it_comes_up_tells_where_and_who_and_ctrl_c_ends_all_of_it_within_5_seco
     assert not own.state.exists()
 
 
+@pytest.mark.soak  # another whole first start
 def test_a_first_start_that_was_interrupted_leaves_nothing_and_the_next_one_works(own: Demo) -> None:
     process = own.spawn()
     until = time.monotonic() + 20

@@ -95,7 +95,7 @@ def test_every_page_fits_its_screen_and_breaks_no_rule_of_its_own(page: "Page", 
     complaints = listen(page)
     for name in LOOKED_AT:
         page.goto(f"{site}/view/{name}?lang={lang}")
-        for scheme, width in DRESSES:
+        for scheme, width in DRESSES if lang == "en" or TIER == "soak" else DRESSES[-1:]:
             page.set_viewport_size({"width": width, "height": 780})
             page.emulate_media(color_scheme=scheme)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name

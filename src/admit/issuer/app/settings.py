@@ -81,7 +81,9 @@ class Settings:
         if not needed <= set(self.keys.algorithms):
             raise ConfigError("keys.algorithms needs token ES256, token RS256 and status ES256")
         if self.mail.is_console and not self.dev:
-            raise ConfigError("mail.url: console: writes links to the log, which is for development; name a server")
+            raise ConfigError(
+                "mail.url: console: writes links to the log, which is for development; name a server"
+            )
         if self.accounts.require_verified_email and not self.mail.is_on:
             raise ConfigError("accounts.require_verified_email: set mail.url, or nobody can prove an address")
         if self.sessions.cookie_domain is not None:

@@ -108,7 +108,7 @@ class Database(ABC):
         return await self.read(bound)
 
     def load(self) -> Mapping[str, float]:
-        """How busy it is, for metrics: `jobs` run or wait; `connections` are open, `connections_idle` of them unused."""
+        """How busy it is, for metrics: `jobs` run or wait; `connections` are open, `connections_idle` unused."""
         return {}
 
     def on_publish(self, told: Callable[[], None]) -> Callable[[], None]:

@@ -245,6 +245,7 @@ async def test_users_are_listed_by_email_in_pages(accounts: Accounts) -> None:
     assert [user.email[0] for user in await accounts.list(limit=2, after=first[-1].email)] == ["c"]
 
 
+@pytest.mark.real_hash
 async def test_an_old_hash_is_made_anew_at_sign_in(accounts: Accounts, parts: Parts) -> None:
     weak = Argon2(time_cost=1, memory_cost=64, parallelism=1)
     with pytest.MonkeyPatch.context() as patch:
@@ -341,6 +342,7 @@ def test_settings_that_cannot_work_are_refused() -> None:
         AccountsConfig(hash_queue=-1)
 
 
+@pytest.mark.real_hash
 @pytest.mark.threat("PWD-2", off="admit.issuer.accounts.dummies:Dummies.of")
 async def test_where_accounts_were_imported_unknown_ones_cost_what_those_cost(
     accounts: Accounts, parts: Parts, monkeypatch: pytest.MonkeyPatch

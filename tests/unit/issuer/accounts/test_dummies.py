@@ -10,6 +10,8 @@ from admit.issuer.accounts import foreign
 from admit.issuer.accounts.dummies import STEPS, Dummies, shape_of
 from admit.issuer.accounts.passwords import PasswordHasher, dummy_hash
 
+pytestmark = pytest.mark.real_hash
+
 KEY = hashlib.sha256(b"a key").digest()
 OURS = dummy_hash()
 # Of "correct horse", cheap ones.

@@ -16,6 +16,8 @@ from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.accounts.passwords import Match, PasswordHasher
 from admit.issuer.accounts.pool import NICENESS, BoundedPool
 
+pytestmark = pytest.mark.real_hash
+
 
 @pytest.fixture
 def hasher() -> Iterator[PasswordHasher]:

@@ -24,6 +24,8 @@ from admit.issuer.sessions.rules import hash_id
 from admit.issuer.storage import Database
 from tests.fixtures.people import INFO, NOW, Parts
 
+pytestmark = pytest.mark.real_hash
+
 PASSWORD = "correct horse battery"
 
 
