@@ -6,7 +6,7 @@
 unexport PYTHONDONTWRITEBYTECODE
 
 PY := .venv/bin/python
-PYTEST := $(PY) -m pytest -q -n $(or $(JOBS),4) --dist loadfile
+PYTEST := $(PY) -m pytest -q -n $(or $(JOBS),3) --dist loadfile
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -32,7 +32,7 @@ defences-off: venv ## every case of each threat's test must fail without its def
 
 coverage: venv ## branch coverage of every test, with the lines that none reaches
 	@$(PY) -m coverage erase
-	@ADMIT_TIER=test $(PY) -m coverage run -m pytest -q -n $(or $(JOBS),4) --dist loadfile
+	@ADMIT_TIER=test $(PY) -m coverage run -m pytest -q -n $(or $(JOBS),3) --dist loadfile
 	@$(PY) -m coverage combine -q && $(PY) -m coverage report
 
 check: venv ## lint, format, types, layers; under 30 seconds
