@@ -20,6 +20,7 @@ from benchmarks.issuer.furnished import Furnished
 GOAL = 2.5
 CONNECTIONS = 16
 WARM = 1_000
+HEADS = ("CPU a request", "issuer µs", "floor µs", "× floor", "best to worst", "noise (floor)", "goal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,27 +124,35 @@ async def measure(made: Furnished, other: Furnished, rounds: int, noise: figures
                 (issuer, Load(issuer.port, map(job.issuer, range(CONNECTIONS)))),
                 (floor, Load(floor.port, map(job.floor, range(CONNECTIONS)))),
             )
-            for _, load in pair:
-                await load.run(WARM)
-            taken: tuple[list[float], list[float]] = ([], [])
-            for number in range(rounds):
-                noise.sample()
-                for which in (0, 1) if number % 2 else (1, 0):
-                    program, load = pair[which]
-                    before = program.cpu()
-                    answers = await load.run(job.requests)
-                    taken[which].append((program.cpu() - before) / answers * 1e6)
-            rows.append(row_of(job, *taken))
-    heads = ("CPU a request", "issuer µs", "floor µs", "× floor", "best to worst", "noise (floor)", "goal")
-    return figures.table(heads, rows)
+            taken = await in_turns(pair, job.requests, rounds, noise)
+            rows.append(row_of(job.name, job.goal, *taken))
+    return figures.table(HEADS, rows)
 
 
-def row_of(job: Job, issuer: list[float], floor: list[float]) -> tuple[str, ...]:
+async def in_turns(
+    pair: tuple[tuple[Program, Load], tuple[Program, Load]], requests: int, rounds: int, noise: figures.Noise
+) -> tuple[list[float], list[float]]:
+    """Microseconds of CPU a request, of each program, round by round."""
+    for _, load in pair:
+        await load.run(WARM)
+    taken: tuple[list[float], list[float]] = ([], [])
+    for number in range(rounds):
+        noise.sample()
+        for which in (0, 1) if number % 2 else (1, 0):
+            program, load = pair[which]
+            before = program.cpu()
+            answers = await load.run(requests)
+            taken[which].append((program.cpu() - before) / answers * 1e6)
+    return taken
+
+
+def row_of(name: str, wanted: float | None, issuer: list[float], floor: list[float]) -> tuple[str, ...]:
+    """A line below `HEADS`."""
     ratios = [one / other for one, other in zip(issuer, floor, strict=True)]
     ratio = statistics.median(ratios)
-    goal = "" if job.goal is None else f"≤ {job.goal}: {figures.verdict(met=ratio <= job.goal)}"
+    goal = "" if wanted is None else f"≤ {wanted}: {figures.verdict(met=ratio <= wanted)}"
     return (
-        job.name,
+        name,
         f"{statistics.median(issuer):.0f}",
         f"{statistics.median(floor):.0f}",
         f"{ratio:.2f}",

@@ -6,7 +6,6 @@ Linux only. `rounds` is 15 unless said.
 
 import hashlib
 import random
-import statistics
 import sys
 import tempfile
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from benchmarks.harness import figures
 from benchmarks.harness.deployed import Deployed, SignedIn, postgresql, server_version
 from benchmarks.harness.load import Load, Script, expect, request, runner
 from benchmarks.harness.programs import Program, environment, free_port, pinned
-from benchmarks.issuer import furnished
+from benchmarks.issuer import cost, furnished
 from benchmarks.issuer.furnished import Furnished
 from benchmarks.stores.floor import KEY
 from tests.fixtures.redis import RedisServer
@@ -31,15 +30,13 @@ from tests.fixtures.redis import RedisServer
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("uvicorn", "uvloop", "starlette", "asyncpg", "redis", "msgspec", "cryptography")
 SESSIONS = 5_000
-CONNECTIONS = 16
-WARM = 2_000
 CHECKS, ROTATIONS = 3_000, 1_000
 HOW = f"""\
 The issuer is `admit serve` on PostgreSQL with its normal durability, {SESSIONS:,} live sessions of 20 people; in the
 second row with `sessions.redis`, each session looked up a moment before. The floors are
 benchmarks/stores/floor.py: Starlette and a bare look-up of two columns by asyncpg, one GET by redis-py, or one UPDATE
 and an ES256 signature, without any of an issuer's checks. CPU time is that of the program alone, not of PostgreSQL or
-Redis. Both run on one core, take turns, and are asked from another core over {CONNECTIONS} connections. Ratios are
+Redis. Both run on one core, take turns, and are asked from another core over {cost.CONNECTIONS} connections. Ratios are
 medians of the rounds' ratios; noise is the middle half of the floor's rounds."""
 
 
@@ -80,7 +77,7 @@ async def furnish(deployed: Deployed, redis_url: str) -> tuple[list[SignedIn], l
     """Sessions, and refresh tokens for the issuer and for the floor, which has a table and keys of its own."""
     await deployed.furnish()
     sessions = await deployed.sign_in(SESSIONS)
-    refresh = await deployed.refresh_tokens(CONNECTIONS)
+    refresh = await deployed.refresh_tokens(cost.CONNECTIONS)
     connection = await asyncpg.connect(deployed.database)
     try:
         await connection.execute(
@@ -138,38 +135,13 @@ async def measure(deployed: Deployed, redis_url: str, rounds: int, noise: figure
             ),
         )  # fmt: skip
         for job in jobs:
-            rows.append(await row(job, floor, rounds, noise))
-    heads = ("CPU a request", "issuer µs", "floor µs", "× floor", "best to worst", "noise (floor)", "goal")
-    return figures.table(heads, rows)
-
-
-async def row(job: Job, floor: Program, rounds: int, noise: figures.Noise) -> tuple[str, ...]:
-    """Rounds in turns."""
-    pair = (
-        (job.program, Load(job.program.port, map(job.issuer, range(CONNECTIONS)))),
-        (floor, Load(floor.port, map(job.floor, range(CONNECTIONS)))),
-    )
-    for _, load in pair:
-        await load.run(WARM)
-    taken: tuple[list[float], list[float]] = ([], [])
-    for number in range(rounds):
-        noise.sample()
-        for which in (0, 1) if number % 2 else (1, 0):
-            program, load = pair[which]
-            before = program.cpu()
-            answers = await load.run(job.requests)
-            taken[which].append((program.cpu() - before) / answers * 1e6)
-    ratios = [one / other for one, other in zip(*taken, strict=True)]
-    ratio = statistics.median(ratios)
-    return (
-        job.name,
-        f"{statistics.median(taken[0]):.0f}",
-        f"{statistics.median(taken[1]):.0f}",
-        f"{ratio:.2f}",
-        f"{min(ratios):.2f} to {max(ratios):.2f}",
-        figures.spread(taken[1]),
-        f"≤ {job.goal}: {figures.verdict(met=ratio <= job.goal)}",
-    )
+            pair = (
+                (job.program, Load(job.program.port, map(job.issuer, range(cost.CONNECTIONS)))),
+                (floor, Load(floor.port, map(job.floor, range(cost.CONNECTIONS)))),
+            )
+            taken = await cost.in_turns(pair, job.requests, rounds, noise)
+            rows.append(cost.row_of(job.name, job.goal, *taken))
+    return figures.table(cost.HEADS, rows)
 
 
 def main() -> None:

@@ -115,7 +115,9 @@ async def nodes(
 
 
 def until_it_speaks(process: nursery.Forked, out: Path, deadline: float) -> None:
-    while out.stat().st_size == 0 and process.poll() is None and time.monotonic() < deadline:
+    while out.stat().st_size == 0:
+        assert process.poll() is None, "it ended before it said anything"
+        assert time.monotonic() < deadline, "it said nothing: nothing would be reconciled"
         time.sleep(0.002)
 
 

@@ -64,7 +64,8 @@ def said(limit: str, path: Path, keys: Path) -> dict[str, Any]:
 
 def until_open(out: Path) -> None:
     deadline = time.monotonic() + WITHIN
-    while "open" not in out.read_text() and time.monotonic() < deadline:
+    while "open" not in out.read_text():
+        assert time.monotonic() < deadline, "the other process did not open it"
         time.sleep(0.005)
 
 

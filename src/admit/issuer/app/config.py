@@ -75,15 +75,12 @@ class MetricsConfig:
 
     def __post_init__(self) -> None:
         if self.listen:
-            self.address  # noqa: B018  # raises where it cannot work
+            check_listener(self.listen)
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port. Raises ConfigError."""
-        host, _, port = self.listen.rpartition(":")
-        if not (port.isascii() and port.isdigit()) or int(port) > 65_535:
-            raise ConfigError("metrics.listen: want a port, or host:port such as 127.0.0.1:9410")
-        return host.strip("[]") or "127.0.0.1", int(port)
+        """Host and port."""
+        return check_listener(self.listen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,3 +106,15 @@ def networks(trusted: tuple[str, ...]) -> tuple[Network, ...]:
         raise ConfigError(
             "proxy.trusted: want addresses or networks, such as 10.0.3.7 or 10.0.3.0/24 without bits beside the prefix"
         ) from None
+
+
+def check_listener(listen: str) -> tuple[str, int]:
+    """Host and port of `metrics.listen`; loopback where it names no host.
+
+    Raises:
+        ConfigError: not a port, nor `host:port`.
+    """
+    host, _, port = listen.rpartition(":")
+    if not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+        raise ConfigError("metrics.listen: want a port, or host:port such as 127.0.0.1:9410")
+    return host.strip("[]") or "127.0.0.1", int(port)

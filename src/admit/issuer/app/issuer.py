@@ -19,7 +19,6 @@ from admit.issuer.accounts.links import EmailLinks
 from admit.issuer.accounts.passwords import PasswordHasher
 from admit.issuer.accounts.policy import host_words
 from admit.issuer.app import jobs
-from admit.issuer.app.api.caller import Callers
 from admit.issuer.app.context import App
 from admit.issuer.app.cookies import BrowserCookies
 from admit.issuer.app.counting import COUNTS, Counts
@@ -32,39 +31,10 @@ from admit.issuer.app.pages.render import Pages
 from admit.issuer.app.probed import Probed
 from admit.issuer.app.proxy import Behind
 from admit.issuer.app.readiness import Readiness
-from admit.issuer.app.routes import (
-    account,
-    account_email,
-    account_password,
-    account_second_factor,
-    api_clients,
-    api_factors,
-    api_grants,
-    api_keys,
-    api_openapi,
-    api_session,
-    api_sessions,
-    api_users,
-    authorize,
-    consent,
-    forgot,
-    health,
-    login,
-    logout,
-    metadata,
-    reset,
-    revoke,
-    second_factor,
-    session_lookup,
-    signup,
-    static,
-    status,
-    token,
-    userinfo,
-    verify,
-)
+from admit.issuer.app.routes import metadata
 from admit.issuer.app.settings import Settings
 from admit.issuer.app.standing import Standing
+from admit.issuer.app.table import table_of
 from admit.issuer.audit import AuditEvent, record
 from admit.issuer.audit.refusals import Ring
 from admit.issuer.clients.driver import Clients
@@ -196,52 +166,14 @@ class Issuer(Ends):
     @cached_property
     def routes(self) -> tuple[Route, ...]:
         """The table of all endpoints below the issuer."""
-        app = self.app
-        return (
-            *authorize.routes(app),
-            *login.routes(app),
-            *signup.routes(app),
-            *consent.routes(app, self.settings.grants),
-            *token.routes(app),
-            *revoke.routes(app),
-            *userinfo.routes(app),
-            *logout.routes(app),
-            *second_factor.routes(app),
-            *account.routes(app, self._serves),
-            *account_second_factor.routes(app),
-            *account_email.routes(app),
-            *forgot.routes(app),
-            *reset.routes(app),
-            *verify.routes(app),
-            *account_password.routes(app),
-            *metadata.routes(app, jwks_max_age=self.settings.keys.jwks_max_age),
-            *session_lookup.routes(app, self.sessions),
-            *self._api(app),
-            *status.routes(app, stream_life=self.settings.revocation.stream_life),
-            *health.routes(self.readiness),
-            *static.routes(app),
+        return table_of(
+            self.app,
+            self.settings,
+            sessions=self.sessions,
+            verifier=self.verifier,
+            readiness=self.readiness,
+            first_party_origins=self.first_party_origins,
         )
-
-    def _serves(self, path: str) -> bool:
-        """Whether there is a page with this path, for links to it."""
-        if path == "/account/email" and not self.services.links.is_on:
-            return False
-        return any(route.path == path for route in self.routes)
-
-    def _api(self, app: App) -> list[Route]:
-        own = origin_of(self.settings.issuer)
-        origins = self.first_party_origins | ({own} if own is not None else set())
-        callers = Callers(app, self.verifier, origins)
-        described = [
-            *api_session.routes(app, origins),
-            *api_sessions.routes(app, callers),
-            *api_grants.routes(app, callers),
-            *api_users.routes(app, callers),
-            *api_clients.routes(app, callers),
-            *api_keys.routes(app, callers),
-            *api_factors.routes(app, callers, origins),
-        ]
-        return [*described, *api_openapi.routes(app, described)]
 
     @property
     def first_party_origins(self) -> frozenset[str]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from admit.errors import AdmitError, ConfigError
 from admit.issuer.storage import sqlite_file
-from admit.issuer.storage.schema import APPLICATION_ID, TABLES, VERSION_TABLE
+from admit.issuer.storage.schema import APPLICATION_ID, READ_VERSION, TABLES, VERSION_TABLE
 from admit.issuer.storage.sqlite import path_of
 
 _ASKED: Final = (
@@ -72,7 +72,7 @@ def _look_at_file(path: Path, timeout: float) -> Look:
             }
             version = None
             if VERSION_TABLE in names:
-                rows = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchall()  # noqa: S608  # a constant
+                rows = connection.execute(READ_VERSION).fetchall()
                 version = str(rows[0][0]) if len(rows) == 1 else None
             (journal,) = connection.execute("PRAGMA journal_mode").fetchone()
             (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
@@ -116,7 +116,7 @@ async def _ask(connection: Any) -> Look:
     }
     version = None
     if VERSION_TABLE in names:
-        rows = await connection.fetch(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608  # a constant
+        rows = await connection.fetch(READ_VERSION)
         version = str(rows[0]["version_num"]) if len(rows) == 1 else None
     settings = await connection.fetch(
         "SELECT name, setting FROM pg_settings WHERE name = ANY ($1::text[])", list(_ASKED)

@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool
 
 from admit.errors import ConfigError
-from admit.issuer.storage.schema import HEAD, VERSION_TABLE
+from admit.issuer.storage.schema import HEAD, READ_VERSION, VERSION_TABLE
 
 if TYPE_CHECKING:
     import asyncpg
@@ -77,7 +77,7 @@ async def migrate(url: str) -> None:
 async def _version(connection: "asyncpg.Connection") -> str | None:
     if await connection.fetchval("SELECT to_regclass($1)", VERSION_TABLE) is None:
         return None
-    rows = await connection.fetch(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608  # a constant
+    rows = await connection.fetch(READ_VERSION)
     if len(rows) != 1:
         raise ConfigError(
             "the PostgreSQL database is half-migrated: restore the backup made before; nothing was changed"

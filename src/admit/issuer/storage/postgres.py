@@ -17,7 +17,7 @@ from admit.issuer.storage.database import Database
 from admit.issuer.storage.keyring import Keyring
 from admit.issuer.storage.listening import Listening
 from admit.issuer.storage.publishing import Connection
-from admit.issuer.storage.schema import HEAD, TABLES, VERSION_TABLE
+from admit.issuer.storage.schema import HEAD, READ_VERSION, TABLES, VERSION_TABLE
 from admit.issuer.storage.sqlite_file import check_whole
 from admit.issuer.storage.statement import Bound, DialectName, Long, Many, Publish, Row, Steps, Unless
 
@@ -248,7 +248,7 @@ async def _schema_of(connection: asyncpg.Connection) -> tuple[str | None, frozen
         tables = frozenset(row["relname"] for row in names)
         if VERSION_TABLE not in tables:
             return None, tables
-        versions = await connection.fetch(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608  # a constant
+        versions = await connection.fetch(READ_VERSION)
     except Exception as error:
         raise translated(error) from None
     return (versions[0]["version_num"] if len(versions) == 1 else None), tables

@@ -14,7 +14,7 @@ from admit.errors import ConfigError, StorageUnavailableError
 from admit.issuer.storage import mark
 from admit.issuer.storage.durable import make_durable
 from admit.issuer.storage.placing import place
-from admit.issuer.storage.schema import APPLICATION_ID, HEAD, TABLES, VERSION_TABLE
+from admit.issuer.storage.schema import APPLICATION_ID, HEAD, READ_VERSION, TABLES, VERSION_TABLE
 
 _SMALLEST: Final = 512  # bytes; SQLite has no smaller page
 _LEFTOVERS: Final = ("-wal", "-journal")
@@ -207,7 +207,7 @@ def version_of(connection: sqlite3.Connection, path: Path) -> str | None:
     tables = _tables(connection)
     if VERSION_TABLE not in tables:
         check_whole(None, tables, f"database {path}")
-    rows = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchall()  # noqa: S608  # a constant
+    rows = connection.execute(READ_VERSION).fetchall()
     version = str(rows[0][0]) if len(rows) == 1 else None
     if version is None or version > HEAD:
         check_whole(version, tables, f"database {path}")

@@ -1,0 +1,103 @@
+"""The table of all endpoints: what an issuer serves, in one place."""
+
+from admit.issuer.app.api.caller import Callers
+from admit.issuer.app.context import App
+from admit.issuer.app.dispatch import Route
+from admit.issuer.app.readiness import Readiness
+from admit.issuer.app.routes import (
+    account,
+    account_email,
+    account_password,
+    account_second_factor,
+    api_clients,
+    api_factors,
+    api_grants,
+    api_keys,
+    api_openapi,
+    api_session,
+    api_sessions,
+    api_users,
+    authorize,
+    consent,
+    forgot,
+    health,
+    login,
+    logout,
+    metadata,
+    reset,
+    revoke,
+    second_factor,
+    session_lookup,
+    signup,
+    static,
+    status,
+    token,
+    userinfo,
+    verify,
+)
+from admit.issuer.app.settings import Settings
+from admit.issuer.clients.rules import origin_of
+from admit.issuer.sessions.lookup import DirectLookup
+from admit.verifier import AsyncVerifier
+
+
+def table_of(
+    app: App,
+    settings: Settings,
+    *,
+    sessions: DirectLookup,
+    verifier: AsyncVerifier,
+    readiness: Readiness,
+    first_party_origins: frozenset[str],
+) -> tuple[Route, ...]:
+    """Every endpoint below the issuer."""
+    table: tuple[Route, ...] = ()
+
+    def serves(path: str) -> bool:
+        """Whether there is a page with this path, for links to it."""
+        if path == "/account/email" and not app.services.links.is_on:
+            return False
+        return any(route.path == path for route in table)
+
+    table = (
+        *authorize.routes(app),
+        *login.routes(app),
+        *signup.routes(app),
+        *consent.routes(app, settings.grants),
+        *token.routes(app),
+        *revoke.routes(app),
+        *userinfo.routes(app),
+        *logout.routes(app),
+        *second_factor.routes(app),
+        *account.routes(app, serves),
+        *account_second_factor.routes(app),
+        *account_email.routes(app),
+        *forgot.routes(app),
+        *reset.routes(app),
+        *verify.routes(app),
+        *account_password.routes(app),
+        *metadata.routes(app, jwks_max_age=settings.keys.jwks_max_age),
+        *session_lookup.routes(app, sessions),
+        *_api(app, verifier, first_party_origins),
+        *status.routes(app, stream_life=settings.revocation.stream_life),
+        *health.routes(readiness),
+        *static.routes(app),
+    )
+    return table
+
+
+def _api(app: App, verifier: AsyncVerifier, first_party_origins: frozenset[str]) -> list[Route]:
+    """JSON below `/api/`, and its description."""
+    own = origin_of(app.issuer)
+    origins = first_party_origins | ({own} if own is not None else set())
+    callers = Callers(app, verifier, origins)
+    described = [
+        *api_session.routes(app, origins),
+        *api_sessions.routes(app, callers),
+        *api_grants.routes(app, callers),
+        *api_users.routes(app, callers),
+        *api_clients.routes(app, callers),
+        *api_keys.routes(app, callers),
+        *api_factors.routes(app, callers, origins),
+    ]
+    return [*described, *api_openapi.routes(app, described)]
