@@ -10,6 +10,10 @@ def _as_it_came(text: str) -> str:
     return text
 
 
+def _any_folding(text: str, canonical: str) -> bool:
+    return True
+
+
 def _nothing_to_check(stored: str | None, dummy: str) -> str | None:
     return stored
 
@@ -25,6 +29,7 @@ def _leave_all(*args: Any, **kwargs: Any) -> Steps[int]:
 
 TWINS: dict[str, Any] = {
     "admit.issuer.accounts.rules:canonical_identifier": _as_it_came,
+    "admit.issuer.accounts.rules:is_mailed_as_compared": _any_folding,
     "admit.issuer.accounts.passwords:hash_to_check": _nothing_to_check,
     "admit.issuer.accounts.driver:may_sign_in": _anybody,
     "admit.issuer.accounts.transactions:end_after_change": _leave_all,

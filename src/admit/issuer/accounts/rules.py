@@ -45,9 +45,16 @@ def canonical_email(text: str) -> str:
     if len(text) > 4 * EMAIL_MAX_CHARS:
         raise EmailError("email too long")
     email = canonical_identifier(text)
-    if not is_email(email):
+    if not is_email(email) or not is_mailed_as_compared(text, email):
         raise EmailError("email is not local@domain in ASCII")
     return email
+
+
+def is_mailed_as_compared(text: str, canonical: str) -> bool:
+    """Whether mail to what was typed reaches the mailbox that it is compared as. Folding makes `ss` of a sharp s, which
+    are two mailboxes: whoever took the one would hold the other's name, and its owner would never hear of it.
+    """
+    return shown_email(text).lower() == canonical
 
 
 def is_email(canonical: str) -> bool:
@@ -56,8 +63,10 @@ def is_email(canonical: str) -> bool:
 
 
 def shown_email(text: str) -> str:
-    """The address as typed, without blanks around it, for display and mail. Call after `canonical_email` took it."""
-    return unicodedata.normalize("NFC", text).strip(_BLANKS)
+    """The address as typed, in ASCII without blanks around it, for display and mail: its capitals are all in which it
+    differs from the canonical one. Call after `canonical_email` took it.
+    """
+    return unicodedata.normalize("NFKC", text).strip(_BLANKS)
 
 
 def _is_unprintable(char: str) -> bool:

@@ -63,6 +63,20 @@ def test_what_is_no_plain_address_is_refused(text: str) -> None:
         rules.canonical_email(text)
 
 
+@pytest.mark.threat("PWD-10", off="admit.issuer.accounts.rules:is_mailed_as_compared")
+@pytest.mark.parametrize(
+    "text", ["je\u00dfica@example.com", "bob@stra\u00dfe.example", "BO\u1e9e@example.com"]
+)
+def test_an_address_that_only_folds_to_anothers_is_refused(text: str) -> None:
+    assert rules.is_email(rules.canonical_identifier(text))  # somebody else's
+    with pytest.raises(EmailError):
+        rules.canonical_email(text)
+
+
+def test_what_is_shown_and_mailed_to_is_ascii() -> None:
+    assert rules.shown_email("\uff22ob@\uff25xample.com\u3000") == "Bob@Example.com"
+
+
 @given(st.text(max_size=300))
 def test_any_text_has_one_canonical_form_and_never_breaks(text: str) -> None:
     once = rules.canonical_identifier(text)
