@@ -9,11 +9,11 @@ from cryptography.hazmat.primitives.hashes import SHA256, Hash
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from admit.errors import InvalidKeyError, MalformedTokenError
-from admit.jose import base64url, binding, json, material, pem
+from admit.jose import base64url, binding, json, material
 from admit.jose.algorithms import JwsAlg, Sign, Verify
 from admit.jose.binding import Row
 from admit.jose.material import KeyMaterial, octet
-from admit.jose.parsing import octets
+from admit.jose.parsing import holds_pem, octets
 
 if TYPE_CHECKING:
     from admit.jose.key_management import Unwrap, Wrap
@@ -194,7 +194,9 @@ class JWK:
         if len(raw) > _MAX_KEY_SIZE:
             raise InvalidKeyError("the key is too large")
         try:
-            if raw.startswith(_DER) or pem.holds(raw):
+            if raw.startswith(_DER) or holds_pem(raw):
+                from admit.jose import pem  # with the first such key: it loads every type of key
+
                 found = pem.read_der(raw) if raw.startswith(_DER) else pem.read_pem(raw)
                 return cls(found, binding.resolve(found, None, alg), kid=kid)
             members = json.loads_object(raw, max_size=_MAX_KEY_SIZE)
@@ -280,11 +282,16 @@ class JWK:
         Raises:
             InvalidKeyError: a symmetric key, or the private form of a public one.
         """
-        return pem.write(self._material, private=private, encoding=Encoding.PEM)
+        return self._written(Encoding.PEM, private)
 
     def to_der(self, *, private: bool = False) -> bytes:
         """The key as DER, else as `to_pem`. Raises InvalidKeyError as it does."""
-        return pem.write(self._material, private=private, encoding=Encoding.DER)
+        return self._written(Encoding.DER, private)
+
+    def _written(self, encoding: Encoding, private: bool) -> bytes:
+        from admit.jose import pem
+
+        return pem.write(self._material, private=private, encoding=encoding)
 
     def thumbprint(self) -> str:
         """base64url of the SHA-256 of the required members, RFC 7638 §3. Of `oct` it hashes the secret."""

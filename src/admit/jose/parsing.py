@@ -20,6 +20,10 @@ _SILENT = (
 )  # the form of `warnings.simplefilter`; theirs are UserWarnings
 
 
+PEM_BEGIN = b"-----BEGIN "
+_JSON = b"{"
+
+
 def octets(given: object) -> bytes | None:
     """What a program hands over to be read, as octets; None where it has none.
 
@@ -49,3 +53,8 @@ def parse(parser: Callable[[bytes], T], raw: bytes, refusal: str) -> T:
     finally:
         filters.remove(_SILENT)
     raise InvalidKeyError(refusal)
+
+
+def holds_pem(text: bytes) -> bool:
+    """Whether it is a PEM text; what stands before the block explains it, RFC 7468 §2. In JSON it is a string."""
+    return PEM_BEGIN in text and not text.lstrip().startswith(_JSON)

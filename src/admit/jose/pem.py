@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from admit.errors import InvalidKeyError
-from admit.jose import der, material
-from admit.jose.parsing import parse
+from admit.jose import der
+from admit.jose.material import KeyMaterial, akp, okp
+from admit.jose.material import ec as ec_keys
+from admit.jose.material import rsa as rsa_keys
+from admit.jose.parsing import PEM_BEGIN, parse
 
-BEGIN = b"-----BEGIN "
-_JSON = b"{"
 _NO_DER = "the DER octets hold no usable key; encrypted ones are not read"
 _NO_PEM = "the PEM text holds no usable key; encrypted ones are not read"
 # What `openssl ecparam -genkey` writes before the key: the curve, which the key names once more.
@@ -31,9 +32,9 @@ _EC_PARAMETERS = re.compile(
 )
 
 _BLOCK = re.compile(rb"-----BEGIN [A-Z0-9 ]*-----([A-Za-z0-9+/=\s]*)-----END ")
-_READERS: tuple[tuple[tuple[type, ...], Callable[[Any], material.KeyMaterial]], ...] = (
-    ((rsa.RSAPublicKey, rsa.RSAPrivateKey), material.rsa.of_rsa),
-    ((ec.EllipticCurvePublicKey, ec.EllipticCurvePrivateKey), material.ec.of_ec),
+_READERS: tuple[tuple[tuple[type, ...], Callable[[Any], KeyMaterial]], ...] = (
+    ((rsa.RSAPublicKey, rsa.RSAPrivateKey), rsa_keys.of_key),
+    ((ec.EllipticCurvePublicKey, ec.EllipticCurvePrivateKey), ec_keys.of_key),
     (
         (
             ed25519.Ed25519PublicKey, ed25519.Ed25519PrivateKey,
@@ -41,21 +42,16 @@ _READERS: tuple[tuple[tuple[type, ...], Callable[[Any], material.KeyMaterial]], 
             x25519.X25519PublicKey, x25519.X25519PrivateKey,
             x448.X448PublicKey, x448.X448PrivateKey,
         ),
-        material.okp.of_okp,
+        okp.of_key,
     ),
     (
-        tuple(kind for one in material.akp.SETS.values() for kind in (one.public, one.private)),
-        material.akp.of_akp,
+        tuple(kind for one in akp.SETS.values() for kind in (one.public, one.private)),
+        akp.of_key,
     ),
 )  # fmt: skip
 
 
-def holds(text: bytes) -> bool:
-    """Whether it is a PEM text; what stands before the block explains it, RFC 7468 §2. In JSON it is a string."""
-    return BEGIN in text and not text.lstrip().startswith(_JSON)
-
-
-def read_der(raw: bytes) -> material.KeyMaterial:
+def read_der(raw: bytes) -> KeyMaterial:
     """The key in DER: SubjectPublicKeyInfo, PKCS #8, or the older forms that OpenSSL reads.
 
     Raises:
@@ -82,7 +78,7 @@ def _certified_pem(raw: bytes) -> object:
     return load_pem_x509_certificate(raw).public_key()
 
 
-def write(found: material.KeyMaterial, *, private: bool, encoding: Encoding) -> bytes:
+def write(found: KeyMaterial, *, private: bool, encoding: Encoding) -> bytes:
     """A key as PKCS #8, unencrypted, or its public half as SubjectPublicKeyInfo, RFC 5958 §2, RFC 5280 §4.1.
 
     Raises:
@@ -98,7 +94,7 @@ def write(found: material.KeyMaterial, *, private: bool, encoding: Encoding) -> 
     return written
 
 
-def read_pem(text: bytes) -> material.KeyMaterial:
+def read_pem(text: bytes) -> KeyMaterial:
     """The key in a PEM text, RFC 7468 §10, §13, or the one that a certificate is for (§5). No chain is followed.
 
     An `EC PARAMETERS` block, which OpenSSL writes before a key of its older form (RFC 5915 §4), is passed over.
@@ -107,7 +103,7 @@ def read_pem(text: bytes) -> material.KeyMaterial:
         InvalidKeyError: several blocks, an encrypted key, or a key of a type not supported.
     """
     text = _EC_PARAMETERS.sub(b"", text, count=1)
-    if text.count(BEGIN) != 1:
+    if text.count(PEM_BEGIN) != 1:
         raise InvalidKeyError("a PEM text holds exactly one key")
     reader: Callable[[bytes], object] = load_pem_public_key
     if b"-----BEGIN CERTIFICATE-----" in text:
@@ -127,7 +123,7 @@ def _unarmoured(text: bytes) -> bytes:
         return b""
 
 
-def _material(key: object) -> material.KeyMaterial:
+def _material(key: object) -> KeyMaterial:
     for types, read in _READERS:
         if isinstance(key, types):
             return read(key)

@@ -8,13 +8,18 @@ from types import MappingProxyType
 from typing import Any
 
 from admit.errors import InvalidKeyError
-from admit.jose.material import akp, ec, octet, okp, rsa
 from admit.jose.material.base import KeyMaterial, KeyType
 
 __all__ = ["KEY_TYPES", "PRIVATE_MEMBERS", "KeyMaterial", "KeyType", "read_members"]
 
 KEY_TYPES: Mapping[str, KeyType] = MappingProxyType(
-    {"oct": octet.ROW, "RSA": rsa.ROW, "EC": ec.ROW, "OKP": okp.ROW, "AKP": akp.ROW}
+    {
+        "oct": KeyType(frozenset(), frozenset({"k"}), "octet"),
+        "RSA": KeyType(frozenset({"n", "e"}), frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"}), "rsa"),
+        "EC": KeyType(frozenset({"crv", "x", "y"}), frozenset({"d"}), "ec"),
+        "OKP": KeyType(frozenset({"crv", "x"}), frozenset({"d"}), "okp"),
+        "AKP": KeyType(frozenset({"pub"}), frozenset({"priv"}), "akp"),
+    }
 )
 PRIVATE_MEMBERS: frozenset[str] = frozenset().union(*(row.private_members for row in KEY_TYPES.values()))
 """Members that must never stand in a published key set."""

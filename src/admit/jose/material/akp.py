@@ -8,7 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import mldsa
 
 from admit.errors import InvalidKeyError
-from admit.jose.material.base import KeyMaterial, KeyType, octets, text
+from admit.jose.material.base import KeyMaterial, octets, text
 
 _SEED = 32
 
@@ -31,21 +31,22 @@ SETS: Mapping[str, _Set] = MappingProxyType(
 )
 
 
-def _read(members: Mapping[str, Any]) -> KeyMaterial:
+def read(members: Mapping[str, Any]) -> KeyMaterial:
+    """The checked key of a JWK, RFC 9964 §3."""
     name = members.get("alg")
     known = SETS.get(name) if isinstance(name, str) else None
     if known is None:
         raise InvalidKeyError("alg is missing, or not one of its key type")
     pub = octets(members, "pub", known.size)
     if "priv" not in members:
-        return of_akp(known.public.from_public_bytes(pub))
-    found = of_akp(known.private.from_seed_bytes(octets(members, "priv", _SEED)))
+        return of_key(known.public.from_public_bytes(pub))
+    found = of_key(known.private.from_seed_bytes(octets(members, "priv", _SEED)))
     if octets(found.public_members, "pub") != pub:
         raise InvalidKeyError("priv does not belong to the public key")
     return found
 
 
-def of_akp(key: Any) -> KeyMaterial:
+def of_key(key: Any) -> KeyMaterial:
     """An ML-DSA key object, RFC 9964 §3."""
     name = next((n for n, one in SETS.items() if isinstance(key, one.private | one.public)), None)
     if name is None:
@@ -60,8 +61,6 @@ def of_akp(key: Any) -> KeyMaterial:
     )
 
 
-def _generate(name: str | None, _: int) -> KeyMaterial:
-    return of_akp(SETS[name or ""].private.generate())
-
-
-ROW = KeyType(frozenset({"pub"}), frozenset({"priv"}), _read, _generate)
+def generate(name: str | None, _: int) -> KeyMaterial:
+    """A new key pair of a parameter set."""
+    return of_key(SETS[name or ""].private.generate())

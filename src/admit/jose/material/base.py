@@ -1,7 +1,9 @@
 """What every key type is read with: the members of a JWK as octets and numbers, RFC 7518 §2, §6."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from admit.errors import InvalidKeyError, MalformedTokenError
@@ -34,15 +36,27 @@ class KeyMaterial:
 
 @dataclass(frozen=True, slots=True)
 class KeyType:
-    """One value of `kty`, RFC 7517 §4.1: its members, how they are read, and how a key for a row is made.
+    """One value of `kty`, RFC 7517 §4.1: its members, and the module beside this one that knows the rest.
 
-    `generate` takes the curve or parameter set, None where there is none, and a size in bits.
+    That module is loaded with the first key of its kind: most programs sign with one kind and never see the others.
     """
 
     public_members: frozenset[str]
     private_members: frozenset[str]
-    read: Callable[[Mapping[str, Any]], KeyMaterial]
-    generate: Callable[[str | None, int], KeyMaterial]
+    module: str
+
+    def read(self, members: Mapping[str, Any]) -> KeyMaterial:
+        """The checked key of a JWK. Raises InvalidKeyError, and whatever the primitives do."""
+        found: KeyMaterial = self._loaded().read(members)
+        return found
+
+    def generate(self, crv: str | None, bits: int) -> KeyMaterial:
+        """A new key of a curve or parameter set, None where there is none, and of a size in bits."""
+        made: KeyMaterial = self._loaded().generate(crv, bits)
+        return made
+
+    def _loaded(self) -> ModuleType:
+        return import_module(f"admit.jose.material.{self.module}")
 
 
 def octets(members: Mapping[str, Any], name: str, size: int | None = None) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from admit.errors import InvalidKeyError
-from admit.jose.material.base import KeyMaterial, KeyType, octets, text
+from admit.jose.material.base import KeyMaterial, octets, text
 
 CURVES: Mapping[str, ec.EllipticCurve] = MappingProxyType(
     {
@@ -19,7 +19,8 @@ CURVES: Mapping[str, ec.EllipticCurve] = MappingProxyType(
 )
 
 
-def _read(members: Mapping[str, Any]) -> KeyMaterial:
+def read(members: Mapping[str, Any]) -> KeyMaterial:
+    """The checked key of a JWK, RFC 7518 §6.2."""
     crv = members.get("crv")
     curve = CURVES.get(crv) if isinstance(crv, str) else None
     if curve is None:
@@ -31,14 +32,14 @@ def _read(members: Mapping[str, Any]) -> KeyMaterial:
         int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve
     ).public_key()
     if "d" not in members:
-        return of_ec(public)
+        return of_key(public)
     private = ec.derive_private_key(int.from_bytes(octets(members, "d", size), "big"), curve)
     if private.public_key() != public:
         raise InvalidKeyError("d does not belong to the public key")
-    return of_ec(private)
+    return of_key(private)
 
 
-def of_ec(key: Any) -> KeyMaterial:
+def of_key(key: Any) -> KeyMaterial:
     """An elliptic curve key object, RFC 7518 §6.2."""
     private = key if isinstance(key, ec.EllipticCurvePrivateKey) else None
     public = key.public_key() if private else key
@@ -59,8 +60,6 @@ def of_ec(key: Any) -> KeyMaterial:
     )
 
 
-def _generate(crv: str | None, _: int) -> KeyMaterial:
-    return of_ec(ec.generate_private_key(CURVES[crv or ""]))
-
-
-ROW = KeyType(frozenset({"crv", "x", "y"}), frozenset({"d"}), _read, _generate)
+def generate(crv: str | None, _: int) -> KeyMaterial:
+    """A new key pair of a curve."""
+    return of_key(ec.generate_private_key(CURVES[crv or ""]))

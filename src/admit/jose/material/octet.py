@@ -7,7 +7,7 @@ from typing import Any
 
 from admit.errors import InvalidKeyError
 from admit.jose import secret_check
-from admit.jose.material.base import KeyMaterial, KeyType, octets, text
+from admit.jose.material.base import KeyMaterial, octets, text
 
 
 def of_secret(secret: bytes) -> KeyMaterial:
@@ -30,12 +30,11 @@ def of_password(password: bytes) -> KeyMaterial:
     return KeyMaterial("oct", PASSWORD, 0, password, password, MappingProxyType({}), members)
 
 
-def _read(members: Mapping[str, Any]) -> KeyMaterial:
+def read(members: Mapping[str, Any]) -> KeyMaterial:
+    """The checked key of a JWK, RFC 7518 §6.4."""
     return of_secret(octets(members, "k"))
 
 
-def _generate(_: str | None, bits: int) -> KeyMaterial:
+def generate(_: str | None, bits: int) -> KeyMaterial:
+    """A new secret of a size in bits."""
     return of_secret(urandom(bits // 8))
-
-
-ROW = KeyType(frozenset(), frozenset({"k"}), _read, _generate)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from admit.errors import InvalidKeyError
 from admit.jose import small_order
-from admit.jose.material.base import KeyMaterial, KeyType, octets, text
+from admit.jose.material.base import KeyMaterial, octets, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ _CURVES: Mapping[str, _Curve] = MappingProxyType(
 )
 
 
-def _read(members: Mapping[str, Any]) -> KeyMaterial:
+def read(members: Mapping[str, Any]) -> KeyMaterial:
+    """The checked key of a JWK, RFC 8037 §2."""
     crv = members.get("crv")
     curve = _CURVES.get(crv) if isinstance(crv, str) else None
     if curve is None:
@@ -58,8 +59,8 @@ def _read(members: Mapping[str, Any]) -> KeyMaterial:
     x = octets(members, "x", curve.size)
     curve.check_point(x)
     if "d" not in members:
-        return of_okp(curve.public.from_public_bytes(x))
-    material = of_okp(curve.private.from_private_bytes(octets(members, "d", curve.size)))
+        return of_key(curve.public.from_public_bytes(x))
+    material = of_key(curve.private.from_private_bytes(octets(members, "d", curve.size)))
     if octets(material.public_members, "x") != x:
         raise InvalidKeyError("d does not belong to the public key")
     return material
@@ -74,7 +75,7 @@ def check_agrees(crv: str, encoded: bytes) -> None:
         raise InvalidKeyError(f"an {crv} point of small order") from None
 
 
-def of_okp(key: Any) -> KeyMaterial:
+def of_key(key: Any) -> KeyMaterial:
     """An Ed25519, Ed448, X25519 or X448 key object, RFC 8037 §2."""
     crv = next((n for n, one in _CURVES.items() if isinstance(key, one.private | one.public)), None)
     if crv is None:
@@ -93,8 +94,6 @@ def of_okp(key: Any) -> KeyMaterial:
     )
 
 
-def _generate(crv: str | None, _: int) -> KeyMaterial:
-    return of_okp(_CURVES[crv or ""].private.generate())
-
-
-ROW = KeyType(frozenset({"crv", "x"}), frozenset({"d"}), _read, _generate)
+def generate(crv: str | None, _: int) -> KeyMaterial:
+    """A new key pair of a curve."""
+    return of_key(_CURVES[crv or ""].private.generate())

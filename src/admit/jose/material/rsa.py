@@ -8,7 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from admit.errors import InvalidKeyError
-from admit.jose.material.base import MAX_NUMBER, KeyMaterial, KeyType, number, unsigned
+from admit.jose.material.base import MAX_NUMBER, KeyMaterial, number, unsigned
 
 MIN_BITS = 2048
 # Verification time grows with the square of the size; a published key may not make it arbitrarily slow.
@@ -21,7 +21,8 @@ _SPARE_BITS = (
 )
 
 
-def _read(members: Mapping[str, Any]) -> KeyMaterial:
+def read(members: Mapping[str, Any]) -> KeyMaterial:
+    """The checked key of a JWK, RFC 7518 §6.3."""
     if "oth" in members:
         raise InvalidKeyError("RSA keys of more than two primes are not supported")
     n, e = unsigned(members, "n"), unsigned(members, "e")
@@ -31,7 +32,7 @@ def _read(members: Mapping[str, Any]) -> KeyMaterial:
     if "d" not in members:
         if parts:
             raise InvalidKeyError("d is missing")
-        return of_rsa(numbers.public_key())
+        return of_key(numbers.public_key())
     d = unsigned(members, "d")
     if parts and len(parts) != 5:
         raise InvalidKeyError("p, q, dp, dq and qi belong together")
@@ -44,7 +45,7 @@ def _read(members: Mapping[str, Any]) -> KeyMaterial:
         p, q = rsa.rsa_recover_prime_factors(n, e, d)
         dp, dq, qi = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
     check_primes(n, p, q)
-    return of_rsa(rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, numbers).private_key())
+    return of_key(rsa.RSAPrivateNumbers(p, q, d, dp, dq, qi, numbers).private_key())
 
 
 def check_rsa_size(n: int, e: int) -> None:
@@ -95,7 +96,7 @@ def _roca_marks() -> tuple[tuple[int, frozenset[int]], ...]:
     return tuple(marks)
 
 
-def of_rsa(key: Any) -> KeyMaterial:
+def of_key(key: Any) -> KeyMaterial:
     """An RSA key object, RFC 7518 §6.3."""
     private = key if isinstance(key, rsa.RSAPrivateKey) else None
     public = key.public_key() if private else key
@@ -119,8 +120,6 @@ def of_rsa(key: Any) -> KeyMaterial:
     )
 
 
-def _generate(_: str | None, bits: int) -> KeyMaterial:
-    return of_rsa(rsa.generate_private_key(65537, bits))
-
-
-ROW = KeyType(frozenset({"n", "e"}), frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"}), _read, _generate)
+def generate(_: str | None, bits: int) -> KeyMaterial:
+    """A new key pair of a size in bits."""
+    return of_key(rsa.generate_private_key(65537, bits))
