@@ -107,11 +107,12 @@ def put_in_place(draft: Path, target: Path) -> Path | None:
         raise ConfigError(f"database {draft} was never opened")
     _give_to_owner(draft, target)
     _flush(draft)
+    aside = target.with_name(f"{target.name}.replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
     if not target.exists():
+        logs_aside(target, aside)
         place(draft, target)
         _write_mark(target, how_far)
         return None
-    aside = target.with_name(f"{target.name}.replaced-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
     with in_nobodys_hands(target):
         if not mark.beside(target).exists():
             mark.write(target, Mark(how_far.database, 0, 0, 0))
@@ -129,10 +130,15 @@ def _give_to_owner(draft: Path, target: Path) -> None:
 
 
 def place_aside(target: Path, aside: Path) -> None:
-    """Rename a database with all that lies beside it; a log of the old one would be taken for the new one's."""
+    """Rename a database with all that lies beside it."""
     if os.path.lexists(aside):
         raise ConfigError(f"{aside} is there already: try again in a second; nothing was changed")
     os.rename(target, aside)
+    logs_aside(target, aside)
+
+
+def logs_aside(target: Path, aside: Path) -> None:
+    """The logs of a database that was lost, too: SQLite would take them for the new one's and write them into it."""
     for suffix in _BESIDE:
         with contextlib.suppress(FileNotFoundError):
             os.rename(f"{target}{suffix}", f"{aside}{suffix}")

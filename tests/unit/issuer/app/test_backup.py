@@ -371,6 +371,32 @@ async def test_a_backup_goes_into_an_empty_place_on_a_new_machine(
     assert sorted(os.listdir(tmp_path / "new")) == ["admit.db", "admit.db-mark"]
 
 
+async def test_the_log_of_a_lost_database_is_put_aside_and_not_taken_for_the_restored_ones(
+    settings: Settings, keyring: Keyring, tmp_path: Path
+) -> None:
+    path, saved = path_of(settings), tmp_path / "saved.db"
+    made = await back_up(settings, saved, now=NOW)
+    live = sqlite3.connect(path, isolation_level=None)
+    live.execute("PRAGMA journal_mode = WAL")
+    live.execute("UPDATE user_account SET email_shown = 'since the backup'")
+    shutil.copyfile(f"{path}-wal", tmp_path / "log")
+    live.close()
+    path.unlink()
+    shutil.move(tmp_path / "log", f"{path}-wal")
+    restored = await restore(settings, saved, now=NOW)
+    db = Database.from_url(settings.database_url, keyring)
+    await db.open()
+    rows = await db.read(Statement(text("SELECT email_shown FROM user_account"))())
+    await db.close()
+    assert sorted(row["email_shown"] for row in rows) == sorted([ADA[0], BO[0]])
+    assert len(rows) == made.users
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT epoch FROM status_head").fetchone() == (restored.epoch,)
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    [kept] = path.parent.glob(f"{path.name}.replaced-*-wal")
+    assert kept.stat().st_size, "it may hold what somebody can still make out"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 async def test_restored_by_root_it_is_still_the_services_own(settings: Settings, tmp_path: Path) -> None:
     path = path_of(settings)
