@@ -43,9 +43,12 @@ class _Group:
     published: bool = False
 
     def fail(self, error: BaseException) -> None:
-        """Nothing was kept. Each job has an exception of its own: a shared one would gather everyone's traceback."""
+        """Nothing was kept, so that what a job refused for the sake of another's work is no answer either.
+
+        Each job has an exception of its own: a shared one would gather everyone's traceback.
+        """
         for job in self.jobs:
-            if job.error is None:
+            if not isinstance(job.error, StorageUnavailableError):
                 job.error = type(error)(*error.args)
 
 
@@ -127,9 +130,11 @@ class Writer:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
-            group.jobs.append(first)
+            # Who came meanwhile fails too: were each to wait for the lock in turn, the last would wait for all.
+            waiting = list(self._next())
+            group.jobs += [first, *(job for job in waiting if job is not None)]
             group.fail(translated(error))
-            return False
+            return None in waiting
         try:
             self._run_job(group, first)
             for job in self._next():

@@ -1,6 +1,7 @@
 """The writer's thread: groups, faults, several processes."""
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from admit.errors import StorageUnavailableError
+from admit.errors import ConflictError, StorageUnavailableError
 from admit.issuer.storage import Database, Keyring, Statement, Steps, StorageConfig, bound_once
 
 pytestmark = pytest.mark.slow
@@ -145,3 +146,53 @@ asyncio.run(run())
         return str(rows[0]["value"])
 
     assert asyncio.run(counted()) == "150"
+
+
+@sqlite_only
+async def test_a_lock_held_elsewhere_is_waited_for_once_not_once_for_each_who_waits(
+    database_url: str, keyring: Keyring
+) -> None:
+    waited = 0.2
+    db = Database.from_url(database_url, keyring, StorageConfig(busy_timeout=timedelta(seconds=waited)))
+    await db.open()
+    other = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    jobs = [asyncio.ensure_future(db.run(bound_once, PUT(key=f"n{n}", value=""))) for n in range(12)]
+    results = await asyncio.gather(*jobs, return_exceptions=True)
+    assert {type(result) for result in results} == {StorageUnavailableError}
+    assert loop.time() - began < 4 * waited
+    other.execute("ROLLBACK")
+    other.close()
+    await db.run(bound_once, PUT(key="n1", value=""))
+    assert await count(db) == 1
+    await db.close()
+
+
+@sqlite_only
+async def test_what_a_job_found_in_work_that_was_lost_with_its_group_is_no_answer(
+    db: Database, database_url: str
+) -> None:
+    path = Path(database_url.removeprefix("sqlite:///"))
+    gate, begun = threading.Event(), threading.Event()
+
+    def hold() -> Steps[None]:
+        begun.set()
+        gate.wait(10)
+        yield PUT(key="held", value="")
+
+    jobs = [asyncio.ensure_future(db.run(hold))]
+    await asyncio.to_thread(begun.wait, 10)
+    jobs += [asyncio.ensure_future(db.run(bound_once, PUT(key="n1", value=""))) for _ in range(2)]
+    await asyncio.sleep(0)
+    path.rename(path.with_suffix(".moved"))  # so that this COMMIT is refused
+    gate.set()
+    results = await asyncio.gather(*jobs, return_exceptions=True)
+    path.with_suffix(".moved").rename(path)
+    assert [type(result) for result in results] == [StorageUnavailableError] * 3, (
+        "no conflict: nothing is there"
+    )
+    await db.run(bound_once, PUT(key="n1", value=""))
+    with pytest.raises(ConflictError):
+        await db.run(bound_once, PUT(key="n1", value=""))
