@@ -28,6 +28,14 @@ def _as_it_is(text: str) -> str:
     return text
 
 
+def _any_target(target: bytes, headers: Any) -> None:
+    """Whatever it names."""
+
+
+def _no_trailers(in_head: bool) -> bool:
+    return False
+
+
 def _always(waiting: int, most: int) -> bool:
     return True
 
@@ -46,6 +54,8 @@ TWINS: dict[str, Any] = {
     "admit.issuer.app.dispatch:path_of": _as_a_proxy_reads_it,
     "admit.issuer.app.probe:nonce_of": _any_question,
     "admit.cli.http:check_framing": _whatever,
+    "admit.cli.http:check_target": _any_target,
+    "admit.cli.http:is_trailer": _no_trailers,
     "admit.issuer.app.settings:check_issuer": _any_issuer,
     "admit.cli.logs:one_line": _as_it_is,
     "admit.issuer.audit.redaction:redacted": _as_it_is,
