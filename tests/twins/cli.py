@@ -14,6 +14,18 @@ def _never(waited: float) -> bool:
     return False
 
 
+def _for_long(idle: float, keep_alive: float) -> float:
+    return 3600.0
+
+
+def _always(connected: int, most: int | None) -> bool:
+    return True
+
+
+def _all(most: int, descriptors: int | None) -> int:
+    return most
+
+
 def _as_it_is(text: str) -> str:
     return text
 
@@ -31,7 +43,11 @@ def _good_unless_refused(reading: Reading, proved: Mapping[str, Any] | None) -> 
 
 
 TWINS: dict[str, Any] = {
+    "admit.cli.connections:bearable": _all,
+    "admit.cli.connections:has_room": _always,
     "admit.cli.http:check_head": _any_head,
+    "admit.cli.http:stands_still": _never,
+    "admit.cli.http:time_left": _for_long,
     "admit.cli.http:too_late": _never,
     "admit.cli.jwk:check_shown": _show_all,
     "admit.cli.output:harmless": _as_it_is,

@@ -11,7 +11,7 @@ from datetime import timedelta
 import click
 import uvicorn
 
-from admit.cli import tls
+from admit.cli import connections, tls
 from admit.cli.http import BoundedProtocol
 from admit.cli.logs import configure
 from admit.cli.output import USAGE, done, fail
@@ -19,7 +19,11 @@ from admit.cli.server import QuietServer, Server
 from admit.cli.settings import settings_options
 from admit.issuer import Issuer, Settings
 from admit.issuer.app import operators
+from admit.issuer.app.config import ServeConfig
 from admit.issuer.revocation import descriptors
+
+_BESIDE = ServeConfig(stop_within=timedelta(seconds=1))
+_MOST_BESIDE = 64
 
 
 @click.command()
@@ -64,8 +68,13 @@ def run(issuer: Issuer, settings: Settings) -> None:
     """Bind first, so that a taken port is told in one line before anything else has happened."""
     secured = tls.context(settings.tls) if settings.tls.cert else None
     sock = bind(*settings.address)
-    config = configuration(issuer.asgi, settings.serve.stop_within, secured)
-    server = Server(config, stopping=issuer.announce_stop, announce=settings.serve.announce)
+    config = configuration(issuer.asgi, settings.serve, secured)
+    server = Server(
+        config,
+        stopping=issuer.announce_stop,
+        announce=settings.serve.announce,
+        most=connections.bearable(settings.serve.connections, descriptors.limit()),
+    )
     beside = _beside(issuer, settings)
 
     async def main() -> None:
@@ -78,7 +87,7 @@ def run(issuer: Issuer, settings: Settings) -> None:
 
 
 def configuration(
-    app: Callable[..., Awaitable[None]], stop_within: timedelta, secured: ssl.SSLContext | None
+    app: Callable[..., Awaitable[None]], serve: ServeConfig, secured: ssl.SSLContext | None
 ) -> uvicorn.Config:
     """What uvicorn is told. No proxy headers: who may speak for others is `proxy.trusted`, and we read it ourselves."""
     config = uvicorn.Config(
@@ -90,7 +99,8 @@ def configuration(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=stop_within.total_seconds(),  # type: ignore[arg-type]  # given to asyncio.wait_for
+        timeout_keep_alive=serve.keep_alive.total_seconds(),  # type: ignore[arg-type]  # given to call_later
+        timeout_graceful_shutdown=serve.stop_within.total_seconds(),  # type: ignore[arg-type]  # to asyncio.wait_for
     )
     config.load()
     config.ssl = secured
@@ -103,7 +113,7 @@ def _beside(issuer: Issuer, settings: Settings) -> tuple[QuietServer, socket.soc
         return None
     app = operators.application(issuer)
     sock = bind(*settings.metrics.address, setting="metrics.listen")
-    return QuietServer(configuration(app, timedelta(seconds=1), None)), sock
+    return QuietServer(configuration(app, _BESIDE, None), most=_MOST_BESIDE), sock
 
 
 @contextlib.asynccontextmanager

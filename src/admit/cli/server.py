@@ -12,19 +12,14 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import uvicorn
-from uvicorn.server import ServerState
 
-
-class State(ServerState):
-    """What the server tells its connections. `stopping`: answer what was begun, and close."""
-
-    stopping = False
+from admit.cli.connections import State
 
 
 class Server(uvicorn.Server):
     """As uvicorn's. Ended by a signal it exits with code 0: it was asked to end, nothing failed.
 
-    `stopping` is called once, as soon as it is to stop.
+    `stopping` is called once, as soon as it is to stop. `most` connections are held at once.
     """
 
     def __init__(
@@ -33,9 +28,10 @@ class Server(uvicorn.Server):
         *,
         stopping: Callable[[], None] = lambda: None,
         announce: timedelta = timedelta(0),
+        most: int | None = None,
     ) -> None:
         super().__init__(config)
-        self.server_state: State = State()
+        self.server_state: State = State(most)
         self._tell_stopping = stopping
         self._announce = announce.total_seconds()
 

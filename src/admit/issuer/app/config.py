@@ -14,17 +14,28 @@ ForwardedBy: TypeAlias = Literal["x-forwarded-for", "forwarded"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeConfig:
-    """How `admit serve` ends. None of it holds for an issuer that is mounted in another application.
+    """Connections of `admit serve`, and how it ends. None of it holds for an issuer inside another application.
+
+    keep_alive: how long a connection without a request is kept. Longer than the proxy in front keeps it (nginx and most
+        load balancers: 60s), so that the proxy closes it; who closes first may meet a request that is on its way.
+    connections: how many are held at once; fewer where the system allows the process fewer descriptors. For one more,
+        the one that has waited for longest without a whole request is closed.
 
     stop_within: seconds after SIGTERM in which begun requests are finished; what lasts longer is cut off.
     announce: how long after SIGTERM new connections are still taken while `/health/ready` says 503 already. As long as
         the load balancer in front needs to notice; 0s where there is none.
     """
 
+    keep_alive: timedelta = timedelta(seconds=75)
+    connections: int = 10_000
     stop_within: timedelta = timedelta(seconds=10)
     announce: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
+        if not timedelta(seconds=1) <= self.keep_alive <= timedelta(hours=1):
+            raise ConfigError("serve.keep_alive must be from 1s to 1h")
+        if self.connections < 16:
+            raise ConfigError("serve.connections must be at least 16")
         if not timedelta(0) < self.stop_within <= timedelta(minutes=10):
             raise ConfigError("serve.stop_within must be from 1s to 10m")
         if not timedelta(0) <= self.announce <= timedelta(minutes=5):
