@@ -118,6 +118,8 @@ class Scrypt:
         bounds.check_cost(work=ln, most=30)
         bounds.check_cost(work=max(r, p), most=1 << 16)
         bounds.check_cost(work=(r * p) << ln, most=bounds.SCRYPT_WORK, memory=128 * r << ln)
+        if ln >= 16 * r:  # RFC 7914 §2: N is less than 2^(128·r/8). Libraries refuse it, at the sign-in
+            raise MalformedHashError("N of scrypt is too large for its r")
         return cls(ln, r, p, salt, key)
 
     def encode(self) -> str:

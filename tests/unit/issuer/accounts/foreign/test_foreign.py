@@ -149,6 +149,7 @@ MALFORMED = {
     "pbkdf2-hex": f"pbkdf2:sha256:1000$salt${'xy' * 32}",
     "scrypt-n": f"scrypt:1000:8:1$salt${'ab' * 32}",
     "scrypt-parameters": f"$scrypt$r=8,ln=14,p=1${SALT}${KEY}",
+    "scrypt-n-for-r": f"$scrypt$ln=16,r=1,p=1${SALT}${KEY}",
     "argon2-empty": "$argon2id$v=19$m=,t=,p=$$",
     "argon2-order": f"$argon2id$v=19$t=2,m=19456,p=1${SALT}${KEY}",
     "argon2-salt": f"$argon2id$v=19$m=64,t=1,p=1$c2E${KEY}",
@@ -157,6 +158,11 @@ MALFORMED = {
     "long": "$2b$12$" + "a" * 5_000,
     "surrogate": f"pbkdf2_sha256$1000$\ud800${KEY}=",
 }
+
+
+def test_the_largest_n_that_scrypt_has_for_a_small_r_is_checked_at_a_sign_in() -> None:
+    """One more, and the library raises at each sign-in: see "scrypt-n-for-r" above."""
+    assert not foreign.read(f"$scrypt$ln=15,r=1,p=1${SALT}${KEY}").matches(b"whatever")
 
 
 @pytest.mark.parametrize("text", MALFORMED.values(), ids=MALFORMED)
