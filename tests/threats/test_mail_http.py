@@ -680,6 +680,9 @@ async def test_an_unproven_address_gets_its_link_again_at_the_account_page(
         assert (await visitor.submit("/account/email", page.text, do="resend")).status_code == 303
     await deliver(mailing)
     assert len(mail_server.to(ADA[0])) == limit
+    assert len(await rows(mailing, "email_link")) == limit, (
+        "a link that nobody gets is no row, however often one asks"
+    )
     assert (await confirm(visitor, path_in(mail_server.to(ADA[0])[-1]))).status_code == 200
     assert await is_verified(mailing, ADA[0])
 

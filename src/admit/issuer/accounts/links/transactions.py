@@ -10,7 +10,7 @@ from admit.issuer.accounts.records import User
 from admit.issuer.accounts.transactions import Welcome
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.audit.rules import Detail
-from admit.issuer.outbox import Mail, Outbox, Waiting
+from admit.issuer.outbox import Mail, Outbox, Posted, Waiting
 from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByUser
@@ -134,15 +134,17 @@ def offer_verification(
     outbox: Outbox, issuer: str, user: User, token: str, *, life: timedelta, now: float
 ) -> Steps[None]:
     """Mail a link that proves the account's own address."""
-    yield from add(
-        token, Purpose.VERIFY, user, email=user.email, email_shown=user.email_shown, life=life, now=now
-    )
     link = rules.address_of(issuer, Purpose.VERIFY, token, user.locale)
     mail = Mail(
         kind="verify_email", user_id=user.id, to=user.email_shown, locale=user.locale,
         data={"link": link}, life=life,
     )  # fmt: skip
-    yield from outbox.post(mail, now=now)
+    if (
+        yield from outbox.post(mail, now=now)
+    ) is Posted.QUEUED:  # a link that nobody gets is a row for nothing
+        yield from add(
+            token, Purpose.VERIFY, user, email=user.email, email_shown=user.email_shown, life=life, now=now
+        )
 
 
 def offer_change(
@@ -161,13 +163,13 @@ def offer_change(
     if rows:
         yield from tell_owner(outbox, accounts.user_of(rows[0]), now=now)
         return
-    yield from add(token, Purpose.CHANGE, user, email=email, email_shown=email_shown, life=life, now=now)
     link = rules.address_of(issuer, Purpose.CHANGE, token, user.locale)
     mail = Mail(
         kind="confirm_new_email", user_id=user.id, to=email_shown, locale=user.locale,
         data={"link": link}, life=life,
     )  # fmt: skip
-    yield from outbox.post(mail, now=now)
+    if (yield from outbox.post(mail, now=now)) is Posted.QUEUED:
+        yield from add(token, Purpose.CHANGE, user, email=email, email_shown=email_shown, life=life, now=now)
 
 
 def tell_owner(outbox: Outbox, user: User, *, now: float) -> Steps[None]:
