@@ -1,6 +1,10 @@
 """Twins of the pages and of the header table."""
 
+import asyncio
+from typing import Any
+
 from admit.issuer.app.headers import Kind
+from admit.issuer.sessions.rules import hash_id
 
 
 def no_row(kind: Kind, *, https: bool, status: int = 200, form_target: str | None = None) -> dict[str, str]:
@@ -43,7 +47,20 @@ def as_given(value: object) -> str:
     return str(value)
 
 
+CURRENT: dict[str, bytes | None] = {}
+
+
+async def of_whoever_came_last(self: Any, call: Any) -> Any:
+    """A "current user" of the whole process, as a global or a pooled connection would keep it."""
+    CURRENT["raw"] = self.cookies.session(call)
+    await asyncio.sleep(0)
+    raw = CURRENT["raw"]
+    found = await self.services.sessions.find(hash_id(raw), call.now) if raw is not None else None
+    return (raw, found) if found is not None else None
+
+
 TWINS = {
+    "admit.issuer.app.context:App.session": of_whoever_came_last,
     "admit.issuer.app.headers:table": no_row,
     "admit.issuer.app.headers:framing": framed,
     "admit.issuer.app.headers:form_action": forms_anywhere,

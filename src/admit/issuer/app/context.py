@@ -144,5 +144,6 @@ _BY_STATUS = {
     413: Trouble.TOO_LARGE,
     415: Trouble.BAD_REQUEST,
     429: Trouble.TOO_MANY,
+    431: Trouble.TOO_MANY_COOKIES,
     503: Trouble.UNAVAILABLE,
 }

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from admit.credentials import cookies
 from admit.credentials.cookies import CookieMode
-from admit.errors import CredentialError
+from admit.errors import CredentialError, OversizedCredentialError
 from admit.issuer.app.call import Call
 
 PRE_SESSION_LIFE = timedelta(hours=2)
@@ -54,11 +54,15 @@ class BrowserCookies:
         return _pre_session_name(self.issuer, self.dev)
 
     def session(self, call: Call) -> bytes | None:
-        """The raw session id that the browser sent; None for none, a doubled or a malformed one."""
+        """The raw session id that the browser sent; None for none, a doubled or a malformed one.
+
+        Raises:
+            OversizedCredentialError: more cookies than are read.
+        """
         return self._read(call, self.session_name)
 
     def pre_session(self, call: Call) -> bytes | None:
-        """The raw pre-session id."""
+        """The raw pre-session id. Raises OversizedCredentialError, as `session` does."""
         return self._read(call, self.pre_session_name)
 
     def set_session(self, response: Response, raw: bytes) -> None:
@@ -105,6 +109,8 @@ class BrowserCookies:
         values = [value for key, value in call.headers if key == b"cookie"]
         try:
             return cookies.session_id(values, name)
+        except OversizedCredentialError:
+            raise  # told as 431: a sign-in page would only ask again and again
         except CredentialError:
             return None
 

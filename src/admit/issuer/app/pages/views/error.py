@@ -20,6 +20,7 @@ class Trouble(Enum):
     NOT_FOUND = ("error.not_found", HTTPStatus.NOT_FOUND)
     METHOD = ("error.method", HTTPStatus.METHOD_NOT_ALLOWED)
     TOO_LARGE = ("error.too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    TOO_MANY_COOKIES = ("error.too_many_cookies", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
     TOO_MANY = ("error.too_many", HTTPStatus.TOO_MANY_REQUESTS)
     UNAVAILABLE = ("error.unavailable", HTTPStatus.SERVICE_UNAVAILABLE)
     SERVER = ("error.server", HTTPStatus.INTERNAL_SERVER_ERROR)
