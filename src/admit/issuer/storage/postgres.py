@@ -64,6 +64,7 @@ class PostgresDatabase(Database):
                 max_inactive_connection_lifetime=300.0,
                 statement_cache_size=512,
                 connection_class=Connection,
+                init=_check_server,
                 timeout=self.config.connect_timeout.total_seconds(),
                 # Above the server's own limit: it is for a server that no longer answers.
                 command_timeout=self.config.statement_timeout.total_seconds() + _BEYOND,
@@ -78,9 +79,6 @@ class PostgresDatabase(Database):
             raise
 
     async def _check_schema(self) -> None:
-        settings = await self._call(_settings_of)
-        durable.check_primary(settings)
-        durable.check_commits(settings)
         version, tables = await self._call(_schema_of)
         if VERSION_TABLE not in tables and not tables & TABLES:
             raise ConfigError("the PostgreSQL database has no Admit tables yet: run `admit migrate`")
@@ -153,12 +151,12 @@ class PostgresDatabase(Database):
             return await self._fetch(compiled.sql, arguments)
         except Exception as error:
             if not is_lost(error):
-                raise translated(error) from None
+                raise _while_open(error) from None
         await self._distrust_pool()
         try:
             return await self._fetch(compiled.sql, arguments)
         except Exception as error:
-            raise translated(error) from None
+            raise _while_open(error) from None
 
     async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Row]:
         pool = self._open_pool()
@@ -206,7 +204,7 @@ class PostgresDatabase(Database):
         try:
             connection = await pool.acquire(timeout=self.config.connect_timeout.total_seconds())
         except Exception as error:
-            raise translated(error) from None
+            raise _while_open(error) from None
         try:
             if caller.gone:
                 raise StorageUnavailableError("the caller did not wait")
@@ -231,12 +229,15 @@ class _NotBegunError(Exception):
         self.trouble = trouble
 
 
-async def _settings_of(connection: asyncpg.Connection) -> Row:
-    try:
-        row: Row = await connection.fetchrow(durable.POSTGRES_SETTINGS)
-    except Exception as error:
-        raise translated(error) from None
-    return row
+async def _check_server(connection: asyncpg.Connection) -> None:
+    """Ask each new connection where it leads: after a failover the same address may be a standby's.
+
+    Raises:
+        ConfigError: to a server that is behind, or that acknowledges what it may lose.
+    """
+    settings: Row = await connection.fetchrow(durable.POSTGRES_SETTINGS)
+    durable.check_primary(settings)
+    durable.check_commits(settings)
 
 
 async def _schema_of(connection: asyncpg.Connection) -> tuple[str | None, frozenset[str]]:
@@ -372,6 +373,12 @@ def translated(error: Exception) -> Exception:
     ):
         return StorageUnavailableError(f"PostgreSQL: {type(error).__name__}")
     return error
+
+
+def _while_open(error: Exception) -> Exception:
+    """As `translated`. What was right at the start, such as the address or the password, is right again some time."""
+    better = translated(error)
+    return StorageUnavailableError(better.detail) if isinstance(better, ConfigError) else better
 
 
 def _translated_state(error: Any, state: str) -> AdmitError:

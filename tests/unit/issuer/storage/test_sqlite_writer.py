@@ -182,7 +182,7 @@ async def test_what_a_job_found_in_work_that_was_lost_with_its_group_is_no_answe
         gate.wait(10)
         yield PUT(key="held", value="")
 
-    jobs = [asyncio.ensure_future(db.run(hold))]
+    jobs: list[asyncio.Future[Any]] = [asyncio.ensure_future(db.run(hold))]
     await asyncio.to_thread(begun.wait, 10)
     jobs += [asyncio.ensure_future(db.run(bound_once, PUT(key="n1", value=""))) for _ in range(2)]
     await asyncio.sleep(0)
