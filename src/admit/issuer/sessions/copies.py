@@ -30,6 +30,8 @@ _PAUSES: Final = (0.5, 1.0, 2.0, 5.0)
 """Seconds for which a Redis that failed is not asked: one that hangs must not slow each look-up down."""
 _PURPOSE: Final = "session-copy"
 _BURIED: Final = b"-"
+_DROP: Final = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then redis.call('DEL', KEYS[1]) end"
+"""What was buried stays so: whoever read the database before would keep a copy of what is over."""
 _PREFIX: Final = "admit:session:"
 _CLUSTER: Final = {"redis+cluster://": "redis://", "rediss+cluster://": "rediss://"}
 _WANTED: Final = (
@@ -78,8 +80,8 @@ class Copies:
         self._later(self._write(write))
 
     def drop(self, id_hash: bytes) -> None:
-        """The next look-up asks the database. Nobody waits for it."""
-        self._later(self._write(lambda client: client.delete(_key(id_hash))))
+        """The next look-up asks the database, and may keep a copy unless one was buried. Nobody waits for it."""
+        self._later(self._write(lambda client: client.eval(_DROP, 1, _key(id_hash), _BURIED)))
 
     async def bury(self, id_hash: bytes) -> bool:
         """See that no copy is read, and none is kept by who asked the database a moment before: for an id that is about

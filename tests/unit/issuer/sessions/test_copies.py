@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from admit.errors import ConfigError, SessionError, StorageUnavailableError
 from admit.issuer.sessions import copies as copies_module
+from admit.issuer.sessions import store
 from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.sessions.copies import LIFE, Copies, copies_of
 from admit.issuer.sessions.driver import Sessions
@@ -189,6 +190,21 @@ async def test_the_id_before_a_renewal_is_worth_nothing_on_any_node(
         )  # fmt: skip
         assert await one.find(planted) is None
         assert await one.find(new) is not None
+
+
+@ONE
+async def test_a_use_that_is_noted_meanwhile_does_not_dig_up_the_id_before_a_renewal(
+    parts: Parts, redis_url: str, keyring: Keyring
+) -> None:
+    async with node(parts, redis_url, keyring) as one:
+        old = hash_id((await parts.sign_in()).raw)
+        rows = await parts.db.read(store.FIND(id_hash=old))  # by a look-up that is about to keep a copy
+        assert await one.copies.bury(old)
+        one.copies.drop(old)
+        await one.copies.settle()
+        one.copies.put(old, tuple(cast(Any, rows[0])), NOW)
+        await one.copies.settle()
+        assert await one.copies.get(old, NOW) is None
 
 
 @ONE
