@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from admit.issuer.accounts.records import User
+from admit.issuer.accounts.records import RightPassword
 from admit.issuer.audit import RequestInfo
 from tests.fixtures.issuer import (
     ADA,
@@ -67,15 +67,17 @@ async def test_a_password_changed_during_a_sign_in_is_a_wrong_one(
     issuer: LiveIssuer, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accounts = issuer.services.accounts
-    check = accounts.check_password
+    check = accounts.try_password
 
-    async def slow_check(**typed: Any) -> User | None:
-        user = await check(**typed)
-        if user is not None:
-            await accounts.set_password(user.id, "another good one", info=RequestInfo(), now=issuer.clock.now)
-        return user
+    async def slow_check(**typed: Any) -> RightPassword | None:
+        right = await check(**typed)
+        if right is not None:
+            await accounts.set_password(
+                right.user.id, "another good one", info=RequestInfo(), now=issuer.clock.now
+            )
+        return right
 
-    monkeypatch.setattr(type(accounts), "check_password", lambda self, **typed: slow_check(**typed))
+    monkeypatch.setattr(type(accounts), "try_password", lambda self, **typed: slow_check(**typed))
     late = await browser.sign_in(ADA)
     assert (late.status_code, "location" in late.headers) == (400, False)
     assert (await browser.get("/account")).headers["location"] == "/login"

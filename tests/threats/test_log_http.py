@@ -73,7 +73,7 @@ async def test_a_forged_line_in_any_field_is_no_line(
         raise RuntimeError(FORGED)
 
     with monkeypatch.context() as patch:
-        patch.setattr(issuer.services.accounts, "check_password", fault)
+        patch.setattr(issuer.services.accounts, "try_password", fault)
         form = {"email": "a@example.com", "password": "x" * 20, "csrf": csrf}
         answers.append(await browser.post("/login", data=form, headers={"origin": browser.origin}))
     for answer in answers:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Collection
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from admit.errors import ThrottledError, TooBusyError
@@ -13,12 +14,13 @@ from admit.issuer.accounts.dummies import PURPOSE, Dummies
 from admit.issuer.accounts.errors import EmailError, EmailTakenError, UserNotFoundError
 from admit.issuer.accounts.guessing import Guesser, Guesses
 from admit.issuer.accounts.passwords import Match, PasswordHasher
-from admit.issuer.accounts.records import User
+from admit.issuer.accounts.records import RightPassword, User
 from admit.issuer.accounts.transactions import Label, Welcome, no_welcome
 from admit.issuer.audit.records import AuditEvent, RequestInfo
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.storage import Database, bound_once
 from admit.issuer.throttle import bucket, network, queue_of, take
+from admit.issuer.throttle.budgets import refund
 
 LEARN_EVERY: Final = 600.0  # seconds
 SAMPLE: Final = 512
@@ -167,8 +169,18 @@ class Accounts:
     async def check_password(
         self, *, email: str, password: str, info: RequestInfo, now: float, device: bytes | None = None
     ) -> User | None:
+        """The user whose password this is, by `try_password`; the price of the try is given back here."""
+        right = await self.try_password(email=email, password=password, info=info, now=now, device=device)
+        if right is None:
+            return None
+        await self._db.run(right.give_back)
+        return right.user
+
+    async def try_password(
+        self, *, email: str, password: str, info: RequestInfo, now: float, device: bytes | None = None
+    ) -> RightPassword | None:
         """The user whose password this is, None for a wrong one, an unknown email, or a disabled user: all at the cost
-        of one hash. A success is audited by the session that it begins.
+        of one hash. A success is audited by the session that it begins, and `give_back` belongs into its transaction.
 
         `device`: the secret that the browser sent, if any. Where the account knows it, guesses from elsewhere do not
         count.
@@ -209,14 +221,13 @@ class Accounts:
             reason = "unknown" if user is None else "wrong password" if match is Match.NO else "disabled"
             await self._guesses.failed(guesser, reason=reason, now=now)
             return None
-        await self._guesses.give_back(drawn)
         if match is Match.OUTDATED:
             with suppress(TooBusyError):  # the next sign-in does it
                 hashed = await self._hasher.hash(octets, network=queue_of(info.ip))
                 await self._db.run(
                     bound_once, store.REHASH_PASSWORD(of_user=user.id, old_hash=stored, new_hash=hashed)
                 )
-        return user
+        return RightPassword(user, partial(refund, drawn))
 
     async def _learn_costs(self, now: float) -> None:
         """What accounts' hashes cost, for those that are none. Asked for whoever tries, so that it tells nothing."""

@@ -40,7 +40,15 @@ async def know_device(app: App, call: Call, response: Response, user: User) -> N
     second factor and all, and when a mailed link was used: who reads the account's mail may try a password
     undisturbed.
     """
-    raw = await app.services.accounts.devices.remember(user, device_of(app, call), now=call.now)
+    set_device(
+        app,
+        response,
+        await app.services.accounts.devices.remember(user, device_of(app, call), now=call.now),
+    )
+
+
+def set_device(app: App, response: Response, raw: bytes) -> None:
+    """Give the browser its new secret, which was made known in the transaction of the sign-in."""
     name = cookie_name(app.issuer, app.cookies.dev)
     response.headers.append(
         "set-cookie", cookies.set_cookie(name, cookies.encode_session_id(raw), max_age=LIFE)

@@ -5,8 +5,8 @@ and that names nobody to any endpoint but the pages below `/login/second-factor`
 `factors.assurance` says that enough was shown, and says what was shown.
 """
 
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import Final, NamedTuple
 
 from starlette.responses import Response
 
@@ -15,21 +15,41 @@ from admit.issuer.accounts.records import User
 from admit.issuer.app import flow, returns
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
-from admit.issuer.app.devices import device_of, know_device
+from admit.issuer.app.devices import device_of, set_device
 from admit.issuer.clients.records import ACR_1FA
 from admit.issuer.factors.assurance import Assurance, Next, Proof, reached
-from admit.issuer.sessions.records import NewSession
+from admit.issuer.grants.interactions import noting
+from admit.issuer.sessions.records import NewSession, Session
+from admit.issuer.storage import Steps
 
 PROVE: Final = "/login/second-factor"
 ADD: Final = "/login/second-factor/add"
 DONE: Final = "/login/second-factor/done"
 
 
+class Begun(NamedTuple):
+    """A session that was just begun, and the browser's new secret, by which its user's tries are known."""
+
+    new: NewSession
+    device: bytes
+
+
+def nothing() -> Steps[None]:
+    """Nothing was counted that would have to be given back."""
+    yield from ()
+
+
 async def after_password(
-    app: App, call: Call, user: User, transaction: flow.Transaction | None, *, next: str = ""
+    app: App,
+    call: Call,
+    user: User,
+    transaction: flow.Transaction | None,
+    *,
+    next: str = "",
+    give_back: Callable[[], Steps[None]] = nothing,
 ) -> Response:
     """The password was right: a session where that is enough, else the page of the next step. `next` is the name of the
-    page of ours to go on to (`returns.PLACES`).
+    page of ours to go on to (`returns.PLACES`). `give_back` is the price of the try, given back with what is begun.
 
     Raises:
         SessionError: the account was disabled, or its credentials were changed, since the password was checked.
@@ -38,18 +58,25 @@ async def after_password(
     asked = transaction.request.acr if transaction is not None else ACR_1FA
     step = await app.services.factors.next_step(user, proofs, asked=asked)
     if step is Next.SESSION:
-        return await finish(app, call, user, transaction, proofs, next=next)
-    return await wait(app, call, user, transaction, enrol=step is Next.ENROL, next=next)
+        return await finish(app, call, user, transaction, proofs, next=next, give_back=give_back)
+    return await wait(app, call, user, transaction, enrol=step is Next.ENROL, next=next, give_back=give_back)
 
 
 async def wait(
-    app: App, call: Call, user: User, transaction: flow.Transaction | None, *, enrol: bool, next: str
+    app: App,
+    call: Call,
+    user: User,
+    transaction: flow.Transaction | None,
+    *,
+    enrol: bool,
+    next: str,
+    give_back: Callable[[], Steps[None]],
 ) -> Response:
     """Keep the sign-in, and show the page that it waits at. Whatever session the browser has stays as it is."""
     call.outcome = "second_factor"
     binding, fresh = app.cookies.ensure_pre_session(call)
     handle = await app.services.factors.begin_sign_in(
-        user, binding=binding, enrol=enrol, next=next, now=call.now
+        user, binding=binding, enrol=enrol, next=next, now=call.now, along=give_back
     )
     response = app.redirect(app.there(call, ADD if enrol else PROVE, **carried(handle, transaction)))
     if fresh:
@@ -70,31 +97,37 @@ async def finish(
     proofs: Collection[Proof],
     *,
     next: str = "",
+    give_back: Callable[[], Steps[None]] = nothing,
 ) -> Response:
     """A session under a new id, and on with the transaction. Raises what `session_for` does."""
-    new = await session_for(app, call, user, reached(proofs))
+    new, device = await session_for(
+        app, call, user, reached(proofs), transaction=transaction, give_back=give_back
+    )
     call.outcome = "succeeded"
     if transaction is None:
         response = app.redirect(app.there(call, returns.path_of(next)))
     else:
-        await note(app, call, transaction, new)
         noted = await flow.resume(app, call, transaction.handle)
         response = await flow.proceed(app, call, transaction.request, new.session, transaction=noted)
     app.cookies.set_session(response, new.raw)
-    await know_device(app, call, response, new.session.user)
+    set_device(app, response, device)
     return response
 
 
-async def note(app: App, call: Call, transaction: flow.Transaction, new: NewSession) -> None:
-    """The transaction has had its sign-in: this one."""
-    await app.services.interactions.note_session(
-        transaction.handle, transaction.binding, new.session.id, call.now
-    )
-
-
-async def session_for(app: App, call: Call, user: User, shown: Assurance) -> NewSession:
+async def session_for(
+    app: App,
+    call: Call,
+    user: User,
+    shown: Assurance,
+    *,
+    transaction: flow.Transaction | None,
+    give_back: Callable[[], Steps[None]] = nothing,
+) -> Begun:
     """The person's own live session under a new id, so that signing in again for one application signs no other out;
     else a new session, and whatever other session the browser brought is ended.
+
+    One COMMIT makes the session, makes the browser known to its user, notes that the transaction has had its sign-in,
+    and gives back what the try of the password took.
 
     Raises:
         SessionError: the account was disabled, or its credentials were changed, since they were checked.
@@ -102,15 +135,31 @@ async def session_for(app: App, call: Call, user: User, shown: Assurance) -> New
     # Whole seconds, as tokens tell it: both must say the same.
     signed_in_at = float(int(call.now))
     raw, sessions = app.cookies.session(call), app.services.sessions
+    devices, brought = app.services.accounts.devices, device_of(app, call)
+    secret = devices.new_secret(brought, now=call.now)
+
+    def along(session: Session) -> Steps[None]:
+        if transaction is not None:
+            yield noting(transaction.handle, transaction.binding, session.id, call.now)
+        yield from secret.known_to(session.user)
+        yield from give_back()
+
     if raw is not None:
         try:
-            return await sessions.renew(
-                raw, user_id=user.id, acr=shown.acr, amr=shown.amr, info=call.info, now=signed_in_at
+            new = await sessions.renew(
+                raw,
+                user_id=user.id,
+                acr=shown.acr,
+                amr=shown.amr,
+                info=call.info,
+                now=signed_in_at,
+                along=along,
             )
+            return Begun(new, secret.raw)
         except SessionError:
             pass  # over, or somebody else's
-    known = await app.services.accounts.devices.find(device_of(app, call), user, call.now)
-    return await sessions.start(
+    known = await devices.find(brought, user, call.now)
+    new = await sessions.start(
         user,
         auth_time=signed_in_at,
         acr=shown.acr,
@@ -119,4 +168,6 @@ async def session_for(app: App, call: Call, user: User, shown: Assurance) -> New
         now=call.now,
         replace=raw,
         familiar=True if known is not None else None,
+        along=along,
     )
+    return Begun(new, secret.raw)

@@ -1,6 +1,6 @@
 """`Factors`: what the rest of the issuer asks about second factors."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from admit.issuer.accounts.config import SecondFactor
@@ -22,7 +22,7 @@ from admit.issuer.factors.records import (
 from admit.issuer.factors.transactions import Around, Held
 from admit.issuer.outbox import NO_MAIL, Outbox
 from admit.issuer.revocation.lists import Lists
-from admit.issuer.storage import Database
+from admit.issuer.storage import Database, Steps
 
 
 class Factors:
@@ -59,9 +59,18 @@ class Factors:
     # A sign-in that waits
 
     async def begin_sign_in(
-        self, user: User, *, binding: bytes, enrol: bool, now: float, next: str = ""
+        self,
+        user: User,
+        *,
+        binding: bytes,
+        enrol: bool,
+        now: float,
+        next: str = "",
+        along: Callable[[], Steps[None]] = transactions.alone,
     ) -> str:
-        """Keep a sign-in whose password was right, for the browser with this secret. Its handle."""
+        """Keep a sign-in whose password was right, for the browser with this secret. Its handle. `along` is written in
+        the same transaction.
+        """
         handle = codes.new_handle()
         await self._db.run(
             transactions.begin_sign_in,
@@ -71,6 +80,7 @@ class Factors:
             enrol=enrol,
             next=next,
             now=now,
+            along=along,
         )
         return handle
 

@@ -1,5 +1,6 @@
 """The transactions of second factors: each writes its audit record along with what it tells."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from admit.issuer.accounts.records import User
@@ -47,8 +48,20 @@ class Held:
 # ── a sign-in that waits ──────────────────────────────────────────────────────────────────────────────────────────
 
 
+def alone() -> Steps[None]:
+    """Nothing is written along with it."""
+    yield from ()
+
+
 def begin_sign_in(
-    around: Around, user: User, held: Held, *, enrol: bool, next: str, now: float
+    around: Around,
+    user: User,
+    held: Held,
+    *,
+    enrol: bool,
+    next: str,
+    now: float,
+    along: Callable[[], Steps[None]] = alone,
 ) -> Steps[None]:
     """Keep a sign-in whose password was right. With `enrol` it brings an app that is to be added."""
     enrolment = None
@@ -64,6 +77,7 @@ def begin_sign_in(
         now=now,
         expires_at=now + around.config.sign_in_lifetime.total_seconds(),
     )
+    yield from along()
 
 
 def prove(

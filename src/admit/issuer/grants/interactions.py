@@ -60,6 +60,13 @@ def refuse(
     return refused
 
 
+def noting(handle: str, binding: bytes, session_id: str, now: float) -> Bound:
+    """`Interactions.note_session`, for the transaction of the session itself."""
+    return store.NOTE_SESSION(
+        of_id=hash_handle(handle), of_browser=hash_binding(binding), of_session=session_id, now=now
+    )
+
+
 class Interactions:
     """Begin, read and finish interactions. Another browser's, an expired and a finished one are all unknown."""
 
@@ -98,10 +105,7 @@ class Interactions:
 
     async def note_session(self, handle: str, binding: bytes, session_id: str, now: float) -> bool:
         """Note the session that the person began in the course of it. False: unknown."""
-        bound = store.NOTE_SESSION(
-            of_id=hash_handle(handle), of_browser=hash_binding(binding), of_session=session_id, now=now
-        )
-        return bool(await self._db.run(bound_once, bound))
+        return bool(await self._db.run(bound_once, noting(handle, binding, session_id, now)))
 
     async def finish(self, handle: str, binding: bytes, now: float) -> Interaction | None:
         """End it; the interaction for the first who asks, None for all others."""

@@ -15,6 +15,7 @@ from admit.issuer.sessions import password, rules, store, transactions
 from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.sessions.finding import Finder
 from admit.issuer.sessions.records import Ended, NewSession, Session, SessionEntry
+from admit.issuer.sessions.transactions import Along, alone
 from admit.issuer.storage import Bound, Database, bound_once
 
 SWEEP_AT_ONCE = 50  # ends in one transaction
@@ -63,12 +64,13 @@ class Sessions:
         now: float,
         replace: bytes | None = None,
         familiar: bool | None = None,
+        along: Along = alone,
     ) -> NewSession:
         """Begin a session under a new id. `replace` is the raw id the browser came with: that session is ended.
 
         `familiar`: whether the browser is known to be this user's; None: told by the sign-ins before. The user is told
         of a sign-in on one that is not, by mail and on the account page. Of more than `per_user` sessions the one used
-        longest ago is ended.
+        longest ago is ended. `along` is written in the same transaction.
 
         Raises:
             SessionError: the user was disabled, or the password changed, meanwhile.
@@ -90,16 +92,25 @@ class Sessions:
             now=now,
             familiar=familiar,
             outbox=self._outbox,
+            along=along,
         )
         if session is None:
             raise SessionError("the user was disabled while signing in")
         return NewSession(raw=raw, session=session)
 
     async def renew(
-        self, raw: bytes, *, user_id: str, acr: str, amr: tuple[str, ...], info: RequestInfo, now: float
+        self,
+        raw: bytes,
+        *,
+        user_id: str,
+        acr: str,
+        amr: tuple[str, ...],
+        info: RequestInfo,
+        now: float,
+        along: Along = alone,
     ) -> NewSession:
         """Give a live session a new id, since its user just proved who it is once more. Its grants live on, its
-        absolute end stays.
+        absolute end stays. `along` is written in the same transaction.
 
         Raises:
             SessionError: it is over, another user's, or was renewed by somebody else meanwhile; or its old id would be
@@ -117,6 +128,7 @@ class Sessions:
                 amr=amr,
                 info=info,
                 now=now,
+                along=along,
             )
             if session is not None:
                 return NewSession(raw=new_raw, session=session)

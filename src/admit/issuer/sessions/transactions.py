@@ -1,6 +1,7 @@
 """The transactions of sessions: each writes its audit record along with what it tells."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from admit.errors import SessionError
 from admit.issuer.accounts import store as accounts
@@ -15,6 +16,14 @@ from admit.issuer.sessions import rules, store
 from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.sessions.records import Ended, Session
 from admit.issuer.storage import Bound, Steps
+
+Along: TypeAlias = Callable[[Session], Steps[None]]
+"""What is written along with a session that begins, in its transaction: all of it or nothing, by one COMMIT."""
+
+
+def alone(session: Session) -> Steps[None]:
+    """Nothing."""
+    yield from ()
 
 
 def start(
@@ -31,6 +40,7 @@ def start(
     now: float,
     familiar: bool | None = None,
     outbox: Outbox = NO_MAIL,
+    along: Along = alone,
 ) -> Steps[Session | None]:
     """A new session, and the end of the one that the browser had before. None: the user was disabled meanwhile.
 
@@ -81,6 +91,7 @@ def start(
     yield from end_surplus(lists, config, user.id, now=now)
     if not known:
         yield from tell_sign_in(outbox, session.user, info, now)
+    yield from along(session)
     return session
 
 
@@ -157,6 +168,7 @@ def renew(
     amr: tuple[str, ...],
     info: RequestInfo,
     now: float,
+    along: Along = alone,
 ) -> Steps[Session | None]:
     """The same session under a new id; the old one is worth nothing from here. None: it is over, or another's."""
     rows = yield store.RENEW(
@@ -170,7 +182,9 @@ def renew(
         AuditEvent.LOGIN_SUCCEEDED, info=info, now=now, user_id=user_id, session_id=session_id, detail=detail
     )
     rows = yield store.FIND(id_hash=new_hash)
-    return store.session_of(rows[0], config)[0]
+    session = store.session_of(rows[0], config)[0]
+    yield from along(session)
+    return session
 
 
 def end(

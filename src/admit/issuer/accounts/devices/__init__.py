@@ -6,6 +6,6 @@ no sign-in gets shorter by it.
 `KnownDevices`
 """
 
-from admit.issuer.accounts.devices.driver import KnownDevices
+from admit.issuer.accounts.devices.driver import KnownDevices, NewSecret
 
-__all__ = ["KnownDevices"]
+__all__ = ["KnownDevices", "NewSecret"]

@@ -1,11 +1,27 @@
 """`KnownDevices`: which browsers a user signed in with before."""
 
 import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.accounts.devices import rules, store, transactions
 from admit.issuer.accounts.records import User
-from admit.issuer.storage import Database
+from admit.issuer.storage import Database, Steps
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecret:
+    """A browser's secret that nobody knows yet. `known_to` is what makes the browser known to a user, for the
+    transaction of the sign-in; run twice it does no more than once.
+    """
+
+    raw: bytes
+    known_to: Callable[[User], Steps[None]]
+
+    def __repr__(self) -> str:
+        return "NewSecret(...)"
 
 
 class KnownDevices:
@@ -38,17 +54,22 @@ class KnownDevices:
         Returns the browser's new secret, for its cookie. `raw` is the one that it came with, which is worth nothing
         from here: what somebody else planted, or read, is no device of the user's.
         """
+        new = self.new_secret(raw, now=now)
+        await self._db.run(new.known_to, user)
+        return new.raw
+
+    def new_secret(self, raw: bytes | None, *, now: float) -> NewSecret:
+        """What `remember` does, to be done along with something else."""
         new = secrets.token_bytes(rules.RAW_BYTES)
-        await self._db.run(
+        known_to = partial(
             transactions.remember,
-            user,
             id="d_" + secrets.token_urlsafe(12),
             old_hash=rules.hash_token(raw) if raw is not None else None,
             new_hash=rules.hash_token(new),
             count=self._config.devices_per_account,
             now=now,
         )
-        return new
+        return NewSecret(new, known_to)
 
     async def forget(self, user_id: str) -> int:
         """Make all of a user's browsers strangers; how many were known."""

@@ -1,5 +1,6 @@
 """`/login`: the sign-in page. RFC 9700 §4.12: the password never travels on."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlencode
 
@@ -15,6 +16,7 @@ from admit.issuer.app.devices import device_of
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.pages.views import FormView, Problem, SignInView
 from admit.issuer.oauth.authorize.request import Prompt
+from admit.issuer.storage import Steps
 
 
 def routes(app: App) -> list[Route]:
@@ -49,7 +51,7 @@ def routes(app: App) -> list[Route]:
             )
             return show(app, call, transaction, replace(shown, fields=missing))
         try:
-            user = await app.services.accounts.check_password(
+            right = await app.services.accounts.try_password(
                 email=email, password=password, info=call.info, now=call.now, device=device_of(app, call)
             )
         except ThrottledError as error:
@@ -60,14 +62,17 @@ def routes(app: App) -> list[Route]:
             call.outcome = "busy"
             busy = replace(shown, problem=Problem.TOO_BUSY)
             return show(app, call, transaction, busy, status=503, retry_after=error.retry_after)
-        if user is None:
+        if right is None:
             call.outcome = "wrong"
             problem = Problem.PASSWORD_WRONG if again else wrong_login(app)
             return show(app, call, transaction, replace(shown, problem=problem))
         try:
-            return await begin_session(app, call, user, transaction, next=next)
+            return await begin_session(
+                app, call, right.user, transaction, next=next, give_back=right.give_back
+            )
         except SessionError:  # disabled, or another password was set, since this one was checked
             call.outcome = "refused"
+            await app.services.db.run(right.give_back)  # nothing was begun that gave it back
             return show(app, call, transaction, replace(shown, problem=wrong_login(app)))
 
     return [Route(path="/login", handlers={"GET": get, "POST": post}, face=Face.PAGE)]
@@ -87,9 +92,16 @@ def wrong_login(app: App) -> Problem:
 
 
 async def begin_session(
-    app: App, call: Call, user: User, transaction: flow.Transaction | None, *, next: str = ""
+    app: App,
+    call: Call,
+    user: User,
+    transaction: flow.Transaction | None,
+    *,
+    next: str = "",
+    give_back: Callable[[], Steps[None]] = gate.nothing,
 ) -> Response:
     """What follows a right password: a session, or first the second factor. Every way in comes through here.
+    `give_back` is the price of the try, given back with what is begun.
 
     Raises:
         SessionError: nothing is begun; the account was disabled or got another password meanwhile, or its address has
@@ -98,7 +110,7 @@ async def begin_session(
     if app.services.links.must_verify(user):
         await app.services.links.refuse_unverified(user, info=call.info, now=call.now)
         raise SessionError("the address is not proven")
-    return await gate.after_password(app, call, user, transaction, next=next)
+    return await gate.after_password(app, call, user, transaction, next=next, give_back=give_back)
 
 
 def view(app: App, call: Call, transaction: flow.Transaction | None) -> SignInView:

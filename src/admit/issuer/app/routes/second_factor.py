@@ -15,7 +15,7 @@ from admit.issuer.accounts.records import User
 from admit.issuer.app import flow, gate, returns
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
-from admit.issuer.app.devices import know_device
+from admit.issuer.app.devices import set_device
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.pages.qr import qr_code
 from admit.issuer.app.pages.views import FormView, Problem
@@ -203,13 +203,14 @@ def routes(app: App) -> list[Route]:
         """The session, and the recovery codes before anything else is shown."""
         shown = reached({Proof.PASSWORD, Proof.TOTP})
         try:
-            new = await gate.session_for(app, call, after_change(user), shown)
+            new, device = await gate.session_for(
+                app, call, after_change(user), shown, transaction=transaction
+            )
         except SessionError:
             return over(call, transaction)
         if transaction is None:
             on = app.there(call, returns.path_of(pending.next))
         else:
-            await gate.note(app, call, transaction, new)
             on = app.there(call, gate.DONE, i=transaction.handle)
         codes = tuple(rules.grouped(code, "-") for code in enrolled.recovery_codes)
         response = app.page(
@@ -219,7 +220,7 @@ def routes(app: App) -> list[Route]:
             ui_locales=transaction.request.ui_locales if transaction is not None else None,
         )
         app.cookies.set_session(response, new.raw)
-        await know_device(app, call, response, new.session.user)
+        set_device(app, response, device)
         return response
 
     async def do_without(call: Call, transaction: flow.Transaction) -> Response:
