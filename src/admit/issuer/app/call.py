@@ -37,6 +37,8 @@ class Call:
     refused: AdmitError | None = None
     outcome: str = ""
     client_id: str | None = None
+    _info: RequestInfo | None = field(default=None, init=False, repr=False)
+    _query: Parameters | None = field(default=None, init=False, repr=False)
 
     @property
     def method(self) -> str:
@@ -69,11 +71,18 @@ class Call:
     @property
     def query(self) -> Parameters:
         """The decoded query string."""
-        return parse(self.scope.get("query_string", b""))
+        if self._query is None:
+            self._query = parse(self.scope.get("query_string", b""))
+        return self._query
 
     @property
     def info(self) -> RequestInfo:
         """Who called, for the audit: the socket's address (no forwarded header is believed)."""
+        if self._info is None:
+            self._info = self._read_info()
+        return self._info
+
+    def _read_info(self) -> RequestInfo:
         client = self.scope.get("client")
         agent = next((value for key, value in self.headers if key == b"user-agent"), b"")
         return RequestInfo(

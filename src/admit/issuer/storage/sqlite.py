@@ -28,6 +28,7 @@ log = logging.getLogger("admit.issuer.storage")
 
 _WATCH_EVERY: Final = 0.05  # seconds
 MARK_EVERY: Final = 5.0
+_HEAD: Final = "SELECT epoch, seq FROM status_head"
 
 # A reader waits only while a log is being recovered; it would wait in the event loop.
 _READER_BUSY: Final = 0.25
@@ -134,16 +135,21 @@ class SqliteDatabase(Database):
             self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def _watch(self) -> None:
-        """SQLite tells nobody, but what it costs to ask whether anybody has written is next to nothing."""
+        """SQLite tells nobody, but what it costs to ask whether anybody has written is next to nothing. Most of what is
+        written publishes nothing: only where the head moved is there anything to look at.
+        """
         clock = asyncio.get_running_loop().time
-        before = None
+        before, head = None, None
         due = clock() + MARK_EVERY
         while self._reader is not None:
             with contextlib.suppress(sqlite3.Error):
                 (version,) = self._reader.execute("PRAGMA data_version").fetchone()
-                if before is not None and version != before:
-                    self._published()
-                before = version
+                if version != before:
+                    found = self._reader.execute(_HEAD).fetchone()
+                    moved = before is not None and found is not None and tuple(found) != head
+                    before, head = version, tuple(found) if found is not None else None
+                    if moved:
+                        self._published()
             self._see_to_place()
             if clock() >= due:
                 with contextlib.suppress(AdmitError):
