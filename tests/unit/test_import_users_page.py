@@ -91,9 +91,9 @@ def test_the_bounds_on_the_page_are_the_codes() -> None:
     for said in (
         f"| bcrypt | cost {bounds.BCRYPT_COST} |",
         f"| PBKDF2 | {bounds.PBKDF2_ITERATIONS:,} iterations |",
-        f"| scrypt | N·r·p = {bounds.SCRYPT_WORK:,}, and {bounds.MEMORY >> 20} MiB |",
+        f"| scrypt | N·r·p = {bounds.SCRYPT_WORK:,}, and {bounds.MEMORY >> 20} MiB; r·p = {bounds.SCRYPT_BLOCKS:,} |",
         f"| Argon2 | {bounds.ARGON2_WORK:,} KiB times passes, {bounds.ARGON2_LANES} lanes, "
-        f"and {bounds.MEMORY >> 20} MiB |",
+        f"and {bounds.MEMORY >> 20} MiB; {bounds.ARGON2_STEPS:,} passes times lanes |",
     ):
         assert said in TEXT
 

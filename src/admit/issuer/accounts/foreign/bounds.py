@@ -13,6 +13,8 @@ PBKDF2_ITERATIONS: Final = 2_000_000  # Django 6 uses 1,200,000
 SCRYPT_WORK: Final = 1 << 21  # N·r·p; OWASP's N=2¹⁷, r=8, p=1 is half of it
 ARGON2_WORK: Final = 1 << 19  # KiB times passes; RFC 9106's 64 MiB, t=3 is three eighths of it
 ARGON2_LANES: Final = 16  # threads of one computation
+ARGON2_STEPS: Final = 1 << 12  # passes times lanes: whatever the memory, each begins four threads
+SCRYPT_BLOCKS: Final = 1 << 16  # r·p: 128 octets each that PBKDF2 makes and reads besides, whatever N is
 MEMORY: Final = 128 << 20  # octets
 
 

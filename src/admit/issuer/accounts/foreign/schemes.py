@@ -117,6 +117,7 @@ class Scrypt:
         # Bounded one by one first: what numbers of ten digits would make is no shift to try.
         bounds.check_cost(work=ln, most=30)
         bounds.check_cost(work=max(r, p), most=1 << 16)
+        bounds.check_cost(work=r * p, most=bounds.SCRYPT_BLOCKS)
         bounds.check_cost(work=(r * p) << ln, most=bounds.SCRYPT_WORK, memory=128 * r << ln)
         if ln >= 16 * r:  # RFC 7914 §2: N is less than 2^(128·r/8). Libraries refuse it, at the sign-in
             raise MalformedHashError("N of scrypt is too large for its r")
@@ -252,6 +253,7 @@ class Argon2:
         if len(salt) < 8 or memory < 8 * lanes:  # RFC 9106 §3.1
             raise MalformedHashError("parameters of argon2")
         bounds.check_cost(work=lanes, most=bounds.ARGON2_LANES)
+        bounds.check_cost(work=passes * lanes, most=bounds.ARGON2_STEPS)
         bounds.check_cost(work=memory * passes, most=bounds.ARGON2_WORK, memory=memory << 10)
         return cls(f"{text[: found.start(2)]}{to_base64(salt)}${to_base64(key)}")
 

@@ -103,10 +103,12 @@ COSTLY = {
     "pbkdf2-werkzeug": f"pbkdf2:sha256:9999999999$salt${'ab' * 32}",
     "scrypt-memory": f"$scrypt$ln=18,r=8,p=1${SALT}${KEY}",
     "scrypt-work": f"$scrypt$ln=14,r=8,p=17${SALT}${KEY}",
+    "scrypt-blocks": f"$scrypt$ln=1,r=1024,p=1024${SALT}${KEY}",
     "scrypt-absurd": f"$scrypt$ln=9999999999,r=9999999999,p=9999999999${SALT}${KEY}",
     "scrypt-r": f"scrypt:2:9999999999:1$salt${'ab' * 32}",
     "argon2-memory": f"$argon2id$v=19$m=131073,t=1,p=1${SALT}${KEY}",
     "argon2-passes": f"$argon2id$v=19$m=19456,t=27,p=1${SALT}${KEY}",
+    "argon2-threads": f"$argon2id$v=19$m=128,t=4096,p=16${SALT}${KEY}",
     "argon2-lanes": f"$argon2id$v=19$m=19456,t=2,p=17${SALT}${KEY}",
 }
 
