@@ -1,5 +1,6 @@
 """Twins of the defences of accounts."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from admit.issuer.accounts.records import User
@@ -27,10 +28,16 @@ def _leave_all(*args: Any, **kwargs: Any) -> Steps[int]:
     yield
 
 
+def _nobody_strange(emails: Sequence[str]) -> Steps[frozenset[str]]:
+    return frozenset()
+    yield
+
+
 TWINS: dict[str, Any] = {
     "admit.issuer.accounts.rules:canonical_identifier": _as_it_came,
     "admit.issuer.accounts.rules:is_mailed_as_compared": _any_folding,
     "admit.issuer.accounts.passwords:hash_to_check": _nothing_to_check,
     "admit.issuer.accounts.driver:may_sign_in": _anybody,
     "admit.issuer.accounts.transactions:end_after_change": _leave_all,
+    "admit.issuer.accounts.importing.transactions:strangers": _nobody_strange,
 }

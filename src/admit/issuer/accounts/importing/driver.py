@@ -5,11 +5,11 @@ from typing import BinaryIO, Final
 
 from admit.issuer.accounts.driver import new_user_id
 from admit.issuer.accounts.foreign import FirebaseProject
+from admit.issuer.accounts.importing import transactions
 from admit.issuer.accounts.importing.records import Batch, ImportedUser, Refused, Summary
 from admit.issuer.accounts.importing.rows import read_row
 from admit.issuer.accounts.importing.store import THERE
 from admit.issuer.accounts.importing.tables import read_table
-from admit.issuer.accounts.importing.transactions import write
 from admit.issuer.audit import RequestInfo
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.storage import Database
@@ -62,30 +62,40 @@ class Importer:
                 continue
             waiting.append(read)
             if len(waiting) == AT_ONCE:
-                await self._write(waiting, info, now)
+                await self._write(waiting, tell, info, now)
                 waiting = []
         if waiting:
-            await self._write(waiting, info, now)
+            await self._write(waiting, tell, info, now)
         return self.summary
 
-    async def _write(self, accounts: list[ImportedUser], info: RequestInfo, now: float) -> None:
+    async def _write(
+        self, accounts: list[ImportedUser], tell: Callable[[Refused], None], info: RequestInfo, now: float
+    ) -> None:
         if self._dry_run:
-            self.summary.add(await self._foresee(accounts))
-            return
-        batch = await self._db.run(write, self._lists, accounts, update=self._update, info=info, now=now)
+            batch = await self._foresee(accounts)
+        else:
+            batch = await self._db.run(
+                transactions.write, self._lists, accounts, update=self._update, info=info, now=now
+            )
         self.summary.add(batch)
+        for one in batch.refused:
+            tell(one)
 
     async def _foresee(self, accounts: list[ImportedUser]) -> Batch:
-        rows = await self._db.read(THERE(emails=[one.user.email for one in accounts]))
-        there = {row["email"] for row in rows}
+        emails = [one.user.email for one in accounts]
+        there = {row["email"] for row in await self._db.read(THERE(emails=emails))}
+        others = await self._db.run(transactions.strangers, emails) if self._update else frozenset()
         made = twice = without_password = 0
+        refused: list[Refused] = []
         for one in accounts:
             mark = hash(one.user.email)
-            if one.user.email in there or mark in self._seen:
+            if one.user.email in others:
+                refused.append(Refused(one.line, transactions.STRANGERS))
+            elif one.user.email in there or mark in self._seen:
                 twice += 1
             else:
                 self._seen.add(mark)
                 made += 1
                 without_password += one.password_hash is None
         counted = {"updated" if self._update else "skipped": twice}
-        return Batch(made=made, without_password=without_password, **counted)
+        return Batch(made=made, without_password=without_password, refused=tuple(refused), **counted)

@@ -37,12 +37,15 @@ class ImportedUser:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a transaction did: how many accounts it made and changed, and which were there and left alone."""
+    """What a transaction did: how many accounts it made and changed, which were there and left alone, and the lines
+    that it refused.
+    """
 
     made: int = 0
     updated: int = 0
     skipped: int = 0
     without_password: int = 0
+    refused: tuple[Refused, ...] = ()
 
 
 @dataclass(slots=True)
@@ -60,4 +63,5 @@ class Summary:
         self.made += batch.made
         self.updated += batch.updated
         self.skipped += batch.skipped
+        self.refused += len(batch.refused)
         self.without_password += batch.without_password

@@ -2,12 +2,22 @@
 
 from typing import Final
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, exists, func, select, update
 
 from admit.issuer.accounts.store import user_account
+from admit.issuer.audit import AuditEvent
+from admit.issuer.audit.store import audit
 from admit.issuer.storage import Statement, any_of
 
 THERE: Final = Statement(select(user_account.c.email).where(any_of(user_account.c.email, "emails")))
+# Of these addresses the ones that a stranger typed at a sign-up, and that nobody has proved since.
+CLAIMED: Final = Statement(
+    select(user_account.c.email).where(
+        any_of(user_account.c.email, "emails"),
+        user_account.c.email_verified_at.is_(None),
+        exists().where(audit.c.user_id == user_account.c.id, audit.c.event == AuditEvent.SIGNUP.value),
+    )
+)
 UPDATE_PROFILE: Final = Statement(
     update(user_account)
     .where(user_account.c.id == bindparam("of_user"))

@@ -1,10 +1,11 @@
 """The transaction of one batch: each account with its audit record."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from admit.issuer.accounts import passwords, store, transactions
-from admit.issuer.accounts.importing.records import Batch, ImportedUser
-from admit.issuer.accounts.importing.store import UPDATE_PROFILE
+from admit.issuer.accounts.importing.records import Batch, ImportedUser, Refused
+from admit.issuer.accounts.importing.store import CLAIMED, UPDATE_PROFILE
 from admit.issuer.accounts.records import User
 from admit.issuer.accounts.rules import ADMIN_ROLE
 from admit.issuer.accounts.transactions import Label
@@ -12,12 +13,17 @@ from admit.issuer.audit import AuditEvent, RequestInfo, record
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.storage import Steps
 
+STRANGERS: Final = (
+    "email: somebody made an account with this address here, and has not proved that it is theirs"
+)
+
 
 def write(
     lists: Lists, accounts: Sequence[ImportedUser], *, update: bool, info: RequestInfo, now: float
 ) -> Steps[Batch]:
     """Make the accounts that are not there; those that are, change with `update`, else leave alone."""
     made = updated = skipped = without_password = 0
+    refused: list[Refused] = []
     # In one order, so that two imports of the same people do not wait for each other crosswise.
     for one in sorted(accounts, key=lambda one: (one.user.email, one.line)):
         hashed = one.password_hash or passwords.no_password()
@@ -26,11 +32,26 @@ def write(
             without_password += one.password_hash is None
             if one.disabled:
                 yield from transactions.disable(lists, one.user.id, info=info, now=now)
+        elif update and one.user.email in (yield from strangers([one.user.email])):
+            refused.append(Refused(one.line, STRANGERS))
         elif update and (yield from _update(lists, one, info=info, now=now)):
             updated += 1
         else:
             skipped += 1
-    return Batch(made=made, updated=updated, skipped=skipped, without_password=without_password)
+    return Batch(
+        made=made,
+        updated=updated,
+        skipped=skipped,
+        without_password=without_password,
+        refused=tuple(refused),
+    )
+
+
+def strangers(emails: Sequence[str]) -> Steps[frozenset[str]]:
+    """Which of these addresses an account has that may be anybody's: the file speaks of another person then, and what
+    it gives, a role or the proof of the address, is not to go to whoever was here first.
+    """
+    return frozenset(row["email"] for row in (yield CLAIMED(emails=emails)))
 
 
 def is_unused(stored: str) -> bool:

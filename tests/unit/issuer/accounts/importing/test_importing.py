@@ -18,10 +18,11 @@ from admit.issuer.accounts.importing import Importer, Refused, Summary, driver
 from admit.issuer.accounts.importing.records import ImportedUser, Row
 from admit.issuer.accounts.importing.rows import FIELDS, read_row
 from admit.issuer.accounts.importing.tables import read_table
+from admit.issuer.accounts.links.store import SET_VERIFIED
 from admit.issuer.accounts.passwords import PasswordHasher
 from admit.issuer.accounts.records import User
 from admit.issuer.sessions.rules import hash_id
-from admit.issuer.storage import Database
+from admit.issuer.storage import Database, bound_once
 from tests.fixtures.people import INFO, NOW, Parts
 
 pytestmark = pytest.mark.real_hash
@@ -358,6 +359,28 @@ async def test_an_update_lets_nobody_in_who_was_kept_out_and_leaves_operators_th
     assert await check(accounts, "op@example.com") is None
 
 
+@pytest.mark.threat("FED-link", off="admit.issuer.accounts.importing.transactions:strangers")
+async def test_an_update_gives_nothing_to_whoever_took_the_address_before_its_owner_came(
+    parts: Parts, accounts: Accounts
+) -> None:
+    """Anybody may sign up with anybody's address. What another system says of its owner is not said of him."""
+    new: dict[str, Any] = {"name": "Bo", "password": PASSWORD, "info": INFO, "now": NOW}
+    stranger = await accounts.sign_up(email="Bo@example.com", **new)
+    proven = await accounts.sign_up(email="cy@example.com", **new)
+    await parts.db.run(bound_once, SET_VERIFIED(of_user=proven.id, now=NOW))
+    people = [
+        {"email": f"{name}@example.com", "roles": ["clerk"], "email_verified": True} for name in ("bo", "cy")
+    ]
+    for dry_run in (True, False):
+        summary, refused = await load(parts, *people, update=True, dry_run=dry_run)
+        assert (summary.updated, summary.refused) == (1, 1)
+        assert [one.line for one in refused] == [1]
+    left, given = await accounts.get(stranger.id), await accounts.get(proven.id)
+    assert left == stranger
+    assert given is not None
+    assert given.roles == {"clerk"}
+
+
 class Endless(io.RawIOBase):
     """A file of so many lines that is never whole in memory."""
 
@@ -388,7 +411,7 @@ async def read_many(count: int) -> int:
     )
 
     class Counting(Importer):
-        async def _write(self, accounts: list[ImportedUser], info: Any, now: float) -> None:
+        async def _write(self, accounts: list[ImportedUser], tell: Any, info: Any, now: float) -> None:
             self.summary.made += len(accounts)
 
     importer = Counting(None, None)  # type: ignore[arg-type]  # nothing is written
