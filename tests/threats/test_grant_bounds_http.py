@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from admit.issuer.accounts.records import RightPassword
+from admit.issuer.accounts.transactions import RightPassword
 from admit.issuer.audit import RequestInfo
 from tests.fixtures.issuer import (
     ADA,

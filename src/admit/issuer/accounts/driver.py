@@ -14,8 +14,8 @@ from admit.issuer.accounts.dummies import PURPOSE, Dummies
 from admit.issuer.accounts.errors import EmailError, EmailTakenError, UserNotFoundError
 from admit.issuer.accounts.guessing import Guesser, Guesses
 from admit.issuer.accounts.passwords import Match, PasswordHasher
-from admit.issuer.accounts.records import RightPassword, User
-from admit.issuer.accounts.transactions import Label, Welcome, no_welcome
+from admit.issuer.accounts.records import User
+from admit.issuer.accounts.transactions import Label, RightPassword, Welcome, no_welcome
 from admit.issuer.audit.records import AuditEvent, RequestInfo
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.storage import Database, bound_once

@@ -1,9 +1,6 @@
 """A person's account as a frozen value."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-
-from admit.issuer.storage import Steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +28,3 @@ class User:
     @property
     def is_disabled(self) -> bool:
         return self.disabled_at is not None
-
-
-@dataclass(frozen=True, slots=True)
-class RightPassword:
-    """A password was right. `give_back`: the try was counted before anything was hashed, and only wrong ones are to
-    count; it goes into the transaction of what the sign-in begins.
-    """
-
-    user: User
-    give_back: Callable[[], Steps[None]]

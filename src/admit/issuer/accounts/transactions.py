@@ -1,6 +1,7 @@
 """The transactions of accounts: each writes its audit record along with what it tells."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
@@ -40,6 +41,16 @@ Welcome: TypeAlias = Callable[[User, float], Steps[None]]
 def no_welcome(user: User, now: float) -> Steps[None]:
     """Nothing."""
     yield from ()
+
+
+@dataclass(frozen=True, slots=True)
+class RightPassword:
+    """A password was right. `give_back`: the try was counted before anything was hashed, and only wrong ones are to
+    count; it goes into the transaction of what the sign-in begins.
+    """
+
+    user: User
+    give_back: Callable[[], Steps[None]]
 
 
 def insert_user(
