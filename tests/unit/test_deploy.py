@@ -20,6 +20,7 @@ def members(unit: str) -> dict[str, str]:
 def test_the_service_has_time_to_stop_and_nothing_to_write_but_its_folder() -> None:
     told = members(UNIT)
     longest = ServeConfig().stop_within + ServeConfig().announce
+    assert told["StartLimitIntervalSec"] == "0", "a database that is away for long is waited for"
     assert int(told["TimeoutStopSec"]) > longest.total_seconds() + 10
     assert (told["ProtectSystem"], told["User"], told["UMask"]) == ("strict", "admit", "0077")
     for name in (

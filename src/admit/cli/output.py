@@ -109,9 +109,10 @@ def told_errors() -> Iterator[None]:
     except ConfigError as error:
         fail(str(error), USAGE)
     except UnavailableError as error:
-        fail(f"{error.public} ({error.code}) Is the database running?", UNAVAILABLE)
+        fail(f"{error.public} ({error.detail or error.code}) Is the database running?", UNAVAILABLE)
     except AdmitError as error:
-        fail(error.public, MISSING if error.status == 404 else USAGE)
+        cause = f" ({error.detail})" if error.status >= 500 and error.detail else ""
+        fail(f"{error.public}{cause}", MISSING if error.status == 404 else USAGE)
     except BrokenPipeError:
         raise  # whoever read has read enough: `| head` ends quietly
     except OSError as error:

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from admit.cli.output import UNAVAILABLE, done, fail, show_table, told_errors
+from admit.cli.output import UNAVAILABLE, USAGE, done, fail, show_table, told_errors
+from admit.errors import AdmitError, SessionError, StorageUnavailableError
 
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
@@ -57,6 +58,29 @@ def test_what_cannot_be_written_is_told_in_one_line(
     assert capsys.readouterr().err == "admit: the system refused: No space left on device\n"
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (StorageUnavailableError("SQLite: SQLITE_FULL"), UNAVAILABLE, "SQLite: SQLITE_FULL"),
+        (
+            AdmitError("PostgreSQL: 42501 permission denied for table node"),
+            USAGE,
+            "permission denied for table node",
+        ),
+        (SessionError("a rule for the log"), USAGE, SessionError.public),
+    ],
+    ids=["unavailable", "trouble inside", "a refusal, by what people are told"],
+)
+def test_who_operates_it_is_told_the_cause(
+    error: AdmitError, code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended, told_errors():
+        raise error
+    assert ended.value.code == code
+    [line] = capsys.readouterr().err.splitlines()
+    assert told in line
+
+
 def test_what_can_be_written_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
     with told_errors():
         click.echo("x")
@@ -95,4 +119,4 @@ def test_a_letter_that_the_output_lacks_is_no_failure(
     monkeypatch.setattr(sys, "stdout", narrow)
     with told_errors():
         click.echo("爱达 ok")
-    assert narrow.buffer.getvalue() == b"\\u7231\\u8fbe ok\n"  # type: ignore[attr-defined]  # it is a BytesIO
+    assert narrow.buffer.getvalue() == b"\\u7231\\u8fbe ok\n"

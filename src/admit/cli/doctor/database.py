@@ -34,7 +34,7 @@ async def findings(settings: Settings, *, clock: Callable[[], float]) -> AsyncIt
         yield error(
             "database",
             "it was not reached",
-            f"nobody can sign in ({trouble.code})",
+            f"nobody can sign in ({trouble.detail or trouble.code})",
             "start it, or set database",
         )
         return
@@ -187,7 +187,12 @@ async def _contents(settings: Settings, clock: Callable[[], float]) -> AsyncIter
         )
         return
     except AdmitError as trouble:
-        yield error("database", "it was not reached", f"nobody can sign in ({trouble.code})", "start it")
+        yield error(
+            "database",
+            "it was not reached",
+            f"nobody can sign in ({trouble.detail or trouble.code})",
+            "start it",
+        )
         return
     try:
         snapshot = await SigningKeys(db, settings.keys).refresh(clock())
@@ -203,7 +208,10 @@ async def _contents(settings: Settings, clock: Callable[[], float]) -> AsyncIter
         )
     except AdmitError as trouble:
         yield error(
-            "database", "it stopped answering", f"nobody can sign in ({trouble.code})", "look at its log"
+            "database",
+            "it stopped answering",
+            f"nobody can sign in ({trouble.detail or trouble.code})",
+            "look at its log",
         )
     finally:
         await db.close()

@@ -47,7 +47,7 @@ async def repeat(work: Callable[[], Awaitable[object]], *, every: float, name: s
         except AdmitError as error:
             noted.failures += 1
             if told is None or loop.time() - told >= TOLD_EVERY:
-                log.warning("job failed", extra={"job": name, "code": error.code})
+                log.warning("job failed", extra={"job": name, "code": error.code, "detail": error.detail})
                 told = loop.time()
         except Exception:
             noted.failures += 1

@@ -81,7 +81,8 @@ async def follow(
             failed = 0
         except AdmitError as error:
             if failed % _LOUD_EVERY == 0:
-                log.warning("revocations could not be read: %s", type(error).__name__)
+                told = {"code": error.code, "detail": error.detail}
+                log.warning("revocations could not be read: %s", type(error).__name__, extra=told)
             failed += 1
         except Exception:
             # A mistake of ours must not end the job: the verifier would stay stale until somebody restarts it.

@@ -132,7 +132,7 @@ class Copies:
     def _failed(self, error: Exception) -> None:
         pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
         if self._failures == 0:
-            told = {"error": type(error).__name__}
+            told = {"detail": type(error).__name__}
             log.warning("Redis did not answer; sessions are looked up in the database", extra=told)
         self._failures += 1
         self._not_before = self._clock() + pause

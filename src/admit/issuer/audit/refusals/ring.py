@@ -56,7 +56,7 @@ class Ring:
             await self._db.run(store.keep, some, rows=self._config.rows, before=before)
         except AdmitError as error:
             self.dropped += len(some)
-            log.info("refusals were not kept", extra={"code": error.code})
+            log.info("refusals were not kept", extra={"code": error.code, "detail": error.detail})
             return 0
         except Exception:  # none of this may keep an issuer from ending in order
             self.dropped += len(some)
