@@ -1,11 +1,12 @@
-"""The pages in a real browser: nothing blocked by our own policy, nothing wider than a phone, usable by keyboard,
-without script too. With ADMIT_PICTURES=1 a picture of every page in every dress is put into `.cache/screens/pages`."""
+"""What people do on the pages, in a real browser: by keyboard, without script, with what script adds.
 
-import os
+How all of them look is in `test_pages_for_everybody.py`.
+"""
+
 import threading
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import pytest
 import uvicorn
@@ -16,17 +17,11 @@ from starlette.routing import Route
 
 from admit.issuer.accounts.policy import common_passwords, context_words, weakness
 from admit.issuer.app.headers import HeaderTable
-from admit.issuer.app.pages.language import LANGUAGES
 from admit.issuer.app.pages.render import Pages
-from tests.fixtures.axe import serious
-from tests.fixtures.browser import SCREENS
-from tests.plugins.rounds import TIER
 from tests.unit.issuer.app.pages.samples import VIEWS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-PICTURES = SCREENS / "pages"
 
 
 def application() -> HeaderTable:
@@ -77,37 +72,6 @@ def listen(page: "Page") -> list[str]:
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     return complaints
-
-
-LOOKED_AT = [name for name in VIEWS if not name.startswith("error_")] + [
-    "error_redirect_uri",
-    "error_not_found",
-]
-DRESSES: Final[tuple[tuple[Literal["light", "dark"], int], ...]] = (
-    ("light", 1280),
-    ("dark", 1280),
-    ("light", 360),
-)
-
-
-@pytest.mark.parametrize("lang", LANGUAGES)
-def test_every_page_fits_its_screen_and_breaks_no_rule_of_its_own(page: "Page", site: str, lang: str) -> None:
-    complaints = listen(page)
-    for name in LOOKED_AT:
-        page.goto(f"{site}/view/{name}?lang={lang}")
-        for scheme, width in DRESSES if lang == "en" or TIER == "soak" else DRESSES[-1:]:
-            page.set_viewport_size({"width": width, "height": 780})
-            page.emulate_media(color_scheme=scheme)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-            # Links inside a sentence are exempt (WCAG 2.5.8); what is pressed is 44 px high.
-            small = page.evaluate(
-                "[...document.querySelectorAll('button, .button, input:not([type=hidden]), .brand, .languages > *')]"
-                ".filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 44).map(e => e.outerHTML)"
-            )
-            assert small == [], name
-            if os.environ.get("ADMIT_PICTURES"):
-                page.screenshot(path=PICTURES / f"{name}-{lang}-{scheme}-{width}.png", full_page=True)
-    assert complaints == []
 
 
 def test_the_keyboard_reaches_everything_in_reading_order_and_shows_where_it_is(
@@ -260,23 +224,3 @@ def test_the_page_judges_a_new_password_as_the_server_does_and_sends_nothing(pag
     page.get_by_label("Your name").fill("Cyrano B")
     assert page.locator("[data-strength]").get_attribute("data-level") == "context"
     assert complaints == []
-
-
-# In the test tier those that have most on them; in the soak all.
-LOOKED_OVER: Final = ("account_name_refused", "sign_in_again_wrong")
-
-
-def test_nothing_on_a_page_keeps_people_out(chromium: "Browser", site: str, axe: str) -> None:
-    # The page's own policy would keep axe out too.
-    context = chromium.new_context(bypass_csp=True, reduced_motion="reduce", locale="en-GB")
-    page = context.new_page()
-    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-    for lang in LANGUAGES if TIER == "soak" else LANGUAGES[:1]:
-        for name in LOOKED_AT if TIER == "soak" else LOOKED_OVER:
-            page.goto(f"{site}/view/{name}?lang={lang}")
-            for scheme in schemes:
-                page.emulate_media(color_scheme=scheme)
-                assert serious(page, axe) == [], (name, lang, scheme)
-    page.set_content("<!doctype html><title>x</title><main><img src=x><button></button></main>")
-    assert serious(page, axe) != [], "and it finds what there is to be found"
-    context.close()

@@ -21,6 +21,7 @@ from admit.issuer.app.pages.views import (
     Trouble,
 )
 from tests.unit.issuer.app.pages.samples import CONSENT, CSRF, STRANGER, STRANGERS_CONSENT, VIEWS
+from tests.unit.issuer.app.pages.samples_states import EVERYTHING
 
 ISSUER = "https://id.example.com/auth"
 PAYLOADS = (
@@ -85,7 +86,7 @@ def test_every_field_has_a_label_and_every_reference_a_goal(pages: Pages, name: 
     assert len(ids) == len(set(ids))
     labelled = {attributes["for"] for attributes in elements.named("label")}
     for field in elements.named("input"):
-        assert field["type"] == "hidden" or field["id"] in labelled
+        assert field["type"] == "hidden" or "hidden" in field or field["id"] in labelled
         assert field["type"] == "hidden" or field["autocomplete"]
     for _, attributes in elements.all:
         for reference in ("aria-describedby", "aria-controls", "aria-labelledby", "data-reveals"):
@@ -322,3 +323,36 @@ def test_scopes_without_words_are_shown_by_name() -> None:
     assert "Use “x:y”" in text
     assert "Use “z”" in text
     assert "Weigh" in text
+
+
+AUTOCOMPLETE = {
+    "email": {"username", "email"},
+    "username": {"username"},
+    "name": {"name", "off"},
+    "password": {"current-password", "new-password"},
+    "current_password": {"current-password"},
+    "new_password": {"new-password"},
+    "code": {"one-time-code", "off"},
+}
+
+
+@pytest.mark.parametrize("name", [name for name, view in EVERYTHING.items() if isinstance(view, FormView)])
+def test_in_every_state_fields_are_known_to_browsers_and_messages_to_their_fields(
+    pages: Pages, name: str
+) -> None:
+    elements = Elements(pages.html(EVERYTHING[name], lang="en"))
+    typed = [field for field in elements.named("input") if field["type"] != "hidden"]
+    for field in typed:
+        assert field["autocomplete"] in AUTOCOMPLETE[str(field["name"])], field
+        if field["name"] == "code":
+            assert (field["autocomplete"] == "one-time-code") == (field.get("inputmode") == "numeric")
+    # A password manager has to be told whose password it is.
+    if any(field["type"] == "password" for field in typed):
+        assert [field for field in typed if field["autocomplete"] == "username"]
+    tied = " ".join(f["aria-describedby"] or "" for f in typed if f.get("aria-invalid") == "true").split()
+    said = [a for _, a in elements.all if a.get("class") == "wrong" or a.get("role") == "alert"]
+    wrong = {a["id"] for a in said if a.get("class") == "wrong"}
+    assert wrong <= set(tied)
+    if wrong:
+        [first] = [field for field in typed if "autofocus" in field]
+        assert set((first.get("aria-describedby") or "").split()) & wrong, "typing starts where it is wrong"
