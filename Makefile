@@ -1,6 +1,6 @@
 # One command per intent; the same on a laptop and in CI. `make` alone prints this list.
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-reset quick test coverage check soak bench ci lock defences-off docs pictures public-api format
+.PHONY: help venv demo demo-reset attack quick test coverage check soak bench ci lock defences-off docs pictures public-api format
 
 # Containers often set it. Each of the hundred programs that the tests start would then compile all of Admit anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,6 +19,9 @@ demo: venv ## start the issuer, the sample app and the sample API; open http://l
 
 demo-reset: venv ## forget the demo's users, sessions and keys
 	@$(PY) examples/demo/run.py --reset
+
+attack: venv ## try the ledger's cheap attacks on the running demo, or on what ARGS says
+	@$(PY) -m scripts.attack $(ARGS)
 
 quick: venv ## the tests that need no server and no browser, in under 30 seconds
 	@ADMIT_TIER=quick $(PYTEST) tests/unit tests/contract

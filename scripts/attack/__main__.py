@@ -10,7 +10,6 @@ end sessions where a defence is missing. Exit code: 0 all refused, 1 something w
 
 import argparse
 import getpass
-import json
 import os
 import sys
 import tomllib
@@ -32,8 +31,6 @@ def demo(folder: Path) -> Given:
     """
     config = folder / "admit.toml"
     settings = tomllib.loads(config.read_text("utf-8"))
-    page = json.loads((folder / "spa.json").read_text("utf-8"))
-    page = page.get("page", page)
     client = next(one for one in settings["client"] if one["id"] == "demo-spa")
     return Given(
         issuer=settings["issuer"],

@@ -64,6 +64,12 @@ def accepted(answered: str) -> Outcome:
     return Outcome(Verdict.ACCEPTED, answered)
 
 
+def several(told: Iterable[str]) -> str:
+    """The first few of them, and how many more."""
+    first, rest = (listed := list(dict.fromkeys(told)))[:4], len(listed) - 4
+    return "; ".join(first) + (f"; and {rest} more" if rest > 0 else "")
+
+
 def all_refused(
     answers: Iterable[tuple[str, Answer]], *, lets_in: Callable[[Answer], bool] = lambda answer: answer.ok
 ) -> Outcome:
@@ -71,5 +77,5 @@ def all_refused(
     told = list(answers)
     let_in = [f"{name}: {answer.said}" for name, answer in told if lets_in(answer)]
     if let_in:
-        return accepted("; ".join(let_in))
+        return accepted(several(let_in))
     return refused(", ".join(dict.fromkeys(answer.said for _, answer in told)))

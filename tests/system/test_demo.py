@@ -1,12 +1,15 @@
 """What a person sees in the demo, in Chromium: one login, by session and by token, and its end."""
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.fixtures.demo import ADA, BO, POLL, Demo
+from tests.fixtures.demo import ADA, BO, POLL, ROOT, Demo
 from tests.system.sample_app import SIGN_IN, SampleApp
 
 if TYPE_CHECKING:
@@ -245,3 +248,15 @@ def test_a_user_who_is_disabled_from_the_terminal_is_out_everywhere_and_can_come
     assert demo.admit("user", "enable", "eve@example.com").returncode == 0
     app.fill("eve@example.com", PASSWORD)
     app.at_desk()
+
+
+def test_every_attack_of_the_script_on_the_running_demo_is_refused(demo: Demo) -> None:
+    """`make attack`. That it sees what is not refused: tests/unit/scripts/test_attack.py."""
+    command = [sys.executable, "-m", "scripts.attack", "--demo", str(demo.state), "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    told = json.loads(done.stdout)["attacks"]
+    assert [one for one in told if one["verdict"] == "accepted"] == []
+    not_tried = [one["answered"] for one in told if one["verdict"] == "not_tried"]
+    assert not_tried == ["no mail is sent here"]
+    assert len({one["row"] for one in told if one["verdict"] == "refused"}) >= 30
+    assert done.returncode == 0, done.stderr

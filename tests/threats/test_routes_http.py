@@ -13,6 +13,7 @@ from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.audit import RequestInfo
 from admit.issuer.outbox import MailConfig
 from admit.issuer.storage import Keyring
+from scripts.attack.tries.browsers import CHANGING as ATTACKED
 from tests.fixtures.issuer import ADA, BO, ISSUER, Browser, LiveIssuer, make_issuer, settings_for
 from tests.threats.whole import SESSION_COOKIE, everything
 
@@ -108,6 +109,9 @@ async def test_the_exemptions_are_those_that_are_written_down(issuer: LiveIssuer
     assert {route.path: route.exempt for route in issuer.routes if route.exempt is not None} == EXEMPT
     guarded = [(route.path, method) for route, method in changing(issuer) if route.exempt is None]
     assert len(guarded) >= 12, "and the table is not empty"
+    assert {(method, path.replace("*", "0")) for path, method in guarded} == {*ATTACKED}, (
+        "scripts.attack has all"
+    )
 
 
 FORGED_TOKENS = {

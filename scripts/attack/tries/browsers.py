@@ -5,7 +5,7 @@ import secrets
 from typing import Final
 from urllib.parse import urlencode
 
-from scripts.attack.outcome import NotTriedError, Outcome, accepted, all_refused, attack, refused
+from scripts.attack.outcome import NotTriedError, Outcome, accepted, all_refused, attack, refused, several
 from scripts.attack.visitor import FORM, Visitor, form_of
 from scripts.attack.wire import Answer
 from scripts.attack.world import EVIL, World
@@ -41,7 +41,7 @@ def _each(world: World, headers: list[tuple[str, str]], token: str | None = None
             let_in.append(f"{method} {path}: {answer.said}")
     if absent == len(CHANGING):
         raise NotTriedError("none of these routes is there")
-    return accepted("; ".join(let_in)) if let_in else refused(f"403 at {len(CHANGING) - absent} routes")
+    return accepted(several(let_in)) if let_in else refused(f"403 at {len(CHANGING) - absent} routes")
 
 
 @attack("WEB-csrf", "a form of another site, with the right token, at every route that changes something")
@@ -109,7 +109,7 @@ def cookie_flags(world: World) -> Outcome:
             lacks.append("own host")
         wrong += [f"{name} lacks {', '.join(dict.fromkeys(lacks))}"] if lacks else []
     if wrong:
-        return accepted("; ".join(dict.fromkeys(wrong)))
+        return accepted(several(wrong))
     return refused(
         "HttpOnly, SameSite, " + ("Secure, prefixed" if world.is_https else "no Secure on loopback http")
     )
@@ -203,7 +203,7 @@ def headers(world: World) -> Outcome:
             "charset": "charset" in answer.get("content-type") or "text/" not in answer.get("content-type"),
         }
         lacking += [f"{path} lacks {name}" for name, is_there in good.items() if not is_there]
-    return accepted("; ".join(lacking[:4])) if lacking else refused(f"all there on {len(_PAGES)} pages")
+    return accepted(several(lacking)) if lacking else refused(f"all there on {len(_PAGES)} pages")
 
 
 @attack("WEB-headers", "what belongs to somebody left in a cache: account, session, tokens, errors, sign-in")

@@ -2,7 +2,6 @@
 
 import re
 import secrets
-import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -47,21 +46,31 @@ def listed_by_text(world: World) -> Outcome:
     return refused("the same answer")
 
 
-@attack("PWD-2", f"the same, by time: medians of {SAMPLES} each, more than {RATIO} apart (a loose look)")
+def _seconds(world: World, email: str) -> float:
+    """How long a wrong password takes."""
+    visitor = world.visitor()
+    fields = {**form_of(visitor.get("/login")).fields, "email": email, "password": "a wrong password"}
+    began = time.perf_counter()
+    if visitor.post("/login", fields).status == 429:
+        raise NotTriedError("too many tries from here already: run it again in 15 minutes")
+    return time.perf_counter() - began
+
+
+@attack(
+    "PWD-2",
+    f"the same, by time: the quickest of {SAMPLES} each, more than {RATIO} times apart (a loose look)",
+)
 def listed_by_time(world: World) -> Outcome:
-    email = world.account[0]
-    took: dict[bool, list[float]] = {True: [], False: []}
-    for _ in range(SAMPLES):
-        for known in (True, False):
-            visitor, who = world.visitor(), email if known else _nobody()
-            fields = {**form_of(visitor.get("/login")).fields, "email": who, "password": "a wrong password"}
-            began = time.perf_counter()
-            if visitor.post("/login", fields).status == 429:
-                raise NotTriedError("too many tries from here already: run it again in 15 minutes")
-            took[known].append(time.perf_counter() - began)
-    there, not_there = statistics.median(took[True]), statistics.median(took[False])
-    told = f"{there * 1000:.0f} ms and {not_there * 1000:.0f} ms"
-    return accepted(told) if max(there, not_there) > RATIO * min(there, not_there) else refused(told)
+    email, there, not_there = world.account[0], [], []
+    for _ in range(2):  # who is suspected is asked again: the machine may have been busy
+        for _ in range(SAMPLES):
+            there.append(_seconds(world, email))
+            not_there.append(_seconds(world, _nobody()))
+        quickest = (min(there), min(not_there))
+        told = " and ".join(f"{seconds * 1000:.0f} ms" for seconds in quickest)
+        if max(quickest) <= RATIO * min(quickest):
+            return refused(told)
+    return accepted(told)
 
 
 @attack("PWD-1", "a link for a new password asked for both: status, text, cookies")
