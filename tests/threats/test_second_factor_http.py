@@ -463,6 +463,31 @@ async def test_a_waiting_sign_in_is_of_its_browser_and_ends_with_a_new_password(
     assert await alive(issuer, ADA[0]) == []
 
 
+@pytest.mark.threat("PWD-9", off="admit.issuer.sessions.rules:same_credentials")
+async def test_a_step_that_waits_since_before_a_new_password_renews_no_session_that_lives_on(
+    issuer: LiveIssuer,
+) -> None:
+    """The password is changed in another tab of the same browser, whose session goes on under a new id: the old
+    password, shown before, is no fresh proof of anybody.
+    """
+    phone, browser = await with_app(issuer), issuer.browser()
+    await sign_in_with(browser, phone, issuer.clock.now)
+    issuer.clock.now += 600
+    page = await browser.get("/login?again=1")
+    first = await browser.submit("/login", page.text, email=ADA[0], password=ADA[1], again="1")
+    page = await browser.get("/account/password")
+    new = {"current_password": ADA[1], "new_password": CLEO[1]}
+    changed = await browser.submit("/account/password", page.text, **new)
+    assert changed.headers["location"] == "/account?done=password"
+    kept = await issuer.services.sessions.find(hash_id(raw_session(browser)), issuer.clock.now)
+    late = await show(browser, first, phone.code(issuer.clock.now))
+    assert "Sign in again" in late.text
+    found = await issuer.services.sessions.find(hash_id(raw_session(browser)), issuer.clock.now)
+    assert kept is not None
+    assert found is not None
+    assert found.auth_time == kept.auth_time < issuer.clock.now - 500
+
+
 async def test_no_form_of_another_page_takes_the_step(issuer: LiveIssuer, browser: Browser) -> None:
     phone = await with_app(issuer)
     first = await browser.sign_in()

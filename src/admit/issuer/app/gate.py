@@ -148,7 +148,7 @@ async def session_for(
         try:
             new = await sessions.renew(
                 raw,
-                user_id=user.id,
+                user=user,
                 acr=shown.acr,
                 amr=shown.amr,
                 info=call.info,
@@ -157,7 +157,7 @@ async def session_for(
             )
             return Begun(new, secret.raw)
         except SessionError:
-            pass  # over, or somebody else's
+            pass  # over, somebody else's, or of other credentials, which no new one begins with either
     known = await devices.find(brought, user, call.now)
     new = await sessions.start(
         user,

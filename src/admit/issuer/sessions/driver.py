@@ -102,7 +102,7 @@ class Sessions:
         self,
         raw: bytes,
         *,
-        user_id: str,
+        user: User,
         acr: str,
         amr: tuple[str, ...],
         info: RequestInfo,
@@ -110,18 +110,18 @@ class Sessions:
         along: Along = alone,
     ) -> NewSession:
         """Give a live session a new id, since its user just proved who it is once more. Its grants live on, its
-        absolute end stays. `along` is written in the same transaction.
+        absolute end stays. `user` is as when the proof was taken; `along` is written in the same transaction.
 
         Raises:
-            SessionError: it is over, another user's, or was renewed by somebody else meanwhile; or its old id would be
-            found in a copy for a while.
+            SessionError: it is over, another user's, or was renewed by somebody else meanwhile; the credentials were
+            changed since the proof; or its old id would be found in a copy for a while.
         """
         old_hash, new_raw = rules.hash_id(raw), new_raw_id()
         if await self.find(old_hash, now) is not None and await self._bury(old_hash):
             session = await self._db.run(
                 transactions.renew,
                 self.config,
-                user_id,
+                user,
                 old_hash=old_hash,
                 new_hash=rules.hash_id(new_raw),
                 acr=acr,
@@ -202,11 +202,13 @@ class Sessions:
                 await self._finder.bury(row["id_hash"])
 
     async def touch(self, session_id: str, now: float) -> None:
-        """Note that a session was used, unless that was noted within `seen_every`. A refresh of a grant that hangs
-        from it is such a use.
-        """
+        """Note that a session was used, unless that was noted within `seen_every`."""
+        await self._db.run(bound_once, self.seen(session_id, now))
+
+    def seen(self, session_id: str, now: float) -> Bound:
+        """The same for the transaction of what was the use: the refresh of a grant that hangs from it."""
         before = now - self.config.seen_every.total_seconds()
-        await self._db.run(bound_once, store.TOUCH(session_id=session_id, before=before, now=now))
+        return store.TOUCH(session_id=session_id, before=before, now=now)
 
     async def settle(self) -> None:
         """Wait until all use that was seen is noted: before the database is closed."""

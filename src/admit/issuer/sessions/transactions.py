@@ -160,7 +160,7 @@ def end_replaced(lists: Lists, id_hash: bytes, *, info: RequestInfo, now: float)
 
 def renew(
     config: SessionConfig,
-    user_id: str,
+    user: User,
     *,
     old_hash: bytes,
     new_hash: bytes,
@@ -170,19 +170,26 @@ def renew(
     now: float,
     along: Along = alone,
 ) -> Steps[Session | None]:
-    """The same session under a new id; the old one is worth nothing from here. None: it is over, or another's."""
+    """The same session under a new id; the old one is worth nothing from here. None: it is over, or another's.
+
+    Raises:
+        SessionError: the credentials were changed since they were checked; nothing is done.
+    """
     rows = yield store.RENEW(
-        old_hash=old_hash, new_hash=new_hash, of_user=user_id, new_acr=acr, new_amr=" ".join(amr), now=now
+        old_hash=old_hash, new_hash=new_hash, of_user=user.id, new_acr=acr, new_amr=" ".join(amr), now=now
     )
     if not rows or (yield from revocation.lock_node(rows[0]["node_id"], now=now)) is None:
         return None
     session_id = rows[0]["node_id"]
     detail: dict[str, Detail] = {"acr": acr, "renewed": True}
     yield record(
-        AuditEvent.LOGIN_SUCCEEDED, info=info, now=now, user_id=user_id, session_id=session_id, detail=detail
+        AuditEvent.LOGIN_SUCCEEDED, info=info, now=now, user_id=user.id, session_id=session_id, detail=detail
     )
     rows = yield store.FIND(id_hash=new_hash)
     session = store.session_of(rows[0], config)[0]
+    # One session outlives a change of the password: the one in which it was made.
+    if not rules.same_credentials(checked=user.credential_version, current=session.user.credential_version):
+        raise SessionError("the credentials were changed while signing in")
     yield from along(session)
     return session
 

@@ -186,7 +186,7 @@ async def test_the_id_before_a_renewal_is_worth_nothing_on_any_node(
         planted = await parts.sign_in()
         assert await one.find(planted) is not None
         new = await other.sessions.renew(
-            planted.raw, user_id=planted.session.user.id, acr="urn:admit:acr:1fa", amr=("pwd",), info=INFO, now=NOW
+            planted.raw, user=planted.session.user, acr="urn:admit:acr:1fa", amr=("pwd",), info=INFO, now=NOW
         )  # fmt: skip
         assert await one.find(planted) is None
         assert await one.find(new) is not None
@@ -218,7 +218,7 @@ async def test_a_session_is_not_renewed_where_its_copy_cannot_be_buried(
         server.stop()
         with pytest.raises(SessionError):
             await one.sessions.renew(
-                new.raw, user_id=new.session.user.id, acr="urn:admit:acr:1fa", amr=("pwd",), info=INFO, now=NOW
+                new.raw, user=new.session.user, acr="urn:admit:acr:1fa", amr=("pwd",), info=INFO, now=NOW
             )  # fmt: skip
         assert await one.find(new) is not None
 

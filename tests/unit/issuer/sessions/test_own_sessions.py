@@ -201,9 +201,7 @@ async def test_renewing_a_session_ends_no_other_and_marks_nothing(db: Database) 
     parts = await Parts.on(db, sessions=SessionConfig(per_user=2))
     user = await parts.user()
     first, second = [await begin(parts.sessions, user, now=NOW + n) for n in range(2)]
-    renewed = await parts.sessions.renew(
-        first.raw, user_id=user.id, acr="a", amr=(), info=ELSEWHERE, now=NOW + 5
-    )
+    renewed = await parts.sessions.renew(first.raw, user=user, acr="a", amr=(), info=ELSEWHERE, now=NOW + 5)
     assert renewed.session == replace(
         first.session, acr="a", amr=(), auth_time=NOW + 5, last_seen_at=NOW + 5,
         expires_at=renewed.session.expires_at,

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from admit.errors import SessionError, StorageUnavailableError
+from admit.issuer.accounts.records import User
 from admit.issuer.accounts.transactions import Label, change_label
 from admit.issuer.audit import AuditEvent, RequestInfo
 from admit.issuer.grants.records import Refreshed, Refusal, Refused
@@ -86,10 +87,9 @@ async def test_an_id_that_the_server_did_not_make_is_never_taken(parts: Parts) -
 async def test_proving_oneself_again_gives_a_new_id_to_the_same_session(parts: Parts) -> None:
     new = await parts.sign_in()
     grant = await parts.grant(new)
-    user_id = new.session.user.id
 
     renewed = await parts.sessions.renew(
-        new.raw, user_id=user_id, acr="urn:admit:acr:2fa", amr=("pwd", "otp"), info=INFO, now=NOW + 5
+        new.raw, user=new.session.user, acr="urn:admit:acr:2fa", amr=("pwd", "otp"), info=INFO, now=NOW + 5
     )
     assert renewed.raw != new.raw
     assert await find(parts, new.raw, NOW + 5) is None
@@ -105,18 +105,18 @@ async def test_proving_oneself_again_gives_a_new_id_to_the_same_session(parts: P
 async def test_only_a_live_session_of_the_same_user_is_renewed_and_once(parts: Parts) -> None:
     new, other = await parts.sign_in(), await parts.sign_in()
 
-    async def renew(raw: bytes, user_id: str) -> object:
-        return await parts.sessions.renew(raw, user_id=user_id, acr="a", amr=(), info=INFO, now=NOW)
+    async def renew(raw: bytes, user: User) -> object:
+        return await parts.sessions.renew(raw, user=user, acr="a", amr=(), info=INFO, now=NOW)
 
-    user_id = new.session.user.id
-    for raw, by in ((new.raw, other.session.user.id), (b"x" * 32, user_id)):
+    user = new.session.user
+    for raw, by in ((new.raw, other.session.user), (b"x" * 32, user)):
         with pytest.raises(SessionError):
             await renew(raw, by)
-    outcomes = await asyncio.gather(*(renew(new.raw, user_id) for _ in range(6)), return_exceptions=True)
+    outcomes = await asyncio.gather(*(renew(new.raw, user) for _ in range(6)), return_exceptions=True)
     assert sum(isinstance(outcome, SessionError) for outcome in outcomes) == 5
     await parts.sessions.end(other.session.id, user_id=other.session.user.id, reason="x", info=INFO, now=NOW)
     with pytest.raises(SessionError):
-        await renew(other.raw, other.session.user.id)
+        await renew(other.raw, other.session.user)
 
 
 @pytest.mark.threat("SES-4", off="admit.issuer.sessions.rules:is_live")
