@@ -6,6 +6,7 @@ and run by asyncpg: one that moves data says so in SQL, and no second driver has
 
 import asyncio
 import threading
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +19,7 @@ from alembic.util import CommandError
 from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool
 
-from admit.errors import ConfigError
+from admit.errors import ConfigError, StorageUnavailableError
 from admit.issuer.storage.schema import HEAD, READ_VERSION, VERSION_TABLE
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _ONE_AT_A_TIME: Final = threading.Lock()  # Alembic keeps the migration under way in a global
 _LOCK: Final = 0x41646D74  # any number that all our nodes share
+LOCK_WITHIN: Final = timedelta(seconds=3)
+"""How long a table's lock is waited for. Whoever comes later queues behind who waits, and nodes give up after 5 s."""
 
 
 def upgrade_sqlite(path: Path, current: str | None) -> None:
@@ -49,7 +52,7 @@ async def migrate(url: str) -> None:
 
     Raises:
         ConfigError: a schema that this version does not know, or no such database.
-        StorageUnavailableError: not reached.
+        StorageUnavailableError: not reached, or a table is in somebody's use for longer than `LOCK_WITHIN`.
     """
     import asyncpg
 
@@ -62,6 +65,8 @@ async def migrate(url: str) -> None:
                 await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
                 script = await asyncio.to_thread(_script, await _version(connection))
                 if script.strip():
+                    limit = int(LOCK_WITHIN.total_seconds() * 1000)
+                    await connection.execute(f"SET LOCAL lock_timeout = {limit}")
                     await connection.execute(script)
         finally:
             await connection.close(timeout=10)
@@ -69,6 +74,11 @@ async def migrate(url: str) -> None:
         raise ConfigError(
             "the PostgreSQL database holds tables with the names of Admit's, and no version of them: "
             "give Admit a database of its own, or restore the backup; nothing was changed"
+        ) from None
+    except asyncpg.LockNotAvailableError:
+        raise StorageUnavailableError(
+            "another transaction, such as a backup's, holds a table for long: nothing was changed; run it again "
+            "when that is over"
         ) from None
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise translated(error) from None

@@ -313,3 +313,26 @@ async def test_nodes_that_migrate_at_once_do_it_once(postgres_dsn: str, keyring:
     await asyncio.gather(*(db.open() for db in databases))
     for db in databases:
         await db.close()
+
+
+@postgresql_only
+async def test_a_migration_does_not_queue_in_front_of_everybody_behind_a_long_reader(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock that is waited for keeps out all who come later, and `pg_dump` holds every table while it runs."""
+    monkeypatch.setattr("admit.issuer.storage.migrate.LOCK_WITHIN", timedelta(milliseconds=200))
+    await execute(
+        database_url,
+        "ALTER TABLE session DROP COLUMN name, DROP COLUMN unfamiliar",
+        "DROP TABLE refusal, second_factor, recovery_code, pending_sign_in",
+        f"UPDATE {VERSION_TABLE} SET version_num = '0003'",
+    )
+    reader = await asyncpg.connect(database_url)
+    async with reader.transaction():
+        await reader.execute("SELECT 1 FROM session")
+        with pytest.raises(StorageUnavailableError, match="another transaction"):
+            await asyncio.wait_for(migrate(database_url), 10)
+        await asyncio.wait_for(execute(database_url, "SELECT 1 FROM session"), 10)
+    await reader.close()
+    await migrate(database_url)
+    await execute(database_url, "SELECT name, unfamiliar FROM session", "SELECT 1 FROM refusal")
