@@ -12,9 +12,11 @@ import pytest
 
 from admit.errors import ThrottledError
 from admit.issuer.accounts import passwords
+from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.accounts.passwords import Match
 from admit.issuer.app.devices import cookie_name
 from admit.issuer.audit import RequestInfo
+from admit.issuer.outbox import MailConfig
 from admit.issuer.storage import Keyring
 from tests.fixtures.issuer import ADA, BO, ISSUER, Browser, LiveIssuer, make_issuer, settings_for
 from tests.threats.whole import again, events, rows, user_id_of
@@ -166,6 +168,32 @@ async def test_a_provider_prefix_of_ipv6_is_not_endless(
         assert (
             await guess(neighbour, (await neighbour.get("/login")).text, "x@example.com")
         ).status_code == 400
+
+
+@pytest.mark.threat("PWD-3", off="admit.issuer.throttle.buckets:prefix")
+async def test_a_provider_prefix_of_ipv6_neither_signs_up_nor_asks_for_links_without_end(
+    furnished_sqlite: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "compute", lambda octets: passwords.no_password())
+    limits = AccountsConfig(signups_per_network=1, resets_per_network=1)
+    settings = settings_for(
+        furnished_sqlite, accounts=limits, mail=MailConfig(url="smtp://127.0.0.1:9", sender="a@id.example")
+    )
+    issuer, refused = make_issuer(settings, keyring), {"sign-up": 0, "link": 0}
+    async with issuer.lifespan():
+        accounts, links, now = issuer.services.accounts, issuer.services.links, issuer.clock()
+        for number in range(12):
+            info = RequestInfo(ip=f"2001:db8:1:{number:x}::1")
+            email = f"person{number}@example.com"
+            try:
+                await accounts.sign_up(email=email, name="P", password="a long walk 9", info=info, now=now)
+            except ThrottledError:
+                refused["sign-up"] += 1
+            try:
+                await links.ask_reset(email, locale=None, info=info, now=now)
+            except ThrottledError:
+                refused["link"] += 1
+    assert refused == {"sign-up": 2, "link": 2}
 
 
 @pytest.mark.threat("PWD-4", off="admit.issuer.throttle.budgets.store:draw")

@@ -19,7 +19,7 @@ from admit.issuer.accounts.transactions import Label, RightPassword, Welcome, no
 from admit.issuer.audit.records import AuditEvent, RequestInfo
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.storage import Database, bound_once
-from admit.issuer.throttle import bucket, network, queue_of, take
+from admit.issuer.throttle import queue_of, take_in_network
 from admit.issuer.throttle.budgets import refund
 
 LEARN_EVERY: Final = 600.0  # seconds
@@ -89,8 +89,9 @@ class Accounts:
         user = self._new_user(email=email, name=name, locale=locale, now=now)
         config = self._config
         verdict = await self._db.run(
-            take,
-            bucket=bucket("signup", network(info.ip)),
+            take_in_network,
+            kind="signup",
+            ip=info.ip,
             limit=config.signups_per_network,
             window=config.signups_window,
             now=now,

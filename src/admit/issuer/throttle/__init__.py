@@ -6,6 +6,16 @@ refill: for tries of people, who are to wait for one and not for all · `buckets
 
 from admit.issuer.throttle.buckets import bucket, network, prefix, queue_of
 from admit.issuer.throttle.records import Verdict
-from admit.issuer.throttle.store import forget_old, give_back, take
+from admit.issuer.throttle.store import forget_old, give_back, take, take_in_network
 
-__all__ = ["Verdict", "bucket", "forget_old", "give_back", "network", "prefix", "queue_of", "take"]
+__all__ = [
+    "Verdict",
+    "bucket",
+    "forget_old",
+    "give_back",
+    "network",
+    "prefix",
+    "queue_of",
+    "take",
+    "take_in_network",
+]

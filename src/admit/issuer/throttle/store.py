@@ -7,7 +7,11 @@ from sqlalchemy import Column, Double, Integer, Table, Text, bindparam, case, or
 
 from admit.issuer.storage import Database, Statement, Steps, metadata, upsert
 from admit.issuer.storage.portions import Portions
+from admit.issuer.throttle.buckets import bucket, network, prefix
 from admit.issuer.throttle.records import Verdict
+
+WIDER: Final = 10
+"""How many times of a network's limit all networks of one IPv6 /48 have together."""
 
 throttle: Final = Table(
     "throttle",
@@ -60,6 +64,20 @@ def take(*, bucket: str, limit: int, window: timedelta, now: float) -> Steps[Ver
     rows = yield READ_START(bucket=bucket)
     left = rows[0]["window_start"] + window.total_seconds() - now if rows else 0.0
     return Verdict(False, timedelta(seconds=min(max(left, 1.0), window.total_seconds())))
+
+
+def take_in_network(
+    *, kind: str, ip: str | None, limit: int, window: timedelta, now: float
+) -> Steps[Verdict]:
+    """As `take`, of what strangers from one network may do so often. The /48 of an IPv6 address may do `WIDER` times as
+    much in all, or whoever rents one could do it 65,536 times.
+    """
+    name, wider = bucket(kind, network(ip)), prefix(ip)
+    verdict = yield from take(bucket=name, limit=limit, window=window, now=now)
+    if verdict.allowed and wider is not None:
+        name = bucket(f"{kind}-prefix", wider)
+        verdict = yield from take(bucket=name, limit=WIDER * limit, window=window, now=now)
+    return verdict
 
 
 def give_back(*, bucket: str) -> Steps[None]:

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admit.issuer.storage import Database
-from admit.issuer.throttle import bucket, forget_old, give_back, network, prefix, queue_of, take
+from admit.issuer.throttle import (
+    bucket,
+    forget_old,
+    give_back,
+    network,
+    prefix,
+    queue_of,
+    take,
+    take_in_network,
+)
 
 MINUTE = timedelta(minutes=1)
 NOW = 1_800_000_000.0
@@ -42,6 +51,18 @@ async def test_parallel_tries_never_pass_the_limit_together(db: Database) -> Non
 async def test_buckets_do_not_share_a_count(db: Database) -> None:
     await tries(db, 4, NOW)
     assert (await db.run(take, bucket="other", limit=3, window=MINUTE, now=NOW)).allowed
+
+
+async def test_networks_of_one_ipv6_prefix_share_what_ten_of_them_may(db: Database) -> None:
+    async def allowed(ip: str) -> bool:
+        verdict = await db.run(take_in_network, kind="k", ip=ip, limit=2, window=MINUTE, now=NOW)
+        return verdict.allowed
+
+    assert [await allowed("2001:db8:1:0::1") for _ in range(3)] == [True, True, False]
+    assert sum([await allowed(f"2001:db8:1:{number:x}::1") for number in range(1, 40)]) == 18
+    assert await allowed("2001:db8:2::1")
+    assert [await allowed("192.0.2.1") for _ in range(3)] == [True, True, False]
+    assert await allowed("192.0.2.2"), "addresses of IPv4 side by side are strangers"
 
 
 async def test_a_good_try_is_taken_off_again(db: Database) -> None:

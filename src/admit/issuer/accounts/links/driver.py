@@ -18,7 +18,7 @@ from admit.issuer.audit import RequestInfo
 from admit.issuer.outbox import Mail, Outbox, Waiting
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.storage import Database, Steps, bound_once
-from admit.issuer.throttle import bucket, network, queue_of, take
+from admit.issuer.throttle import Verdict, bucket, queue_of, take, take_in_network
 
 KEPT_AFTER_EXPIRY: Final = 86_400.0  # seconds: so long a link that is tried once more can be told
 CHANGES: Final = 5
@@ -101,9 +101,13 @@ class EmailLinks:
         """
         canonical = account_rules.canonical_email(email)
         config = self._config
-        await self._count(
-            "reset-network", network(info.ip), config.resets_per_network, config.tries_window, now
-        )
+        _check(
+            await self._db.run(
+                take_in_network,
+                kind="reset-network", ip=info.ip,
+                limit=config.resets_per_network, window=config.tries_window, now=now,
+            )
+        )  # fmt: skip
         await self._db.run(
             transactions.ask_reset,
             self._outbox, canonical, locale=locale, life=config.reset_link, info=info, now=now,
@@ -206,6 +210,9 @@ class EmailLinks:
         await self._db.run(transactions.note_refused, digest, info=info, now=now)
 
     async def _count(self, kind: str, whose: str, limit: int, window: timedelta, now: float) -> None:
-        verdict = await self._db.run(take, bucket=bucket(kind, whose), limit=limit, window=window, now=now)
-        if not verdict.allowed:
-            raise ThrottledError("mailed links", retry_after=verdict.retry_after.total_seconds())
+        _check(await self._db.run(take, bucket=bucket(kind, whose), limit=limit, window=window, now=now))
+
+
+def _check(verdict: Verdict) -> None:
+    if not verdict.allowed:
+        raise ThrottledError("mailed links", retry_after=verdict.retry_after.total_seconds())
