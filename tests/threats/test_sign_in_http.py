@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import httpx2
 import pytest
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from admit.credentials import cookies
 from admit.errors import ConfigError
 from admit.issuer.accounts import passwords
-from admit.issuer.accounts.driver import new_user_id
+from admit.issuer.accounts.driver import Accounts, new_user_id
 from admit.issuer.accounts.passwords import Match
+from admit.issuer.accounts.transactions import RightPassword
 from admit.issuer.audit import RequestInfo
 from admit.issuer.storage import Keyring
 from tests.fixtures.issuer import (
@@ -26,6 +28,7 @@ from tests.fixtures.issuer import (
     ISSUER,
     Browser,
     LiveIssuer,
+    field_of,
     make_issuer,
     pkce,
     request_of,
@@ -102,6 +105,30 @@ async def test_each_sign_in_has_a_new_id(issuer: LiveIssuer, browser: Browser) -
         seen.add(cookie_set(signed_in))
         browser.cookies.delete(SESSION_COOKIE)
     assert len(seen) == 3
+
+
+async def test_who_signed_in_stays_so_where_the_way_back_is_gone_meanwhile(
+    issuer: LiveIssuer, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another tab was quicker with the same request. The old id is dead by then: the browser must have the new one."""
+    await browser.sign_in()
+    before = browser.cookies[SESSION_COOKIE]
+    asked = {**request_of("spa"), "code_challenge": pkce()[1], "prompt": "login"}
+    page = await browser.get((await browser.get("/authorize", params=asked)).headers["location"])
+    handle, pre_session = field_of(page.text, "i"), browser.cookies[issuer.app.cookies.pre_session_name]
+    accounts, check = issuer.services.accounts, issuer.services.accounts.try_password
+
+    async def slower(self: Accounts, **typed: Any) -> RightPassword | None:
+        right = await check(**typed)
+        binding = cookies.decode_session_id(pre_session.encode())
+        assert await issuer.services.interactions.finish(handle, binding, issuer.clock.now)
+        return right
+
+    monkeypatch.setattr(type(accounts), "try_password", slower)
+    late = await browser.submit("/login", page.text, email=ADA[0], password=ADA[1])
+    assert (late.status_code, "location" in late.headers) == (400, False)
+    assert browser.cookies[SESSION_COOKIE] != before
+    assert (await browser.get("/api/session")).status_code == 200
 
 
 # Cookies

@@ -19,6 +19,7 @@ from admit.issuer.app.devices import device_of, set_device
 from admit.issuer.clients.records import ACR_1FA
 from admit.issuer.factors.assurance import Assurance, Next, Proof, reached
 from admit.issuer.grants.interactions import noting
+from admit.issuer.oauth.errors import UntrustedTargetError
 from admit.issuer.sessions.records import NewSession, Session
 from admit.issuer.storage import Steps
 
@@ -107,11 +108,22 @@ async def finish(
     if transaction is None:
         response = app.redirect(app.there(call, returns.path_of(next)))
     else:
-        noted = await flow.resume(app, call, transaction.handle)
-        response = await flow.proceed(app, call, transaction.request, new.session, transaction=noted)
+        response = await go_on(app, call, transaction, new)
     app.cookies.set_session(response, new.raw)
     set_device(app, response, device)
     return response
+
+
+async def go_on(app: App, call: Call, transaction: flow.Transaction, new: NewSession) -> Response:
+    """The next step of the transaction; where that is over meanwhile, the page that says so. The cookie goes with it
+    all the same: the session is there, and the browser's old id is worth nothing.
+    """
+    try:
+        noted = await flow.resume(app, call, transaction.handle)
+        return await flow.proceed(app, call, transaction.request, new.session, transaction=noted)
+    except UntrustedTargetError as error:
+        call.refused = error
+        return app.error_page(call, error)
 
 
 async def session_for(
