@@ -190,7 +190,7 @@ VIEWS: Final[Mapping[str, AnyView]] = {
         here="/login?again=1&next=email", csrf=CSRF, email="wen.li@example.com", again=True, next="email"
     ),
     "sign_in_again_wrong": SignInView(
-        csrf=CSRF, email="wen.li@example.com", again=True, next="email", problem=Problem.WRONG_LOGIN
+        csrf=CSRF, email="wen.li@example.com", again=True, next="email", problem=Problem.PASSWORD_WRONG
     ),
     "account_stale": AccountView(
         csrf=CSRF, user_name="Wen Li", user_email="wen.li@example.com", email_verified=True, since=NOW,

@@ -46,7 +46,7 @@ PROBLEMS: Final[Mapping[str, tuple[Problem | dict[str, Problem], ...]]] = {
         Problem.FORM_STALE, Problem.TOO_BUSY, Problem.SIGN_IN_OVER, {"email": Problem.EMAIL_MISSING},
         {"password": Problem.PASSWORD_MISSING},
     ),
-    "sign_in_again": (Problem.PASSWORD_WRONG, Problem.TOO_MANY),
+    "sign_in_again": (Problem.TOO_MANY,),
     "sign_up": (
         Problem.TOO_MANY, Problem.TOO_BUSY, {"email": Problem.EMAIL_TAKEN}, {"email": Problem.EMAIL_MISSING},
         {"name": Problem.NAME_INVALID}, {"name": Problem.NAME_MISSING}, {"password": Problem.PASSWORD_LONG},
