@@ -1,5 +1,6 @@
 """What is measured when somebody scrapes. What the database has to count is counted at most once a minute."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from admit.issuer.app.issuer import Issuer
 
 COUNTED_EVERY: Final = 60.0
+ANSWERED_WITHIN: Final = 5.0
+"""Seconds that a scrape waits for the database: when that hangs, all the other numbers are wanted most."""
 
 
 class IssuerGauges:
@@ -26,11 +29,19 @@ class IssuerGauges:
         self._ready = False
 
     async def refresh(self, now: float) -> None:
-        """Ask what has to be asked; what the database does not answer is left out. `now`: any clock's seconds."""
-        self._ready = await self._issuer.readiness.why_not() is None
-        if now - self._counted_at < COUNTED_EVERY:
-            return
-        self._counted_at = now
+        """Ask what has to be asked; what the database does not answer in time is left out. `now`: of any clock."""
+        ready = False
+        try:
+            async with asyncio.timeout(ANSWERED_WITHIN):
+                ready = await self._issuer.readiness.why_not() is None
+                if now - self._counted_at >= COUNTED_EVERY:
+                    self._counted_at = now
+                    await self._count_all()
+        except TimeoutError:
+            self._counted.clear()
+        self._ready = ready
+
+    async def _count_all(self) -> None:
         wall, settings = self._clock(), self._issuer.settings
         await self._count(
             "sessions_live",

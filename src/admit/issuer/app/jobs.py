@@ -79,13 +79,9 @@ async def sweep(
 
 
 async def sweep_once(services: Services, grants: GrantsConfig, accounts: AccountsConfig, now: float) -> None:
-    """One turn of it. Strangers make rows of all these, so that none may stay for good."""
-    await sweep_grants(services.db, now, grants)
-    await services.sessions.sweep(now)
-    await services.accounts.sweep(now)
-    await services.links.sweep(now)
-    await services.factors.sweep(now)
-    await services.db.run(forget_mails, now)
+    """One turn of it. Strangers make rows of all these, so that none may stay for good: where one kind cannot be swept
+    the others are, and then it is told.
+    """
     longest: timedelta = max(
         services.factors.config.tries_window,
         accounts.tries_window,
@@ -93,7 +89,23 @@ async def sweep_once(services: Services, grants: GrantsConfig, accounts: Account
         REFUSALS_WINDOW,
         LONGEST_WINDOW,
     )
-    await forget_old(services.db, before=now - longest.total_seconds())
+    parts: tuple[Callable[[], Awaitable[object]], ...] = (
+        lambda: sweep_grants(services.db, now, grants),
+        lambda: services.sessions.sweep(now),
+        lambda: services.accounts.sweep(now),
+        lambda: services.links.sweep(now),
+        lambda: services.factors.sweep(now),
+        lambda: services.db.run(forget_mails, now),
+        lambda: forget_old(services.db, before=now - longest.total_seconds()),
+    )
+    trouble: Exception | None = None
+    for part in parts:
+        try:
+            await part()
+        except Exception as error:
+            trouble = trouble or error
+    if trouble is not None:
+        raise trouble
 
 
 async def send_mails(courier: Courier) -> None:

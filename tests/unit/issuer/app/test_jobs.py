@@ -4,9 +4,9 @@ import asyncio
 import logging
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
-from admit.errors import StorageUnavailableError
+from admit.errors import AdmitError, StorageUnavailableError
 from admit.issuer.app import jobs
 from admit.issuer.storage import Statement, bound_once
 from admit.issuer.throttle.budgets.store import budget
@@ -36,6 +36,18 @@ async def test_counted_tries_are_forgotten_when_no_window_needs_them(issuer: Liv
     assert await counters(issuer) == before, "they still count"
     issuer.clock.advance(3_601)
     await sweep(issuer)
+    assert await counters(issuer) == 0
+
+
+async def test_what_cannot_be_swept_does_not_keep_the_rest_from_being_swept(issuer: LiveIssuer) -> None:
+    """A row that nobody foresaw must not let strangers fill all other tables."""
+    browser = issuer.browser()
+    page = await browser.get("/login")
+    await browser.submit("/login", page.text, email="a@example.com", password="not a password")
+    await issuer.db.run(bound_once, Statement(text("ALTER TABLE interaction RENAME TO elsewhere"))())
+    issuer.clock.advance(3_601)
+    with pytest.raises(AdmitError, match="no such table"):
+        await sweep(issuer)
     assert await counters(issuer) == 0
 
 

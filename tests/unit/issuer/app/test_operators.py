@@ -1,14 +1,17 @@
 """The listener for operators: numbers without anybody in them, and health; and readiness on the issuer itself."""
 
+import asyncio
 import re
 from typing import Any
 
+import asyncpg
 import httpx2
 import pytest
 
 from admit.errors import StorageUnavailableError
 from admit.issuer.app import gauges, operators
-from tests.fixtures.issuer import ADA, BO, Browser, LiveIssuer
+from admit.issuer.storage import Keyring
+from tests.fixtures.issuer import ADA, BO, Browser, LiveIssuer, make_issuer, settings_for
 
 pytestmark = pytest.mark.anyio
 
@@ -86,6 +89,26 @@ async def test_sessions_are_counted_once_a_minute_at_most(issuer: LiveIssuer, br
     assert measured.now()["sessions_live"] == 0
     await measured.refresh(60.0)
     assert measured.now()["sessions_live"] == 1
+
+
+async def test_a_database_that_hangs_is_no_reason_to_tell_nothing(
+    postgresql_url: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scrapers wait for ten seconds, as a rule; what they have not heard by then they never hear."""
+    monkeypatch.setattr(gauges, "ANSWERED_WITHIN", 0.2)
+    issuer = make_issuer(settings_for(postgresql_url), keyring)
+    async with issuer.opened():
+        measured = gauges.IssuerGauges(issuer, clock=issuer.clock)
+        await measured.refresh(0)
+        assert "sessions_live" in measured.now()
+        other = await asyncpg.connect(postgresql_url)
+        async with other.transaction():
+            await other.execute("LOCK TABLE status_head, session IN ACCESS EXCLUSIVE MODE")
+            await asyncio.wait_for(measured.refresh(gauges.COUNTED_EVERY), 3)
+        await other.close()
+        told = measured.now()
+        assert (told["ready"], "sessions_live" in told) == (0, False)
+        assert "database_connections" in told
 
 
 async def test_health_is_there_for_probes_that_call_by_address(issuer: LiveIssuer) -> None:
