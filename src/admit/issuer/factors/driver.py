@@ -224,7 +224,7 @@ class Factors:
 
     async def renew_codes(self, user: User, *, info: RequestInfo, now: float) -> tuple[str, ...] | None:
         """Ten new recovery codes; those of before are worth nothing. None: there is no app, or it changed meanwhile."""
-        return await self._db.run(transactions.renew_codes, user, info=info, now=now)
+        return await self._db.run(transactions.renew_codes, self._around, user, info=info, now=now)
 
     async def sweep(self, now: float) -> None:
         """Forget what is over."""

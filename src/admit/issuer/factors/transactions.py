@@ -301,14 +301,19 @@ def reset(around: Around, user_id: str, *, info: RequestInfo, now: float) -> Ste
 # ── recovery codes ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def renew_codes(user: User, *, info: RequestInfo, now: float) -> Steps[tuple[str, ...] | None]:
-    """Ten new codes in the place of the old. None: there is no app, or the credentials were changed meanwhile."""
+def renew_codes(
+    around: Around, user: User, *, info: RequestInfo, now: float
+) -> Steps[tuple[str, ...] | None]:
+    """Ten new codes in the place of the old, and a mail that says so: whoever has them gets past the second step.
+    None: there is no app, or the credentials were changed meanwhile.
+    """
     if not (yield store.LOCK_CREDENTIALS(of_user=user.id, seen=user.credential_version)):
         return None
     if not (yield store.ANY_OF_USER(of_user=user.id)):
         return None
     made = yield from _put_codes(user.id, now)
     yield record(AuditEvent.RECOVERY_CODES_MADE, info=info, now=now, user_id=user.id)
+    yield from _mail(around, "recovery_codes_made", user.id, {}, now=now)
     return made
 
 

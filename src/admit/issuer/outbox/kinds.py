@@ -33,6 +33,7 @@ _ROWS: Final[dict[MailKind, About]] = {
     "second_factor_added": About(),
     "second_factor_removed": About(),
     "recovery_code_used": About(frozenset({"left"})),
+    "recovery_codes_made": About(),
     "second_factor_guessed": About(),
     "email_changed": About(),
     "sessions_ended": About(),

@@ -17,6 +17,7 @@ MailKind: TypeAlias = Literal[
     "second_factor_added",
     "second_factor_removed",
     "recovery_code_used",
+    "recovery_codes_made",
     "second_factor_guessed",
     "email_changed",
     "sessions_ended",

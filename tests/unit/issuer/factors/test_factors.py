@@ -170,6 +170,7 @@ async def test_a_new_set_of_recovery_codes_replaces_the_old_and_another_persons_
 ) -> None:
     desk = await desk_on(db)
     made = await desk.factors.renew_codes(desk.phone.user, info=INFO, now=NOW)
+    assert (await mails(db)).count("recovery_codes_made") == 1, "whoever did it, their owner is told"
     assert made is not None
     assert await desk.prove(await desk.begin(), desk.phone.recovery_codes[0]) == Refused(Refusal.WRONG)
     other = await add_app(desk.factors, await desk.parts.user(), NOW - 120)
