@@ -5,6 +5,8 @@ import json
 import os
 import re
 import sqlite3
+import ssl
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -16,7 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from admit.cli import main
-from admit.cli.doctor import database, findings_of, running
+from admit.cli.doctor import database, findings_of, running, tls
 from admit.cli.doctor.findings import Finding, Severity
 from admit.cli.doctor.settings import cookies
 from admit.fetch import Response
@@ -318,6 +320,32 @@ def test_somebody_else_at_the_issuer_s_url_is_told(good: Settings) -> None:
 def test_a_clock_that_differs_from_the_answers_is_told(good: Settings, date: str, severity: Severity) -> None:
     proxied = replace(good, proxy=ProxyConfig(trusted=("10.0.0.9",)))
     assert only(judged(proxied, date=date)).severity is severity
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "severity", "words"),
+    [
+        ("localhost", 60, Severity.GOOD, "59 more days"),
+        ("localhost", 3, Severity.WARNING, "in 2 days"),
+        ("localhost", -0.5, Severity.ERROR, "has ended"),
+        ("other.example.com", 60, Severity.ERROR, "not for this host"),
+    ],
+)
+async def test_a_certificate_of_a_proxy_in_front_is_judged_as_browsers_see_it(
+    tmp_path: Path, name: str, days: float, severity: Severity, words: str
+) -> None:
+    made = certificate(tmp_path, name, days=days)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(made.cert, made.key)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    async with server:
+        settings = Settings(issuer=f"https://localhost:{server.sockets[0].getsockname()[1]}")
+        [one] = [one async for one in tls.served(settings, ca_file=str(made.authority), clock=time.time)]
+        own = replace(settings, tls=TlsConfig(cert=str(made.cert), key=str(made.key)))
+        assert [one async for one in tls.served(own, ca_file=None, clock=time.time)] == [], "told of the file"
+    assert (one.topic, one.severity, words in one.what) == ("tls", severity, True), one
+    assert (one.severity is Severity.GOOD) == (not one.mend)
+    assert [one async for one in tls.served(settings, ca_file=None, clock=time.time)] == [], "nobody is there"
 
 
 # The command.

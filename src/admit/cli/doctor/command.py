@@ -78,3 +78,5 @@ async def findings_of(
     if not offline:
         async for one in running.findings(settings, ca_file=ca_file, clock=clock):
             yield one
+        async for one in tls.served(settings, ca_file=ca_file, clock=clock):
+            yield one
