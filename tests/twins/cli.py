@@ -1,6 +1,6 @@
 """Twins of the defences of the command line and of what it serves with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from admit.cli.token_reading import Reading
@@ -8,6 +8,10 @@ from admit.cli.token_reading import Reading
 
 def _any_head(octets: int, headers: int) -> None:
     """However large."""
+
+
+def _any_upgrade(is_asked: bool, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """With a body or without."""
 
 
 def _never(waited: float) -> bool:
@@ -46,6 +50,7 @@ TWINS: dict[str, Any] = {
     "admit.cli.connections:bearable": _all,
     "admit.cli.connections:has_room": _always,
     "admit.cli.http:check_head": _any_head,
+    "admit.cli.http:check_upgrade": _any_upgrade,
     "admit.cli.http:stands_still": _never,
     "admit.cli.http:time_left": _for_long,
     "admit.cli.http:too_late": _never,

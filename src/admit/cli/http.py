@@ -69,6 +69,20 @@ def check_framing(headers: Iterable[tuple[bytes, bytes]]) -> None:
         raise AmbiguousFramingError
 
 
+def check_upgrade(is_asked: bool, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """No other protocol is spoken here, and who asks for one is answered in this one, RFC 9110 §7.8. But the parser
+    ends such a request with its head: a body would be taken for the next request, which nobody in front has seen.
+
+    Raises:
+        AmbiguousFramingError: another protocol is asked for, and there is a body.
+    """
+    if is_asked and any(
+        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
+        for name, value in headers
+    ):
+        raise AmbiguousFramingError
+
+
 def check_target(target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> None:
     """A target in absolute form names the host that `Host` names, RFC 9112 §3.2.2: else one of them is what somebody
     in front went by, and the other what is answered here.
@@ -203,10 +217,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = False
         check_framing(self.headers)
         check_target(self.url, self.headers)
+        is_upgrade = self.parser.should_upgrade()
+        check_upgrade(is_upgrade, self.headers)
         super().on_headers_complete()
         self._receiving = False
-        if self.server_state.stopping and self.cycle is not None:
-            self.cycle.keep_alive = False
+        if (self.server_state.stopping or is_upgrade) and self.cycle is not None:
+            self.cycle.keep_alive = False  # what comes behind an upgrade need not be HTTP/1
 
     def on_message_complete(self) -> None:
         self._stop_waiting()

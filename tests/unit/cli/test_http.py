@@ -12,7 +12,7 @@ import uvicorn
 from admit.cli import http
 from admit.cli.http import MAX_HEAD, MAX_HEADERS, BoundedProtocol
 from admit.cli.server import Server
-from tests.fixtures.smuggling import smuggled
+from tests.fixtures.smuggling import UPGRADE, smuggled
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -150,6 +150,25 @@ async def test_a_request_whose_end_can_be_read_in_two_ways_gets_no_second_answer
         got = await answer(port, octets, until_closed=True)
         seen[name] = [line.split()[1] for line in got.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
     assert {name: codes for name, codes in seen.items() if codes != [b"400"]} == {}
+
+
+@pytest.mark.threat("INF-smuggle", off="admit.cli.http:check_upgrade")
+@pytest.mark.rfc("9110", "7.8")
+async def test_a_body_behind_an_upgrade_is_never_the_next_request(port: int) -> None:
+    inner = START + b"\r\n"
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n%s\r\n" % (len(inner), UPGRADE)
+    for parts in ((head + inner,), (head, inner)):
+        got = await answer(port, *parts, until_closed=True)
+        assert got.count(b"HTTP/1.1 ") == 1
+        assert got.startswith(b"HTTP/1.1 400")
+
+
+async def test_who_would_rather_speak_another_protocol_is_answered_in_this_one_once(port: int) -> None:
+    for more in (b"", START + b"\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
+        got = await answer(port, START + UPGRADE + b"\r\n" + more, until_closed=True)
+        assert got.startswith(b"HTTP/1.1 200")
+        assert b"connection: close" in got
+        assert got.count(b"HTTP/1.1 ") == 1
 
 
 async def test_one_way_to_tell_the_end_is_taken(port: int) -> None:
