@@ -2,8 +2,10 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from typing import TypeAlias
 
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.audit.rules import Detail
@@ -22,6 +24,15 @@ from admit.issuer.storage import Bound, Database, Row, Steps
 SALT_BYTES = 16
 NOTED_EVERY = 60.0  # seconds: how exactly the use of a token that does not rotate is noted
 LIST_AT_MOST = 500
+
+
+Along: TypeAlias = Callable[[Family], Steps[None]]
+"""What is written along with the use of a family."""
+
+
+def alone(family: Family) -> Steps[None]:
+    """Nothing."""
+    yield from ()
 
 
 def open_family(
@@ -132,6 +143,11 @@ def rotate(family: Family, after: int, now: float) -> Steps[bool]:
     return bool(rows)
 
 
+def rotated(family: Family, now: float) -> Family:
+    """The family after `rotate`, which changes nothing else: no need to read it again."""
+    return replace(family, generation=family.generation + 1, rotated_at=now, used_at=now)
+
+
 def idle_limit(family: Family, config: GrantsConfig) -> timedelta:
     """How long a family may go unused."""
     return config.refresh_idle if family.offline else config.online_idle
@@ -171,15 +187,17 @@ def refresh(
     jkt: str | None,
     info: RequestInfo,
     now: float,
+    along: Along = alone,
 ) -> Steps[Refreshed | Refused]:
     """Decide, and commit what was decided while the family is held; or end it."""
     stored = yield from load(token.family)
     decision = judge(keys, config, token, stored, client_id=client_id, rotates=rotates, jkt=jkt, now=now)
     if stored is not None and isinstance(decision, rules.Rotate):
         # Before the node is held: who loses here may have to end it, and must not wait for others that hold it too.
-        won = yield from rotate(stored, decision.after, now)
-        stored = yield from load(token.family)
-        if not won:
+        if (yield from rotate(stored, decision.after, now)):
+            stored = rotated(stored, now)
+        else:
+            stored = yield from load(token.family)
             decision = judge(
                 keys, config, token, stored, client_id=client_id, rotates=rotates, jkt=jkt, now=now
             )
@@ -198,6 +216,8 @@ def refresh(
             return Refused(reason)
         case rules.Keep() if not rotates:
             yield store.NOTE_USE(family=stored.id, before=now - NOTED_EVERY, now=now)
+    # Sessions before nodes, as those that end idle ones lock them.
+    yield from along(stored)
     if (yield from revocation.lock_node(stored.id, now)) is None:
         yield _refused(stored, Refusal.ENDED, client_id=client_id, info=info, now=now)
         return Refused(Refusal.ENDED)
@@ -266,9 +286,10 @@ class Families:
         info: RequestInfo,
         now: float,
         jkt: str | None = None,
+        along: Along = alone,
     ) -> Refreshed | Refused:
         """What a refresh token of this authenticated client is worth. `rotates`: it is replaced at each use, as those
-        of a public client without a key are. Refused is `invalid_grant`.
+        of a public client without a key are. Refused is `invalid_grant`. `along` is written in the same transaction.
         """
         parsed = refresh_token.parse(token)
         if parsed is None:
@@ -284,6 +305,7 @@ class Families:
             jkt=jkt,
             info=info,
             now=now,
+            along=along,
         )
 
     async def revoke(self, token: str, *, client_id: str, info: RequestInfo, now: float) -> bool:

@@ -51,6 +51,7 @@ class Sessions:
         self._finder = finder or Finder(db)
         self._outbox = outbox
         self.config = config or SessionConfig()
+        self._limits = rules.limits(self.config)
         self._noting: dict[str, asyncio.Task[None]] = {}
 
     async def start(
@@ -166,7 +167,7 @@ class Sessions:
         values = await self._finder.values(id_hash, now)
         if values is None:
             return None
-        session, ended_at = store.session_from(values, self.config.idle)
+        session, ended_at = store.session_from(values, self._limits)
         if not rules.is_live(
             ended_at=ended_at,
             disabled_at=session.user.disabled_at,
@@ -219,7 +220,8 @@ class Sessions:
         """The user's live sessions, the one used last first."""
         idle_before = now - self.config.idle.total_seconds()
         bound = store.OF_USER(user_id=user_id, now=now, idle_before=idle_before, count=LIST_AT_MOST)
-        return [store.entry_of(row, self.config) for row in await self._db.read(bound)]
+        entries = [store.entry_of(row, self.config) for row in await self._db.read(bound)]
+        return [entry for entry in entries if now < entry.expires_at]
 
     async def rename(
         self, session_id: str, name: str | None, *, user_id: str, info: RequestInfo, now: float
@@ -316,15 +318,15 @@ class Sessions:
 
     async def _idle(self, now: float) -> AsyncIterator[Sequence[str]]:
         """Sessions that look as if they were idle too long, a few at a time."""
-        idle_before = now - self.config.idle.total_seconds()
+        bounds = store.idle_bounds(self.config, now)
         after: str | None = ""
         while after is not None:
             last = await self._db.read_apart(store.LAST_LOOKED_AT(after=after))
             until = last[0]["node_id"] if last else None
             among = (
-                store.IDLE_AMONG(after=after, last=until, idle_before=idle_before, now=now)
+                store.IDLE_AMONG(after=after, last=until, **bounds)
                 if until is not None
-                else store.IDLE_REST(after=after, idle_before=idle_before, now=now)
+                else store.IDLE_REST(after=after, **bounds)
             )
             ids = [row["node_id"] for row in await self._db.read_apart(among)]
             for first in range(0, len(ids), SWEEP_AT_ONCE):
