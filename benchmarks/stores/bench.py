@@ -2,8 +2,12 @@
 
 `python benchmarks/stores/bench.py [rounds] [--save]`; `--save` also writes the figures to benchmarks/results/stores.md.
 Linux only. `rounds` is 15 unless said.
+
+`python benchmarks/stores/bench.py --large [thousands of accounts] [--save]`: a database of a million accounts and five
+million sessions beside an empty one, SQLite and PostgreSQL; to benchmarks/results/large.md. It takes 6 GB of disk.
 """
 
+import contextlib
 import hashlib
 import random
 import sys
@@ -19,18 +23,21 @@ import redis as redis_py
 
 from admit.credentials import cookies
 from benchmarks.harness import figures
-from benchmarks.harness.deployed import Deployed, SignedIn, postgresql, server_version
+from benchmarks.harness.deployed import PEOPLE, Deployed, SignedIn, postgresql, server_version
 from benchmarks.harness.load import Load, Script, expect, request, runner
 from benchmarks.harness.programs import Program, environment, free_port, pinned
 from benchmarks.issuer import cost, furnished
 from benchmarks.issuer.furnished import Furnished
+from benchmarks.stores import large
 from benchmarks.stores.floor import KEY
+from benchmarks.stores.loader import OVER
 from tests.fixtures.redis import RedisServer
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("uvicorn", "uvloop", "starlette", "asyncpg", "redis", "msgspec", "cryptography")
-SESSIONS = 5_000
+SESSIONS = 1_000
 CHECKS, ROTATIONS = 3_000, 1_000
+PER_USER = 5  # sessions of each account of the large database
 HOW = f"""\
 The issuer is `admit serve` on PostgreSQL with its normal durability, {SESSIONS:,} live sessions of 20 people; in the
 second row with `sessions.redis`, each session looked up a moment before. The floors are
@@ -109,24 +116,27 @@ async def measure(deployed: Deployed, redis_url: str, rounds: int, noise: figure
         core=0,
     )
     rows = []
-    with served(deployed) as plain, served(deployed, sessions__redis=redis_url) as copied, floor, pinned(1):
+    with contextlib.ExitStack() as stack:
         host = f"localhost:{port}"
-        for node in (plain, copied):
-            node.until_ready("/health/ready", host=deployed.host)
-        floor.until_ready("/ready", host=host)
+        # One after another: they share a core, and three starts at once take as long as they take together.
+        stack.enter_context(floor).until_ready("/ready", host=host)
+        plain = stack.enter_context(served(deployed))
+        plain.until_ready("/health/ready", host=deployed.host)
+        copied = stack.enter_context(served(deployed, sessions__redis=redis_url))
+        copied.until_ready("/health/ready", host=deployed.host)
+        stack.enter_context(pinned(1))
         ours = Furnished(deployed.folder, deployed.port, refresh=refresh)
         theirs = Furnished(deployed.folder, port, refresh=floors)
-        few = sessions[: SESSIONS // 10]
         jobs = (
             Job(
                 "session check, PostgreSQL", plain,
-                lambda _: checks(deployed, deployed.host, few, "/api/session"),
-                lambda _: checks(deployed, host, few, "/postgresql"), CHECKS, 1.6,
+                lambda _: checks(deployed, deployed.host, sessions, "/api/session"),
+                lambda _: checks(deployed, host, sessions, "/postgresql"), CHECKS, 1.6,
             ),
             Job(
                 "session check, copies in Redis", copied,
-                lambda _: checks(deployed, deployed.host, few, "/api/session"),
-                lambda _: checks(deployed, host, few, "/redis"), CHECKS, 1.6,
+                lambda _: checks(deployed, deployed.host, sessions, "/api/session"),
+                lambda _: checks(deployed, host, sessions, "/redis"), CHECKS, 1.6,
             ),
             Job(
                 "refresh rotated, PostgreSQL, ES256", plain,
@@ -144,8 +154,41 @@ async def measure(deployed: Deployed, redis_url: str, rounds: int, noise: figure
     return figures.table(cost.HEADS, rows)
 
 
+LARGE = f"""\
+Two databases of each kind: one with {PEOPLE} accounts and {large.FEW:,} sessions, one with so many accounts, {PER_USER}
+sessions of each (every {OVER}th long over) and a grant of each besides. Both are asked in one process, one call after
+another, in turns. A sign-in is all but its hash: the try counted, the session begun with its audit record, the browser
+made known, the try given back. Beside a sweep {large.ASKERS} ask at once with {large.PAUSE * 1e3:.0f} ms between, one
+of them signs in; what is swept are sessions and families that are long over. PostgreSQL is vacuumed and analysed after
+the load, as autovacuum does it, and SQLite is analysed; no plan depends on that."""
+
+
+def large_one(thousands: int, *, save: bool) -> None:
+    """The table of the large database."""
+    noise = figures.Noise()
+    noise.sample()
+    scale = min(1.0, thousands / 100)
+    with (
+        tempfile.TemporaryDirectory(prefix="admit-bench-") as name,
+        postgresql(**large.POSTGRESQL) as database,
+    ):
+        parts = [figures.heading(f"{thousands:,} thousand accounts", PACKAGES), LARGE]
+        print("\n\n".join(parts), flush=True)
+        work = large.measure(Path(name), database, users=thousands * 1_000, per_user=PER_USER, scale=scale)
+        parts.append(runner(work))
+        noise.sample()
+        parts.append(f"PostgreSQL {server_version(database)}; {noise}.")
+        print("\n" + "\n\n".join(parts[2:]), flush=True)
+    if save:
+        (ROOT / "benchmarks" / "results" / "large.md").write_text("\n\n".join(parts) + "\n", "utf-8")
+
+
 def main() -> None:
     words = sys.argv[1:]
+    if "--large" in words:
+        thousands = next((int(word) for word in words if word.isdigit()), 1_000)
+        large_one(thousands, save="--save" in words)
+        return
     rounds = next((int(word) for word in words if word.isdigit()), 15)
     noise = figures.Noise()
     server = RedisServer()
