@@ -92,6 +92,11 @@ def _numbers(statement: str, span: str) -> str:
     return before + span.replace("COUNT", count) + after
 
 
+_COUNTED = (
+    "(WITH RECURSIVE m(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM m WHERE i < COUNT) SELECT i FROM m) AS n"
+)
+
+
 def fill_sqlite(path: Path, bulk: Bulk) -> float:
     """Seconds that it took. Nobody else has the file open."""
     began = time.perf_counter()
@@ -111,8 +116,7 @@ def fill_sqlite(path: Path, bulk: Bulk) -> float:
         for name, _ in indexes:
             db.execute(f"DROP INDEX {name}")
         for statement in bulk.statements(base):
-            numbers = "(WITH RECURSIVE m(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM m WHERE i < COUNT) SELECT i FROM m) AS n"
-            text = _numbers(statement, numbers)
+            text = _numbers(statement, _COUNTED)
             db.execute(text.replace("{sha}", "sha_of(n.i)").replace("{octets}", "zeroblob(16)"))
         for _, sql in indexes:
             db.execute(sql)
