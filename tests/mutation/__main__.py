@@ -1,7 +1,8 @@
 """`python -m tests.mutation [--only MODULE] [--sample N] [--report FILE]`: is every wrong in the verify path noticed?
 
-Each mutant is a process of its own, forked from one in which everything but Admit is loaded already. A mutant that no
-test notices survives; those in `equivalent.json` do nothing wrong, with the reason.
+Each mutant is a process of its own, forked from one in which everything but Admit is loaded already; there are as many
+at once as there are processors. A mutant that no test notices survives; those in `equivalent.json` do nothing wrong,
+with the reason. One that never ends is stopped by the processor time it took, however busy the machine is.
 """
 
 import argparse
@@ -20,13 +21,11 @@ from pathlib import Path
 from types import ModuleType
 
 from tests.mutation.mutants import Mutant
-from tests.mutation.watched import ROOT, TESTS, every_mutant, source_of
+from tests.mutation.watched import ROOT, TESTS, every_mutant, source_of, tests_for
 
 HERE = Path(__file__).parent
-LONGEST = 600.0
-LOADED = (
-    "-Wignore::pytest.PytestAssertRewriteWarning"  # what the parent loaded is not rewritten, and need not be
-)
+LONGEST = 600
+"""Seconds of the processor for the tests of the code as it is."""
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -44,20 +43,19 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self._mutant.tree, str(self._path), "exec"), module.__dict__)
 
 
-def killed(mutant: Mutant | None, limit: float = LONGEST) -> bool:
-    """Whether a test fails with the mutant in place, or takes over `limit` seconds; None is the code as it is."""
+def start(mutant: Mutant | None, seconds: int) -> int:
+    """The process that runs the tests with the mutant in place, for that much processor time; None is the code as it
+    is."""
     child = os.fork()
     if child == 0:
+        signal.setitimer(signal.ITIMER_PROF, seconds)  # ends the process
         _run_tests(mutant)
-    ends = time.monotonic() + limit
-    while time.monotonic() < ends:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return status != 0
-        time.sleep(0.02)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return True
+    return child
+
+
+def killed(status: int) -> bool:
+    """Whether a test failed, or the tests did not come to their end."""
+    return status != 0
 
 
 def _run_tests(mutant: Mutant | None) -> None:
@@ -71,7 +69,11 @@ def _run_tests(mutant: Mutant | None) -> None:
         if mutant is not None:
             sys.meta_path.insert(0, _Finder(mutant, source_of(mutant.module)))
         plugins = [f"-ptests.plugins.{name}" for name in ("environment", "evidence", "rounds")]
-        code = pytest.main(["-x", "-q", "--noconftest", "-pno:cacheprovider", LOADED, *plugins, *TESTS])
+        tests = tests_for(mutant.module) if mutant else TESTS
+        # Assertions as they are written: nobody reads why one failed.
+        code = pytest.main(
+            ["-x", "-q", "--noconftest", "--assert=plain", "-pno:cacheprovider", *plugins, *tests]
+        )
     finally:
         os._exit(int(code))
 
@@ -116,15 +118,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--sample", type=int, default=0)
     parser.add_argument("--only", metavar="MODULE")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--report", type=Path)
     chosen = parser.parse_args(arguments)
     os.chdir(ROOT)
     preload()
-    started = time.monotonic()
-    if killed(None):
+    if killed(os.waitpid(start(None, LONGEST), 0)[1]):
         print("the tests fail without a mutant")
         return 2
-    limit = 30 + 5 * (time.monotonic() - started)
+    limit = 30 + 5 * int(sum(os.times()[2:4]))
     harmless = json.loads((HERE / "equivalent.json").read_text("utf-8"))
     everything = every_mutant()
     unknown = harmless.keys() - {one.name for one in everything}
@@ -137,15 +139,28 @@ def main(arguments: Sequence[str]) -> int:
     total: Counter[str] = Counter()
     survivors: list[Mutant] = []
     started = time.monotonic()
-    for one in everything:
-        total["tried"] += 1
-        if one.name in harmless:
-            total["equivalent"] += 1
-        elif killed(one, limit):
+    running: dict[int, Mutant] = {}
+
+    def ended() -> None:
+        child, status = os.wait()
+        one = running.pop(child)
+        if killed(status):
             total["killed"] += 1
         else:
             survivors.append(one)
             print(f"survived: {one.name} (line {one.line})", flush=True)
+
+    for one in everything:
+        total["tried"] += 1
+        if one.name in harmless:
+            total["equivalent"] += 1
+            continue
+        if len(running) >= chosen.jobs:
+            ended()
+        running[start(one, limit)] = one
+    while running:
+        ended()
+    survivors.sort(key=lambda one: (one.module, one.line))
     page = report(survivors, total, time.monotonic() - started)
     print(page)
     if chosen.report:

@@ -53,6 +53,12 @@ def source_of(module: str) -> Path:
     return ROOT / "src" / (module.replace(".", "/") + ".py")
 
 
+def tests_for(module: str) -> list[str]:
+    """All of the tests, those first that are most likely to notice: the module's own."""
+    own = f"tests/unit/jose/test_{module.rpartition('.')[2]}.py"
+    return sorted(TESTS, key=lambda path: path != own)
+
+
 def every_mutant() -> list[Mutant]:
     """All mutants of the modules watched."""
     return [

@@ -1,10 +1,16 @@
-"""Which test file which worker takes next: those that start programs apart from those that do not.
+"""Which test file which worker reads first, and takes next.
+
+Every worker reads every test file, and what pytest makes of one is kept beside it. In a fresh clone each would make all
+of it, all at the same time: so each begins at another place, and finds what the others made.
+
+Files that start programs go apart from those that do not.
 
 With `--dist loadfile` alone the files with few tests come last, which are those that start whole deployments: then all
 workers do so at the same time, each keeps servers of its own, and one of them is left with the longest. Here half of
 the workers take these files from the beginning, one after another, and the others the rest.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +23,27 @@ STARTS_PROGRAMS = ("tests/system/", "tests/races/test_over_http.py", "tests/unit
 def starts_programs(file: str) -> bool:
     """Whether most of the file's time is that of programs it started."""
     return file.startswith(STARTS_PROGRAMS)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    worker = getattr(config, "workerinput", None)
+    if worker is None or config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    left_out = [Path(path).resolve() for path in config.getoption("ignore") or ()]
+    files = [
+        str(file)
+        for root in config.args
+        for file in sorted((config.rootpath / root).rglob("test_*.py"))
+        if not any(file.is_relative_to(path) for path in left_out)
+    ]
+    begin = int(worker["workerid"].removeprefix("gw")) * len(files) // worker["workercount"]
+    config.args[:] = files[begin:] + files[:begin]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # all workers must tell of the same order
+        items.sort(key=lambda item: item.path)
 
 
 class Turns(LoadFileScheduling):

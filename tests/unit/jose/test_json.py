@@ -112,12 +112,14 @@ def test_what_is_nearly_a_number_is_refused(number: str) -> None:
 def test_no_number_costs_more_than_a_few_of_the_usual_ones(number: str) -> None:
     usual, odd = (b'{"a":[' + b",".join([one.encode()] * 300) + b"]}" for one in ("1234.5678", number))
     times: dict[bytes, list[int]] = {usual: [], odd: []}
-    for _ in range(9):
+    for _ in range(100):  # a busy machine spoils some of them, and seldom all
         for text, spent in times.items():
-            began = time.process_time_ns()
+            began = time.perf_counter_ns()
             json.loads_object(text)
-            spent.append(time.process_time_ns() - began)
-    assert min(times[odd]) < 8 * min(times[usual])
+            spent.append(time.perf_counter_ns() - began)
+        if min(times[odd]) < 8 * min(times[usual]):
+            return
+    pytest.fail(f"{min(times[odd]) / min(times[usual]):.0f} times the cost of a usual number")
 
 
 def test_nesting_is_taken_to_its_limit() -> None:
