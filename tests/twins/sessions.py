@@ -29,6 +29,10 @@ def _anybodys(session_id: str, user_id: str) -> ByNode:
     return ByNode(session_id)
 
 
+def _everybodys(roles: Any, both: Any) -> Any:
+    return both[0]
+
+
 async def _bury_nothing(self: Any, id_hash: bytes) -> bool:
     return True
 
@@ -52,6 +56,7 @@ TWINS: dict[str, Any] = {
     "admit.issuer.sessions.finding:is_sure": _any_age,
     "admit.issuer.sessions.rules:hash_id": _as_it_is,
     "admit.issuer.sessions.rules:is_live": _yes,
+    "admit.issuer.sessions.rules:limits_of": _everybodys,
     "admit.issuer.sessions.rules:same_credentials": _yes,
     "admit.issuer.sessions.driver:new_raw_id": _the_planted_one,
     "admit.issuer.sessions.transactions:end_replaced": _leave_it,

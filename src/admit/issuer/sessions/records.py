@@ -1,8 +1,17 @@
 """A sign-in session as a frozen value. Times are seconds since the epoch."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import NamedTuple
 
 from admit.issuer.accounts.records import User
+
+
+class Limits(NamedTuple):
+    """How long a session may go unused, and how long it may live at all."""
+
+    idle: timedelta
+    absolute: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

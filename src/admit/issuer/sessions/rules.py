@@ -2,14 +2,16 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
 from admit.issuer.accounts.errors import PersonNameError
-from admit.issuer.accounts.rules import clean_name
+from admit.issuer.accounts.rules import ADMIN_ROLE, clean_name
 from admit.issuer.sessions.agents import family
+from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.sessions.errors import SessionNameError
+from admit.issuer.sessions.records import Limits
 from admit.issuer.throttle.buckets import network
 
 RAW_BYTES = 32
@@ -22,6 +24,19 @@ CLOCKS_APART: Final = 30.0  # seconds that two nodes' clocks may differ
 def hash_id(raw: bytes) -> bytes:
     """What is stored of a session's id: SHA-256 of its 32 bytes, enough for 256 random bits."""
     return hashlib.sha256(raw).digest()
+
+
+def limits(config: SessionConfig) -> tuple[Limits, Limits]:
+    """Everybody's, and those of who may operate, which are never longer."""
+    everybody = Limits(config.idle, config.absolute)
+    return everybody, Limits(
+        min(config.idle, config.operator_idle), min(config.absolute, config.operator_absolute)
+    )
+
+
+def limits_of(roles: Collection[str], both: tuple[Limits, Limits]) -> Limits:
+    """Those of a user with these roles. Asked at each look-up: whoever is given the role has its limits at once."""
+    return both[1] if ADMIN_ROLE in roles else both[0]
 
 
 def expires_at(*, last_seen_at: float, absolute_expires_at: float, idle: timedelta) -> float:

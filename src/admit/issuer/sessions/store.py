@@ -1,7 +1,6 @@
 """The table of sessions and its SQL."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -23,11 +22,12 @@ from sqlalchemy import (
     update,
 )
 
-from admit.issuer.accounts.store import USER_COLUMNS, USER_FROM, user_account, user_from
+from admit.issuer.accounts.rules import ADMIN_ROLE
+from admit.issuer.accounts.store import USER_COLUMNS, USER_FROM, user_account, user_from, user_role
 from admit.issuer.revocation.store import node
 from admit.issuer.sessions import rules
 from admit.issuer.sessions.config import SessionConfig
-from admit.issuer.sessions.records import Session, SessionEntry
+from admit.issuer.sessions.records import Limits, Session, SessionEntry
 from admit.issuer.storage import Bound, Row, Statement, any_of, metadata
 from admit.issuer.storage.portions import LOOKED_AT, Portions
 
@@ -107,6 +107,7 @@ MOVE: Final = Statement(
     .returning(session.c.node_id)
 )
 
+_OPERATORS = select(user_role.c.user_id).where(user_role.c.role == ADMIN_ROLE)
 _LIVE = and_(
     node.c.ended_at.is_(None),
     session.c.absolute_expires_at > bindparam("now", type_=Double),
@@ -118,7 +119,14 @@ BY_HASH: Final = Statement(
     .where(session.c.id_hash == bindparam("id_hash"), node.c.ended_at.is_(None))
 )
 OF_USER: Final = Statement(
-    select(*_COLUMNS, session.c.user_agent, session.c.ip, session.c.name, session.c.unfamiliar)
+    select(
+        *_COLUMNS,
+        session.c.user_agent,
+        session.c.ip,
+        session.c.name,
+        session.c.unfamiliar,
+        session.c.user_id.in_(_OPERATORS).label("operates"),
+    )
     .select_from(_JOINED)
     .where(session.c.user_id == bindparam("user_id"), _LIVE)
     .order_by(session.c.last_seen_at.desc())
@@ -207,7 +215,16 @@ ROOTS: Final = Statement(
 )
 _IDLE = (
     node.c.ended_at.is_(None),
-    session.c.last_seen_at <= bindparam("idle_before", type_=Double),
+    or_(
+        session.c.last_seen_at <= bindparam("idle_before", type_=Double),
+        and_(
+            or_(
+                session.c.last_seen_at <= bindparam("operator_idle_before", type_=Double),
+                session.c.created_at <= bindparam("operator_begun_before", type_=Double),
+            ),
+            session.c.user_id.in_(_OPERATORS),
+        ),
+    ),
     session.c.absolute_expires_at > bindparam("now", type_=Double),
 )
 # Looked for some rows at a time, and outside of any transaction: SQLite's one writer has better things to do.
@@ -225,11 +242,14 @@ IDLE: Final = Statement(
     .where(any_of(session.c.node_id, "ids"), *_IDLE)
     .with_for_update(of=session, skip_locked=True)
 )
+# One value looked up by key for each row, and no EXISTS: beside an OR, PostgreSQL would read all of `node` for it, for
+# each portion anew.
+_ended_at = select(node.c.ended_at).where(node.c.id == session.c.node_id).scalar_subquery()
 FORGET: Final = Portions(
     session,
     or_(
         session.c.absolute_expires_at < bindparam("before", type_=Double),
-        exists().where(node.c.id == session.c.node_id, node.c.ended_at < bindparam("before", type_=Double)),
+        _ended_at < bindparam("before", type_=Double),
     ),
 )
 
@@ -246,39 +266,57 @@ def vouch_for(session_id: str, user_id: str, witness: str) -> Bound:
     return _VOUCH(of_session=session_id, of_user=user_id, witness=witness)
 
 
+def idle_bounds(config: SessionConfig, now: float) -> dict[str, float]:
+    """What is used or begun no later than this is over: parameters of `IDLE` and its kin."""
+    everybody, operators = rules.limits(config)
+    return {
+        "idle_before": now - everybody.idle.total_seconds(),
+        "operator_idle_before": now - operators.idle.total_seconds(),
+        "operator_begun_before": now - operators.absolute.total_seconds(),
+        "now": now,
+    }
+
+
 def session_of(row: Row, config: SessionConfig) -> tuple[Session, float | None]:
     """The session in a row of FIND, and when somebody ended it."""
-    return session_from(tuple(cast(Iterable[Any], row)), config.idle)
+    return session_from(tuple(cast(Iterable[Any], row)), rules.limits(config))
 
 
 # Making the values costs as much as reading the row. The row is read each time; the same row makes the same session.
 @lru_cache(maxsize=REMEMBERED)
-def session_from(values: tuple[Any, ...], idle: timedelta) -> tuple[Session, float | None]:
+def session_from(values: tuple[Any, ...], both: tuple[Limits, Limits]) -> tuple[Session, float | None]:
     """The same, of a row's values in their order."""
-    id, idx, ended_at, auth_time, acr, amr, created_at, last_seen_at, absolute, *user = values
+    id, idx, ended_at, auth_time, acr, amr, created_at, last_seen_at, absolute, *whose = values
+    user = user_from(whose)
+    limits = rules.limits_of(user.roles, both)
+    absolute = min(absolute, created_at + limits.absolute.total_seconds())
     session = Session(
         id=id,
         idx=idx,
-        user=user_from(user),
+        user=user,
         auth_time=auth_time,
         acr=acr,
         amr=tuple(amr.split()),
         created_at=created_at,
         last_seen_at=last_seen_at,
         absolute_expires_at=absolute,
-        expires_at=rules.expires_at(last_seen_at=last_seen_at, absolute_expires_at=absolute, idle=idle),
+        expires_at=rules.expires_at(
+            last_seen_at=last_seen_at, absolute_expires_at=absolute, idle=limits.idle
+        ),
     )
     return session, ended_at
 
 
 def entry_of(row: Row, config: SessionConfig) -> SessionEntry:
     """The list entry in a row of OF_USER."""
+    limits = rules.limits_of({ADMIN_ROLE} if row["operates"] else (), rules.limits(config))
+    absolute = min(row["absolute_expires_at"], row["created_at"] + limits.absolute.total_seconds())
     return SessionEntry(
         id=row["node_id"],
         created_at=row["created_at"],
         last_seen_at=row["last_seen_at"],
         expires_at=rules.expires_at(
-            last_seen_at=row["last_seen_at"], absolute_expires_at=row["absolute_expires_at"], idle=config.idle
+            last_seen_at=row["last_seen_at"], absolute_expires_at=absolute, idle=limits.idle
         ),
         user_agent=row["user_agent"] or None,
         ip=row["ip"] or None,

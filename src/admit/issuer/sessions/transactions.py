@@ -50,7 +50,7 @@ def start(
     Raises:
         SessionError: the password was changed meanwhile; nothing is begun.
     """
-    absolute = now + config.absolute.total_seconds()
+    absolute = now + rules.limits_of(user.roles, rules.limits(config)).absolute.total_seconds()
     opened = yield from revocation.open_node(
         kind=NodeKind.SESSION, parent_id=None, user_id=user.id, client_id=None, expires_at=absolute, now=now
     )
@@ -276,9 +276,8 @@ def tell_ended(outbox: Outbox, user_id: str, now: float) -> Steps[None]:
 
 def end_idle(lists: Lists, config: SessionConfig, *, now: float, ids: Sequence[str]) -> Steps[int]:
     """End those of these sessions that were idle too long, so that what hangs from them ends too; how many."""
-    idle_before = now - config.idle.total_seconds()
     ended = 0
-    for row in (yield store.IDLE(idle_before=idle_before, now=now, ids=ids)):
+    for row in (yield store.IDLE(ids=ids, **store.idle_bounds(config, now))):
         ended += yield from _end_one(
             lists, ByNode(row["node_id"]), row["user_id"], reason="idle", info=RequestInfo(), now=now
         )
