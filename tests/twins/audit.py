@@ -13,4 +13,11 @@ def _keep_quiet(*args: Any, **kwargs: Any) -> Bound:
     return _NOTHING()
 
 
-TWINS: dict[str, Any] = {"admit.issuer.audit.store:record": _keep_quiet}
+def _everything(config: Any, now: float) -> float:
+    return now
+
+
+TWINS: dict[str, Any] = {
+    "admit.issuer.audit.store:record": _keep_quiet,
+    "admit.issuer.audit.rules:forgotten_before": _everything,
+}

@@ -281,6 +281,7 @@ class Issuer(Ends):
             asyncio.create_task(jobs.sweep(
                     self.services, self.settings.grants, self.settings.accounts, clock=self._clock
                 )),
+            asyncio.create_task(jobs.sweep_audit(self.db, self.settings.audit, clock=self._clock)),
             asyncio.create_task(
                 jobs.sweep_families(
                     Sweeper(

@@ -10,6 +10,8 @@ from admit.errors import AdmitError
 from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.app.counting import COUNTS, JobCounts
 from admit.issuer.app.event_stream import server_is_stopping
+from admit.issuer.audit.config import AuditConfig
+from admit.issuer.audit.sweep import sweep as sweep_trail
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.sweep import sweep as sweep_grants
 from admit.issuer.keys import SigningKeys
@@ -19,6 +21,7 @@ from admit.issuer.outbox import Courier
 from admit.issuer.outbox.kinds import LONGEST_WINDOW
 from admit.issuer.outbox.posting import forget_old as forget_mails
 from admit.issuer.revocation import Stream, Sweeper
+from admit.issuer.storage import Database
 from admit.issuer.throttle import forget_old
 
 log = logging.getLogger("admit.issuer.jobs")
@@ -106,6 +109,11 @@ async def sweep_once(services: Services, grants: GrantsConfig, accounts: Account
             trouble = trouble or error
     if trouble is not None:
         raise trouble
+
+
+async def sweep_audit(db: Database, config: AuditConfig, *, clock: Callable[[], float]) -> None:
+    """Forget what the audit trail is not to remember any longer."""
+    await repeat(lambda: sweep_trail(db, config, clock()), every=SWEEP_EVERY, name="audit")
 
 
 async def send_mails(courier: Courier) -> None:

@@ -13,6 +13,7 @@ from admit.errors import ConfigError
 from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.app import settings_file
 from admit.issuer.app.config import LogConfig, MetricsConfig, ProxyConfig, ServeConfig, TlsConfig
+from admit.issuer.audit.config import AuditConfig
 from admit.issuer.audit.refusals.config import RefusalsConfig
 from admit.issuer.clients.config import ClientsConfig
 from admit.issuer.clients.records import Client, Resource
@@ -71,6 +72,7 @@ class Settings:
     proxy: ProxyConfig = field(default_factory=ProxyConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     log: LogConfig = field(default_factory=LogConfig)
+    audit: AuditConfig = field(default_factory=AuditConfig)
     refusals: RefusalsConfig = field(default_factory=RefusalsConfig)
 
     def __post_init__(self) -> None:
@@ -80,6 +82,10 @@ class Settings:
         needed = {("status", STATUS_ALG), ("token", "ES256"), ("token", "RS256")}
         if not needed <= set(self.keys.algorithms):
             raise ConfigError("keys.algorithms needs token ES256, token RS256 and status ES256")
+        if self.audit.kept and self.audit.kept < max(self.sessions.absolute, self.grants.refresh_absolute):
+            raise ConfigError(
+                "audit.kept must not be shorter than sessions.absolute and grants.refresh_absolute"
+            )
         if self.mail.is_console and not self.dev:
             raise ConfigError(
                 "mail.url: console: writes links to the log, which is for development; name a server"

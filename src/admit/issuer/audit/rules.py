@@ -1,13 +1,36 @@
-"""What may stand in a record: bounded, plain values, nothing that could be a secret."""
+"""What may stand in a record: bounded, plain values, nothing that could be a secret. And for how long. Pure."""
 
 import json
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
+from admit.issuer.audit.config import AuditConfig
+from admit.issuer.audit.records import AuditEvent
+
 Detail: TypeAlias = str | int | float | bool | None
 
 MAX_TEXT: Final = 256  # characters of any one value; the rest is cut and marked
 MAX_DETAIL: Final = 4_096  # bytes of the whole detail
+
+FOR_GOOD: Final = frozenset(
+    {
+        AuditEvent.KEY_MADE,
+        AuditEvent.KEY_ROTATED,
+        AuditEvent.KEY_REVOKED,
+        AuditEvent.EPOCH_RAISED,
+        AuditEvent.CLIENT_ADDED,
+        AuditEvent.CLIENT_REMOVED,
+        AuditEvent.CLIENT_GRANTS_ENDED,
+        AuditEvent.FACTORS_RESET,
+    }
+)
+"""Never swept, whoever did it: few rows, each of which changed whom this issuer believes. Nor is any record with an
+`actor`: what operators did to others is what a trail is kept for, and whoever abused the role may not wait it out."""
+
+
+def forgotten_before(config: AuditConfig, now: float) -> float | None:
+    """What was told before this time (seconds since the epoch) is not kept any longer. None: everything is."""
+    return now - config.kept.total_seconds() if config.kept else None
 
 
 def cut(text: str | None) -> str | None:

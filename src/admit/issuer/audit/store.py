@@ -1,14 +1,26 @@
-"""The table `audit` and its INSERT."""
+"""The table `audit`: its INSERT, and what is forgotten of it."""
 
 import secrets
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import Column, ColumnElement, Double, Insert, Table, Text, bindparam, cast, insert, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Double,
+    Insert,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    insert,
+    select,
+)
 
 from admit.issuer.audit.records import NOBODY, AuditEvent, Outcome, RequestInfo
-from admit.issuer.audit.rules import Detail, cut, detail_text
-from admit.issuer.storage import Bound, Statement, metadata
+from admit.issuer.audit.rules import FOR_GOOD, Detail, cut, detail_text
+from admit.issuer.storage import Bound, Statement, Steps, metadata
 
 audit: Final = Table(
     "audit",
@@ -86,3 +98,24 @@ SELECT_OF_REQUEST = Statement(
 def of_request(request_id: str, *, since: float, until: float) -> Bound:
     """The records of one request, told between these times (seconds since the epoch)."""
     return SELECT_OF_REQUEST(request_id=request_id, since=since, until=until)
+
+
+AT_ONCE: Final = 500  # rows in one transaction: some milliseconds
+
+# By the index on `at`: what stays for good is little, and is all that is walked over again.
+_OLDEST: Final = (
+    select(audit.c.id)
+    .where(
+        audit.c.at < bindparam("before", type_=Double),
+        audit.c.actor.is_(None),
+        audit.c.event.not_in(sorted(event.value for event in FOR_GOOD)),
+    )
+    .order_by(audit.c.at)
+    .limit(AT_ONCE)
+)
+_FORGET: Final = Statement(delete(audit).where(audit.c.id.in_(_OLDEST)).returning(audit.c.id))
+
+
+def forget(before: float) -> Steps[int]:
+    """Delete some of what is older than this; how many rows."""
+    return len((yield _FORGET(before=before)))
