@@ -7,6 +7,7 @@ Redis that was restored, emptied or failed over can bring nobody back, and loses
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -100,9 +101,7 @@ class Copies:
     async def aclose(self) -> None:
         """Close the connections."""
         await self.settle()
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        await self._leave()
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -124,10 +123,19 @@ class Copies:
         except Exception as error:
             # Whatever a driver raises, of which there are many kinds: the database knows everything anyway.
             self._failed(error)
+            if _is_demoted(error):
+                self._later(self._leave())
             return None
         self._failures = 0
         self._not_before = float("-inf")
         return answer
+
+    async def _leave(self) -> None:
+        """Connect anew for the next question: a server that was made a replica keeps its connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(Exception):
+                await client.aclose()
 
     def _failed(self, error: Exception) -> None:
         pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
@@ -136,6 +144,12 @@ class Copies:
             log.warning("Redis did not answer; sessions are looked up in the database", extra=told)
         self._failures += 1
         self._not_before = self._clock() + pause
+
+
+def _is_demoted(error: Exception) -> bool:
+    from redis.exceptions import ReadOnlyError  # there, since somebody answered
+
+    return isinstance(error, ReadOnlyError)
 
 
 def place_of(id_hash: bytes) -> str:

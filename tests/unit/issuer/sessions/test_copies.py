@@ -319,6 +319,29 @@ async def test_a_redis_that_hangs_is_left_alone_for_a_while(
 
 
 @ONE
+async def test_a_redis_that_became_a_replica_is_left_for_the_one_that_has_its_address_now(
+    parts: Parts, server: RedisServer, keyring: Keyring
+) -> None:
+    """A master that is made a replica keeps its connections, and refuses for ever what is written on them."""
+    async with node(parts, server.url, keyring) as one:
+        id_hash = hash_id(b"0" * 32)
+        with server.client() as looking:
+
+            def connections() -> set[str]:
+                own = str(looking.client_id())
+                return {each["id"] for each in looking.client_list(_type="normal")} - {own}
+
+            assert await one.copies.bury(id_hash)
+            before = connections()
+            looking.replicaof("127.0.0.1", 1)
+            assert not await one.copies.bury(id_hash)
+            await one.copies.settle()
+            assert not connections() & before
+            looking.replicaof("NO", "ONE")
+            assert await one.copies.bury(id_hash)
+
+
+@ONE
 @pytest.mark.threat("O-4", off="admit.issuer.sessions.finding:is_sure")
 async def test_with_the_database_away_a_copy_is_believed_within_the_bound_and_no_longer(
     parts: Parts, redis_url: str, keyring: Keyring
