@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Final
 
 from admit.cli.doctor.findings import Finding, error, good, note, warning
+from admit.cli.ended import counted
 from admit.errors import AdmitError, ConfigError
 from admit.issuer import Settings
 from admit.issuer.app.issuer import load_keyring
@@ -277,7 +278,7 @@ async def _revocations(db: Database, settings: Settings) -> Finding:
     state = await service.refresh()
     ends = sum(byte.bit_count() for bits in state.lists.values() for byte in bits.bitmap)
     room = len(state.lists) * _LISTED
-    told = f"{ends} ended, in {len(state.lists)} lists; epoch {state.epoch}, step {state.seq}"
+    told = f"{counted(ends, 'end')} in {len(state.lists)} status lists; epoch {state.epoch}, step {state.seq}"
     if room and ends > room // 2:
         return note(
             "revocation",

@@ -208,7 +208,7 @@ def _bound(settings: Settings) -> Iterator[Finding]:
         yield warning(
             "revocation",
             told,
-            "so long whoever stole one may go on after its owner signed out everywhere",
+            "for so long, whoever stole one may go on after its owner signed out everywhere",
             'revocation.max_staleness = "30s", and the same for the verifiers',
         )
     else:

@@ -42,7 +42,7 @@ def findings(settings: Settings, *, now: float) -> Iterator[Finding]:
             yield note(
                 "tls",
                 "TLS ends in front of the issuer: tls.cert is not set",
-                f"the certificate is then not in a file of ours; it is looked at where {settings.issuer} is asked",
+                f"how long its certificate holds is seen at {settings.issuer}: while it answers, and without --offline",
             )
         return
     try:
@@ -130,7 +130,7 @@ def validity(
             "tls",
             f"the certificate ends on {until}, in {int(left)} days",
             "then browsers and verifiers refuse to connect",
-            "see why it was not renewed",
+            "see why it was not renewed; where certbot does that, certbot renew --dry-run tells",
         )
     return good("tls", f"the certificate holds until {until}, {int(left)} more days")
 
