@@ -13,7 +13,6 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
-    exists,
     func,
     insert,
     or_,
@@ -118,13 +117,13 @@ SURPLUS: Final = Statement(
     .offset(bindparam("keep"))
     .limit(1000)
 )
+# One value looked up by key for each row, as for sessions.
+_ended_at = select(node.c.ended_at).where(node.c.id == grant_family.c.node_id).scalar_subquery()
 FORGET: Final = Portions(
     grant_family,
     or_(
         grant_family.c.expires_at < bindparam("before", type_=Double),
-        exists().where(
-            node.c.id == grant_family.c.node_id, node.c.ended_at < bindparam("before", type_=Double)
-        ),
+        _ended_at < bindparam("before", type_=Double),
     ),
 )
 
