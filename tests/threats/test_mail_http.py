@@ -26,8 +26,8 @@ from tests.fixtures.mail import (
     text_of,
     token_in,
 )
-from tests.fixtures.second_factor import show, with_app
-from tests.threats.whole import SESSION_COOKIE, Heard, database_files, events, rows, user_id_of
+from tests.fixtures.second_factor import show, sign_in_with, with_app
+from tests.threats.whole import SESSION_COOKIE, Heard, database_files, events, is_known, rows, user_id_of
 
 pytestmark = pytest.mark.anyio
 NEW = "a fresh pass sentence 7"
@@ -618,6 +618,40 @@ async def test_a_new_address_counts_when_its_link_was_used_and_the_old_one_is_to
     assert CLEO not in told.as_string()
     assert (await choose(mailing.browser(), stale)).status_code == 400
     assert (await mailing.browser().sign_in((CLEO, ADA[1], "", ()))).status_code == 303
+
+
+@pytest.mark.threat("MFA-3", off="admit.issuer.app.routes.verify:password_proves")
+async def test_the_password_alone_puts_no_new_address_in_the_place_of_one_that_a_second_factor_guards(
+    mailing: LiveIssuer, mail_server: MailServer
+) -> None:
+    phone, owner = await with_app(mailing), mailing.browser()
+    await sign_in_with(owner, phone, mailing.clock.now)
+    assert (await ask_change(owner, CLEO)).status_code == 303
+    await deliver(mailing)
+    (asked,) = mail_server.to(CLEO)
+    page = await mailing.browser().get(path_in(asked))
+    assert 'name="password"' not in page.text
+    assert "Sign in first" in page.text
+    other = mailing.browser()
+    form = (await other.get("/login")).text
+    sent = await other.submit("/verify", form, t=token_in(asked), password=ADA[1])
+    assert sent.status_code == 403
+    assert await mailing.services.accounts.find(CLEO) is None
+    assert (await confirm(owner, path_in(asked))).status_code == 200
+    assert await mailing.services.accounts.find(CLEO) is not None
+
+
+async def test_a_browser_that_changes_the_address_stays_known(
+    mailing: LiveIssuer, mail_server: MailServer
+) -> None:
+    """It is the one that gets in while others guess: all that were known before are strangers by the change."""
+    visitor = mailing.browser()
+    await visitor.sign_in(ADA)
+    assert (await ask_change(visitor, CLEO)).status_code == 303
+    await deliver(mailing)
+    assert (await confirm(visitor, path_in(mail_server.to(CLEO)[0]))).status_code == 200
+    assert await is_known(mailing, visitor, CLEO)
+    assert not await is_known(mailing, mailing.browser(), CLEO)
 
 
 async def test_a_taken_address_is_answered_as_a_free_one_and_its_owner_is_told(

@@ -38,7 +38,7 @@ from tests.fixtures.issuer import (
     settings_for,
 )
 from tests.fixtures.second_factor import Phone, codes_on, secret_on, show, sign_in_with, with_app
-from tests.threats.whole import SESSION_COOKIE, Heard, database_files, events, rows, user_id_of
+from tests.threats.whole import SESSION_COOKIE, Heard, database_files, events, is_known, rows, user_id_of
 
 pytestmark = pytest.mark.anyio
 GATE = "admit.issuer.factors.assurance:next_step"
@@ -589,6 +589,7 @@ async def test_an_unlocked_screen_adds_and_removes_nothing_until_password_and_co
     removed = await change(browser, do="remove", app=phone.id)
     assert removed.headers["location"] == "/account/second-factor?done=removed"
     assert await rows(issuer, "second_factor") == []
+    assert await is_known(issuer, browser, ADA[0])
 
 
 @pytest.mark.threat("MFA-5", off="admit.issuer.app.routes.account_second_factor:may_change")

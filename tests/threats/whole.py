@@ -10,6 +10,7 @@ import httpx2
 from sqlalchemy import select
 
 from admit.credentials import cookies
+from admit.issuer.app.devices import cookie_name
 from admit.issuer.storage import Statement, metadata
 from tests.fixtures.issuer import ISSUER, Browser, LiveIssuer, make_issuer
 
@@ -41,6 +42,14 @@ async def user_id_of(issuer: LiveIssuer, email: str) -> str:
     user = await issuer.services.accounts.find(email)
     assert user is not None
     return user.id
+
+
+async def is_known(issuer: LiveIssuer, browser: Browser, email: str) -> bool:
+    """Whether a browser has a budget of its own for this person's password."""
+    value = browser.cookies.get(cookie_name(ISSUER, True))
+    raw = cookies.decode_session_id(value.encode()) if value is not None else None
+    user = await issuer.services.accounts.find(email)
+    return await issuer.services.accounts.devices.find(raw, user, issuer.clock.now) is not None
 
 
 def again(issuer: LiveIssuer) -> LiveIssuer:

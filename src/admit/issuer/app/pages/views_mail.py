@@ -17,6 +17,7 @@ class Told(Enum):
     VERIFIED = ("told.verified", "/account")
     RESET_DEAD = ("told.reset_dead", "/forgot")
     VERIFY_DEAD = ("told.verify_dead", "/account/email")
+    VERIFY_SIGN_IN = ("told.verify_sign_in", "/login")
 
     def __init__(self, text: str, leads_to: str) -> None:
         self.text = text

@@ -115,7 +115,11 @@ def routes(app: App) -> list[Route]:
         gone = await factors.remove(session.user, app_id, keep=session.id, info=call.info, now=call.now)
         if gone is None or isinstance(gone, Refused):
             return app.page(call, await view(call, raw, session, problem=Problem.FACTORS_CHANGED))
-        return app.redirect(app.there(call, PAGE, done="removed"))
+        response = app.redirect(app.there(call, PAGE, done="removed"))
+        await know_device(
+            app, call, response, after_change(session.user)
+        )  # it made strangers of all browsers
+        return response
 
     def codes_view(call: Call, codes: tuple[str, ...], *, ended: bool = False) -> RecoveryCodesView:
         shown = tuple(rules.grouped(code, "-") for code in codes)

@@ -13,7 +13,7 @@ from admit.issuer.accounts.links import Link, Purpose
 from admit.issuer.app.answers import NotFoundError
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
-from admit.issuer.app.devices import device_of
+from admit.issuer.app.devices import device_of, know_device
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.forms import show
 from admit.issuer.app.pages.views import Problem
@@ -63,6 +63,8 @@ def routes(app: App) -> list[Route]:
         if link is None:
             return dead(call)
         raw = await own_session(call, link)
+        if raw is None and not await password_proves(app, link):
+            return app.page(call, ToldView(told=Told.VERIFY_SIGN_IN))
         if raw is None:
             return show(app, call, view(link, token, signed_in=False))
         return app.page(call, replace(view(link, token, signed_in=True), csrf=csrf.token(raw)))
@@ -84,6 +86,8 @@ def routes(app: App) -> list[Route]:
             return await refuse(call, token)
         if await own_session(call, link) is not None:
             return await confirm(call, link, token)
+        if not await password_proves(app, link):
+            return app.page(call, ToldView(told=Told.VERIFY_SIGN_IN), status=403)
         shown = view(link, token, signed_in=False)
         try:
             owns = await knows_password(app, call, link, form.get("password", ""))
@@ -109,9 +113,20 @@ def routes(app: App) -> list[Route]:
             await work(token, link.user_id, info=call.info, now=call.now)
         except LinkError:
             return dead(call)
-        return app.page(call, ToldView(told=Told.VERIFIED))
+        response = app.page(call, ToldView(told=Told.VERIFIED))
+        user = await app.services.accounts.get(link.user_id)
+        if link.purpose is Purpose.CHANGE and user is not None:
+            await know_device(app, call, response, user)  # the change made strangers of all
+        return response
 
     return [Route(path="/verify", handlers={"GET": get, "POST": post}, face=Face.PAGE)]
+
+
+async def password_proves(app: App, link: Link) -> bool:
+    """Whether the password is enough to own the account here. Not to put another address in the place of one whose
+    owner signs in with a second factor: that factor is not left out at this door either.
+    """
+    return link.purpose is Purpose.VERIFY or not await app.services.factors.has_app(link.user_id)
 
 
 async def knows_password(app: App, call: Call, link: Link, password: str) -> bool:
