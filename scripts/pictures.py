@@ -1,4 +1,4 @@
-"""Draw docs/images/token-inspect*.png: what `admit token inspect` shows of a token that an issuer just made.
+"""Draw docs/images: the pages on a phone, and what `admit token inspect` shows of a token that an issuer just made.
 
 Nothing is drawn by hand: an issuer runs in this process, Ada signs in, and the command runs on a terminal. Needs
 Chromium.
@@ -18,6 +18,7 @@ import termios
 from pathlib import Path
 
 from admit.issuer.storage import Keyring
+from scripts import page_pictures
 from scripts.palette_png import smaller
 from tests.fixtures.browser import ARGUMENTS, find_chromium
 from tests.fixtures.issuer import API, ISSUER, add_people, make_issuer, settings_for
@@ -100,6 +101,8 @@ def main() -> None:
     """Draw them all."""
     if find_chromium() is None:
         sys.exit("Chromium is missing")
+    for drawn in page_pictures.draw():
+        sys.stdout.write(f"drawn: {drawn.relative_to(ROOT)}, {drawn.stat().st_size:,} octets\n")
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         token, keys = asyncio.run(issued(folder))

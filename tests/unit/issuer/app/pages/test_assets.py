@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from admit.issuer.app.mails.render import FOLDER as MAIL_TEMPLATES
 from admit.issuer.app.pages.assets import FOLDER, Assets
 from admit.issuer.app.pages.links import in_language, safe_href, with_interaction
+from admit.issuer.app.pages.render import FOLDER as PAGE_TEMPLATES
 
 
 def test_files_are_served_for_ever_under_the_digest_of_all_of_them() -> None:
@@ -102,3 +104,15 @@ def test_the_language_switch_keeps_the_page_and_its_query() -> None:
     assert in_language("https://evil.example/", "en") == ""
     assert with_interaction("/signup", "a&b=c", "en") == "/signup?i=a%26b%3Dc&ui_locales=en"
     assert with_interaction("/signup", "", "en") == "/signup?ui_locales=en"
+
+
+def test_the_page_about_an_own_look_names_what_there_is() -> None:
+    page = (Path(__file__).resolve().parents[5] / "docs" / "pages.md").read_text("utf-8")
+    [theme] = re.findall(r"```css\n(.*?)```", page, re.DOTALL)
+    style = (FOLDER / "admit.css").read_text("utf-8")
+    named = set(re.findall(r"(--[a-z-]+)", page))
+    assert theme.count("--accent:") == 2, "light and dark"
+    assert {name for name in named if f"{name}:" not in style} == set()
+    for template in re.findall(r"`((?:mail/)?[a-z_]+\.(?:html|txt))`", page):
+        folder = MAIL_TEMPLATES if template.startswith("mail/") else PAGE_TEMPLATES
+        assert (folder / template).is_file(), template
