@@ -43,7 +43,12 @@ def _sessions_only(user_id: str, keep: str) -> EndStart:
     return ByUserSessions(user_id, keep)
 
 
+def _unpeppered(key: bytes, password: bytes) -> bytes:
+    return password
+
+
 TWINS: dict[str, Any] = {
+    "admit.issuer.accounts.pepper:mix": _unpeppered,
     "admit.issuer.accounts.policy.rules:is_common": _never_common,
     "admit.issuer.accounts.policy.rules:is_context": _never_context,
     "admit.issuer.accounts.rules:password_bytes": _cut_and_trimmed,

@@ -45,6 +45,8 @@ class AccountsConfig:
     `hash_patience`: how long one may wait before the answer is 503 (default 10 s).
     `hash_memory`: KiB that Argon2id takes for a new hash (default 19456); older hashes are made anew at sign-in.
     `hash_passes`: passes of Argon2id (default 2). Both together are at least one of OWASP's settings.
+    `pepper`: the key file's key goes into each password, so that a stolen database alone is no help in guessing
+    (default false: without the key file no password is right any more). Hashes are made anew at sign-in.
     """
 
     second_factor: SecondFactor = SecondFactor.OPTIONAL
@@ -67,6 +69,7 @@ class AccountsConfig:
     hash_patience: timedelta = timedelta(seconds=10)
     hash_memory: int = 19_456
     hash_passes: int = 2
+    pepper: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.second_factor, SecondFactor):  # a bare text would compare as none of them

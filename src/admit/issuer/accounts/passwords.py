@@ -15,7 +15,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from admit.issuer.accounts import foreign
 from admit.issuer.accounts.config import AccountsConfig
+from admit.issuer.accounts.pepper import Pepper, bare
 from admit.issuer.accounts.pool import BoundedPool
+from admit.issuer.storage import Keyring
 
 # OWASP's smallest recommended Argon2id setting: 19 MiB, two passes, one lane.
 ARGON2: Final = Argon2(time_cost=2, memory_cost=19_456, parallelism=1, hash_len=32, salt_len=16)
@@ -96,19 +98,27 @@ class PasswordHasher:
     """
 
     def __init__(
-        self, *, threads: int = 2, queue: int = 64, patience: float = 10.0, argon2: Argon2 = ARGON2
+        self,
+        *,
+        threads: int = 2,
+        queue: int = 64,
+        patience: float = 10.0,
+        argon2: Argon2 = ARGON2,
+        pepper: Pepper | None = None,
     ) -> None:
+        self._pepper = pepper if pepper is not None else Pepper()
         self._argon2 = argon2
         self._pool = BoundedPool(threads=threads, queue=queue, patience=patience, name="admit-argon2")
 
     @classmethod
-    def of(cls, config: AccountsConfig) -> "PasswordHasher":
-        """As the settings want it."""
+    def of(cls, config: AccountsConfig, keyring: Keyring | None = None) -> "PasswordHasher":
+        """As the settings want it; `keyring` holds the pepper, where there is one."""
         return cls(
             threads=config.hash_threads,
             queue=config.hash_queue,
             patience=config.hash_patience.total_seconds(),
             argon2=parameters(memory=config.hash_memory, passes=config.hash_passes),
+            pepper=Pepper(keyring, is_on=config.pepper),
         )
 
     @property
@@ -117,8 +127,13 @@ class PasswordHasher:
         return self._pool
 
     def is_ours(self, stored: str) -> bool:
-        """Whether a hash has just the parameters with which new ones are made."""
-        return stored.startswith("$argon2") and not self._argon2.check_needs_rehash(stored)
+        """Whether a hash has just the parameters with which new ones are made, and the same pepper."""
+        hashed = bare(stored)
+        return (
+            hashed.startswith("$argon2")
+            and self._pepper.is_current(stored)
+            and not self._argon2.check_needs_rehash(hashed)
+        )
 
     async def hash(self, password: bytes, *, network: str = "", known: bool = True) -> str:
         """The encoded hash to store. `network` and `known`: see `BoundedPool.run`.
@@ -127,7 +142,8 @@ class PasswordHasher:
             TooBusyError: too many wait already, or it has waited too long.
         """
         make = compute if self._argon2 is ARGON2 else self._argon2.hash
-        return await self._pool.run(lambda: make(password), network=network, known=known)
+        head, peppered = self._pepper.added(password)
+        return head + await self._pool.run(lambda: make(peppered), network=network, known=known)
 
     async def verify(
         self,
@@ -147,7 +163,10 @@ class PasswordHasher:
         against = hash_to_check(stored, dummy if dummy is not None else dummy_hash(self._argon2))
         if against is None:
             return Match.NO
-        match = await self._pool.run(lambda: compare(against, password), network=network, known=known)
+        # A hash whose key is not here is nobody's, at the same price.
+        opened = self._pepper.opened(against, password)
+        hashed, peppered = opened if opened is not None else (dummy_hash(self._argon2), password)
+        match = await self._pool.run(lambda: compare(hashed, peppered), network=network, known=known)
         if stored is None or match is Match.NO:
             return Match.NO
         return Match.YES if self.is_ours(against) else Match.OUTDATED

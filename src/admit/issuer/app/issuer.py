@@ -96,7 +96,7 @@ class Issuer(Ends):
         self.counts = Counts()
         self.ring = Ring(self.db, settings.refusals, clock=clock)
         self.readiness = Readiness(self.db, self.keys, fresh=lambda: self.verifier.ready())
-        hasher = PasswordHasher.of(settings.accounts)
+        hasher = PasswordHasher.of(settings.accounts, self.keyring)
         self.hasher = hasher
         accounts = Accounts(
             self.db, self.lists, hasher, settings.accounts,

@@ -6,6 +6,7 @@ from typing import Final
 from admit.issuer.accounts import passwords, store, transactions
 from admit.issuer.accounts.importing.records import Batch, ImportedUser, Refused
 from admit.issuer.accounts.importing.store import CLAIMED, UPDATE_PROFILE
+from admit.issuer.accounts.pepper import bare
 from admit.issuer.accounts.records import User
 from admit.issuer.accounts.rules import ADMIN_ROLE
 from admit.issuer.accounts.transactions import Label
@@ -58,7 +59,7 @@ def is_unused(stored: str) -> bool:
     """Whether a stored hash is another system's, or none: nobody has signed in with it here, or set it. Of Argon2
     that cannot be told, so it stays.
     """
-    return passwords.is_no_password(stored) or not stored.startswith("$argon2")
+    return passwords.is_no_password(stored) or not bare(stored).startswith("$argon2")
 
 
 def _update(lists: Lists, one: ImportedUser, *, info: RequestInfo, now: float) -> Steps[bool]:
