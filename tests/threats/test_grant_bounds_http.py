@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -9,6 +10,8 @@ import pytest
 
 from admit.issuer.accounts.transactions import RightPassword
 from admit.issuer.audit import RequestInfo
+from admit.issuer.grants.config import GrantsConfig
+from admit.issuer.storage import Keyring
 from tests.fixtures.issuer import (
     ADA,
     API,
@@ -17,8 +20,10 @@ from tests.fixtures.issuer import (
     WEB_SECRET,
     Browser,
     LiveIssuer,
+    make_issuer,
     pkce,
     request_of,
+    settings_for,
 )
 from tests.threats.whole import rows, user_id_of
 
@@ -56,10 +61,40 @@ async def test_a_request_that_waits_keeps_only_what_is_understood(
         "ui_locales": "zh",
         "login_hint": "a@b.example",
     }
-    padding = {f"x{number}": "y" * 500 for number in range(30)}
+    padding = {f"x{number}": "y" * 500 for number in range(12)}
     assert (await browser.get("/authorize", params={**request, **padding})).status_code == 303
     (kept,) = await rows(issuer, "interaction")
     assert json.loads(kept["request"]) == request
+
+
+@pytest.mark.threat("6819-4.4.1.11", off="admit.issuer.app.routes.authorize:check_length")
+async def test_a_request_that_waits_is_no_longer_than_an_address(
+    issuer: LiveIssuer, browser: Browser
+) -> None:
+    request = {**request_of("spa"), "code_challenge": pkce()[1], "state": "s" * 5_000}
+    assert (await browser.get("/authorize", params=request)).status_code == 303
+    answer = await browser.get("/authorize", params={**request, "login_hint": "h" * 4_000})
+    assert (answer.status_code, "location" in answer.headers) == (400, False)
+    assert len(await rows(issuer, "interaction")) == 1
+
+
+@pytest.mark.threat("6819-4.4.1.11", off="admit.issuer.grants.interactions:check_room")
+async def test_one_network_has_only_so_many_requests_wait(furnished_sqlite: str, keyring: Keyring) -> None:
+    settings = replace(settings_for(furnished_sqlite), grants=GrantsConfig(waiting_per_network=3))
+    issuer, request = make_issuer(settings, keyring), {**request_of("spa"), "code_challenge": pkce()[1]}
+
+    async def ask(ip: str) -> int:
+        browser = issuer.browser(ip)
+        status = (await browser.get("/authorize", params=request)).status_code
+        await browser.aclose()
+        return status
+
+    async with issuer.lifespan():
+        assert [await ask("192.0.2.1") for _ in range(5)] == [303, 303, 303, 429, 429]
+        assert len(await rows(issuer, "interaction")) == 3
+        assert await ask("192.0.2.2") == 303
+        issuer.clock.advance(GrantsConfig().interaction_lifetime.total_seconds())
+        assert await ask("192.0.2.1") == 303
 
 
 @pytest.mark.threat("SES-6", off="admit.issuer.sessions.rules:same_credentials")

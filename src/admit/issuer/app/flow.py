@@ -115,13 +115,12 @@ async def _to_page(
 ) -> Response:
     if transaction is not None:
         return app.redirect(app.there(call, path, i=transaction.handle))
-    binding, fresh = app.cookies.ensure_pre_session(call)
+    binding = app.cookies.ensure_pre_session(call)
     handle = await app.services.interactions.begin(
-        client_id=request.client.id, request=dict(request.parameters), binding=binding, now=call.now
-    )
+        client_id=request.client.id, request=dict(request.parameters), binding=binding, now=call.now, info=call.info
+    )  # fmt: skip
     response = app.redirect(f"{app.here(path)}?i={handle}")
-    if fresh:
-        app.cookies.set_pre_session(response, binding)
+    app.cookies.set_pre_session(response, binding)
     return response
 
 

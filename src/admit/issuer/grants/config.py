@@ -12,12 +12,13 @@ class GrantsConfig:
 
     `code_lifetime`: how long a code may be redeemed (default 60 s, at most 10 min, RFC 6749 §4.1.2).
     `interaction_lifetime`: how long a person may take from the request to the answer (default 30 min).
-    `refresh_idle`: how long an offline grant may go unused (default 14 d). `refresh_absolute`: how long it lives at all
-    (default 90 d). `online_idle`: how long an online
-    grant may go unused (default 8 h); its absolute end is its session's. `refresh_grace`: how long after a rotation the
-    token before it is still answered with the same successor (default 30 s, 0 s to 300 s). `live_grants`: per session
-    and client, the oldest is ended beyond (default 10). `kept`: how long spent codes are remembered, so that their
-    second use is noticed (default 1 h).
+    `waiting_per_network`: how many requests one network, an IPv4 address or an IPv6 /64, may begin within that time,
+    each of which waits for a person (default 10,000). `refresh_idle`: how long an offline grant may go unused
+    (default 14 d). `refresh_absolute`: how long it lives at all (default 90 d). `online_idle`: how long an online
+    grant may go unused (default 8 h); its absolute end is its session's. `refresh_grace`: how long after a rotation
+    the token before it is still answered with the same successor (default 30 s, 0 s to 300 s). `live_grants`: per
+    session and client, the oldest is ended beyond (default 10). `kept`: how long spent codes are remembered, so that
+    their second use is noticed (default 1 h).
     """
 
     code_lifetime: timedelta = timedelta(seconds=60)
@@ -27,6 +28,7 @@ class GrantsConfig:
     online_idle: timedelta = timedelta(hours=8)
     refresh_grace: timedelta = timedelta(seconds=30)
     live_grants: int = 10
+    waiting_per_network: int = 10_000
     kept: timedelta = timedelta(hours=1)
 
     def __post_init__(self) -> None:
@@ -45,7 +47,8 @@ class GrantsConfig:
             raise ConfigError("grants.refresh_grace must lie between 0s and 300s")
         if self.refresh_idle > self.refresh_absolute:
             raise ConfigError("grants.refresh_idle must not be longer than grants.refresh_absolute")
-        if self.live_grants < 1:
-            raise ConfigError("grants.live_grants must be at least 1")
+        for name in ("live_grants", "waiting_per_network"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"grants.{name} must be at least 1")
         if not self.code_lifetime <= self.kept <= timedelta(hours=1):
             raise ConfigError("grants.kept must lie between grants.code_lifetime and 1h")

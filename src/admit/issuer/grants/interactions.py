@@ -10,11 +10,13 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from admit.errors import ThrottledError
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.records import Interaction
 from admit.issuer.grants.store import interactions as store
 from admit.issuer.storage import Bound, Database, Steps, bound_once
+from admit.issuer.throttle import Verdict, take_in_network
 
 MIN_BINDING_BYTES = 16
 
@@ -33,6 +35,28 @@ def hash_binding(binding: bytes) -> bytes:
     if len(binding) < MIN_BINDING_BYTES:
         raise ValueError("a binding secret has at least 16 bytes")
     return hashlib.sha256(b"admit-interaction\0" + binding).digest()
+
+
+def begin(bound: Bound, config: GrantsConfig, info: RequestInfo | None, *, now: float) -> Steps[None]:
+    """Keep a request, unless its network has begun too many. Anybody may begin one, and each is a row until it is too
+    old, so that their number is bounded as well as their size.
+    """
+    if info is not None:
+        verdict = yield from take_in_network(
+            kind="interaction",
+            ip=info.ip,
+            limit=config.waiting_per_network,
+            window=config.interaction_lifetime,
+            now=now,
+        )
+        check_room(verdict)
+    yield bound
+
+
+def check_room(verdict: Verdict) -> None:
+    """Raises: ThrottledError where a network has no room for one more request that waits."""
+    if not verdict.allowed:
+        raise ThrottledError("requests of one network", retry_after=verdict.retry_after.total_seconds())
 
 
 def finish(handle: str, binding: bytes, now: float) -> Bound:
@@ -82,8 +106,13 @@ class Interactions:
         binding: bytes,
         now: float,
         session_id: str | None = None,
+        info: RequestInfo | None = None,
     ) -> str:
-        """Keep a request and return its handle. `binding` is the browser's own secret; `request` is plain JSON."""
+        """Keep a request and return its handle. `binding` is the browser's own secret; `request` is plain JSON.
+
+        Raises:
+            ThrottledError: `info` is of a network that has begun as many as may wait; nothing was kept.
+        """
         handle = secrets.token_urlsafe(32)
         bound = store.INSERT(
             id_hash=hash_handle(handle),
@@ -94,7 +123,7 @@ class Interactions:
             expires_at=now + self._config.interaction_lifetime.total_seconds(),
             session_id=session_id,
         )
-        await self._db.run(bound_once, bound)
+        await self._db.run(begin, bound, self._config, info, now=now)
         return handle
 
     async def get(self, handle: str, binding: bytes, now: float) -> Interaction | None:

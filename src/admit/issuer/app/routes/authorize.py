@@ -8,14 +8,25 @@ from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.pages.views import ErrorView, Trouble
 from admit.issuer.oauth.authorize import respond, steps
-from admit.issuer.oauth.errors import UntrustedTargetError
-from admit.issuer.oauth.parameters import as_query
+from admit.issuer.oauth.errors import InvalidRequestError, UntrustedTargetError
+from admit.issuer.oauth.parameters import MAX_QUERY, as_query
+
+
+def check_length(query: bytes) -> None:
+    """What anybody may have kept until a person answers is as long as what can be posted here, and no longer.
+
+    Raises:
+        InvalidRequestError: longer than a URL can be relied on to carry.
+    """
+    if len(query) > MAX_QUERY:
+        raise InvalidRequestError("too long for a query")
 
 
 def routes(app: App) -> list[Route]:
     """GET judges; POST is turned into GET."""
 
     async def get(call: Call) -> Response:
+        check_length(call.scope.get("query_string", b""))
         try:
             request = steps.judge(call.query, app.services.registry)
         except steps.RedirectableError as error:

@@ -47,7 +47,12 @@ def routes(app: App) -> list[Route]:
             kept["client_id"] = request.client.id
         client_id = request.client.id if request.client is not None else RESERVED_CLIENT_ID
         handle = await app.services.interactions.begin(
-            client_id=client_id, request=kept, binding=raw, session_id=session.id, now=call.now
+            client_id=client_id,
+            request=kept,
+            binding=raw,
+            session_id=session.id,
+            now=call.now,
+            info=call.info,
         )
         shown = LogoutView(
             csrf=csrf.token(raw),
