@@ -40,6 +40,9 @@ class RedisEndStore(PolledEndStore):
     loses together with every process that read them are forgotten unnoticed: let it write with `appendfsync always`
     where that must not be.
 
+    A replica is not read, nor a master that lacks the replicas which `min-replicas-to-write` asks for: what they were
+    not told of would not be missed.
+
     `keep` is the longest life of a token, at least. Over `limit` ends no more are taken, with an error, and
     of one issuer no more than half of what the others leave of it.
 
@@ -177,7 +180,7 @@ class RedisEndStore(PolledEndStore):
             self._call(scripts.DROP, *members[start : start + _BATCH])
 
     def _call(self, text: str, *arguments: Any) -> Any:
-        from redis.exceptions import RedisError
+        from redis.exceptions import ReadOnlyError, RedisError
 
         try:
             if not self._scripts:
@@ -188,6 +191,9 @@ class RedisEndStore(PolledEndStore):
                 }
             return self._scripts[text](keys=self._keys, args=arguments)
         except (RedisError, OSError) as error:
+            pool = getattr(self._client, "connection_pool", None)
+            if isinstance(error, ReadOnlyError) and pool is not None:
+                pool.disconnect()  # a server that was made a replica keeps them; the next may lead to the master
             raise EndStoreError(f"Redis failed: {type(error).__name__}") from error
 
 

@@ -10,8 +10,17 @@ local head = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'since', 'count')
 local whole = head[1] and redis.call('ZCARD', KEYS[2]) == tonumber(head[4])
 """
 
+_OF_MASTER = """
+local asked = redis.pcall('PERSIST', KEYS[1])
+local refused = type(asked) == 'table' and asked.err or ''
+if string.find(refused, 'READONLY') or string.find(refused, 'NOREPLICAS') then return asked end
+"""
+"""Nothing is written, but only a master that may be written to takes it: a replica that is cut off, and a master that
+lost its replicas where `min-replicas-to-write` is set, do not know what they lack."""
+
 READ = (
-    _WHOLE
+    _OF_MASTER
+    + _WHOLE
     + """
 if not whole or tonumber(ARGV[1]) > tonumber(head[2]) then return {} end
 if ARGV[3] ~= '' and redis.call('ZSCORE', KEYS[2], ARGV[3]) ~= ARGV[4] then return {} end

@@ -268,6 +268,38 @@ def test_a_redis_that_is_gone_is_an_error_and_soon_stale(
     assert ended(later, "alice")
 
 
+def test_a_replica_is_not_read_since_it_may_be_cut_off_and_its_connections_are_let_go(
+    redis_factory: Callable[[], RedisServer], clock: Clock
+) -> None:
+    """After a failover the old master is one, or the address leads to one; what it lacks would never be missed."""
+    server = redis_factory()
+    found = RedisEndStore(server.url, **clocks(clock))
+    found.add([end()])
+    with server.client() as looking:
+
+        def connections() -> set[str]:
+            own = str(looking.client_id())
+            return {each["id"] for each in looking.client_list(_type="normal")} - {own}
+
+        before = connections()
+        looking.replicaof("127.0.0.1", 1)
+        clock.pass_time(10.1)
+        with pytest.raises(EndStoreError):
+            found.read_now()
+        assert not found.is_fresh()
+        assert not connections() & before
+        looking.replicaof("NO", "ONE")
+        found.read_now()
+        assert found.is_fresh()
+        looking.config_set(
+            "min-replicas-to-write", 1
+        )  # who asks for this wants no word of a master that is alone
+        clock.pass_time(10.1)
+        with pytest.raises(EndStoreError):
+            found.read_now()
+        assert not found.is_fresh()
+
+
 def test_what_stands_in_redis_and_is_no_end_makes_it_unreadable(store: Make, redis_url: str) -> None:
     found = store()
     found.add([end()])
