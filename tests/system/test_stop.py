@@ -14,6 +14,7 @@ import pytest
 from tests.fixtures.issuer import ADA, field_of
 from tests.fixtures.processes import (
     ADMIT,
+    ROOMY,
     Child,
     Forked,
     free_port,
@@ -25,7 +26,8 @@ from tests.fixtures.raw_http import Answer, parse
 
 pytestmark = pytest.mark.slow
 
-SIGN_INS = 4
+SIGN_INS = 20
+STOP_WITHIN = 10
 
 
 @pytest.fixture
@@ -37,7 +39,9 @@ def node(tmp_path: Path) -> Iterator[Child]:
         settings_toml(
             issuer=f"http://localhost:{port}", dev=True, listen=f"127.0.0.1:{port}",
             database=furnished_sqlite_url(tmp_path), data=str(tmp_path),
-            tables={"metrics": {"listen": f"127.0.0.1:{beside}"}, "serve": {"stop_within": "5s"}},
+            tables={
+                "metrics": {"listen": f"127.0.0.1:{beside}"}, "serve": {"stop_within": f"{STOP_WITHIN}s"}, **ROOMY,
+            },
             **{"keys.file": str(write_key_file(tmp_path))},
         )
     )  # fmt: skip
@@ -153,14 +157,12 @@ def test_whoever_was_let_in_is_answered_and_nobody_is_reset(node: Child) -> None
     assert (answer.status, answer.headers["connection"]) == (303, "close")
 
     assert node.join() == 0
-    assert time.monotonic() - told_at < 5
+    assert time.monotonic() - told_at < STOP_WITHIN
     assert "Traceback" not in node.log
 
 
 def test_what_does_not_come_to_its_end_is_cut_off_at_the_bound(node: Child) -> None:
     slow = Open(node).send(b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc")
-    path = node.log_file.parent / "admit.toml"
-    assert "5s" in path.read_text()
     node.tell(signal.SIGINT)
     node.tell(signal.SIGINT)  # twice: at once
     began = time.monotonic()

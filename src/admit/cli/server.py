@@ -7,6 +7,7 @@ connection on which nothing comes is closed.
 
 import asyncio
 import contextlib
+import selectors
 import signal
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -14,6 +15,9 @@ from datetime import timedelta
 import uvicorn
 
 from admit.cli.connections import State
+
+LET_IN_WITHIN = 2.0
+"""Seconds, while a stranger who knocks all the time keeps a server from ending."""
 
 
 class Server(uvicorn.Server):
@@ -43,9 +47,17 @@ class Server(uvicorn.Server):
         until = loop.time() + self._announce
         while (left := until - loop.time()) > 0 and not self.force_exit:  # noqa: ASYNC110  # a signal handler sets it
             await asyncio.sleep(min(0.1, left))
-        # A loop that was held up runs its timers first: whoever has knocked meanwhile is let in, not reset.
-        for _ in range(2):
-            await asyncio.sleep(0.01)
+        # A socket that is closed resets whoever has knocked and was not let in yet; the loop lets in one at a turn.
+        until = loop.time() + LET_IN_WITHIN
+        while self._knocked() and loop.time() < until:  # noqa: ASYNC110  # the kernel tells nobody when none is left
+            await asyncio.sleep(0)
+
+    def _knocked(self) -> bool:
+        with selectors.DefaultSelector() as selector:
+            for server in self.servers:
+                for sock in server.sockets:
+                    selector.register(sock.fileno(), selectors.EVENT_READ)
+            return bool(selector.select(0))
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
