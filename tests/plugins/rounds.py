@@ -69,12 +69,20 @@ def _left_out(item: pytest.Item) -> bool:
     return TIER == "quick" and (needs_time or item.get_closest_marker("slow") is not None)
 
 
+class Seeded(random.Random):
+    """A generator that says what it was seeded with, for a summary."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.seeded_with = seed
+
+
 @pytest.fixture
-def rng(request: pytest.FixtureRequest) -> random.Random:
+def rng(request: pytest.FixtureRequest) -> Seeded:
     """A seeded generator; the seed is printed with a failure."""
     seed = int(given("ADMIT_SEED") or secrets.randbits(32))
     print(f"ADMIT_SEED={seed} {request.node.nodeid}")
-    return random.Random(seed)
+    return Seeded(seed)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,36 +29,15 @@ from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.storage import OpenAgain
 from tests.plugins.rounds import TIER
 from tests.system.apps import killed_operation
+from tests.system.killed import Journal, keep, reconciled, written
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PROGRAM = str(Path(killed_operation.__file__))
 POINTS = ("begun", "half", "written", "committed")
-RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "killed.md"
 WITHIN = 30.0
 SPEND_ONCE = ["admit.issuer.grants.codes:spend", "admit.issuer.grants.rules:unspent"]
 Rounds = Callable[..., range]
-
-
-@dataclass(slots=True)
-class Journal:
-    """What came of all rounds. `lost` and `unexplained` have to be 0."""
-
-    rounds: Counter[str] = field(default_factory=Counter)
-    acknowledged: int = 0
-    lost: list[str] = field(default_factory=list)
-    unexplained: list[str] = field(default_factory=list)
-
-    def expect(self, holds: bool, what: str) -> None:
-        """Something was acknowledged."""
-        self.acknowledged += 1
-        if not holds:
-            self.lost.append(what)
-
-    def explain(self, is_so: bool, what: str) -> None:
-        """Something has to have one of the outcomes that there can be."""
-        if not is_so:
-            self.unexplained.append(what)
 
 
 _JOURNALS: dict[str, Journal] = {}
@@ -111,7 +90,7 @@ async def nodes(
     journal = _JOURNALS.setdefault(db.dialect, Journal())
     yield Nodes(await Parts.on(db), keys, database_url, key_file, journal)
     if TIER == "soak":
-        RESULTS.write_text(table(_JOURNALS), "utf-8")
+        keep("Transactions", table(_JOURNALS))
 
 
 def until_it_speaks(process: nursery.Forked, out: Path, deadline: float) -> None:
@@ -289,29 +268,21 @@ async def test_a_migration_that_is_killed_is_done_by_the_next_node(
             await asyncio.to_thread(postgres_server.drop_database, name)
 
 
-def table(journals: dict[str, Journal]) -> str:
-    """The document."""
+def table(journals: dict[str, Journal]) -> list[str]:
+    """The section of the document."""
     names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
     rows: Sequence[str] = sorted({name for journal in journals.values() for name in journal.rounds})
     kinds = list(journals)
-    acknowledged = sum(journal.acknowledged for journal in journals.values())
-    total = sum(sum(journal.rounds.values()) for journal in journals.values())
-    lines = [
-        "# Killed nodes",
-        "",
-        f"Written by `make soak`, {time.strftime('%Y-%m-%d', time.gmtime())}; {os.cpu_count()} processors.",
+    return [
+        f"{written()}.",
         "",
         "A node is killed with -9 at a named point of a transaction, or at random, and another on the same database is",
         "asked. `begun`: BEGIN is done. `half`: the first statement too. `written`: all statements, COMMIT is next.",
         "`committed`: COMMIT is done, and nobody was told.",
         "",
-        f"**{total:,} rounds, {acknowledged:,} acknowledgements held against the database. "
-        f"Lost: {sum(len(j.lost) for j in journals.values())}. "
-        f"Unexplained: {sum(len(j.unexplained) for j in journals.values())}.**",
+        reconciled(list(journals.values())),
         "",
         f"| rounds | {' | '.join(names[kind] for kind in kinds)} |",
         f"|---|{'---|' * len(kinds)}",
         *(f"| {row} | {' | '.join(str(journals[kind].rounds[row]) for kind in kinds)} |" for row in rows),
-        "",
     ]
-    return "\n".join(lines)
