@@ -2,7 +2,6 @@
 
 import os
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 from admit.verifier.ends.end import End
@@ -19,7 +18,7 @@ def end(**changes: Any) -> End:
     return End(**{**members, **changes})
 
 
-def clocks(clock: Clock) -> dict[str, Callable[[], float]]:
+def clocks(clock: Clock) -> dict[str, Any]:
     """Keyword arguments that hand a test's clock to a store."""
     return {"wall": clock.walltime, "boottime": clock.boottime}
 
