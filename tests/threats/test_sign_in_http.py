@@ -19,6 +19,7 @@ from admit.issuer.accounts import passwords
 from admit.issuer.accounts.driver import Accounts, new_user_id
 from admit.issuer.accounts.passwords import Match
 from admit.issuer.accounts.transactions import RightPassword
+from admit.issuer.app.cookies import PRE_SESSION_LIFE
 from admit.issuer.audit import RequestInfo
 from admit.issuer.storage import Keyring
 from tests.fixtures.issuer import (
@@ -26,6 +27,7 @@ from tests.fixtures.issuer import (
     BO,
     CLIENTS,
     ISSUER,
+    SPA,
     Browser,
     LiveIssuer,
     field_of,
@@ -34,6 +36,7 @@ from tests.fixtures.issuer import (
     request_of,
     settings_for,
 )
+from tests.fixtures.second_factor import show, with_app
 from tests.threats.whole import SESSION_COOKIE, Heard, user_id_of
 
 pytestmark = pytest.mark.anyio
@@ -131,6 +134,28 @@ async def test_who_signed_in_stays_so_where_the_way_back_is_gone_meanwhile(
     assert (await browser.get("/api/session")).status_code == 200
 
 
+async def test_a_sign_in_is_not_lost_because_the_browser_began_another_one_long_before(
+    issuer: LiveIssuer, browser: Browser
+) -> None:
+    """The cookie that a form is held to lives on with each form, not from the first one."""
+    name = issuer.app.cookies.pre_session_name
+    asked = {**request_of("spa"), "code_challenge": pkce()[1], "prompt": "login"}
+    first = await browser.get("/login")
+    started = await browser.get("/authorize", params=asked)
+    page = await browser.get(started.headers["location"])
+    kept = {cookie_set(answer, name) for answer in (first, started, page)}
+    assert len(kept) == 1, "one value, so that no tab takes another's away"
+    assert all(
+        f"Max-Age={int(PRE_SESSION_LIFE.total_seconds())}" in value
+        for value in page.headers.get_list("set-cookie")
+    )
+    waits = await with_app(issuer)
+    step = await browser.submit("/login", page.text, email=ADA[0], password=ADA[1])
+    assert {cookie_set(step, name)} == kept
+    done = await show(browser, step, waits.code(issuer.clock.now))
+    assert done.headers["location"].startswith(SPA)
+
+
 # Cookies
 
 
@@ -183,6 +208,24 @@ async def test_every_cookie_of_an_https_issuer_has_all_its_guards(https_issuer: 
         assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(attributes), name
         assert not any(attribute.startswith("Domain") for attribute in attributes), name
         assert content == "" or len(cookies.decode_session_id(content.encode())) * 8 == 256
+
+
+@pytest.mark.threat("SES-5", off="admit.issuer.app.cookies:forgotten_at_sign_out")
+async def test_signing_out_has_browsers_forget_pages_fetched_ahead_and_nothing_of_others(
+    https_issuer: LiveIssuer,
+) -> None:
+    base = "https://id.example.com"
+    browser = https_issuer.browser()
+    browser.base_url, browser.origin = base, base
+    page = await browser.get("/signup")
+    own = {"name": "Cy", "email": "cy@example.com", "password": "three words here"}
+    await browser.submit("/signup", page.text, **own)
+    account = await browser.get("/account")
+    assert "clear-site-data" not in account.headers
+    devices = [name for name in browser.cookies if "device" in name]
+    out = await browser.submit("/account", account.text, do="sign_out")
+    assert out.headers["clear-site-data"] == '"prefetchCache", "prerenderCache"'
+    assert [name for name in browser.cookies if "device" in name] == devices != []
 
 
 @pytest.mark.threat("SES-2", off="admit.credentials.cookies:set_cookie")

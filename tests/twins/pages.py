@@ -59,7 +59,12 @@ async def of_whoever_came_last(self: Any, call: Any) -> Any:
     return (raw, found) if found is not None else None
 
 
+def nothing_forgotten() -> str:
+    return '"cookies"'
+
+
 TWINS = {
+    "admit.issuer.app.cookies:forgotten_at_sign_out": nothing_forgotten,
     "admit.issuer.app.context:App.session": of_whoever_came_last,
     "admit.issuer.app.headers:table": no_row,
     "admit.issuer.app.headers:framing": framed,

@@ -32,6 +32,17 @@ def _pre_session_name(issuer: str, dev: bool) -> str:
     return f"admit-dev-pre-{digits}" if dev else f"__Host-admit-pre-{digits}"
 
 
+def forgotten_at_sign_out() -> str:
+    """What browsers forget at the end of a session: pages that they fetched or drew ahead for who was signed in.
+
+    Nothing else on purpose. `cookies` would empty the whole registrable domain: other applications' sessions, and the
+    cookie by which a known device is not shut out by guesses. `storage` would take what an application keeps that the
+    issuer is mounted in. `cache` holds nothing of ours that is anybody's (no-store), and Chromium answers only when it
+    has walked through its whole cache: seconds, on a full one.
+    """
+    return '"prefetchCache", "prerenderCache"'
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrowserCookies:
     """Reads and writes the two. `session_life` is the absolute life of a session. `domain`: every host below it is sent
@@ -69,10 +80,12 @@ class BrowserCookies:
         """Give the browser its session."""
         self._write(response, self.session_name, raw, self.session_life, self.domain)
 
-    def ensure_pre_session(self, call: Call) -> tuple[bytes, bool]:
-        """The pre-session that the browser has, or a new one and True."""
+    def ensure_pre_session(self, call: Call) -> bytes:
+        """The pre-session that the browser has, or a new one. To be set again with what is held to it: its life begins
+        with each form, so that a sign-in is not lost which began shortly before the end of an earlier one's.
+        """
         raw = self.pre_session(call)
-        return (raw, False) if raw is not None else (secrets.token_bytes(32), True)
+        return raw if raw is not None else secrets.token_bytes(32)
 
     def set_pre_session(self, response: Response, raw: bytes) -> None:
         """Give the browser its pre-session."""
@@ -93,7 +106,9 @@ class BrowserCookies:
             )
 
     def clear_session(self, response: Response) -> None:
-        """Take the session cookie back."""
+        """Take the session cookie back, and have pages forgotten that the browser fetched ahead for the session."""
+        if not self.dev:  # browsers heed it on https alone
+            response.headers["clear-site-data"] = forgotten_at_sign_out()
         response.headers.append("set-cookie", cookies.clear_cookie(self.session_name, domain=self.domain))
 
     @staticmethod
