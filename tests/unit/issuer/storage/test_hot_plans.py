@@ -14,7 +14,7 @@ from admit.issuer.accounts import store as accounts
 from admit.issuer.accounts.devices import store as devices
 from admit.issuer.factors import store as factors
 from admit.issuer.grants.store import codes, families, interactions
-from admit.issuer.revocation.store import holders, nodes
+from admit.issuer.revocation.store import holders, node, nodes
 from admit.issuer.sessions import store as sessions
 from admit.issuer.storage import Bound
 from admit.issuer.storage.portions import Portions
@@ -104,8 +104,8 @@ AS_IT_WAS = Portions(
     or_(
         sessions.session.c.absolute_expires_at < bindparam("before", type_=Double),
         exists().where(
-            nodes.node.c.id == sessions.session.c.node_id,
-            nodes.node.c.ended_at < bindparam("before", type_=Double),
+            node.c.id == sessions.session.c.node_id,
+            node.c.ended_at < bindparam("before", type_=Double),
         ),
     ),
 )
