@@ -13,11 +13,10 @@ from admit.issuer.app.pages.views import FormView
 def show(
     app: App, call: Call, form: FormView, *, status: int | None = None, retry_after: float | None = None
 ) -> Response:
-    """A form with its CSRF token and, where the browser has none yet, the cookie that it is held to."""
-    raw, fresh = app.cookies.ensure_pre_session(call)
+    """A form with its CSRF token and the cookie that it is held to."""
+    raw = app.cookies.ensure_pre_session(call)
     response = app.page(call, replace(form, csrf=csrf.token(raw)), status=status)
-    if fresh:
-        app.cookies.set_pre_session(response, raw)
+    app.cookies.set_pre_session(response, raw)
     if retry_after is not None:
         response.headers["retry-after"] = str(int(retry_after))
     return response

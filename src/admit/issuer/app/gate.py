@@ -75,13 +75,12 @@ async def wait(
 ) -> Response:
     """Keep the sign-in, and show the page that it waits at. Whatever session the browser has stays as it is."""
     call.outcome = "second_factor"
-    binding, fresh = app.cookies.ensure_pre_session(call)
+    binding = app.cookies.ensure_pre_session(call)
     handle = await app.services.factors.begin_sign_in(
         user, binding=binding, enrol=enrol, next=next, now=call.now, along=give_back
     )
     response = app.redirect(app.there(call, ADD if enrol else PROVE, **carried(handle, transaction)))
-    if fresh:
-        app.cookies.set_pre_session(response, binding)
+    app.cookies.set_pre_session(response, binding)
     return response
 
 

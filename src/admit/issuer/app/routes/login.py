@@ -137,8 +137,8 @@ def show(
     status: int | None = None,
     retry_after: float | None = None,
 ) -> Response:
-    """A form of the pre-session, with its CSRF token and, where the browser has none yet, its cookie."""
-    raw, fresh = app.cookies.ensure_pre_session(call)
+    """A form of the pre-session, with its CSRF token and its cookie."""
+    raw = app.cookies.ensure_pre_session(call)
     request = transaction.request if transaction is not None else None
     response = app.page(
         call,
@@ -147,8 +147,7 @@ def show(
         form_target=request.target.redirect_uri if request is not None else None,
         ui_locales=chosen_locales(call) or (request.ui_locales if request is not None else None),
     )
-    if fresh:
-        app.cookies.set_pre_session(response, raw)
+    app.cookies.set_pre_session(response, raw)
     if retry_after is not None:
         response.headers["retry-after"] = str(int(retry_after))
     return response
