@@ -1,11 +1,14 @@
 """Nodes that start at once on nothing end with one of everything; older and newer nodes get along, or say why not."""
 
 import asyncio
+import http.client
 import io
+import os
 import signal
 import subprocess
 import sys
 import tarfile
+import time
 from collections import Counter
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -53,6 +56,13 @@ ACTIVE = Statement(text("SELECT purpose, alg FROM signing_key WHERE state = 'act
 ALL_KEYS = Statement(text("SELECT count(*) AS n FROM signing_key"))
 
 
+RESULTS = ROOT / "benchmarks" / "results" / "cold-starts.md"
+COLD = 50
+MIGRATIONS = 10
+_READY: dict[str, float] = {}
+"""Seconds until all of them were, by database; in a soak."""
+
+
 async def assert_one_of_everything(url: str, keyring: Keyring) -> None:
     db = Database.from_url(url, keyring)
     await db.open()
@@ -91,7 +101,8 @@ async def test_fifty_processes_that_start_at_once_end_with_one_of_everything(
     url = postgres_server.dsn(name) if database == "postgresql" else f"sqlite:///{tmp_path}/new.db"
     issuer, keys = f"http://localhost:{free_port()}", write_key_file(tmp_path, keyring)
     children: list[Child] = []
-    for n in range(50):
+    host = issuer.removeprefix("http://")
+    for n in range(COLD):
         port, path = free_port(), tmp_path / f"node-{n}.toml"
         path.write_text(
             settings_toml(
@@ -99,17 +110,51 @@ async def test_fifty_processes_that_start_at_once_end_with_one_of_everything(
                 tables={"storage": {"pool_size": 1, "busy_timeout": "60s"}}, **{"keys.file": str(keys)},
             )
         )  # fmt: skip
-        host = issuer.removeprefix("http://")
         command = [ADMIT, "serve", "--config", str(path)]
         children.append(Forked(command, tmp_path, f"node-{n}", port=port, ready="/health/ready", host=host))
     try:
         if database == "postgresql":
-            await asyncio.gather(*(migrate(url) for _ in range(10)))
+            await asyncio.gather(*(migrate(url) for _ in range(MIGRATIONS)))
+        began = time.monotonic()
         await asyncio.to_thread(start_all, *children)
+        _READY[database] = time.monotonic() - began
+        shown = {await asyncio.to_thread(key_set, child, host) for child in children}
+        assert len(shown) == 1, "two nodes show different keys"
     finally:
         await asyncio.to_thread(stop_all, *children, how=signal.SIGTERM)
     await assert_one_of_everything(url, keyring)
     await asyncio.to_thread(postgres_server.drop_database, name)
+    RESULTS.write_text("\n".join(summary()), "utf-8")
+
+
+def key_set(child: Child, host: str) -> bytes:
+    """What a node shows."""
+    connection = http.client.HTTPConnection("127.0.0.1", child.port, timeout=30)
+    connection.request("GET", "/jwks", headers={"Host": host})
+    answer = connection.getresponse()
+    assert answer.status == 200
+    shown = answer.read()
+    connection.close()
+    return shown
+
+
+def summary() -> list[str]:
+    """The document."""
+    names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+    return [
+        "# Cold starts",
+        "",
+        f"Written by `make soak`, {time.strftime('%Y-%m-%d', time.gmtime())}; {os.cpu_count()} processors.",
+        "",
+        f"{COLD} processes of `admit serve` start at once on an empty database; on PostgreSQL {MIGRATIONS} migrations",
+        "ran at once before. When all are ready, each shows the same key set, and the database holds one active key of",
+        "each of three kinds, no other key, one head, one canary, and each client once.",
+        "",
+        "| database | processes | all ready after | active keys of a kind |",
+        "|---|---|---|---|",
+        *(f"| {names[name]} | {COLD} | {took:.0f} s | 1 |" for name, took in sorted(_READY.items())),
+        "",
+    ]
 
 
 def of_the_first_schema(path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
@@ -283,8 +328,6 @@ async def test_the_oldest_version_serves_on_beside_this_one(
 
 
 def until_answers(child: Child) -> None:
-    import time
-
     for _ in range(400):
         if child.answers():
             return
