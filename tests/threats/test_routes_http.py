@@ -30,8 +30,8 @@ EXEMPT: Mapping[str, str] = {
     "/userinfo": "no cookie is read, nothing is changed",
     "/session/lookup": "no cookie is read; the resource's secret is the proof",
 }
-# What a GET by somebody who is signed in writes: a question that waits for its answer by POST.
-KEPT_BY_GET: Mapping[str, frozenset[str]] = {"/logout": frozenset({"interaction"})}
+# What a GET by somebody who is signed in writes: a question that waits for its answer by POST, and that it was asked.
+KEPT_BY_GET: Mapping[str, frozenset[str]] = {"/logout": frozenset({"interaction", "throttle"})}
 # Of refusals an operator may ask; nobody is let in or out by what stands there.
 NOTED = frozenset({"refusal"})
 
