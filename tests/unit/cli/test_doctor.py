@@ -23,6 +23,7 @@ from admit.cli.doctor.findings import Finding, Severity
 from admit.cli.doctor.settings import cookies
 from admit.fetch import Response
 from admit.issuer import Client, Resource, Settings
+from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.app import probe
 from admit.issuer.app.config import MetricsConfig, ProxyConfig, TlsConfig
 from admit.issuer.keys.records import KeyState, StoredKey
@@ -187,6 +188,35 @@ def test_proxies_listeners_and_bounds_that_are_too_wide_are_told(good: Settings)
     assert sorted(one.topic for one in some if one.severity is not Severity.GOOD) == [
         "listen", "listen", "proxy", "revocation", "tls",
     ]  # fmt: skip
+
+
+def test_limits_on_guessing_that_are_hardly_any_are_told(good: Settings) -> None:
+    loose = AccountsConfig(
+        tries_per_account=1_000_000, tries_per_network=5_000_000, tries_window=timedelta(seconds=1)
+    )
+    told = {one.what for one in found(replace(good, accounts=loose)) if one.topic == "guessing"}
+    assert told == {
+        "accounts.tries_per_account is 1,000,000; it comes as 10",
+        "accounts.tries_per_network is 5,000,000; it comes as 100",
+        "accounts.tries_window is 1 s",
+    }
+    fitting = AccountsConfig(tries_per_network=1_000, tries_window=timedelta(minutes=5))
+    assert bad(found(replace(good, accounts=fitting))) == {}
+
+
+@pytest.mark.parametrize(
+    ("trusted", "severity"),
+    [
+        (("0.0.0.0/1", "128.0.0.0/1"), Severity.ERROR),
+        (("2000::/3",), Severity.ERROR),
+        (("10.0.0.0/8", "fc00::/7", "::1"), Severity.GOOD),
+    ],
+)
+def test_a_proxy_is_no_part_of_the_internet(
+    good: Settings, trusted: tuple[str, ...], severity: Severity
+) -> None:
+    some = found(replace(good, proxy=ProxyConfig(trusted=trusted)))
+    assert {one.severity for one in some if one.topic == "proxy"} == {severity}
 
 
 def test_a_schema_that_is_not_this_version_s_is_told(good: Settings) -> None:

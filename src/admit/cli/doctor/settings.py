@@ -8,9 +8,13 @@ from urllib.parse import urlsplit
 from admit.cli.doctor.findings import Finding, error, good, note, warning
 from admit.cli.ended import counted
 from admit.issuer import Settings
+from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.app.config import networks
 
 _LONG_BOUND = timedelta(minutes=2)
+_NARROWEST = {4: 8, 6: 7}  # bits of a network that may be one owner's: 10.0.0.0/8, fc00::/7
+_LOOSER = 10
+"""How many times the default a limit on guessing may be before it is hardly one."""
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
@@ -20,6 +24,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _clients(settings)
     yield from _proxy(settings)
     yield from _listeners(settings)
+    yield from _guessing(settings)
     yield from _mail(settings)
     yield from _bound(settings)
 
@@ -137,16 +142,40 @@ def _clients(settings: Settings) -> Iterator[Finding]:
 
 def _proxy(settings: Settings) -> Iterator[Finding]:
     trusted = networks(settings.proxy.trusted)
-    wide = [str(network) for network in trusted if network.prefixlen == 0]
+    wide = [network for network in trusted if network.prefixlen < _NARROWEST[network.version]]
     if wide:
+        whom = (
+            "everybody" if any(network.prefixlen == 0 for network in wide) else "whole parts of the internet"
+        )
         yield error(
             "proxy",
-            f"proxy.trusted names everybody: {', '.join(wide)}",
+            f"proxy.trusted names {whom}: {', '.join(map(str, wide))}",
             "anybody then chooses the address that throttling, the audit and the logs go by",
             "name the addresses of your proxies in proxy.trusted, and nothing else",
         )
     elif trusted:
         yield good("proxy", f"{settings.proxy.header} is believed from {', '.join(map(str, trusted))} only")
+
+
+def _guessing(settings: Settings) -> Iterator[Finding]:
+    """Limits far above the defaults, and none where they are as they come."""
+    ours, usual = settings.accounts, AccountsConfig()
+    for name in ("tries_per_account", "tries_per_day", "tries_per_network", "tries_per_prefix"):
+        value, default = getattr(ours, name), getattr(usual, name)
+        if value > _LOOSER * default:
+            yield warning(
+                "guessing",
+                f"accounts.{name} is {value:,}; it comes as {default:,}",
+                "whoever tries passwords is hardly slowed down, and each try costs a hash",
+                f"leave accounts.{name} out, or name fewer",
+            )
+    if ours.tries_window * _LOOSER < usual.tries_window:
+        yield warning(
+            "guessing",
+            f"accounts.tries_window is {ours.tries_window.total_seconds():g} s",
+            "tries come back so soon that whoever tries passwords is hardly slowed down",
+            "leave accounts.tries_window out",
+        )
 
 
 def _listeners(settings: Settings) -> Iterator[Finding]:
