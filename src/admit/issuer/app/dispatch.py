@@ -212,7 +212,7 @@ class Dispatcher:
         self, call: Call, route: Route | None, error: AdmitError, *, cause: Exception | None = None
     ) -> Response:
         self._observer.refused(call, route.path if route is not None else None, error, cause=cause)
-        face = route.face if route is not None else Face.PAGE
+        face = route.face if route is not None else self._face_at(call.scope["path"])
         response = (
             self._error_page(call, error) if face is Face.PAGE else answers.json_error(error, call.request_id)
         )
@@ -221,6 +221,10 @@ class Dispatcher:
         if isinstance(error, answers.MethodNotAllowedError):
             response.headers["allow"] = error.allow
         return response
+
+    def _face_at(self, path: str) -> Face:
+        """How it is told that there is nothing: below the API to a program, which reads no page."""
+        return Face.JSON if path.removeprefix(self._base).startswith("/api/") else Face.PAGE
 
     def _preflight(self, call: Call, route: Route) -> Response:
         verdict = self._cors(call, route)

@@ -50,8 +50,11 @@ def parse(encoded: bytes, *, exact: frozenset[str] = frozenset()) -> Parameters:
     """Decode `application/x-www-form-urlencoded` octets. The parameters in `exact` may hold any character.
 
     Raises:
-        InvalidRequestError: too many parameters, a value over 8,192 characters, invalid UTF-8, or control characters.
+        InvalidRequestError: over 64 KiB, too many parameters, a value over 8,192 characters, invalid UTF-8, or control
+            characters.
     """
+    if len(encoded) > MAX_BODY:  # a query comes in whole, and looking through it costs
+        raise InvalidRequestError("parameters are too long")
     try:
         pairs = parse_qsl(
             encoded.decode("ascii"),

@@ -47,3 +47,5 @@ class Operation:
     """The schema of the body that it wants, None for none."""
     fresh: str | None = None
     """When a session must have been begun, or confirmed by the password, a short while ago."""
+    signs_out: bool = False
+    """Whether the answer may take the session cookie back."""

@@ -1,7 +1,8 @@
 """The OpenAPI 3.1 document of the JSON API, made from the route table itself."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 
 from admit.issuer.app.api.described import Operation, Who
@@ -21,6 +22,32 @@ _OF_BODIES = {
     "415": "The body is not sent as JSON.",
 }
 
+_HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "Admit-Error-Id": {
+            "description": "What the operator finds the refusal by: `admit explain`.",
+            "required": True,
+            "schema": {"type": "string"},
+        },
+        "WWW-Authenticate": {
+            "description": "Which credential is wanted, RFC 6750 §3.",
+            "schema": {"type": "string"},
+        },
+        "Retry-After": {
+            "description": "Seconds, where it is known when to ask again.",
+            "schema": {"type": "string", "pattern": "^[0-9]+$"},
+        },
+        "Set-Cookie": {
+            "description": "The caller's session cookie is taken back where its session was ended.",
+            "schema": {"type": "string"},
+        },
+    }
+)
+"""Those that not every answer has."""
+_MORE_OF_A_REFUSAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"401": ("WWW-Authenticate",), "403": ("WWW-Authenticate",), "503": ("Retry-After",)}
+)
+
 
 def document(routes: Iterable[Route], *, issuer: str, session_cookie: str) -> dict[str, Any]:
     """All methods that are described. `session_cookie` is the cookie's name."""
@@ -39,6 +66,7 @@ def document(routes: Iterable[Route], *, issuer: str, session_cookie: str) -> di
         "servers": [{"url": issuer}],
         "paths": paths,
         "components": {
+            "headers": {name: dict(header) for name, header in _HEADERS.items()},
             "schemas": {name: dict(schema) for name, schema in SCHEMAS.items()},
             "securitySchemes": {
                 "session": {"type": "apiKey", "in": "cookie", "name": session_cookie},
@@ -106,13 +134,24 @@ def responses(told: Operation) -> dict[str, Any]:
         found["204"] = {"description": "Done."}
     else:
         found["200"] = {"description": "Done.", **_json(told.shape)}
+    if told.signs_out:
+        for answer in found.values():
+            answer["headers"] = _headers("Set-Cookie")
+    refused: dict[str, str] = {}
     if told.who is not Who.ANYBODY:
-        found |= {status: {"description": text, **_json("Error")} for status, text in _REFUSALS.items()}
+        refused |= _REFUSALS
     if told.takes is not None:
-        found |= {status: {"description": text, **_json("Error")} for status, text in _OF_BODIES.items()}
+        refused |= _OF_BODIES
     if told.missing is not None:
-        found["404"] = {"description": told.missing, **_json("Error")}
+        refused["404"] = told.missing
+    for status, text in refused.items():
+        headers = _headers("Admit-Error-Id", *_MORE_OF_A_REFUSAL.get(status, ()))
+        found[status] = {"description": text, "headers": headers, **_json("Error")}
     return found
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _json(shape: str) -> dict[str, Any]:

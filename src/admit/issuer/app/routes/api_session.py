@@ -63,7 +63,7 @@ def routes(app: App, origins: frozenset[str]) -> list[Route]:
                     shape="OwnSession",
                 ),
                 "DELETE": Operation(
-                    id="endOwnSession", summary="Sign out", who=Who.SESSION, shape=None,
+                    id="endOwnSession", summary="Sign out", who=Who.SESSION, shape=None, signs_out=True,
                 ),
             },
         )

@@ -85,7 +85,7 @@ def routes(app: App, callers: Callers) -> list[Route]:
                 ),
                 "DELETE": Operation(
                     id="endSessions", summary="End all other sessions of the caller", who=Who.USER,
-                    shape="Ended", flags=FLAGS, fresh=f"With `offline`: {FRESH}",
+                    shape="Ended", flags=FLAGS, fresh=f"With `offline`: {FRESH}", signs_out=True,
                 ),
             },
         ),
@@ -95,7 +95,7 @@ def routes(app: App, callers: Callers) -> list[Route]:
             told={
                 "DELETE": Operation(
                     id="endSession", summary="End one session of the caller, and what it let in", who=Who.USER,
-                    shape=None, missing=MISSING,
+                    shape=None, missing=MISSING, signs_out=True,
                 ),
                 "PATCH": Operation(
                     id="nameSession", summary="Call one session of the caller by a name", who=Who.USER, shape=None,

@@ -56,7 +56,7 @@ def routes(app: App, callers: Callers) -> list[Route]:
                 ),
                 "DELETE": Operation(
                     id="endSessionsOfUser", summary="End all sessions of a user", who=Who.OPERATOR,
-                    shape="Ended", flags=FLAGS, missing=_MISSING,
+                    shape="Ended", flags=FLAGS, missing=_MISSING, signs_out=True,
                 ),
             },
         )
