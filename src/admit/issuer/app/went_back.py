@@ -63,13 +63,14 @@ def settle(
     known: Known | None = None,
     revoke_keys: bool = False,
     restored: bool = False,
+    above: int = 0,
 ) -> Steps[int]:
     """Make the database safe to serve, in one transaction; the new epoch.
 
     Ends every session and grant (with `keep_older_families` only those that it does not know), so that whoever signed
     out since is not signed in again. What was good for one use is good for none. What `known` names is revoked,
     disabled and spent here too; with `revoke_keys` every signing key is revoked, because nobody knows which of them
-    were. `restored`: mails that wait are not sent either, since they were.
+    were. `restored`: mails that wait are not sent either, since they were. The epoch is greater than `above`.
     """
     yield LONG
     yield from spend_all(now=now)
@@ -89,7 +90,11 @@ def settle(
             "restored": restored,
         },
     )
-    return (yield from raise_epoch(lists, now=now, keep_older_families=keep_older_families, told=told))
+    return (
+        yield from raise_epoch(
+            lists, now=now, keep_older_families=keep_older_families, told=told, above=above
+        )
+    )
 
 
 def spend_all(*, now: float) -> Steps[None]:

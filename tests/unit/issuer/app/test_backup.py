@@ -14,8 +14,10 @@ from sqlalchemy import text
 
 from admit.errors import AdmitError, ConfigError
 from admit.issuer import KeysConfig, Settings
+from admit.issuer.app import went_back
 from admit.issuer.app.backup import back_up, restore
 from admit.issuer.audit import RequestInfo
+from admit.issuer.revocation import Lists
 from admit.issuer.storage import Database, Keyring, Many, Statement, Steps, mark, sqlite_copy
 from admit.issuer.storage import migrate as migrations
 from tests.fixtures.issuer import ADA, BO, Browser, LiveIssuer, make_issuer, settings_for
@@ -356,6 +358,21 @@ async def test_the_replaced_database_is_kept_whole_and_the_new_one_is_the_newest
         await db.open()
     assert source.exists()
     assert not [name for name in os.listdir(path.parent) if name.startswith(".")]
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["replaced", "lost, but for its mark"])
+async def test_a_clock_that_was_set_back_does_not_leave_verifiers_ahead_of_the_restored_database(
+    settings: Settings, keyring: Keyring, tmp_path: Path, lost: bool
+) -> None:
+    await back_up(settings, tmp_path / "saved.db", now=NOW)
+    db = Database.from_url(settings.database_url, keyring)
+    await db.open()
+    raised = await db.run(went_back.settle, Lists(keyring), now=NOW + 3_600)
+    await db.close()
+    if lost:
+        path_of(settings).unlink()
+    restored = await restore(settings, tmp_path / "saved.db", now=NOW + 60)
+    assert restored.epoch > raised
 
 
 async def test_a_backup_goes_into_an_empty_place_on_a_new_machine(

@@ -56,7 +56,12 @@ RESTORED: Final = "restored"
 
 
 def raise_epoch(
-    lists: "Lists", *, now: float, keep_older_families: bool = False, told: Bound | None = None
+    lists: "Lists",
+    *,
+    now: float,
+    keep_older_families: bool = False,
+    told: Bound | None = None,
+    above: int = 0,
 ) -> Steps[int]:
     """Make verifiers that saw more than this database holds trust it again; the new epoch.
 
@@ -64,7 +69,7 @@ def raise_epoch(
     live again. With `keep_older_families` those that the database knows as alive stay: right only where it lost
     nothing but newer families. Either way, those that were opened after the backup, or that a failover lost, are over:
     they have indices above the greatest that is stored. New families get lists that nobody has seen. `told` is the
-    audit record.
+    audit record; `above` an epoch that verifiers may have seen, though this database has not.
     """
     yield LONG
     yield LOCK_NODES()
@@ -82,7 +87,7 @@ def raise_epoch(
     yield FORGET_SEQUENCE()
     yield SET_SEQUENCE(last_idx=(fresh << rules.LIST_BITS) - 1)
     head = yield SELECT_EPOCH()
-    epoch = rules.next_epoch(head[0]["epoch"], now)
+    epoch = rules.next_epoch(max(head[0]["epoch"], above), now)
     yield SET_EPOCH(new_epoch=epoch)
     if told is not None:
         yield told
