@@ -393,6 +393,9 @@ async def test_a_cluster_of_three_masters_holds_them_each_where_it_may(
             assert await one.find(new) == new.session
         assert one.reads == len(many)
         assert all(redis_cluster.keys())
+        one.copies.drop(hash_id(many[1].raw))
+        await one.copies.settle()
+        assert await one.copies.get(hash_id(many[1].raw), NOW) is None
         assert await one.sessions.end(
             many[0].session.id, user_id=user.id, reason="logout", info=INFO, now=NOW
         )
