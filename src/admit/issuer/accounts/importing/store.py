@@ -10,12 +10,13 @@ from admit.issuer.audit.store import audit
 from admit.issuer.storage import Statement, any_of
 
 THERE: Final = Statement(select(user_account.c.email).where(any_of(user_account.c.email, "emails")))
-# Of these addresses the ones that a stranger typed at a sign-up, and that nobody has proved since.
+# Of these addresses the ones that nobody has proved, of accounts that no operator and no import made: a stranger typed
+# them at a sign-up. Told by the record that is there, since those of sign-ups are forgotten after a while.
 CLAIMED: Final = Statement(
     select(user_account.c.email).where(
         any_of(user_account.c.email, "emails"),
         user_account.c.email_verified_at.is_(None),
-        exists().where(audit.c.user_id == user_account.c.id, audit.c.event == AuditEvent.SIGNUP.value),
+        ~exists().where(audit.c.user_id == user_account.c.id, audit.c.event == AuditEvent.USER_ADDED.value),
     )
 )
 UPDATE_PROFILE: Final = Statement(

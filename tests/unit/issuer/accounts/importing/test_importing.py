@@ -21,6 +21,7 @@ from admit.issuer.accounts.importing.tables import read_table
 from admit.issuer.accounts.links.store import SET_VERIFIED
 from admit.issuer.accounts.passwords import PasswordHasher
 from admit.issuer.accounts.records import User
+from admit.issuer.audit.store import forget
 from admit.issuer.sessions.rules import hash_id
 from admit.issuer.storage import Database, bound_once
 from tests.fixtures.people import INFO, NOW, Parts
@@ -368,6 +369,7 @@ async def test_an_update_gives_nothing_to_whoever_took_the_address_before_its_ow
     stranger = await accounts.sign_up(email="Bo@example.com", **new)
     proven = await accounts.sign_up(email="cy@example.com", **new)
     await parts.db.run(bound_once, SET_VERIFIED(of_user=proven.id, now=NOW))
+    assert await parts.db.run(forget, NOW + 1) == 2, "what people did is on record for a while only"
     people = [
         {"email": f"{name}@example.com", "roles": ["clerk"], "email_verified": True} for name in ("bo", "cy")
     ]
