@@ -27,6 +27,8 @@ LIFE: Final = 30.0
 _BURIED_FOR: Final = 2 * LIFE
 _TIMEOUT: Final = 0.25
 """Seconds for an answer of Redis. Then the database is asked, which knows everything."""
+AT_ONCE: Final = 64
+"""Questions to Redis at the same time; each has a connection of its own."""
 _PAUSES: Final = (0.5, 1.0, 2.0, 5.0)
 """Seconds for which a Redis that failed is not asked: one that hangs must not slow each look-up down."""
 _PURPOSE: Final = "session-copy"
@@ -53,6 +55,7 @@ class Copies:
         self._keyring = keyring
         self._clock = clock
         self._client: Any = None
+        self._places = asyncio.Semaphore(AT_ONCE)
         self._failures = 0
         self._not_before = float("-inf")
         self._writing: set[asyncio.Task[None]] = set()
@@ -115,10 +118,10 @@ class Copies:
         """An answer of Redis; None where there is none in time. `must`: asked though it failed a moment ago."""
         if self._clock() < self._not_before and not must:
             return None
-        if self._client is None:
-            self._client = self._connect()
         try:
-            async with asyncio.timeout(_TIMEOUT):
+            async with asyncio.timeout(_TIMEOUT), self._places:
+                if self._client is None:
+                    self._client = self._connect()
                 answer = await ask(self._client)
         except Exception as error:
             # Whatever a driver raises, of which there are many kinds: the database knows everything anyway.

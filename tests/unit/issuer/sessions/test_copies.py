@@ -319,6 +319,20 @@ async def test_a_redis_that_hangs_is_left_alone_for_a_while(
 
 
 @ONE
+async def test_a_crowd_of_look_ups_shares_some_connections(
+    parts: Parts, server: RedisServer, keyring: Keyring
+) -> None:
+    """One for each would leave no descriptors for anything else."""
+    async with node(parts, server.url, keyring) as one:
+        new = await parts.sign_in()
+        await one.find(new)
+        found = await asyncio.gather(*(one.copies.get(hash_id(new.raw), NOW) for _ in range(300)))
+        assert None not in found
+        with server.client() as looking:
+            assert len(looking.client_list()) <= copies_module.AT_ONCE + 1
+
+
+@ONE
 async def test_a_redis_that_became_a_replica_is_left_for_the_one_that_has_its_address_now(
     parts: Parts, server: RedisServer, keyring: Keyring
 ) -> None:
