@@ -7,7 +7,7 @@ In a soak every request meets every point, many times, and `benchmarks/results/k
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -32,12 +32,20 @@ Rounds = Callable[..., range]
 _JOURNAL = Journal()
 
 
-@pytest.fixture
-async def nodes(postgres_server: PostgresServer, tmp_path: Path, rng: Seeded) -> AsyncIterator[Killing]:
+@pytest.fixture(scope="module")
+async def both(
+    postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Killing]:
     url = furnished_postgresql_url(postgres_server)
-    _JOURNAL.seeds.add(rng.seeded_with)
-    async with Killing.on(tmp_path, url, _JOURNAL, rng) as made:
+    async with Killing.on(tmp_path_factory.mktemp("killing"), url, _JOURNAL, Random()) as made:
         yield made
+
+
+@pytest.fixture
+def nodes(both: Killing, rng: Seeded) -> Iterator[Killing]:
+    both.rng = rng
+    _JOURNAL.seeds.add(rng.seeded_with)
+    yield both
     if TIER == "soak":
         keep("Nodes over HTTP", table(_JOURNAL))
 
