@@ -89,6 +89,7 @@ async def sweep_once(services: Services, grants: GrantsConfig, accounts: Account
         services.factors.config.tries_window,
         accounts.tries_window,
         accounts.signups_window,
+        grants.interaction_lifetime,
         REFUSALS_WINDOW,
         LONGEST_WINDOW,
     )

@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
@@ -9,6 +12,7 @@ from sqlalchemy import func, select, text
 from admit.errors import AdmitError, StorageUnavailableError
 from admit.issuer.app import jobs
 from admit.issuer.storage import Statement, bound_once
+from admit.issuer.throttle import take
 from admit.issuer.throttle.budgets.store import budget
 from tests.fixtures.issuer import ADA, LiveIssuer
 
@@ -37,6 +41,16 @@ async def test_counted_tries_are_forgotten_when_no_window_needs_them(issuer: Liv
     issuer.clock.advance(3_601)
     await sweep(issuer)
     assert await counters(issuer) == 0
+
+
+async def test_a_count_is_kept_for_as_long_as_its_window_whatever_the_settings(issuer: LiveIssuer) -> None:
+    long = timedelta(hours=3)
+    grants = replace(issuer.settings.grants, interaction_lifetime=long)
+    one: dict[str, Any] = {"bucket": "interaction:one", "limit": 1, "window": long}
+    assert (await issuer.db.run(take, **one, now=issuer.clock())).allowed
+    issuer.clock.advance(2 * 3_600)
+    await jobs.sweep_once(issuer.services, grants, issuer.settings.accounts, issuer.clock())
+    assert not (await issuer.db.run(take, **one, now=issuer.clock())).allowed
 
 
 async def test_what_cannot_be_swept_does_not_keep_the_rest_from_being_swept(issuer: LiveIssuer) -> None:
