@@ -187,3 +187,12 @@ def test_the_templates_of_the_deployment_go_first_for_one_kind_or_for_all(tmp_pa
     assert made.dress(waiting("password_changed")).text != "Ours: "
     assert made.dress(waiting("password_changed")).html.endswith("<i>Example</i></p>")
     assert (FOLDER / "mail" / "layout.txt").is_file()
+
+
+def test_the_page_about_mail_lists_every_kind() -> None:
+    page = (Path(__file__).resolve().parents[5] / "docs" / "mail.md").read_text("utf-8")
+    table = page.partition("## What people get")[2].partition("\n## ")[0]
+    listed = [
+        kind for row in re.findall(r"^\| (`.+?) \|", table, re.M) for kind in re.findall(r"`([a-z_]+)`", row)
+    ]
+    assert sorted(listed) == sorted(KINDS)
