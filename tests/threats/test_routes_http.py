@@ -14,8 +14,19 @@ from admit.issuer.audit import RequestInfo
 from admit.issuer.outbox import MailConfig
 from admit.issuer.storage import Keyring
 from scripts.attack.tries.browsers import CHANGING as ATTACKED
-from tests.fixtures.issuer import ADA, BO, ISSUER, Browser, LiveIssuer, make_issuer, settings_for
-from tests.threats.whole import SESSION_COOKIE, everything
+from tests.fixtures.issuer import (
+    ADA,
+    BO,
+    ISSUER,
+    Browser,
+    LiveIssuer,
+    field_of,
+    make_issuer,
+    pkce,
+    request_of,
+    settings_for,
+)
+from tests.threats.whole import SESSION_COOKIE, everything, rows
 
 pytestmark = pytest.mark.anyio
 OWN, OTHERS = b"o" * 32, b"x" * 32
@@ -253,6 +264,23 @@ async def test_pages_embedded_by_another_site_say_the_same_of_everybody(
                 assert told(answers[0]) == told(answers[1]), (route.path, how)
                 assert answers[0].status_code == 403, (route.path, how)
                 assert "location" not in answers[0].headers
+
+
+@pytest.mark.threat("6819-4.4.1.10", off="admit.issuer.app.dispatch:check_submitted")
+@pytest.mark.parametrize("mode", ["cors", "no-cors", "same-origin", "websocket"])
+async def test_no_form_is_sent_by_a_script_without_a_page_being_shown(
+    issuer: LiveIssuer, browser: Browser, mode: str
+) -> None:
+    await browser.sign_in(BO)
+    page = await browser.get("/authorize", params={**request_of("native"), "code_challenge": pkce()[1]})
+    page = await browser.get(page.headers["location"])
+    form = {"csrf": field_of(page.text, "csrf"), "i": field_of(page.text, "i"), "decision": "allow"}
+    own = {"origin": ISSUER, "sec-fetch-site": "same-origin"}
+    answer = await browser.post("/consent", data=form, headers={**own, "sec-fetch-mode": mode})
+    assert (answer.status_code, "location" in answer.headers) == (403, False)
+    assert await rows(issuer, "authorization_code") == []
+    answer = await browser.post("/consent", data=form, headers={**own, "sec-fetch-mode": "navigate"})
+    assert "code=" in answer.headers["location"]
 
 
 async def test_people_who_come_from_another_site_find_the_page(

@@ -77,6 +77,7 @@ TWINS: dict[str, Any] = {
     "admit.issuer.app.returns:known": as_asked,
     "admit.issuer.app.returns:path_of": as_asked,
     "admit.issuer.app.dispatch:check_fetch": fetched,
+    "admit.issuer.app.dispatch:check_submitted": fetched,
     "admit.issuer.app.headers:isolation": shared,
     "admit.issuer.sessions.reach:is_shared_suffix": one_owner,
     "admit.issuer.sessions.reach:covers": reaches,

@@ -84,6 +84,17 @@ def check_fetch(headers: Sequence[tuple[bytes, bytes]]) -> None:
         raise answers.CrossSiteFetchError("a page is embedded or fetched")
 
 
+def check_submitted(headers: Sequence[tuple[bytes, bytes]]) -> None:
+    """Let browsers send our forms by going on from them, and no other way: not from a script in the background, be it
+    one of the same host, that would say yes in a person's name without a page being shown (RFC 6819 §4.4.1.10).
+
+    Raises:
+        CrossSiteFetchError: a script sends it.
+    """
+    if any(name == b"sec-fetch-mode" and value != b"navigate" for name, value in headers):
+        raise answers.CrossSiteFetchError("a form is sent by a script")
+
+
 _REMEMBERED: Final = 128  # characters; longer ones are nobody's of ours
 _SPELLED_OTHERWISE: Final = re.compile(r"//|[^\x21-\x7e]|[%;\\]|/\.\.?(?:/|$)")
 
@@ -204,6 +215,8 @@ class Dispatcher:
             raise answers.NotFoundError
         if route.face is Face.PAGE:
             check_fetch(call.headers)
+            if call.method == "POST" and route.exempt is None:
+                check_submitted(call.headers)
         if call.scope["method"] == "OPTIONS":
             return self._preflight(call, route)
         return await handler_of(route, call.method)(call)
