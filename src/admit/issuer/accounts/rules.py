@@ -78,6 +78,14 @@ def _is_unprintable(char: str) -> bool:
     )
 
 
+# Letters and a symbol by their category, and nothing to look at: the fillers of Hangul, the blank of Braille.
+_BLANK_LETTERS = "\u115f\u1160\u3164\uffa0\u2800"
+
+
+def _is_seen(char: str) -> bool:
+    return unicodedata.category(char)[0] in "LNPS" and char not in _BLANK_LETTERS
+
+
 def is_user_id(text: str) -> bool:
     """Whether this can be a user's id; anything else is not worth asking the database about."""
     return _USER_ID.fullmatch(text) is not None
@@ -86,14 +94,15 @@ def is_user_id(text: str) -> bool:
 def clean_name(text: str) -> str:
     """A person's name in NFC without blanks around it.
 
-    Raises: PersonNameError when it is empty, longer than 200 characters, or holds control or direction characters.
+    Raises: PersonNameError when it shows nothing, is longer than 200 characters, or holds control or direction
+    characters.
     """
     if len(text) > 4 * NAME_MAX_CHARS:
         raise PersonNameError("name too long")
     if any(_is_unprintable(char) for char in text):
         raise PersonNameError("name holds an unprintable character")
     name = unicodedata.normalize("NFC", text).strip(_BLANKS)
-    if not name or len(name) > NAME_MAX_CHARS:
+    if len(name) > NAME_MAX_CHARS or not any(map(_is_seen, name)):
         raise PersonNameError("name is empty or too long")
     return name
 

@@ -114,9 +114,14 @@ def test_names_of_people_are_taken(name: str) -> None:
         "a\ud800",
         "\ue000",
         "x" * 201,
+        "\u2003\u2003",
+        "\u200d",
+        "\u3164",
+        "\u2800 \u115f",
+        "\u0301",
     ],
 )
-def test_names_with_control_or_direction_characters_are_refused(name: str) -> None:
+def test_names_that_show_nothing_or_turn_what_is_beside_them_are_refused(name: str) -> None:
     with pytest.raises(PersonNameError):
         rules.clean_name(name)
 
