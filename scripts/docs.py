@@ -175,6 +175,12 @@ def ledger() -> dict[str, str]:
     return rows
 
 
+def waiting() -> dict[str, str]:
+    """Rows that no test names, and why."""
+    rows: dict[str, str] = tomllib.loads((ROOT / "docs/ledger.toml").read_text(encoding="utf-8"))["waits"]
+    return rows
+
+
 def _sentence(test: str) -> str:
     return test.removeprefix("test_").replace("_", " ")
 
@@ -209,19 +215,26 @@ def standards(marks: Iterable[Marked]) -> str:
 
 
 def threats(marks: Iterable[Marked]) -> str:
-    """docs/threats.md: each ledger row that has tests, its state, and the defences whose absence was noticed."""
+    """docs/threats.md: each ledger row with its state, its tests, and the defences whose absence they noticed; then
+    those that no test names, and why.
+    """
     by_row: dict[str, list[Marked]] = defaultdict(list)
     for mark in marks:
         if mark.kind == "threat":
             by_row[mark.values[0]].append(mark)
-    rows = ledger()
+    rows, why = ledger(), waiting()
     covered = [row for row in rows if row in by_row]
+    seen = sum(any(mark.defences for mark in by_row[row]) for row in covered)
     lines = [
         "# Threats\n",
         NOTE,
-        "*Seen red*: `make defences-off` takes the named defence out and requires the row's tests to fail.",
-        "*Tested*: there are tests, none of which names a defence yet.\n",
-        f"{len(covered)} of {len(rows)} rows have tests.\n",
+        f"{len(rows)} attacks, a row each. {seen} are *tested, seen failing*: `make defences-off` takes the named"
+        " defence out and requires the row's tests to fail, so that they are known to see what they look for."
+        f" {len(covered) - seen} *tested* only: no defence could be taken out alone."
+        f" {len(rows) - len(covered)} have [no test](#not-yet), mostly since what they attack is not built; each says"
+        " why.\n",
+        "What is cheap to try is tried on a running issuer by `make attack`:"
+        " [Does it hold?](operations.md#does-it-hold)\n",
         "| row | attack | state | tests | defences |",
         "|---|---|---|---|---|",
     ]
@@ -230,14 +243,18 @@ def threats(marks: Iterable[Marked]) -> str:
         names = {mark.test for mark in by_row[row]}
         links = ", ".join(f"[{Path(file).stem.removeprefix('test_')}](../{file})" for file in files)
         defences = sorted({name for mark in by_row[row] for name in mark.defences})
-        state = "seen red" if defences else "tested"
+        state = "tested, seen failing" if defences else "tested"
         shown = "<br>".join(f"`{name}`" for name in defences)
-        attack = rows[row].replace("|", "\\|")
-        lines.append(f"| {row} | {attack} | {state} | {len(names)}: {links} | {shown} |")
-    left = [row for row in rows if row not in by_row]
-    if left:
-        lines += ["", "## Rows without a test yet\n", ", ".join(left)]
+        lines.append(f"| {row} | {_cell(rows[row])} | {state} | {len(names)}: {links} | {shown} |")
+    lines += ["", "## Not yet\n", "| row | attack | why |", "|---|---|---|"]
+    for row in rows:
+        if row not in by_row:
+            lines.append(f"| {row} | {_cell(rows[row])} | {_cell(why.get(row, 'Nobody has said'))} |")
     return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def pages() -> dict[Path, str]:

@@ -51,7 +51,7 @@ def transmitter(sent: str) -> bool:
     return receiver.is_authorized([(b"authorization", sent.encode())], b"right")
 
 
-PLACES = [
+@pytest.mark.parametrize(("place", "right"), [
     pytest.param(csrf_token, csrf.token(RAW), id="csrf", marks=pytest.mark.threat(
         "INF-timing", off="admit.credentials.csrf:check_token")),
     pytest.param(refresh, refresh_token.compute_mac(KEY, "f", 1, b"s" * 16), id="refresh", marks=pytest.mark.threat(
@@ -62,10 +62,7 @@ PLACES = [
         "INF-timing", off="admit.issuer.factors.rules:matching_step")),
     pytest.param(transmitter, "right", id="transmitter", marks=pytest.mark.threat(
         "INF-timing", off="admit.verifier.ends.receiver:is_authorized")),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("place", "right"), PLACES)
+])  # fmt: skip
 def test_a_secret_is_compared_in_constant_time_whether_it_is_right_or_not(
     place: Callable[[str], bool], right: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -185,6 +185,8 @@ async def test_a_code_with_a_challenge_is_worth_nothing_without_a_verifier(brows
     "response_type", ["token", "id_token", "id_token token", "code token", "token code", "none"]
 )
 @pytest.mark.threat("6819-4.4.2.1", off="admit.issuer.oauth.authorize.steps:is_code")
+@pytest.mark.threat("6819-4.4.2.2", off="admit.issuer.oauth.authorize.steps:is_code")
+@pytest.mark.threat("6819-4.4.2.3", off="admit.issuer.oauth.authorize.steps:is_code")
 async def test_no_response_type_returns_a_token(browser: Browser, response_type: str) -> None:
     await browser.sign_in()
     answer = answer_of(await browser.get("/authorize", params=good(response_type=response_type)))

@@ -195,6 +195,7 @@ async def test_a_fresh_start_has_no_account_that_anybody_knows(sqlite_url: str, 
 
 
 @pytest.mark.threat("INF-defaults", off="admit.issuer.app.settings:check_issuer")
+@pytest.mark.threat("6819-4.3.1", off="admit.issuer.app.settings:check_issuer")
 @pytest.mark.parametrize(
     "changes", [{"dev": False}, {"issuer": "http://id.example.com"}, {"issuer": "https://id.example.com"}]
 )

@@ -91,6 +91,7 @@ async def test_a_grant_ends_by_its_idle_and_by_its_absolute_clock(
 
 
 @pytest.mark.threat("9700-refresh", off=[f"{RULES}over", "admit.issuer.revocation.store.nodes:lock_node"])
+@pytest.mark.threat("6819-4.4.3.3", off=[f"{RULES}over", "admit.issuer.revocation.store.nodes:lock_node"])
 async def test_an_online_grant_is_no_longer_than_its_session(issuer: LiveIssuer, browser: Browser) -> None:
     tokens = await browser.tokens()
     issuer.clock.advance(issuer.settings.sessions.absolute.total_seconds() - 1)

@@ -150,6 +150,7 @@ async def test_no_secret_is_in_any_byte_of_the_database(issuer: LiveIssuer) -> N
         assert_absent(secrets, file.read_bytes(), file.suffix)
 
 
+@pytest.mark.threat("6819-4.5.1")
 @pytest.mark.threat("O-2")
 async def test_no_secret_is_in_a_reply_but_in_its_own_place(issuer: LiveIssuer) -> None:
     heard = Heard()
@@ -175,6 +176,7 @@ def places(response: httpx2.Response) -> tuple[str, ...]:
     return ()
 
 
+@pytest.mark.threat("6819-4.4.3.1")
 @pytest.mark.threat("O-2")
 async def test_no_secret_is_in_a_log_even_of_a_fault(
     issuer: LiveIssuer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

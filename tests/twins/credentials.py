@@ -63,6 +63,11 @@ def bare_cookie(
     return f"{name}={value}"
 
 
+def anywhere(url: str, waiver: object) -> str | None:
+    query = url.partition("?")[2]
+    return query.partition("=")[2] if query else None
+
+
 TWINS: dict[str, Callable[..., Any]] = {
     "admit.credentials.authorization:check_syntax": split_on_any_blank,
     "admit.credentials.authorization:check_single": last_header,
@@ -71,6 +76,7 @@ TWINS: dict[str, Callable[..., Any]] = {
     "admit.credentials.cookies:only": last_cookie,
     "admit.credentials.cookies:decode_session_id": unquoted,
     "admit.credentials.cookies:check_header_size": any_size,
+    "admit.credentials.request:from_query": anywhere,
     "admit.credentials.csrf:check_origin": any_origin,
     "admit.credentials.csrf:check_token": any_token,
     "admit.credentials.cors:is_registered": every_origin,

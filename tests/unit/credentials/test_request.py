@@ -41,6 +41,7 @@ def test_a_header_decides_over_the_cookie_beside_it() -> None:
         assert refused.value.status == 401
 
 
+@pytest.mark.threat("6819-4.6.7", off="admit.credentials.request:from_query")
 @pytest.mark.rfc("6750", "2.3")
 @pytest.mark.parametrize(
     "url",

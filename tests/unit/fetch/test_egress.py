@@ -77,6 +77,7 @@ def test_an_ipv4_address_is_judged_alike_when_mapped_into_ipv6(number: int) -> N
 
 
 @pytest.mark.threat("INF-ssrf", off="admit.fetch.egress:check_url")
+@pytest.mark.threat("O-7", off="admit.fetch.egress:check_url")
 @pytest.mark.parametrize(
     "url",
     [

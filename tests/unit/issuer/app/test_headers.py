@@ -78,6 +78,7 @@ def directives(policy: str) -> dict[str, list[str]]:
 @pytest.mark.threat("WEB-headers", off="admit.issuer.app.headers:table")
 @pytest.mark.threat("WEB-headers", off="admit.issuer.app.headers:caching")
 @pytest.mark.threat("WEB-headers", off="admit.issuer.app.headers:transport")
+@pytest.mark.threat("6819-4.2.1", off="admit.issuer.app.headers:transport")
 @pytest.mark.parametrize("kind", SHOWN)
 def test_each_kind_of_route_has_its_row(kind: Kind) -> None:
     row = headers.table(kind, https=True)

@@ -13,12 +13,21 @@ from admit.issuer.oauth import client_auth, refusals, token
 from admit.issuer.oauth.errors import InvalidRequestError
 
 
+def refuse_query(call: Call) -> None:
+    """What stands in an address stands in logs, RFC 6749 §2.3.1.
+
+    Raises:
+        InvalidRequestError: there is a query, whatever it says.
+    """
+    if call.scope.get("query_string"):
+        raise InvalidRequestError("query", public="Send the parameters in the body.")
+
+
 def routes(app: App) -> list[Route]:
     """POST only."""
 
     async def post(call: Call) -> Response:
-        if call.scope.get("query_string"):
-            raise InvalidRequestError("query", public="Send the parameters in the body.")
+        refuse_query(call)
         form = await call.form()
         presented = client_auth.Presented(call.header(b"authorization"), form)
         try:

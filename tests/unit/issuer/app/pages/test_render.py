@@ -175,6 +175,7 @@ def test_the_account_page_marks_this_session_and_offers_to_end_the_others_only()
     assert "End all others" not in Pages(issuer=ISSUER).html(VIEWS["account_ended"], lang="en")
 
 
+@pytest.mark.threat("6819-4.2.2")
 def test_consent_names_the_client_its_host_each_scope_and_how_long() -> None:
     text = page("consent_unverified", "en").text
     for words in (
