@@ -125,6 +125,19 @@ def test_files_that_others_may_read_are_errors(good: Settings, tmp_path: Path) -
     assert "(mode 0640)" in told
 
 
+def test_files_are_called_good_only_where_there_are_some(good: Settings) -> None:
+    def said(settings: Settings) -> list[Severity]:
+        return [one.severity for one in found(settings) if one.topic == "files"]
+
+    assert said(good) == [Severity.GOOD]
+    beside = replace(good, database="", keys=replace(good.keys, file=""))
+    beside.keys_path.write_bytes(good.keys_path.read_bytes())
+    beside.keys_path.chmod(0o600)
+    assert said(beside) == [Severity.NOTE, Severity.GOOD], "one folder for both is worth knowing"
+    good.keys_path.unlink()
+    assert said(good) == [Severity.NOTE]
+
+
 def test_a_certificate_of_another_host_that_soon_ends_is_told(good: Settings, tmp_path: Path) -> None:
     for days, severity, words in ((3, Severity.WARNING, "in 2 days"), (-0.5, Severity.ERROR, "ended on")):
         tls = certificate(tmp_path / str(days), "*.example.com", days=days)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from admit.cli.doctor.findings import Finding, error, good, note, warning
+from admit.cli.doctor.findings import Finding, Severity, error, good, note, warning
 from admit.issuer import Settings
 from admit.issuer.storage.mounts import file_system_of
 
@@ -25,7 +25,8 @@ def findings(settings: Settings, config: Path | None) -> Iterator[Finding]:
         *_certificate_key(settings),
     ]
     yield from checked
-    if not checked:
+    is_file = not settings.keys.file.lstrip().startswith("{") and settings.keys_path.exists()
+    if is_file and all(one.severity is Severity.NOTE for one in checked):
         yield good("files", "only their owner can read the key file and the database")
 
 
