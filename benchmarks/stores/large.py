@@ -129,23 +129,22 @@ async def issuers(
     folder: Path, postgresql: PostgresServer, bulk: Bulk
 ) -> AsyncIterator[list[tuple[Side, Side]]]:
     """An empty one and a full one of each database."""
-    made = []
-    for kind in ("sqlite", "postgresql"):
-        for full in (False, True):
-            place = folder / f"{kind}-{full}"
-            place.mkdir()
-            filled = bulk if full else None
-            made.append(
-                await (
-                    _on_sqlite(place, filled)
-                    if kind == "sqlite"
-                    else _on_postgresql(place, postgresql, filled)
-                )
-            )
+
+    async def pair(make: Callable[[Path, Bulk | None], Awaitable[Side]], name: str) -> tuple[Side, Side]:
+        empty, full = folder / f"{name}-empty", folder / f"{name}-full"
+        empty.mkdir()
+        full.mkdir()
+        return await make(empty, None), await make(full, bulk)
+
+    # Side by side: the one is filled by a thread of this process, the other by its server.
+    pairs = await asyncio.gather(
+        pair(_on_sqlite, "sqlite"),
+        pair(lambda place, filled: _on_postgresql(place, postgresql, filled), "postgresql"),
+    )
     async with contextlib.AsyncExitStack() as stack:
-        for side in made:
+        for side in (*pairs[0], *pairs[1]):
             await stack.enter_async_context(_open(side.issuer))
-        yield [(made[0], made[1]), (made[2], made[3])]
+        yield list(pairs)
 
 
 @contextlib.asynccontextmanager

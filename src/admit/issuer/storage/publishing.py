@@ -19,12 +19,19 @@ COMMIT_AND_PUBLISH: Final = "EXECUTE admit_publish; NOTIFY admit_status; COMMIT"
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
-    """Without the reset query, a round trip after each use: we leave nothing in a session that it would clear."""
+    """Without the reset query, a round trip after each use: we leave nothing in a session that it would clear. So there
+    is nothing to reset but a transaction that was left open, and no timer to be set for it after each read.
+    """
 
     _can_publish = False
 
     def get_reset_query(self) -> str:
         return ""
+
+    async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # the pool gives it by this name
+        """Called by the pool when it takes a connection back."""
+        if self.is_in_transaction():
+            await super().reset(timeout=timeout)
 
     async def commit_and_publish(self) -> None:
         """Give the transaction its seq and commit it. What is prepared stays, even when this rolls back."""
