@@ -46,10 +46,15 @@ def _good_unless_refused(reading: Reading, proved: Mapping[str, Any] | None) -> 
     return not reading.reasons
 
 
+def _as_they_wrote_it(user: Any) -> str:
+    return str(user.email_shown)
+
+
 TWINS: dict[str, Any] = {
     "admit.cli.connections:bearable": _all,
     "admit.cli.connections:has_room": _always,
     "admit.cli.http:check_head": _any_head,
+    "admit.cli.user:typed": _as_they_wrote_it,
     "admit.cli.http:check_upgrade": _any_upgrade,
     "admit.cli.http:stands_still": _never,
     "admit.cli.http:time_left": _for_long,

@@ -1,6 +1,8 @@
 """`admit user add|import|list|disable|enable|sign-out|reset-second-factor|role|group`."""
 
 import json
+import re
+import shlex
 import sys
 import time
 from datetime import UTC, datetime
@@ -18,6 +20,16 @@ from admit.issuer.accounts.transactions import Label
 from admit.issuer.audit import RequestInfo
 
 CLI = RequestInfo(user_agent="admit command line", actor=ACTOR)
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*", re.ASCII)
+
+
+def typed(user: User) -> str:
+    """How a user is named in a command that is shown to be copied: the address, unless it has what a shell or a command
+    line would read otherwise (`a|b@example.com` is an address). Then the id, which is ours.
+    """
+    return user.email_shown if _PLAIN.fullmatch(user.email_shown) else user.id
 
 
 @click.group()
@@ -89,7 +101,7 @@ def list_users(settings: Settings, limit: int, after: str, as_json: bool) -> Non
             ],
         )
     if len(users) == limit:
-        click.echo(f"  next: admit user list --after {users[-1].email}", err=True)
+        click.echo(f"  next: admit user list --after={shlex.quote(users[-1].email)}", err=True)
 
 
 @user.command()
@@ -118,7 +130,7 @@ def disable(settings: Settings, user: str, as_json: bool) -> None:
         done(
             f"Disabled {found.email_shown}; ended {ended} sessions and grants."
             + (f" {within(settings, 'their tokens')}" if ended else ""),
-            then=f"admit user enable {found.email_shown}",
+            then=f"admit user enable {typed(found)}",
         )
 
 
@@ -178,7 +190,7 @@ def sign_out(settings: Settings, user: str, everywhere: bool, reason: str, as_js
     if left:
         done(
             f"{said} {counted(left, 'offline grant')} left.",
-            then=f"admit user sign-out {found.email_shown} --everywhere",
+            then=f"admit user sign-out {typed(found)} --everywhere",
         )
     else:
         done(said)

@@ -48,6 +48,22 @@ def test_a_table_in_a_pipe_has_one_line_a_user_and_no_colour(admit: Admit) -> No
     ]
 
 
+@pytest.mark.threat("INF-log", off="admit.cli.user:typed")
+@pytest.mark.parametrize(
+    "email", ["a|reboot|b@example.com", "`reboot`@example.com", "--config=/x@example.com"]
+)
+def test_what_is_shown_to_be_copied_is_nobodys_choice(admit: Admit, email: str) -> None:
+    made = admit("user", "add", "--name", "Cy", "--password-stdin", "--json", "--", email, stdin=GOOD + "\n")
+    id = json.loads(made.stdout)["id"]
+    assert admit("user", "disable", id).stderr == f"  next: admit user enable {id}\n"
+
+
+def test_an_address_is_quoted_where_the_next_page_is_asked_for(admit: Admit) -> None:
+    assert add(admit, "`reboot`@example.com").exit_code == 0
+    said = admit("user", "list", "--limit", "1").stderr
+    assert said == "  next: admit user list --after='`reboot`@example.com'\n"
+
+
 def test_json_of_an_added_user_has_no_password_and_no_hash(admit: Admit) -> None:
     done = add(admit, "cy@example.com", "--json")
     told = json.loads(done.stdout)
