@@ -8,6 +8,8 @@ from admit.cli.output import done, json_option, show_json
 from admit.cli.settings import settings_options, with_issuer
 from admit.issuer import Issuer, Settings
 from admit.issuer.app import went_back
+from admit.issuer.storage import mark
+from admit.issuer.storage.sqlite import path_of
 
 
 @click.group()
@@ -41,6 +43,9 @@ def raise_(settings: Settings, keep_older_families: bool, revoke_keys: bool, as_
     With --keep-older-families only what was begun after that state is ended. Right where nothing else was lost.
     """
 
+    url = settings.database_url
+    above = mark.epoch_of(path_of(url)) if url.startswith("sqlite:") else 0
+
     async def work(issuer: Issuer) -> int:
         raised = await issuer.db.run(
             went_back.settle,
@@ -48,6 +53,7 @@ def raise_(settings: Settings, keep_older_families: bool, revoke_keys: bool, as_
             now=time.time(),
             keep_older_families=keep_older_families,
             revoke_keys=revoke_keys,
+            above=above,
         )
         if revoke_keys:
             await issuer.keys.ensure(time.time())  # nodes that run have none to sign with

@@ -5,12 +5,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from admit.cli import main
+from admit.issuer.storage import mark
 
 Admit = Callable[..., Result]
 COMMANDS = [
@@ -135,6 +137,21 @@ def test_the_environment_goes_before_the_file_and_a_flag_before_both(
     done = admit("user", "list")
     assert (done.exit_code, done.stdout) == (2, "")
     assert "databse" in done.stderr
+
+
+def test_an_older_copy_is_taken_up_by_one_raise_though_the_clock_was_set_back(
+    admit: Admit, tmp_path: Path
+) -> None:
+    """Above what was written down of the newer one: else it would be refused as older at each start."""
+    assert admit("key", "list").exit_code == 0
+    [place] = tmp_path.glob(f"*{mark.SUFFIX}")
+    path = place.with_name(place.name.removesuffix(mark.SUFFIX))
+    kept = mark.read(path)
+    assert kept is not None
+    mark.write(path, replace(kept, epoch=kept.epoch + 10**9))
+    assert admit("key", "list").exit_code != 0
+    assert json.loads(admit("epoch", "raise", "--json").stdout)["epoch"] > kept.epoch + 10**9
+    assert admit("key", "list").exit_code == 0
 
 
 def test_after_a_restore_the_epoch_is_raised(admit: Admit) -> None:

@@ -1,7 +1,6 @@
 """Backing up an issuer's database while it runs, and taking a backup into use again."""
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from time import gmtime, strftime
@@ -76,7 +75,7 @@ async def restore(settings: Settings, source: Path, *, now: float) -> Restored:
                 known=known,
                 revoke_keys=known is None,
                 restored=True,
-                above=_epoch_before(target),
+                above=mark.epoch_of(target),  # no clock need have gone on since
             )
         finally:
             await db.close()
@@ -99,14 +98,6 @@ async def _known_of_replaced(settings: Settings, target: Path, keyring: Keyring)
             await db.close()
     except AdmitError:  # damaged, or newer than this version knows
         return None
-
-
-def _epoch_before(target: Path) -> int:
-    """The epoch that verifiers may have seen, as far as it was written down: no clock need have gone on since."""
-    with contextlib.suppress(ConfigError):  # a damaged mark says nothing
-        kept = mark.read(target)
-        return kept.epoch if kept is not None else 0
-    return 0
 
 
 def _in_folder(to: Path, now: float) -> Path:

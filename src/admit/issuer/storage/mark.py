@@ -84,6 +84,15 @@ def read(path: Path) -> Mark | None:
         ) from None
 
 
+def epoch_of(path: Path) -> int:
+    """The epoch that was written down, and that verifiers may have seen; 0 where nothing is, or nothing to be read."""
+    try:
+        kept = read(path)
+    except ConfigError:
+        return 0
+    return kept.epoch if kept is not None else 0
+
+
 def write(path: Path, mark: Mark) -> None:
     """Write it down: all of it or nothing. Belongs to whom the database belongs to. Raises OSError."""
     place = beside(path)
