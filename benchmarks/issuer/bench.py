@@ -20,9 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
     "uvicorn", "uvloop", "httptools", "starlette", "SQLAlchemy", "msgspec", "cryptography", "argon2-cffi",
 )  # fmt: skip
-SESSIONS = 10_000
+SESSIONS, PEOPLE = 10_000, 100
 HOW = f"""\
-The issuer is `admit serve` on SQLite with {SESSIONS:,} live sessions of 20 people. The floor is
+The issuer is `admit serve` on SQLite with {SESSIONS:,} live sessions of {PEOPLE} people. The floor is
 benchmarks/issuer/floor.py: Starlette and the same SQLite read (rotation: one UPDATE, flushed, and one ES256 signature)
 on uvicorn, uvloop and httptools, without any of an issuer's checks. Both run on one core, take turns, and are asked
 from another core over {cost.CONNECTIONS} connections. Ratios are medians of the rounds' ratios; noise is the
@@ -42,7 +42,9 @@ def main() -> None:
         folder = Path(name) / "issuer"
         folder.mkdir()
         made = runner(
-            furnished.furnish(folder, free_port(), people=20, sessions=SESSIONS, grants=memory.GRANTS.stop)
+            furnished.furnish(
+                folder, free_port(), people=PEOPLE, sessions=SESSIONS, grants=memory.GRANTS.stop
+            )
         )
         other = cost.floor_of(made, Path(name) / "floor")
         parts = [figures.heading("The issuer's speed and size", PACKAGES)]
