@@ -43,6 +43,10 @@ def _as_dear_as_ever(share_spent: float) -> float:
     return 1.0
 
 
+def _never_too_many(known: int, waiting: int) -> bool:
+    return False
+
+
 TWINS: dict[str, Any] = {
     "admit.issuer.throttle.budgets.store:draw": _count_nothing,
     "admit.issuer.throttle.budgets.store:refund": _begin_anew,
@@ -51,6 +55,7 @@ TWINS: dict[str, Any] = {
     "admit.issuer.accounts.devices.rules:is_known": _no,
     "admit.issuer.accounts.dummies:Dummies.of": _ours,
     "admit.issuer.accounts.guessing.rules:slowness": _as_dear_as_ever,
+    "admit.issuer.accounts.lines:too_many_known": _never_too_many,
     "admit.issuer.accounts.lines:Lines.give_way": _no_line_is_longer,
     "admit.issuer.accounts.pool:BoundedPool.is_full": _no,
 }

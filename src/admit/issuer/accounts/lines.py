@@ -7,6 +7,14 @@ KNOWN_IN_A_ROW: Final = 3
 """So many of known devices go before a stranger does, when both wait."""
 
 
+def too_many_known(known: int, waiting: int) -> bool:
+    """Whether known devices hold more than their share of the places, which is as they are called: three of four. Who
+    has an account has known devices as well, and right passwords are not counted: without this, one who signs in
+    again and again would keep all strangers out.
+    """
+    return known * (KNOWN_IN_A_ROW + 1) > waiting * KNOWN_IN_A_ROW
+
+
 class Waiter(Protocol):
     """What stands in line: `network` is whose line it is, `known` whether the device is known to the account."""
 
@@ -67,15 +75,16 @@ class Lines(Generic[W]):
 
     def give_way(self, waiter: W) -> W | None:
         """Who has to leave, all places being taken, so that `waiter` can have one: the last of the longest line, as
-        long as that stays no shorter than the one of `waiter` becomes. A stranger leaves for a known device, and
-        never the other way round. None: nobody.
+        long as that stays no shorter than the one of `waiter` becomes. A stranger leaves for a known device; the other
+        way round only where known devices hold more than three of four places. None: nobody.
         """
-        for known in (False, True) if waiter.known else (False,):
+        known_too = waiter.known or too_many_known(sum(map(len, self._lines[True].values())), self._count)
+        for known in (False, True) if known_too else (False,):
             lines = self._lines[known]
             longest = max(lines.values(), key=len, default=None)
             if longest is None:
                 continue
-            own = len(lines.get(waiter.network, ())) if known is waiter.known else -1
+            own = len(self._lines[waiter.known].get(waiter.network, ())) if known or not waiter.known else -1
             if len(longest) > own + 1:
                 leaves = longest[-1]
                 self.leave(leaves)

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from admit.issuer.accounts.lines import Lines
+from admit.issuer.accounts.lines import Lines, too_many_known
 
 
 @dataclass(eq=False)
@@ -59,12 +59,39 @@ def test_nobody_gives_way_where_no_line_is_longer_than_the_newcomers_would_be() 
     assert lines.give_way(Someone("n1")) is None
 
 
-def test_a_stranger_gives_way_to_a_known_device_and_never_the_other_way_round() -> None:
+def test_a_stranger_gives_way_to_a_known_device() -> None:
     stranger, known = Someone("s"), [Someone("k", known=True) for _ in range(9)]
     lines = joined(stranger, *known)
-    assert lines.give_way(Someone("other")) is None
     assert lines.give_way(Someone("k2", known=True)) is stranger
     assert lines.give_way(Someone("k2", known=True)) is known[-1]
+
+
+def test_a_known_device_gives_way_to_no_stranger_while_they_hold_their_share() -> None:
+    known = [Someone("k", known=True) for _ in range(9)]
+    strangers = [Someone(f"s{number}") for number in range(3)]
+    assert joined(*known, *strangers).give_way(Someone("other")) is None
+    flood = [Someone(f"s{number}") for number in range(40)]
+    assert joined(*known, *flood).give_way(Someone("other")) is None
+
+
+@pytest.mark.threat("PWD-6", off="admit.issuer.accounts.lines:too_many_known")
+def test_whoever_has_an_account_cannot_keep_all_strangers_out() -> None:
+    known = [Someone("flooder", known=True) for _ in range(12)]
+    lines, kept_out = joined(*known), 0
+    for number in range(20):
+        newcomer = Someone(f"s{number}")
+        gone = lines.give_way(newcomer)
+        if gone is None:
+            kept_out += 1
+        else:
+            lines.join(newcomer)
+    assert kept_out == 20 - 3
+    assert [one.known for one in in_turn(lines)].count(False) == 3
+
+
+def test_known_devices_of_many_networks_give_way_to_nobody() -> None:
+    lines = joined(*(Someone(f"k{number}", known=True) for number in range(12)))
+    assert lines.give_way(Someone("other")) is None
 
 
 def test_who_leaves_is_not_called() -> None:
@@ -86,11 +113,12 @@ def test_nobody_is_lost_and_nobody_called_twice(rng: Random, places: int) -> Non
         if step < 0.6:
             newcomer = Someone(rng.choice("aaaaaabcdef"), known=rng.random() < 0.2)
             if len(lines) >= places:
+                known = sum(one.known for one in waiting)
                 gone = lines.give_way(newcomer)
                 if gone is None:
                     continue
                 waiting.remove(gone)
-                assert newcomer.known or not gone.known
+                assert newcomer.known or not gone.known or too_many_known(known, places)
             lines.join(newcomer)
             waiting.add(newcomer)
         elif step < 0.9:
