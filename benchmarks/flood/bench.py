@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.flood import beside, signing_in
 from benchmarks.harness import figures
 from benchmarks.harness.load import runner
-from benchmarks.harness.programs import free_port
+from benchmarks.harness.programs import end_in_order, free_port
 from benchmarks.issuer import furnished
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +34,7 @@ from connecting to the answer. Nothing is pinned there: flood and load take from
 
 
 def main() -> None:
+    end_in_order()
     words = sys.argv[1:]
     rounds = next((int(word) for word in words if word.isdigit()), 15)
     noise = figures.Noise()

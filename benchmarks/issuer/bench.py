@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.harness import figures
 from benchmarks.harness.load import runner
-from benchmarks.harness.programs import free_port
+from benchmarks.harness.programs import end_in_order, free_port
 from benchmarks.issuer import cost, furnished, memory, start
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +34,7 @@ nothing to take off. Development tools add some MiB: structlog loads rich where 
 
 
 def main() -> None:
+    end_in_order()
     words = sys.argv[1:]
     save = "--save" in words
     rounds = next((int(word) for word in words if word.isdigit()), 15)

@@ -25,7 +25,7 @@ from admit.credentials import cookies
 from benchmarks.harness import figures
 from benchmarks.harness.deployed import PEOPLE, Deployed, SignedIn, postgresql, server_version
 from benchmarks.harness.load import Load, Script, expect, request, runner
-from benchmarks.harness.programs import Program, environment, free_port, pinned
+from benchmarks.harness.programs import Program, end_in_order, environment, free_port, pinned
 from benchmarks.issuer import cost, furnished
 from benchmarks.issuer.furnished import Furnished
 from benchmarks.stores import large
@@ -184,6 +184,7 @@ def large_one(thousands: int, *, save: bool) -> None:
 
 
 def main() -> None:
+    end_in_order()
     words = sys.argv[1:]
     if "--large" in words:
         thousands = next((int(word) for word in words if word.isdigit()), 1_000)
