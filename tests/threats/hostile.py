@@ -1,5 +1,6 @@
 """The corpus of tests/vectors/bad-input, written as a form, a query, a path or a JSON body would bring it."""
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -95,6 +96,7 @@ class Ask:
     fields: Mapping[str, str]
     headers: Headers = ()
     query: str = ""
+    body: bytes = b""
 
     def good(self) -> "Sent":
         if self.place == "path":
@@ -125,13 +127,15 @@ class Ask:
     def _pairs(self, pairs: bytes) -> "Sent":
         return self._sent(body=pairs) if self.place == "form" else self._sent(query=pairs)
 
-    def _sent(self, *, path: bytes | None = None, query: bytes | None = None, body: bytes = b"") -> "Sent":
+    def _sent(
+        self, *, path: bytes | None = None, query: bytes | None = None, body: bytes | None = None
+    ) -> "Sent":
         kind = {"form": b"application/x-www-form-urlencoded", "json": b"application/json"}.get(self.place)
         return Sent(
             self.method,
             self.path.encode() if path is None else path,
             self.query.encode() if query is None else query,
-            body,
+            self.body if body is None else body,
             (*self.headers, *([(b"content-type", kind)] if kind else [])),
         )
 
@@ -162,8 +166,12 @@ class Sent:
 
     async def __call__(self, app: Any, host: bytes = urlsplit(ISSUER).netloc.encode()) -> Reply:
         got: list[Any] = []
+        waiting = [None]
 
         async def receive() -> dict[str, Any]:
+            if not waiting:
+                await asyncio.Event().wait()  # the browser stays
+            waiting.clear()
             return {"type": "http.request", "body": self.body, "more_body": False}
 
         async def send(message: Any) -> None:
@@ -197,12 +205,12 @@ class _Forms(HTMLParser):
         if tag == "form":
             self._open = True
             self.found.append((given.get("method", "get").upper(), given.get("action", ""), {}, []))
-        elif self._open and "name" in given:
+        elif self._open:
             _, _, fields, buttons = self.found[-1]
-            if tag in ("input", "textarea", "select"):
+            if tag in ("input", "textarea", "select") and "name" in given:
                 fields[given["name"]] = given.get("value", "")
-            elif tag == "button":
-                buttons.append((given["name"], given.get("value", "")))
+            elif tag == "button" and given.get("type") != "button":
+                buttons.append((given.get("name", ""), given.get("value", "")))
 
     def handle_endtag(self, tag: str) -> None:
         self._open = self._open and tag != "form"

@@ -10,6 +10,7 @@ from admit.credentials import csrf
 from admit.credentials.cors import CorsPolicy
 from admit.errors import SessionError
 from admit.issuer.app import answers
+from admit.issuer.app.api import query
 from admit.issuer.app.api.described import Operation, Who
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
@@ -21,6 +22,7 @@ def routes(app: App, origins: frozenset[str]) -> list[Route]:
     """GET tells, DELETE ends. `origins` are those whose pages may use the session cookie."""
 
     async def get(call: Call) -> Response:
+        query.flags(call)
         found = await app.session(call)
         if found is None:
             raise SessionError("no live session")
@@ -36,6 +38,7 @@ def routes(app: App, origins: frozenset[str]) -> list[Route]:
         )
 
     async def delete(call: Call) -> Response:
+        query.flags(call)
         found = await app.session(call)
         if found is None:
             raise SessionError("no live session")

@@ -1,0 +1,293 @@
+"""WEB-params, WEB-xss, INF-errors, INF-size: every field of every form, query, path and JSON body meets every value of
+the corpus in tests/vectors/bad-input, one at a time, in a request that is good but for that.
+
+Fields are found, not listed: those of the pages' own forms, of the described API, and every name that a handler asks
+for while it answers. A new field is met on the day that it is read.
+"""
+
+import re
+import sqlite3
+import unicodedata
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import admit.issuer
+from admit.issuer.app import call, jobs
+from admit.issuer.oauth.parameters import Parameters
+from admit.issuer.storage import Keyring, Steps
+from admit.issuer.throttle.records import Verdict
+from tests.fixtures.issuer import CLIENTS, SPA, make_issuer, settings_for
+from tests.fixtures.mail import MailServer, mail_config
+from tests.plugins.rounds import TIER
+from tests.plugins.twins import taken_out
+from tests.threats.hostile import PLACES, Ask, Bad, Reply, corpus
+from tests.threats.scenes import (
+    MISSES,
+    SCENES,
+    Scene,
+    Stage,
+    at_api,
+    at_code,
+    at_email,
+    at_programs,
+    at_signup,
+)
+
+pytestmark = pytest.mark.anyio
+TARGETS = (
+    *(uri for client in CLIENTS for uri in client.redirect_uris),
+    "http://127.0.0.1:5123/cb",
+    f"{SPA}/bye",
+)
+TRACES = ("Traceback", "sqlite3", "asyncpg", "sqlalchemy", '.py"')
+# Written beside every answer: what was asked, by whom, how often.
+NOTED = frozenset({"audit", "refusal", "budget", "throttle"})
+# What is tried in vain is counted, or spent by it.
+COUNTED = frozenset({"interaction", "pending_sign_in", "second_factor", "authorization_code"})
+# How many of those that do not meet every field in every run.
+OTHERS = {"quick": 1, "test": 2, "soak": 1_000}[TIER]
+# No field has a use for what is no text, and none for two values.
+NEVER_TAKEN = frozenset({"octets", "values", "doubled"})
+
+
+# What a database holds
+
+
+Kept = dict[str, set[tuple[Any, ...]]]
+
+
+def tables(path: str) -> Kept:
+    """All that was kept, but for notes."""
+    db = sqlite3.connect(path)
+    names = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")} - NOTED
+    return {
+        name: set(db.execute(f"SELECT * FROM {name}")) for name in names if not name.startswith("sqlite_")
+    }
+
+
+def new_cells(before: Kept, after: Kept) -> Iterator[str]:
+    """Every text that was written meanwhile."""
+    for name, rows in after.items():
+        known = {cell for row in before[name] for cell in row}
+        for row in rows - before[name]:
+            yield from (cell for cell in row if isinstance(cell, str) and cell not in known)
+
+
+def is_part(cell: str, sent: str) -> bool:
+    """Whether a beginning of what was sent was kept for the whole."""
+    forms = {sent, *(unicodedata.normalize(form, sent) for form in ("NFC", "NFKC"))}
+    whole = {kept for one in forms for kept in (one, one.strip(), one.lower(), one.casefold())}
+    return bool(cell) and cell not in whole and any(one.startswith(cell) for one in forms)
+
+
+# One request and its answer
+
+
+def check(ask: Ask, name: str, bad: Bad, sent: str, reply: Reply) -> None:
+    """What every answer to nonsense is like."""
+    where = f"{ask.name}: {name} = {bad.kind}, {bad.name} → {reply.status}"
+    assert reply.status < 500, where
+    location = reply.header(b"location")
+    ours = location.startswith("/") and not location.startswith(("//", "/\\"))
+    assert not location or ours or re.split(r"[?#]", location)[0] in TARGETS, (where, location)
+    for _, value in reply.headers:
+        assert not set(value) & set(b"\r\n\0"), where
+    assert not any(trace in reply.text for trace in TRACES), where
+    if set(sent) & set("<>\"'") and len(sent) > 4:
+        assert sent not in reply.text, (where, "as it came")
+    if reply.status >= 400 and reply.header(b"content-type").startswith("application/json") and len(sent) > 4:
+        assert sent not in reply.text, (where, "told again")
+
+
+def is_refused(ask: Ask, reply: Reply) -> bool:
+    """An error, its redirect, or the plain form again."""
+    if reply.status >= 400 or "error=" in reply.header(b"location"):
+        return True
+    return reply.status == 200 and f'action="{ask.path}' in reply.text
+
+
+@dataclass
+class Attack:
+    """All of the corpus in all of the fields that are found."""
+
+    stage: Stage
+    entries: tuple[Bad, ...]
+    path: str | None
+    """Of the SQLite file, where that is looked into."""
+    asked_for: set[str] = field(default_factory=set)
+    """In the answer of one request."""
+    found: set[str] = field(default_factory=set)
+    """In the answers of one kind of request."""
+    met: dict[str, set[str]] = field(default_factory=dict)
+    turns: Iterator[int] = field(default_factory=count)
+    fields: Iterator[int] = field(default_factory=count)
+    sent: int = 0
+
+    async def scene(self, scene: Scene) -> None:
+        for name in [ask.name for ask in await scene(self.stage)]:
+            await self.ask(scene, name)
+
+    async def ask(self, scene: Scene, name: str) -> None:
+        """The good twin first; then each field, and each that the answers asked for."""
+        ask = await self.again(scene, name)
+        self.asked_for.clear()
+        reply = await ask.good()(self.stage.issuer.asgi)
+        self.found = set(self.asked_for)
+        good = reply.status < 400 or any(path in name for path in MISSES)
+        assert good, (name, reply.status, reply.text)
+        ask, met = await self.again(scene, name), self.met.setdefault(name, set())
+        waiting = [*ask.fields, *(sorted(self.found - ask.fields.keys()) if ask.place != "path" else ())]
+        while waiting:
+            one = waiting.pop(0)
+            met.add(one)
+            ask = await self.field(scene, ask, one)
+            if ask.place != "path":
+                waiting += sorted(self.found - met - set(waiting))
+
+    async def again(self, scene: Scene, name: str) -> Ask:
+        return next(ask for ask in await scene(self.stage) if ask.name == name)
+
+    async def field(self, scene: Scene, ask: Ask, name: str) -> Ask:
+        """Every value in one field. Where a value was good all the same, what it used up is made anew."""
+        before = self.kept()
+        for bad in self.of(ask):
+            for odd in (False, True) if TIER == "soak" else (next(self.turns) % 2 == 1,):
+                self.asked_for.clear()
+                reply = await ask.bad(name, bad, odd=odd)(self.stage.issuer.asgi)
+                self.sent += 1
+                self.found |= self.asked_for
+                sent = (ask.fields.get(name, "") if odd else "") + (bad.text or "")
+                check(ask, name, bad, sent if bad.text else bad.octets.decode("latin-1"), reply)
+                after = self.kept()
+                changed = {table for table in after if after[table] != before[table]}
+                where = (ask.name, name, bad.kind, bad.name, reply.status)
+                if is_refused(ask, reply):
+                    assert not changed - COUNTED, (*where, "kept something of what it refused", changed)
+                elif ask.method != "GET":
+                    assert bad.kind not in NEVER_TAKEN or name not in ask.fields, (*where, "was taken")
+                    parts = [cell for cell in new_cells(before, after) if is_part(cell, sent)]
+                    assert not parts, (*where, "kept a part", parts)
+                if changed or (self.path is None and not is_refused(ask, reply)):
+                    ask, before = await self.again(scene, ask.name), self.kept()
+        return ask
+
+    def of(self, ask: Ask) -> list[Bad]:
+        """The entries that this field meets: those of every run, and some of the others, by turns."""
+        fit = [bad for bad in self.entries if bad.kind in PLACES[ask.place]]
+        others = [bad for bad in fit if not bad.always]
+        first = (next(self.fields) * OTHERS) % max(len(others), 1)
+        return [
+            *(bad for bad in fit if bad.always),
+            *(others + others)[first : first + min(OTHERS, len(others))],
+        ]
+
+    def kept(self) -> Kept:
+        return tables(self.path) if self.path is not None else {}
+
+
+@asynccontextmanager
+async def attacked(
+    url: str, keyring: Keyring, mails: MailServer, entries: Iterable[Bad]
+) -> AsyncIterator[Attack]:
+    """An issuer with all that it can serve, where nobody is held up for having tried before."""
+    made = make_issuer(settings_for(url, mail=mail_config(mails)), keyring)
+    with pytest.MonkeyPatch.context() as patch, taken_out(["admit.issuer.throttle.budgets.store:draw"]):
+        patch.setattr(jobs, "MAILS_EVERY", 3_600.0)
+        patch.setattr("admit.issuer.throttle.store.take", let_all)
+        patch.setattr("admit.issuer.accounts.links.driver.take", let_all)
+        path = url.removeprefix("sqlite:///") if url.startswith("sqlite") else None
+        attack = Attack(Stage(made, mails), tuple(entries), path)
+        watch(patch, attack.asked_for)
+        async with made.lifespan():
+            yield attack
+            for one in made.open_browsers:
+                await one.aclose()
+
+
+def let_all(**_: Any) -> Steps[Verdict]:
+    """A throttle that counts nothing."""
+    return Verdict(True, timedelta(0))
+    yield
+
+
+def watch(patch: pytest.MonkeyPatch, asked_for: set[str]) -> None:
+    """Note which parameters of a request handlers ask for."""
+    look, need, parse = Parameters.__getitem__, Parameters.required, call.parse
+    sent: list[Parameters] = []  # those that came, not those of a request that was kept before
+
+    def parsed(encoded: bytes, **how: Any) -> Parameters:
+        sent[:] = [*sent[-1:], parse(encoded, **how)]  # the query, and the form beside it
+        return sent[-1]
+
+    def note(one: Parameters, name: str) -> None:
+        if any(one is came for came in sent) and re.fullmatch("[a-z_]+", name):
+            asked_for.add(name)
+
+    def looked(self: Parameters, name: str) -> str:
+        note(self, name)
+        return look(self, name)
+
+    def needed(self: Parameters, name: str) -> str:
+        note(self, name)
+        return need(self, name)
+
+    patch.setattr(call, "parse", parsed)
+    patch.setattr(Parameters, "__getitem__", looked)
+    patch.setattr(Parameters, "required", needed)
+
+
+# Of each sort one: a whole run takes a minute of one processor, most of it for beginning anew what was used up.
+SHORT = (at_email, at_code, at_programs)
+NO_COLUMN_HOLDS = {
+    "NUL", "NUL at the end", "lone high surrogate", "lone low surrogate", "surrogates the wrong way round", "surrogate",
+}  # fmt: skip
+
+
+@pytest.mark.threat("WEB-params", off="admit.issuer.app.call:refuse_repeated")
+async def test_fields_of_each_sort_meet_the_corpus(
+    furnished_sqlite: str, keyring: Keyring, mail_server: MailServer
+) -> None:
+    async with attacked(furnished_sqlite, keyring, mail_server, corpus()) as attack:
+        for scene in SHORT:
+            await attack.scene(scene)
+        assert attack.sent > 200
+
+
+@pytest.mark.soak
+async def test_every_field_meets_the_whole_corpus(
+    furnished_sqlite: str, keyring: Keyring, mail_server: MailServer
+) -> None:
+    async with attacked(furnished_sqlite, keyring, mail_server, corpus()) as attack:
+        for scene in SCENES:
+            await attack.scene(scene)
+        taking = {
+            route.path
+            for route in attack.stage.issuer.routes
+            if "*" in route.path or {"POST", "PATCH"} & route.handlers.keys()
+        }
+        asked = {ask.partition(" ")[2].partition(" ")[0].rstrip(",?") for ask in attack.met}
+        assert {path for path in taking if not path.startswith("/static/")} <= asked, (
+            "a new form or body has a scene"
+        )
+        # And every name that the code reads by name was met somewhere.
+        source = Path(admit.issuer.__file__).parent
+        text = "".join(path.read_text("utf-8") for path in source.rglob("*.py"))
+        read = set(re.findall(r'\b(?:form|query|parameters)\.(?:get|required)\("([a-z_]+)"', text))
+        assert read <= {name for names in attack.met.values() for name in names}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_what_no_column_holds_is_refused_before_postgresql_sees_it(
+    database_url: str, keyring: Keyring, mail_server: MailServer
+) -> None:
+    entries = [bad for bad in corpus() if bad.name in NO_COLUMN_HOLDS]
+    async with attacked(database_url, keyring, mail_server, entries) as attack:
+        for scene in SCENES if TIER == "soak" else (at_signup, at_api):
+            await attack.scene(scene)
