@@ -49,6 +49,7 @@ def _any_issuer(issuer: str, *, dev: bool) -> None:
 
 
 TWINS: dict[str, Any] = {
+    "admit.issuer.app.config:check_narrow": lambda trusted: None,
     "admit.issuer.app.proxy:is_trusted": _everybody,
     "admit.issuer.app.proxy:nearest_untrusted": _left_most,
     "admit.issuer.app.dispatch:path_of": _as_a_proxy_reads_it,

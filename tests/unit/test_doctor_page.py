@@ -76,7 +76,7 @@ def ended(deployment: Deployment) -> None:
 
 def wide(deployment: Deployment) -> None:
     deployment.settings |= {
-        "tls.cert": "", "tls.key": "", "listen": "0.0.0.0:8410", "proxy.trusted": ["0.0.0.0/0"],
+        "tls.cert": "", "tls.key": "", "listen": "0.0.0.0:8410",
         "metrics.listen": "0.0.0.0:9410", "revocation.max_staleness": "10m",
     }  # fmt: skip
 

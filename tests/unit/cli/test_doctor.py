@@ -188,10 +188,9 @@ def test_the_cookie_s_domain_is_held_against_the_hosts(
     assert (first.severity, words in first.what) == (severity, True), first
 
 
-def test_proxies_listeners_and_bounds_that_are_too_wide_are_told(good: Settings) -> None:
+def test_listeners_and_bounds_that_are_too_wide_are_told(good: Settings) -> None:
     settings = replace(
         good,
-        proxy=ProxyConfig(trusted=("0.0.0.0/0",)),
         metrics=MetricsConfig(listen="0.0.0.0:9410"),
         tls=TlsConfig(),
         listen="0.0.0.0:8410",
@@ -199,7 +198,7 @@ def test_proxies_listeners_and_bounds_that_are_too_wide_are_told(good: Settings)
     )
     some = [one for one in found(settings) if "SQLite" not in one.what]
     assert sorted(one.topic for one in some if one.severity is not Severity.GOOD) == [
-        "listen", "listen", "proxy", "revocation", "tls",
+        "listen", "listen", "revocation", "tls",
     ]  # fmt: skip
 
 
@@ -215,21 +214,6 @@ def test_limits_on_guessing_that_are_hardly_any_are_told(good: Settings) -> None
     }
     fitting = AccountsConfig(tries_per_network=1_000, tries_window=timedelta(minutes=5))
     assert bad(found(replace(good, accounts=fitting))) == {}
-
-
-@pytest.mark.parametrize(
-    ("trusted", "severity"),
-    [
-        (("0.0.0.0/1", "128.0.0.0/1"), Severity.ERROR),
-        (("2000::/3",), Severity.ERROR),
-        (("10.0.0.0/8", "fc00::/7", "::1"), Severity.GOOD),
-    ],
-)
-def test_a_proxy_is_no_part_of_the_internet(
-    good: Settings, trusted: tuple[str, ...], severity: Severity
-) -> None:
-    some = found(replace(good, proxy=ProxyConfig(trusted=trusted)))
-    assert {one.severity for one in some if one.topic == "proxy"} == {severity}
 
 
 def test_a_schema_that_is_not_this_version_s_is_told(good: Settings) -> None:

@@ -12,7 +12,6 @@ from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.app.config import networks
 
 _LONG_BOUND = timedelta(minutes=2)
-_NARROWEST = {4: 8, 6: 7}  # bits of a network that may be one owner's: 10.0.0.0/8, fc00::/7
 _LOOSER = 10
 """How many times the default a limit on guessing may be before it is hardly one."""
 
@@ -142,18 +141,7 @@ def _clients(settings: Settings) -> Iterator[Finding]:
 
 def _proxy(settings: Settings) -> Iterator[Finding]:
     trusted = networks(settings.proxy.trusted)
-    wide = [network for network in trusted if network.prefixlen < _NARROWEST[network.version]]
-    if wide:
-        whom = (
-            "everybody" if any(network.prefixlen == 0 for network in wide) else "whole parts of the internet"
-        )
-        yield error(
-            "proxy",
-            f"proxy.trusted names {whom}: {', '.join(map(str, wide))}",
-            "anybody then chooses the address that throttling, the audit and the logs go by",
-            "name the addresses of your proxies in proxy.trusted, and nothing else",
-        )
-    elif trusted:
+    if trusted:
         yield good("proxy", f"{settings.proxy.header} is believed from {', '.join(map(str, trusted))} only")
 
 

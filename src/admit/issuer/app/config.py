@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 from admit.errors import ConfigError
 
 Network: TypeAlias = IPv4Network | IPv6Network
+_NARROWEST = {4: 8, 6: 7}
+"""Bits of the widest networks that are one owner's: 10.0.0.0/8 and fc00::/7, RFC 1918 §3, RFC 4193 §3.1."""
 ForwardedBy: TypeAlias = Literal["x-forwarded-for", "forwarded"]
 
 
@@ -62,7 +64,8 @@ class TlsConfig:
 class ProxyConfig:
     """Which peers may say whom they speak for. Everybody else's forwarding headers are ignored.
 
-    trusted: addresses or networks of the proxies in front, such as `["127.0.0.1", "10.0.3.0/24"]`. None by default.
+    trusted: addresses or networks of the proxies in front, such as `["127.0.0.1", "10.0.3.0/24"]`. None by default; a
+        network that is a part of the internet is refused, since anybody in it chooses the address that he is known by.
     header: the one header that those proxies write themselves. The other one is never read, since a proxy that does not
         know it passes on what a stranger wrote.
     """
@@ -71,7 +74,7 @@ class ProxyConfig:
     header: ForwardedBy = "x-forwarded-for"
 
     def __post_init__(self) -> None:
-        networks(self.trusted)
+        check_narrow(networks(self.trusted))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +120,16 @@ def networks(trusted: tuple[str, ...]) -> tuple[Network, ...]:
         raise ConfigError(
             "proxy.trusted: want addresses or networks, such as 10.0.3.7 or 10.0.3.0/24 without bits beside the prefix"
         ) from None
+
+
+def check_narrow(trusted: tuple[Network, ...]) -> None:
+    """Refuse networks that are no one owner's. Raises ConfigError."""
+    for network in trusted:
+        if network.prefixlen < _NARROWEST[network.version]:
+            raise ConfigError(
+                f"proxy.trusted: {network} is a part of the internet, and anybody in it would choose the address that"
+                " throttling, the audit and the logs go by; name the addresses of your proxies"
+            )
 
 
 def check_listener(listen: str) -> tuple[str, int]:

@@ -126,6 +126,15 @@ def test_an_address_is_one_or_nothing(text: str, address: str) -> None:
     assert plain_address(text) == address
 
 
+@pytest.mark.threat("9700-proxy", off="admit.issuer.app.config:check_narrow")
+@pytest.mark.parametrize("trusted", ["0.0.0.0/0", "128.0.0.0/1", "8.0.0.0/7", "::/0", "2000::/3"])
+def test_a_part_of_the_internet_is_no_proxy(trusted: str) -> None:
+    for narrow in ("10.0.0.0/8", "fc00::/7", "::1"):
+        ProxyConfig(trusted=(narrow,))
+    with pytest.raises(ConfigError, match=r"proxy\.trusted: .* is a part of the internet"):
+        ProxyConfig(trusted=("127.0.0.1", trusted))
+
+
 @pytest.mark.parametrize("trusted", ["proxy.example", "10.0.0.1/8", "10.0.0.0/33", ""])
 def test_what_names_no_network_is_refused_at_the_start(trusted: str) -> None:
     with pytest.raises(ConfigError, match=r"proxy\.trusted"):
