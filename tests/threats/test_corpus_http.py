@@ -34,9 +34,9 @@ from tests.threats.scenes import (
     Scene,
     Stage,
     at_api,
-    at_code,
     at_email,
     at_programs,
+    at_recovery_code,
     at_signup,
 )
 
@@ -244,7 +244,7 @@ def watch(patch: pytest.MonkeyPatch, asked_for: set[str]) -> None:
 
 
 # Of each sort one: a whole run takes a minute of one processor, most of it for beginning anew what was used up.
-SHORT = (at_email, at_code, at_programs)
+SHORT = (at_email, at_recovery_code, at_programs)
 NO_COLUMN_HOLDS = {
     "NUL", "NUL at the end", "lone high surrogate", "lone low surrogate", "surrogates the wrong way round", "surrogate",
 }  # fmt: skip

@@ -2,7 +2,7 @@
 description, such as fit it and such as do not, from nobody, a session and a program: each answer has a status, a type,
 a schema and headers that stand there.
 
-To make 200 examples an operation takes minutes, in the library and not in the issuer: the test tier sends 25, which
+To make 200 examples an operation takes minutes, in the library and not in the issuer: the test tier sends 15, which
 fits into fifteen seconds of one worker, the soak tier 2,000.
 """
 
@@ -40,7 +40,7 @@ from tests.threats.scenes import cookies_of
 from tests.threats.test_api_http import ADA, ROOT, by_session, by_token, running, user_id_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
-EXAMPLES = {"quick": 5, "test": 25, "soak": 2_000}[TIER]
+EXAMPLES = {"quick": 5, "test": 15, "soak": 2_000}[TIER]
 # Of the requests that fit the description none, of the others a part: they are dear to make.
 SHARES = {
     GenerationMode.POSITIVE: 1.0,
