@@ -2,8 +2,8 @@
 description, such as fit it and such as do not, from nobody, a session and a program: each answer has a status, a type,
 a schema and headers that stand there.
 
-To make 200 examples an operation takes minutes, in the library and not in the issuer: the test tier sends 20 that fit it, which
-takes fifteen seconds of one worker, the soak tier 2,000.
+To make 200 examples an operation takes minutes, in the library and not in the issuer: the test tier sends 20 that fit
+the description, some fifteen seconds of one worker; the soak tier sends 2,000 of each kind.
 """
 
 import asyncio
