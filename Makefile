@@ -26,12 +26,11 @@ attack: venv ## try the ledger's cheap attacks on the running demo, or on what A
 quick: venv ## the tests that need no server and no browser, in under 30 seconds
 	@ADMIT_TIER=quick $(PYTEST) tests/unit tests/contract
 
-test: venv ## every kind of test, then every defence taken out once; under 6 minutes
+test: venv ## every kind of test; under 6 minutes
 	@ADMIT_TIER=test $(PYTEST) --durations=10
-	@$(PYTEST) --defences-off --one-case --ignore=tests/system
 
-defences-off: venv ## every case of each threat's test must fail without its defence; lists the rows seen failing
-	@$(PYTEST) --defences-off
+defences-off: venv ## each threat's test must fail without its defence; lists the rows seen failing; the soak runs every case
+	@$(PYTEST) --defences-off --one-case --ignore=tests/system
 
 coverage: venv ## branch coverage of every test, with the lines that none reaches
 	@$(PY) -m coverage erase

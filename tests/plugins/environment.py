@@ -1,9 +1,12 @@
-"""What the environment tells the tests (ADMIT_TIER and others), kept from the programs that they start.
+"""What the environment tells the tests (ADMIT_TIER and others), kept from the programs that they start; and where they
+write their files.
 
 Admit reads settings from `ADMIT_*` and refuses names that it does not know, so a child must not see these.
 """
 
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +36,18 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", default=None):
         for name in GIVEN:
             os.environ.pop(name, None)
+
+
+_MEMORY = Path("/dev/shm")
+_ROOM = 4 << 30  # bytes that must be free in memory; a container's default of 64 MB is too small
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Outside of the soak, files of tests are kept in memory: a quarter of the time went into waiting for a disk, of
+    which these tests judge nothing, since what they kill is processes."""
+    if (
+        given("ADMIT_TIER") != "soak"
+        and os.access(_MEMORY, os.W_OK)
+        and shutil.disk_usage(_MEMORY).free > _ROOM
+    ):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))

@@ -79,8 +79,14 @@ async def refused_after(running: Deployment, visitor: Visitor, token: str) -> fl
         pytest.param("sqlite", "session", marks=pytest.mark.threat("SES-6", off_system=CHECK_BIT)),
         pytest.param("sqlite", "grant", marks=pytest.mark.threat("SES-6", off_system=CHECK_BIT)),
         ("sqlite", "key"),  # refused by its kid and for want of its key: no one defence
-        pytest.param("postgresql", "user", marks=pytest.mark.threat("SES-6", off_system=CHECK_BIT)),
-        pytest.param("postgresql", "client", marks=pytest.mark.threat("SES-6", off_system=CHECK_BIT)),
+        pytest.param(
+            "postgresql", "user", marks=[pytest.mark.soak, pytest.mark.threat("SES-6", off_system=CHECK_BIT)]
+        ),
+        pytest.param(
+            "postgresql",
+            "client",
+            marks=[pytest.mark.soak, pytest.mark.threat("SES-6", off_system=CHECK_BIT)],
+        ),
     ],
     indirect=["running"],
     scope="module",

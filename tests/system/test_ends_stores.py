@@ -143,6 +143,7 @@ def test_a_push_to_one_process_is_refused_by_the_other_by_redis(
         until(two, carol, GOOD, within=10.0)
 
 
+@pytest.mark.soak
 @pytest.mark.threat("O-3")
 def test_a_redis_that_restarts_empty_lets_nobody_back_in(
     tmp_path: Path, redis_factory: Callable[[], RedisServer]

@@ -73,6 +73,7 @@ def test_another_key_file_is_told_and_the_right_one_still_serves_the_data(
     assert "ada@example.com" in listed.stdout
 
 
+@pytest.mark.soak
 @pytest.mark.threat("INF-keys")
 def test_a_key_file_that_others_may_read_is_told(tmp_path: Path, serve: Callable[..., Any]) -> None:
     url = furnished_sqlite_url(tmp_path)
@@ -81,6 +82,7 @@ def test_a_key_file_that_others_may_read_is_told(tmp_path: Path, serve: Callable
     check_one_line(serve(url, **{"keys.file": str(tmp_path / "open.json")}), "open.json", "chmod 600")
 
 
+@pytest.mark.soak
 def test_a_half_migrated_schema_is_told_and_left_as_it_is(serve: Callable[..., Any], tmp_path: Path) -> None:
     url = furnished_sqlite_url(tmp_path)
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as db:
@@ -102,12 +104,14 @@ def test_a_postgresql_that_was_not_migrated_is_refused_with_the_command_that_doe
     assert (listed.returncode, listed.stdout) == (0, "No accounts yet.\n"), listed.stderr
 
 
+@pytest.mark.soak
 def test_a_database_that_is_not_there_is_told(serve: Callable[..., Any]) -> None:
     done = serve(f"postgresql://nobody@127.0.0.1:{free_port()}/none")
     check_one_line(done, "database")
     assert done.returncode == 4
 
 
+@pytest.mark.soak
 def test_a_port_in_use_is_told_before_anything_is_made(serve: Callable[..., Any], tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

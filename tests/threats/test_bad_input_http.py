@@ -189,6 +189,11 @@ def bad_requests() -> Iterable[Bad]:
             yield a_form(path, urlencode({"email": ADA[0], "password": ADA[1], "csrf": "x"}), origin=origin)
 
 
+def visitors(browser: Browser, stranger: Browser, sent: int) -> tuple[Browser, ...]:
+    """Who sends the next one: both in the soak, else now the one who is signed in, now the other."""
+    return (browser, stranger) if TIER == "soak" else ((browser, stranger)[sent % 2],)
+
+
 async def test_bad_input_is_refused_with_a_code_and_nothing_is_stored(
     issuer: LiveIssuer, browser: Browser
 ) -> None:
@@ -198,13 +203,13 @@ async def test_bad_input_is_refused_with_a_code_and_nothing_is_stored(
     before = await everything(issuer)
     sent = 0
     for bad in bad_requests():
-        for visitor in (browser, stranger):
-            if bad.method == "GET" and bad.path.startswith(("/authorize", "/logout")):
-                continue  # below: a good part of these begins something
+        if bad.method == "GET" and bad.path.startswith(("/authorize", "/logout")):
+            continue  # below: a good part of these begins something
+        for visitor in visitors(browser, stranger, sent):
             check(await bad.send(visitor))
             sent += 1
     after = await everything(issuer)
-    assert sent > 500
+    assert sent > 250
     assert {name for name in before if before[name] != after[name]} == set(), "nothing was stored"
     assert (await browser.get("/account")).status_code == 200, "and nothing was ended"
 
@@ -215,17 +220,18 @@ async def test_no_bad_authorization_request_makes_a_code_or_leaves_our_hands(
     await browser.sign_in()
     stranger = issuer.browser()
     before = await everything(issuer)
-    refused = 0
+    refused = sent = 0
     for bad in bad_requests():
         if bad.method == "GET" and bad.path.startswith(("/authorize", "/logout")):
-            for visitor in (browser, stranger):
+            for visitor in visitors(browser, stranger, sent):
+                sent += 1
                 response = await bad.send(visitor)
                 check(response)
                 refused += response.status_code >= 400 or "error=" in response.headers.get("location", "")
     after = await everything(issuer)
     for table in ("grant_family", "node", "session", "status_change", "user_account"):
         assert after[table] == before[table], table
-    assert refused > 150
+    assert refused > 75
 
 
 @pytest.mark.parametrize(
