@@ -78,6 +78,16 @@ def test_a_token_over_the_bound_is_neither_made_nor_read() -> None:
         jws.parse(b"a" * (jws.MAX_TOKEN + 1))
 
 
+def test_a_token_of_just_the_bound_is_made_and_read() -> None:
+    token = jws.sign(b"payload", KEYS["HS256"])
+    assert jws.sign(b"payload", KEYS["HS256"], max_size=len(token)) == token
+    assert jws.parse(token, max_size=len(token)).payload_bytes == b"payload"
+    with pytest.raises(MalformedTokenError, match="too large"):
+        jws.parse(token, max_size=len(token) - 1)
+    with pytest.raises(MalformedTokenError, match="too large"):
+        jws.sign(b"payload", KEYS["HS256"], max_size=len(token) - 1)
+
+
 @pytest.mark.rfc("7515", "3.4")
 @pytest.mark.rfc("7518", "3.4")
 def test_ecdsa_signatures_have_raw_form_and_range() -> None:
