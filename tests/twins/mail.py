@@ -65,6 +65,7 @@ TWINS: dict[str, Any] = {
     "admit.issuer.outbox.rules:header_value": _as_given,
     "admit.issuer.outbox.rules:address": _as_given,
     "admit.issuer.outbox.posting:Outbox.seal": _in_clear,
+    "admit.issuer.outbox.posting:room_for": lambda about, most: most,
     "admit.issuer.outbox.driver:Courier._claim": _take_what_others_have,
     "admit.issuer.accounts.links.transactions:spend": _look_only,
     "admit.issuer.accounts.links.transactions:ask_reset": _tell_at_once,

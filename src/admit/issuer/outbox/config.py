@@ -37,7 +37,8 @@ class MailConfig:
     `plaintext`: hand mails in without TLS, links and password readable on the way (default false; on loopback it
     needs no setting). `timeout`: for one mail, from connecting to the server's word (default 30 s).
     `give_up_after`: no more tries then (default 1 day). `parallel`: mails on their way at a time (default 4).
-    `most_waiting`: mails that may wait in the database (default 10,000); more are not taken.
+    `most_waiting`: mails that may wait in the database (default 10,000); more are not taken, and half of
+    the room is kept for notices, which nobody outside can ask for.
     """
 
     url: str = field(default="", repr=False)

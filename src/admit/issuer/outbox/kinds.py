@@ -14,20 +14,25 @@ LONGEST_WINDOW: Final = HOUR
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """`needs`: the names that `data` must have. At most `limit` go to one address in `window`, whoever causes them."""
+    """`needs`: the names that `data` must have. At most `limit` go to one address in `window`, whoever causes them.
+
+    `asked_for`: a stranger causes it. While mail cannot leave, these fill half of the room and no more, so that the
+    notices of what was done to an account still find some.
+    """
 
     needs: frozenset[str] = frozenset()
     limit: int = 10
     window: timedelta = HOUR
+    asked_for: bool = False
 
 
-# A stranger causes the first four. The window of `reset_password` is the life of its link: whoever used the budget up,
+# The window of `reset_password` is the life of its link: whoever used the budget up,
 # the owner has a link in the mailbox that works, or can have one. Nobody is locked out of recovery by another's asking.
 _ROWS: Final[dict[MailKind, About]] = {
-    "verify_email": About(frozenset({"link"}), limit=3),
-    "confirm_new_email": About(frozenset({"link"}), limit=3),
-    "reset_password": About(limit=3, window=timedelta(minutes=15)),
-    "already_registered": About(limit=3),
+    "verify_email": About(frozenset({"link"}), limit=3, asked_for=True),
+    "confirm_new_email": About(frozenset({"link"}), limit=3, asked_for=True),
+    "reset_password": About(limit=3, window=timedelta(minutes=15), asked_for=True),
+    "already_registered": About(limit=3, asked_for=True),
     "signed_in": About(frozenset({"user_agent", "ip"})),
     "password_changed": About(),
     "second_factor_added": About(),

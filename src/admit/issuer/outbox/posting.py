@@ -7,7 +7,7 @@ from typing import Final
 from admit.issuer.outbox import rules, store
 from admit.issuer.outbox.config import MailConfig
 from admit.issuer.outbox.errors import MailError
-from admit.issuer.outbox.kinds import KINDS
+from admit.issuer.outbox.kinds import KINDS, About
 from admit.issuer.outbox.records import Mail, MailKind, Posted, Waiting
 from admit.issuer.storage import Keyring, Row, Steps
 from admit.issuer.throttle import bucket, take
@@ -45,7 +45,7 @@ class Outbox:
         to = rules.address(mail.to)
         if to is None:
             return Posted.UNDELIVERABLE
-        most = self.config.most_waiting
+        most = room_for(about, self.config.most_waiting)
         if (yield store.HOW_MANY(most=most))[0]["count"] >= most:
             return Posted.FULL
         if not (yield from self.within_budget(to, mail.kind, now=now)):
@@ -109,6 +109,11 @@ class Outbox:
             give_up_at=row["give_up_at"],
             tries=row["tries"],
         )
+
+
+def room_for(about: About, most: int) -> int:
+    """How many mails may wait, of all kinds, for one more of this kind to be taken."""
+    return (most + 1) // 2 if about.asked_for else most
 
 
 def forget_old(now: float) -> Steps[None]:

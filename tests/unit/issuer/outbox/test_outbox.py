@@ -168,6 +168,16 @@ async def test_no_more_mails_wait_than_may(db: Database, keyring: Keyring) -> No
     assert posted == [Posted.QUEUED, Posted.QUEUED, Posted.FULL]
 
 
+@pytest.mark.threat("INF-size", off="admit.issuer.outbox.posting:room_for")
+@on_one_database
+async def test_mails_that_strangers_ask_for_leave_room_for_notices(db: Database, keyring: Keyring) -> None:
+    small = Outbox(replace(CONFIG, most_waiting=4), keyring)
+    asked = [await post(db, small, replace(MAIL, to=f"{n}@example.com")) for n in range(3)]
+    assert asked == [Posted.QUEUED, Posted.QUEUED, Posted.FULL]
+    noticed = [await post(db, small, replace(NOTICE, to=f"{n}@example.com")) for n in range(3)]
+    assert noticed == [Posted.QUEUED, Posted.QUEUED, Posted.FULL]
+
+
 @on_one_database
 async def test_a_mail_that_is_not_taken_comes_again_after_growing_pauses(
     db: Database, outbox: Outbox
