@@ -20,6 +20,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+import hypothesis
+import pytest
+
 from tests.mutation.mutants import Mutant
 from tests.mutation.watched import ROOT, TESTS, every_mutant, source_of, tests_for
 
@@ -58,9 +61,18 @@ def killed(status: int) -> bool:
     return status != 0
 
 
-def _run_tests(mutant: Mutant | None) -> None:
-    import pytest
+class _Unshrunk:
+    """That there is a failing example is enough; the smallest one takes Hypothesis a hundred times as long."""
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self) -> None:
+        phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+        usual = hypothesis.settings.get_profile("admit")
+        hypothesis.settings.register_profile("unshrunk", parent=usual, phases=phases)
+        hypothesis.settings.load_profile("unshrunk")
+
+
+def _run_tests(mutant: Mutant | None) -> None:
     code = 1
     try:
         quiet = os.open(os.devnull, os.O_WRONLY)
@@ -69,11 +81,12 @@ def _run_tests(mutant: Mutant | None) -> None:
         if mutant is not None:
             sys.meta_path.insert(0, _Finder(mutant, source_of(mutant.module)))
         plugins = [f"-ptests.plugins.{name}" for name in ("environment", "evidence", "rounds")]
-        tests = tests_for(mutant.module) if mutant else TESTS
         # Assertions as they are written: nobody reads why one failed.
-        code = pytest.main(
-            ["-x", "-q", "--noconftest", "--assert=plain", "-pno:cacheprovider", *plugins, *tests]
-        )
+        options = ["-x", "-q", "--noconftest", "--assert=plain", "-pno:cacheprovider", *plugins]
+        for tests in tests_for(mutant.module) if mutant else [TESTS]:
+            code = pytest.main([*options, *tests], plugins=[_Unshrunk()])
+            if code:
+                break
     finally:
         os._exit(int(code))
 

@@ -53,10 +53,11 @@ def source_of(module: str) -> Path:
     return ROOT / "src" / (module.replace(".", "/") + ".py")
 
 
-def tests_for(module: str) -> list[str]:
-    """All of the tests, those first that are most likely to notice: the module's own."""
+def tests_for(module: str) -> list[list[str]]:
+    """All of the tests, in the turns to run them in: first the module's own, which are most likely to notice."""
     own = f"tests/unit/jose/test_{module.rpartition('.')[2]}.py"
-    return sorted(TESTS, key=lambda path: path != own)
+    turns = [[path for path in TESTS if path == own], [path for path in TESTS if path != own]]
+    return [turn for turn in turns if turn]
 
 
 def every_mutant() -> list[Mutant]:
