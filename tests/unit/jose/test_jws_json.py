@@ -272,6 +272,41 @@ def test_no_copy_with_changes_looks_verified() -> None:
         dataclasses.replace(verified, payload=b"other", proof=object())  # type: ignore[call-arg]  # wrong on purpose
 
 
+def without_kid(key: JWK) -> JWK:
+    members = key.to_dict(private=True)
+    del members["kid"]
+    return JWK.load(members)
+
+
+@pytest.mark.parametrize("trusted_named", [True, False])
+@pytest.mark.parametrize("ours_named", [True, False])
+@pytest.mark.parametrize("stranger_named", [True, False])
+def test_without_a_kid_on_both_sides_a_signature_is_tried_and_passed_over_where_it_does_not_hold(
+    trusted_named: bool, ours_named: bool, stranger_named: bool
+) -> None:
+    ours, stranger = JWK.generate("ES256"), JWK.generate("ES256")
+    signers = [
+        stranger if stranger_named else without_kid(stranger),
+        ours if ours_named else without_kid(ours),
+    ]
+    trusted = (ours if trusted_named else without_kid(ours)).public()
+    found = verify_json(sign_json(PAYLOAD, signers), trusted)
+    assert [one.key for one in found.signatures] == [trusted]
+    with pytest.raises((SignatureError, KeyNotFoundError)):
+        verify_json(sign_json(PAYLOAD, [signers[0], signers[0]]), trusted)
+
+
+def test_a_payload_is_inside_or_given_and_not_both() -> None:
+    key = KEYS["ES256"]
+    inside, apart = sign_json(PAYLOAD, key), sign_json(PAYLOAD, key, detached=True)
+    assert verify_json(inside, key.public()).payload == PAYLOAD
+    assert verify_json(apart, key.public(), payload=PAYLOAD).payload == PAYLOAD
+    with pytest.raises(MalformedTokenError, match="twice"):
+        verify_json(inside, key.public(), payload=PAYLOAD)
+    with pytest.raises(MalformedTokenError, match="missing"):
+        verify_json(apart, key.public())
+
+
 def test_who_signs_twice_counts_once() -> None:
     key = KEYS["ES256"]
     made = sign_json(PAYLOAD, [key, key, KEYS["HS256"]])
@@ -339,6 +374,28 @@ def test_odd_members_are_refused(change: dict[str, Any]) -> None:
     made = {name: value for name, value in made.items() if value is not None}
     with pytest.raises(AdmitError):
         verify_json(made, KEYS["ES256"].public())
+
+
+@pytest.mark.rfc("7515", "7.2.1")
+@pytest.mark.rfc("7515", "7.2.2")
+@pytest.mark.parametrize("member", ["signature", "protected", "header"])
+def test_the_two_forms_are_not_mixed_however_good_the_signatures_are(member: str) -> None:
+    key = KEYS["ES256"]
+    general = sign_json(PAYLOAD, [Signer(key, unprotected={"note": "x"})])
+    assert verify_json(general, key.public()).payload == PAYLOAD
+    with pytest.raises(MalformedTokenError, match="mixed"):
+        verify_json(general | {member: general["signatures"][0][member]}, key.public())
+
+
+@pytest.mark.rfc("7515", "7.2.1")
+def test_signatures_are_a_list_of_1_to_16() -> None:
+    key = KEYS["ES256"]
+    [good] = sign_json(PAYLOAD, [key])["signatures"]
+    payload = base64url.encode(PAYLOAD).decode()
+    assert verify_json({"payload": payload, "signatures": [good] * 16}, key.public()).payload == PAYLOAD
+    for odd in ([], [good] * 17, good, {"0": good}, (), "x", None, 7):
+        with pytest.raises(MalformedTokenError, match="list of 1 to 16"):
+            verify_json({"payload": payload, "signatures": odd}, key.public())
 
 
 @pytest.mark.rfc("7515", "7.2.1")
