@@ -73,7 +73,7 @@ HEADERS_REFUSED = [
     *(json.dumps({"alg": "HS256", **odd}).encode() for odd in (
         {"crit": []}, {"crit": None}, {"crit": ["exp"], "exp": 1}, {"crit": ["alg"]}, {"crit": "b64", "b64": True},
         {"crit": ["b64"], "b64": True}, {"b64": False}, {"b64": True}, {"crit": ["b64"], "b64": False},
-        {"kid": 1}, {"kid": None}, {"kid": ["a"]}, {"kid": "a" * 5000}, {"typ": 1}, {"typ": None}, {"typ": ""},
+        {"kid": 1}, {"kid": None}, {"kid": ["a"]}, {"kid": "a" * 129}, {"kid": "a" * 5000}, {"typ": 1}, {"typ": None}, {"typ": ""},
         {"typ": "at+jwt"}, {"typ": "JWT "}, {"typ": "\u212aWT"}, {"typ": "text/jwt"}, {"typ": ["JWT"]},
         {"typ": "application/application/jwt"})),
 ]  # fmt: skip
@@ -83,6 +83,11 @@ HEADERS_REFUSED = [
 @pytest.mark.parametrize("header", HEADERS_TAKEN)
 def test_a_header_that_is_odd_and_allowed_is_taken(header: bytes) -> None:
     assert taken(token(header))
+
+
+@pytest.mark.rfc("7515", "4.1.4")
+def test_a_key_id_of_just_the_bound_is_taken() -> None:
+    assert taken(token({"alg": "HS256", "kid": "a" * 128}))
 
 
 @pytest.mark.rfc("7515", "4")
@@ -192,6 +197,7 @@ def test_a_private_exponent_that_belongs_to_nothing_is_refused_before_its_primes
 def test_a_key_id_that_no_token_could_carry_is_refused() -> None:
     members = SHARED.to_dict(private=True)
     assert loads(members | {"kid": "schlüssel-1"})
+    assert loads(members | {"kid": "a" * 128})
     assert not any(loads(members | {"kid": odd}) for odd in ("\ud800", "", "a" * 129, 1, None, ["a"]))
 
 

@@ -387,6 +387,26 @@ def test_the_two_forms_are_not_mixed_however_good_the_signatures_are(member: str
         verify_json(general | {member: general["signatures"][0][member]}, key.public())
 
 
+@pytest.mark.rfc("7515", "4.1.11")
+@pytest.mark.rfc("7797", "3")
+def test_b64_counts_only_where_it_is_signed() -> None:
+    key = KEYS["ES256"]
+    assert key.signer is not None
+    where = {"b64": False, "crit": ["b64"]}
+    for protected, unprotected in (({"alg": "ES256"} | where, {}), ({"alg": "ES256"}, where)):
+        head = base64url.encode(json.dumps(protected).encode())
+        made = {
+            "payload": PAYLOAD.decode(),
+            "protected": head.decode(),
+            "signature": base64url.encode(key.signer(head + b"." + PAYLOAD)).decode(),
+        } | ({"header": unprotected} if unprotected else {})
+        if unprotected:
+            with pytest.raises(MalformedTokenError, match="protected or nowhere"):
+                verify_json(made, key.public(), unencoded=True)
+        else:
+            assert verify_json(made, key.public(), unencoded=True).payload == PAYLOAD
+
+
 @pytest.mark.rfc("7515", "7.2.1")
 def test_signatures_are_a_list_of_1_to_16() -> None:
     key = KEYS["ES256"]
