@@ -73,7 +73,8 @@ HEADERS_REFUSED = [
     *(json.dumps({"alg": "HS256", **odd}).encode() for odd in (
         {"crit": []}, {"crit": None}, {"crit": ["exp"], "exp": 1}, {"crit": ["alg"]}, {"crit": "b64", "b64": True},
         {"crit": ["b64"], "b64": True}, {"b64": False}, {"b64": True}, {"crit": ["b64"], "b64": False},
-        {"kid": 1}, {"kid": None}, {"kid": ["a"]}, {"kid": "a" * 129}, {"kid": "a" * 5000}, {"typ": 1}, {"typ": None}, {"typ": ""},
+        {"kid": 1}, {"kid": None}, {"kid": ["a"]}, {"kid": "a" * 129}, {"kid": "a" * 5000}, {"typ": 1},
+        {"typ": None}, {"typ": ""},
         {"typ": "at+jwt"}, {"typ": "JWT "}, {"typ": "\u212aWT"}, {"typ": "text/jwt"}, {"typ": ["JWT"]},
         {"typ": "application/application/jwt"})),
 ]  # fmt: skip
