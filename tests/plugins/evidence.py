@@ -77,6 +77,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--defences-off"):
+        # What a test leaves open since its defence is out would be told of the test that comes after it.
+        config.addinivalue_line("filterwarnings", "ignore::ResourceWarning")
     config.addinivalue_line("markers", "rfc(number, section): the test holds this section of an RFC")
     config.addinivalue_line(
         "markers", "threat(row, off=None, off_system=None): the test covers this row of the threat ledger"

@@ -48,6 +48,7 @@ def test_sign_up_leads_back_to_the_app_and_the_account_is_there_at_the_next_sign
     fresh.close()
 
 
+@pytest.mark.soak
 def test_both_modes_carry_one_principal_and_the_page_counts_what_each_costs(app: SampleApp) -> None:
     app.sign_in(BO)
     by_session, stranger = app.press("My orders")
@@ -111,6 +112,7 @@ def test_all_orders_are_the_admins_and_403_says_what_is_missing(
     admin.close()
 
 
+@pytest.mark.soak
 def test_an_order_by_session_needs_the_csrf_token_and_the_page_has_it(app: SampleApp, demo: Demo) -> None:
     app.sign_up("Dee", "dee@example.com", PASSWORD)
     placed, _ = app.press("Place an order")

@@ -149,6 +149,7 @@ def test_the_keyboard_is_enough_to_sign_in_and_to_let_an_app_in(
     assert "code" in elsewhere.taken[0]
 
 
+@pytest.mark.soak
 def test_everything_fits_a_phone_also_in_the_dark(
     chromium: "Browser", demo: Demo, elsewhere: Elsewhere
 ) -> None:
@@ -197,6 +198,7 @@ def test_everything_fits_a_phone_also_in_the_dark(
     context.close()
 
 
+@pytest.mark.soak
 def test_chinese_is_spoken_to_whom_the_app_or_the_browser_says_so(
     chromium: "Browser", demo: Demo, elsewhere: Elsewhere
 ) -> None:

@@ -127,6 +127,7 @@ def test_a_push_to_one_process_is_refused_by_the_other_by_a_file(tmp_path: Path)
         told_to_one_is_refused_by_both(one, two)
 
 
+@pytest.mark.soak
 def test_a_push_to_one_process_is_refused_by_the_other_by_redis(
     tmp_path: Path, redis_factory: Callable[[], RedisServer]
 ) -> None:
