@@ -133,7 +133,7 @@ class PostgresDatabase(Database):
             try:
                 value: T = await self._call(lambda connection: _transact(connection, start, long))
                 return value
-            except _NotBegunError as error:
+            except _NotCommittedError as error:
                 await self._distrust_pool()
                 trouble: Exception = error.trouble
             except asyncpg.PostgresError as error:
@@ -221,8 +221,10 @@ class _Caller:
     gone: bool = False
 
 
-class _NotBegunError(Exception):
-    """The connection was dead before the transaction began: on another one it may run. Never leaves this module."""
+class _NotCommittedError(Exception):
+    """The connection was lost before COMMIT was sent, so nothing was kept: on another one the work may run again. Never
+    leaves this module.
+    """
 
     def __init__(self, trouble: Exception) -> None:
         super().__init__()
@@ -262,14 +264,18 @@ async def _select(connection: asyncpg.Connection, sql: str, arguments: Sequence[
 
 async def _transact(connection: Connection, start: _Start, long: float) -> Any:
     """One transaction. Lets asyncpg's retried errors out as they are."""
-    steps = start()
+    steps, committing = start(), False
     try:
-        await _begin(connection)
+        await connection.execute("BEGIN")
         value, publish = await _drive(connection, steps, long)
+        committing = True
         await (connection.commit_and_publish() if publish else connection.execute("COMMIT"))
     except BaseException as error:
         steps.close()
+        lost = not committing and isinstance(error, Exception) and _lost_by(error, connection)
         await _roll_back(connection)
+        if lost and isinstance(error, Exception):
+            raise _NotCommittedError(error) from None
         if not isinstance(error, Exception) or is_retried(error):
             raise
         better = translated(error)
@@ -279,13 +285,16 @@ async def _transact(connection: Connection, start: _Start, long: float) -> Any:
     return value
 
 
-async def _begin(connection: asyncpg.Connection) -> None:
+def _lost_by(error: Exception, connection: asyncpg.Connection) -> bool:
+    """Whether the error says that the connection is gone: server restarted, failover, or the server ended a transaction
+    that waited for a process that was held up. Some of the driver's own errors are about values, and it is still there.
+    """
+    if not is_lost(error):
+        return False
     try:
-        await connection.execute("BEGIN")
-    except Exception as error:
-        if is_lost(error):
-            raise _NotBegunError(error) from None
-        raise
+        return isinstance(error, asyncpg.PostgresError) or bool(connection.is_closed())
+    except asyncpg.InterfaceError:  # the pool took it back
+        return True
 
 
 async def _drive(connection: asyncpg.Connection, steps: Steps[Any], long: float) -> tuple[Any, bool]:

@@ -253,6 +253,60 @@ async def test_a_connection_that_the_server_ends_in_a_transaction_is_unavailable
     await db.run(bound_once, PUT(key="after", value=""))
 
 
+@postgresql_only
+async def test_what_was_lost_before_its_commit_was_sent_is_done_again_and_once(db: Database) -> None:
+    end_this_one, tries = Statement(text("SELECT pg_terminate_backend(pg_backend_pid())")), []
+
+    def job() -> Steps[None]:
+        tries.append(1)
+        yield PUT(key="half", value=str(len(tries)))
+        if len(tries) == 1:
+            yield end_this_one()
+        yield PUT(key="other half", value="")
+
+    await db.run(job)
+    assert len(tries) == 2
+    half = await db.one(GET(key="half"))
+    assert half is not None
+    assert half["value"] == "2"
+    assert await db.one(GET(key="other half")) is not None
+
+
+@postgresql_only
+async def test_what_was_lost_while_it_committed_is_not_done_again(db: Database, database_url: str) -> None:
+    await execute(
+        database_url,
+        "CREATE FUNCTION gone() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$",
+        "CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON meta"
+        " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION gone()",
+    )
+    tries = []
+
+    def job() -> Steps[None]:
+        tries.append(1)
+        yield PUT(key="whole", value="")
+
+    with pytest.raises(StorageUnavailableError):
+        await db.run(job)
+    assert len(tries) == 1, "whether it was kept is not known"
+
+
+@postgresql_only
+async def test_a_value_that_the_driver_refuses_costs_no_connection_and_no_second_try(db: Database) -> None:
+    tries = []
+
+    def job() -> Steps[None]:
+        tries.append(1)
+        yield PUT(key=7, value="")
+
+    before = db.load()["connections"]
+    with pytest.raises(AdmitError, match="22000"):
+        await db.run(job)
+    assert len(tries) == 1
+    assert db.load()["connections"] == before
+
+
 async def test_an_unreachable_server_is_unavailable(keyring: Keyring) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
