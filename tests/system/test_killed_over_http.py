@@ -247,7 +247,7 @@ async def test_a_node_that_is_killed_at_any_moment_takes_nothing_that_anybody_wa
             people.append(Person(nodes, who, nodes.people[-1][0], Random(nodes.rng.getrandbits(32))))
         await asyncio.to_thread(nodes.victim.wait)
         living = [asyncio.create_task(person.live()) for person in people]
-        await asyncio.sleep(nodes.rng.uniform(0.1, 1.0))
+        await asyncio.sleep(nodes.rng.uniform(0.1, 1.0))  # the moment of the kill, wherever the work is then
         assert await asyncio.to_thread(nodes.victim.stop, signal.SIGKILL) == -signal.SIGKILL
         nodes.victim.spawn()
         await asyncio.to_thread(nodes.victim.wait)

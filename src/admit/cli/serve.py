@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import socket
 import ssl
@@ -99,7 +100,7 @@ def configuration(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=serve.keep_alive.total_seconds(),  # type: ignore[arg-type]  # given to call_later
+        timeout_keep_alive=math.ceil(serve.keep_alive.total_seconds()),  # never shorter than was said
         timeout_graceful_shutdown=serve.stop_within.total_seconds(),  # type: ignore[arg-type]  # to asyncio.wait_for
     )
     config.load()

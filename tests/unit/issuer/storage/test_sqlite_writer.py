@@ -33,7 +33,7 @@ async def test_jobs_that_wait_share_a_commit(db: Database) -> None:
     gate = threading.Event()
 
     def hold() -> Steps[None]:
-        gate.wait(10)
+        assert gate.wait(10)
         yield PUT(key="held", value="")
 
     holding = asyncio.ensure_future(db.run(hold))
@@ -56,12 +56,12 @@ async def test_a_job_whose_caller_left_before_it_began_is_not_run(db: Database) 
 
     def hold() -> Steps[None]:
         begun.set()
-        gate.wait(10)
+        assert gate.wait(10)
         yield PUT(key="held", value="")
 
     holding = asyncio.ensure_future(db.run(hold))
     left = asyncio.ensure_future(db.run(bound_once, PUT(key="n1", value="")))
-    await asyncio.to_thread(begun.wait, 10)
+    assert await asyncio.to_thread(begun.wait, 10)
     left.cancel()
     await asyncio.wait([left])
     gate.set()
@@ -96,10 +96,10 @@ async def test_a_write_lock_held_elsewhere_for_too_long_is_unavailable_then_heal
     def hold() -> Steps[None]:
         yield PUT(key="held", value="")
         begun.set()
-        gate.wait(10)
+        assert gate.wait(10)
 
     holding = asyncio.ensure_future(db.run(hold))
-    await asyncio.to_thread(begun.wait, 10)
+    assert await asyncio.to_thread(begun.wait, 10)
     with pytest.raises(StorageUnavailableError, match="BUSY"):
         await other.run(bound_once, PUT(key="n1", value=""))
     assert await count(other) == 0, "readers do not wait for a writer"
@@ -179,11 +179,11 @@ async def test_what_a_job_found_in_work_that_was_lost_with_its_group_is_no_answe
 
     def hold() -> Steps[None]:
         begun.set()
-        gate.wait(10)
+        assert gate.wait(10)
         yield PUT(key="held", value="")
 
     jobs: list[asyncio.Future[Any]] = [asyncio.ensure_future(db.run(hold))]
-    await asyncio.to_thread(begun.wait, 10)
+    assert await asyncio.to_thread(begun.wait, 10)
     jobs += [asyncio.ensure_future(db.run(bound_once, PUT(key="n1", value=""))) for _ in range(2)]
     await asyncio.sleep(0)
     path.rename(path.with_suffix(".moved"))  # so that this COMMIT is refused
