@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.plugins.evidence",
     "tests.plugins.hashing",
     "tests.plugins.loopback",
+    "tests.plugins.patience",
     "tests.plugins.rounds",
     "tests.plugins.turns",
     "tests.fixtures.required",

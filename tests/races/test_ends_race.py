@@ -13,6 +13,7 @@ from admit.issuer.revocation import ByClient, ByNode, ByUser, EndStart, Node, No
 from admit.issuer.revocation.store.lists import SELECT_CHANGES
 from admit.issuer.storage import Database, Statement, Steps
 from tests.fixtures.families import LATER, NOW, Process
+from tests.plugins.patience import patience
 
 OpenAgain = Callable[[], Awaitable[Database]]
 Rounds = Callable[..., range]
@@ -160,7 +161,7 @@ async def waiters(watch: "asyncpg.Connection") -> int:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(patience()):
         while not await condition():  # noqa: ASYNC110  # no event tells of another server's locks
             await asyncio.sleep(0.002)
 

@@ -15,6 +15,7 @@ from admit.issuer.sessions.transactions import end_all, start
 from admit.issuer.storage import Statement, Steps
 from tests.fixtures.people import INFO, NOW, Parts
 from tests.fixtures.storage import OpenAgain
+from tests.plugins.patience import patience
 
 STORE = "admit.issuer.revocation.store"
 WAIT_FOR_TEST = Statement(text("SELECT pg_advisory_xact_lock_shared(7)"))
@@ -34,7 +35,7 @@ async def waiting(
     watch: "asyncpg.Connection", wanted: int, or_done: "asyncio.Task[object] | None" = None
 ) -> None:
     """Until so many of them wait, or nothing is left to wait for."""
-    async with asyncio.timeout(4):
+    async with asyncio.timeout(patience()):
         while await waiters(watch) < wanted and not (  # noqa: ASYNC110  # no event tells of another server's locks
             or_done is not None and or_done.done()
         ):

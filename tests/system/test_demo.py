@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.fixtures.demo import ADA, BO, POLL, ROOT, Demo
+from tests.plugins.patience import slack
 from tests.system.sample_app import SIGN_IN, SampleApp
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 PASSWORD = "three words here"
 # The page asks each second, and each of these steps takes its moment on a busy machine.
-SLACK = 1.5
+SLACK = 0.5 + slack()
 
 
 @pytest.fixture
@@ -185,8 +186,8 @@ def test_log_out_ends_session_and_refresh_token_at_once_and_the_access_token_wit
     tokens = app.answers()[-1]
     app.page.get_by_role("button", name="Log out").click()
     app.page.get_by_text("You are logged out").wait_for()
-    app.page.get_by_text("Session: refused at once").wait_for(timeout=5_000)
-    app.page.get_by_text("Refresh token: refused at once").wait_for(timeout=5_000)
+    app.page.get_by_text("Session: refused at once").wait_for(timeout=15_000)
+    app.page.get_by_text("Refresh token: refused at once").wait_for(timeout=15_000)
     app.page.get_by_text("Both APIs refuse the old token").wait_for()
     app.picture("logged-out")
     for words in app.page.locator(".lane-words").all_inner_texts():

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.demo import ADA, BO, Demo
+from tests.plugins.patience import patience, slack
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +44,7 @@ def test_it_comes_up_tells_where_and_who_and_ctrl_c_ends_all_of_it_within_5_seco
     assert len(children) == 3
     began = time.monotonic()
     assert own.stop(signal.SIGINT) == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 5 + slack()
     assert [pid for pid in children if runs(pid)] == []
     assert own.log == said, "it ends without a word"
 
@@ -90,7 +91,7 @@ def test_a_first_start_that_was_interrupted_leaves_nothing_and_the_next_one_work
     assert own.stop(signal.SIGINT) == 0
     assert own.log == ""
     own.start()
-    with urllib.request.urlopen(f"{own.spa}/config.json", timeout=5) as reply:
+    with urllib.request.urlopen(f"{own.spa}/config.json", timeout=patience()) as reply:
         assert reply.status == 200
     assert own.admit("user", "list", "--json").stdout.count("@example.com") == 2
     # A part that dies is told, takes the others along, and is a failure.
@@ -98,7 +99,7 @@ def test_a_first_start_that_was_interrupted_leaves_nothing_and_the_next_one_work
     os.kill(issuer, signal.SIGKILL)
     assert process is not own.process
     assert own.process is not None
-    assert own.process.wait(10) == 1
+    assert own.process.wait(patience()) == 1
     assert own.log.splitlines()[-1].startswith("admit: a part of the demo ended by itself")
     assert [pid for pid in rest if runs(pid)] == []
     own.process = None

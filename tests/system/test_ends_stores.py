@@ -20,6 +20,7 @@ from admit.tokens.logout import LogoutToken
 from admit.verifier import FileEndStore
 from tests.fixtures.processes import Child, environment, free_port, start_all, stop_all
 from tests.fixtures.redis import RedisServer
+from tests.plugins.patience import patience, slack
 
 APPS = Path(__file__).parent / "apps"
 ISSUER = "https://login.example.com"
@@ -58,7 +59,9 @@ def access_token(subject: str) -> str:
 
 
 def answer(api: Child, bearer: str) -> tuple[int, str]:
-    response = httpx2.get(f"{api.address}/who", headers={"authorization": f"Bearer {bearer}"}, timeout=10)
+    response = httpx2.get(
+        f"{api.address}/who", headers={"authorization": f"Bearer {bearer}"}, timeout=patience()
+    )
     return response.status_code, response.json()["code"]
 
 
@@ -66,7 +69,7 @@ def log_out(api: Child, subject: str) -> None:
     now = time.time()
     said = LogoutToken(issuer=ISSUER, audience="shop", iat=now, jti=f"l-{subject}", subject=subject)
     data = {"logout_token": logout.sign(said, KEY)}
-    response = httpx2.post(f"{api.address}/hooks/backchannel-logout", data=data, timeout=10)
+    response = httpx2.post(f"{api.address}/hooks/backchannel-logout", data=data, timeout=patience())
     assert response.status_code == 200, response.text
 
 
@@ -82,7 +85,9 @@ def revoke(api: Child, subject: str) -> None:
     }
     content = jose_claims.encode(claims, KEY, typ="secevent+jwt")
     headers = {"content-type": "application/secevent+jwt"}
-    response = httpx2.post(f"{api.address}/hooks/events", content=content, headers=headers, timeout=10)
+    response = httpx2.post(
+        f"{api.address}/hooks/events", content=content, headers=headers, timeout=patience()
+    )
     assert response.status_code == 202, response.text
 
 
@@ -90,7 +95,7 @@ def until(api: Child, bearer: str, expected: tuple[int, str], within: float) -> 
     """Ask until that is the answer; the seconds it took."""
     began = time.monotonic()
     while (found := answer(api, bearer)) != expected:
-        assert time.monotonic() - began < within, (found, api.log)
+        assert time.monotonic() - began < within + slack(), (found, api.log)
         time.sleep(0.01)
     return time.monotonic() - began
 
@@ -102,7 +107,7 @@ def good_token(subject: str, *apis: Child) -> str:
         bearer = access_token(subject)
         if all(answer(api, bearer) == GOOD for api in apis):
             return bearer
-        assert time.monotonic() - began < 5.0, [api.log for api in apis]
+        assert time.monotonic() - began < patience(), [api.log for api in apis]
         time.sleep(0.02)
 
 

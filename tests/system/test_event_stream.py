@@ -20,6 +20,7 @@ from tests.fixtures.processes import (
     furnished_postgresql_url,
     furnished_sqlite_url,
 )
+from tests.plugins.patience import patience, slack
 from tests.unit.issuer.revocation.event_reader import Event, read
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -32,7 +33,7 @@ class Follower:
         self.socket = socket.socket()
         if buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        self.socket.settimeout(5)
+        self.socket.settimeout(patience())
         self.socket.connect(("127.0.0.1", node.port))
         resume = f"Last-Event-ID: {since}\r\n" if since else ""
         self.socket.sendall(f"GET /status/events HTTP/1.1\r\nHost: {host}\r\n{resume}\r\n".encode())
@@ -43,9 +44,9 @@ class Follower:
         """What came so far; a chunk is sent whole, and its size stands on a line that no reader of events takes."""
         return read(self.octets.partition(b"\r\n\r\n")[2].replace(b"\r\n", b"\n"))
 
-    def until(self, number: int, within: float = 5) -> list[Event]:
+    def until(self, number: int, within: float | None = None) -> list[Event]:
         """Read until so many events came."""
-        end = time.monotonic() + within
+        end = time.monotonic() + (within or patience())
         while len(self.events) < number:
             assert time.monotonic() < end, self.octets
             came = self.socket.recv(65_536)
@@ -100,7 +101,7 @@ async def test_a_log_out_at_one_node_is_in_the_stream_of_the_other_and_is_resume
     assert far.until(1)[0].kind == near.until(1)[0].kind == "lists"
     answered = await sign_in_and_out(two, two.front)
     told = far.until(2)[1]
-    assert time.monotonic() - answered < 2
+    assert time.monotonic() - answered < 1 + slack()
     assert told.kind == "end"
     bits = {tuple(bit) for bit in json.loads(told.data)}
     assert len(bits) == 2, "the session, and the grant under it"
@@ -144,9 +145,9 @@ def check_ends_at_once(node: Child, host: str, follow: Callable[..., Follower]) 
         follower.until(1)
     began = time.monotonic()
     node.tell(signal.SIGTERM)
-    assert all(follower.ended_within(3) for follower in followers)
+    assert all(follower.ended_within(3 + slack()) for follower in followers)
     node.join()
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 4 + slack()
     assert "Traceback" not in node.log
 
 

@@ -20,6 +20,7 @@ from admit.jose import base64url
 from admit.principal import CredentialKind, Principal
 from admit.verifier import AsyncVerifier, Found, RemoteLookup, Revocation, StatusRef, TrustedIssuer, Verifier
 from tests.fixtures.status_issuer import AUDIENCE, StatusIssuer, serve
+from tests.plugins.patience import slack
 
 QUICK = Revocation(max_staleness=timedelta(seconds=2), poll=timedelta(milliseconds=200))
 
@@ -37,7 +38,7 @@ def verifier(issuer: StatusIssuer) -> Iterator[Verifier]:
     made.close()
 
 
-def until(error: type[Exception], attempt: Callable[[], object], *, within: float = 10.0) -> float:
+def until(error: type[Exception], attempt: Callable[[], object], *, within: float = 30.0) -> float:
     """Try until the error comes; the seconds that took. Fails when it does not."""
     started = time.monotonic()
     while (took := time.monotonic() - started) < within:
@@ -49,7 +50,7 @@ def until(error: type[Exception], attempt: Callable[[], object], *, within: floa
     pytest.fail(f"no {error.__name__} within {within} s")
 
 
-def until_good(attempt: Callable[[], object], *, within: float = 10.0) -> None:
+def until_good(attempt: Callable[[], object], *, within: float = 30.0) -> None:
     started = time.monotonic()
     while True:
         try:
@@ -70,7 +71,7 @@ def test_an_end_is_known_within_the_poll_and_no_request_asked_for_it(
     issuer.hits.clear()
     issuer.end(7)
     took = until(RevokedError, lambda: verifier.verify(token))
-    assert took < 0.2 + 1.0
+    assert took < 0.2 + slack()
     verifier.verify(other)
     # Dozens of requests were made meanwhile; what was asked is what the thread asks by itself.
     assert len(issuer.hits) <= 2 * (took / 0.15 + 2)
@@ -83,7 +84,7 @@ def test_past_the_bound_503_and_200_again_when_the_issuer_is_back(
     verifier.verify(token)
     issuer.down = True
     took = until(StaleRevocationError, lambda: verifier.verify(token))
-    assert 1.5 < took < 2.5
+    assert 1.5 < took < 2 + slack()
     assert not verifier.ready()
     issuer.end(7)
     issuer.down = False

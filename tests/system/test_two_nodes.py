@@ -9,6 +9,7 @@ import pytest
 from tests.fixtures.issuer import ADA, BO, answer_of, pkce, request_of
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.processes import Child, Deployment, Visitor, deployment, furnished_postgresql_url
+from tests.plugins.patience import slack
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -125,5 +126,5 @@ async def test_a_user_disabled_by_another_process_is_refused_everywhere(
         page = await visitor.get("/login")
         assert (await visitor.submit("/login", page.text, email=email, password=password)).status_code == 400
     for api in two.apis:
-        await status_within(1.5, 401, visitor, api, tokens["access_token"])
-        await status_within(1.5, 401, visitor, api, None)
+        await status_within(0.5 + slack(), 401, visitor, api, tokens["access_token"])
+        await status_within(0.5 + slack(), 401, visitor, api, None)

@@ -15,6 +15,7 @@ from admit.fetch import Response, Stream
 from admit.issuer.audit import RequestInfo
 from admit.verifier import AsyncVerifier, RemoteLookup, Revocation, TrustedIssuer
 from tests.fixtures.issuer import API, API_SECRET, ISSUER, Browser, LiveIssuer
+from tests.plugins.patience import patience
 
 pytestmark = pytest.mark.anyio
 INFO = RequestInfo()
@@ -77,7 +78,7 @@ async def raw_session(browser: Browser) -> SessionCredential:
 
 
 async def until(error: type[Exception], attempt: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(patience()):
         while True:
             try:
                 await attempt()

@@ -1,7 +1,6 @@
 """Ledger: every operation on a token is checked; what is encrypted is not thereby believed (RFC 8725 §3.2 to §3.6)."""
 
 import json
-import time
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +30,7 @@ from admit.jose import (
     verify_json,
 )
 from admit.jose.content import CONTENT_ALGS
+from tests.plugins.patience import least_cpu
 from tests.threats.forge import API, GOOD, ISS, KEYS, LIFETIME, NOW, forged, public, reads
 
 READER, SHARED = JWK.generate("ECDH-ES+A128KW"), JWK.generate("A128KW")
@@ -250,10 +250,12 @@ def deflated(plain: bytes) -> bytes:
 @pytest.mark.threat("JWT-zip", off="admit.jose.jwe:inflate")
 def test_a_hundred_megabytes_in_a_small_token_cost_next_to_nothing() -> None:
     bomb = sealed({"zip": "DEF"}, deflated(bytes(100_000_000)))
-    started = time.process_time()
-    with pytest.raises(TokenError):
-        jwe.decrypt(bomb, SHARED)
-    assert time.process_time() - started < 0.05
+
+    def tried() -> None:
+        with pytest.raises(TokenError):
+            jwe.decrypt(bomb, SHARED)
+
+    assert least_cpu(tried) < 0.05
     assert jwe.decrypt(sealed({"zip": "DEF"}, deflated(b"text")), SHARED).plaintext == b"text"
 
 
@@ -264,17 +266,22 @@ def test_nothing_is_compressed_and_a_megabyte_is_not_looked_at() -> None:
     assert len(token) > len(secret)
     head = json.loads(base64url.decode(token.partition(".")[0].encode()))
     assert "zip" not in head
-    started = time.process_time()
-    with pytest.raises(MalformedTokenError):
-        jwe.decrypt(sealed({"zip": "DEF"}) + "A" * 1_000_000, SHARED)
-    assert time.process_time() - started < 0.05
+    long = sealed({"zip": "DEF"}) + "A" * 1_000_000
+
+    def tried() -> None:
+        with pytest.raises(MalformedTokenError):
+            jwe.decrypt(long, SHARED)
+
+    assert least_cpu(tried) < 0.05
 
 
 @pytest.mark.rfc("8725", "3.10")
 @pytest.mark.threat("JWT-header-trust")
 def test_a_megabyte_of_kid_is_refused_by_its_size_alone() -> None:
     token = forged({"alg": "ES256", "kid": "k" * 1_000_000}, GOOD, b"\x01" * 64)
-    started = time.process_time()
-    with pytest.raises(MalformedTokenError):
-        reads(token, public("ES256"))
-    assert time.process_time() - started < 0.005
+
+    def tried() -> None:
+        with pytest.raises(MalformedTokenError):
+            reads(token, public("ES256"))
+
+    assert least_cpu(tried) < 0.005

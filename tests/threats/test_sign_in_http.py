@@ -37,6 +37,7 @@ from tests.fixtures.issuer import (
     settings_for,
 )
 from tests.fixtures.second_factor import show, with_app
+from tests.plugins.patience import patience
 from tests.threats.whole import SESSION_COOKIE, Heard, user_id_of
 
 pytestmark = pytest.mark.anyio
@@ -331,7 +332,7 @@ async def test_a_flood_of_passwords_is_refused_and_all_else_goes_on(
         go_on = threading.Event()
 
         def slow(stored: str, password: bytes) -> Match:
-            go_on.wait(20)
+            go_on.wait(2 * patience())
             return Match.NO
 
         monkeypatch.setattr(passwords, "compare", slow)
@@ -343,9 +344,11 @@ async def test_a_flood_of_passwords_is_refused_and_all_else_goes_on(
         ]
         try:
             waiting, done = set(tries), set[asyncio.Task[httpx2.Response]]()
-            deadline = time.monotonic() + 3
+            deadline = time.monotonic() + patience()
             while len(waiting) > 4 and time.monotonic() < deadline:
-                new, waiting = await asyncio.wait(waiting, timeout=3, return_when=asyncio.FIRST_COMPLETED)
+                new, waiting = await asyncio.wait(
+                    waiting, timeout=patience(), return_when=asyncio.FIRST_COMPLETED
+                )
                 done |= new
             assert len(waiting) == 4, "as many as memory was meant for"
             for one in done:

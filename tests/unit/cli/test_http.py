@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,6 +12,7 @@ from admit.cli import http
 from admit.cli.http import MAX_HEAD, MAX_HEADERS, BoundedProtocol
 from admit.cli.server import Server
 from tests.fixtures.smuggling import UPGRADE, smuggled
+from tests.plugins.patience import patience
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -73,7 +73,7 @@ async def answer(port: int, *parts: bytes, until_closed: bool = False) -> bytes:
             await writer.drain()
             await asyncio.sleep(0.01)
         reading = reader.read(-1) if until_closed else reader.read(65_536)
-        return await asyncio.wait_for(reading, 5)
+        return await asyncio.wait_for(reading, patience())
     except ConnectionError:
         return b"reset"
     finally:
@@ -129,17 +129,15 @@ async def test_a_request_that_does_not_come_to_its_end_is_given_up(
     port: int, begun: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http, "READ_WITHIN", 0.2)
-    began = time.monotonic()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(begun)
     try:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(patience()):
             assert await reader.read() == b""
     except ConnectionError:
         pass
     finally:
         writer.close()
-    assert time.monotonic() - began < 2
 
 
 @pytest.mark.threat("INF-smuggle", off="admit.cli.http:check_framing")
@@ -234,19 +232,19 @@ async def test_what_cannot_be_read_never_stands_inside_the_answer_to_the_request
 async def test_many_who_never_finish_a_request_do_not_shut_others_out(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "READ_WITHIN", 0.5)
-    waiting = [await asyncio.open_connection("127.0.0.1", port) for _ in range(300)]
-    try:
+    for within in (2 * patience(), 0.3):  # they stay longer than anybody waits; then they do not
+        monkeypatch.setattr(http, "READ_WITHIN", within)
+        waiting = [await asyncio.open_connection("127.0.0.1", port) for _ in range(300)]
         for _, writer in waiting:
             writer.write(START + b"X: ")
-        began = time.monotonic()
-        assert (await answer(port, START + b"\r\n")).startswith(b"HTTP/1.1 200")
-        assert time.monotonic() - began < 0.4
-        async with asyncio.timeout(3):
-            ended = await asyncio.gather(*(reader.read() for reader, _ in waiting), return_exceptions=True)
-    finally:
-        for _, writer in waiting:
-            writer.close()
+        try:
+            assert (await answer(port, START + b"\r\n")).startswith(b"HTTP/1.1 200")
+            if within < 1:
+                async with asyncio.timeout(patience()):
+                    ended = await asyncio.gather(*(one.read() for one, _ in waiting), return_exceptions=True)
+        finally:
+            for _, writer in waiting:
+                writer.close()
     assert {one for one in ended if not isinstance(one, ConnectionError)} <= {b""}
 
 
@@ -256,7 +254,7 @@ SOON = pytest.mark.parametrize("port", [{"keep_alive": 0.3}], ids=["soon"], indi
 async def end_of(reader: asyncio.StreamReader) -> bytes | None:
     """What still comes until the end; None where there is none."""
     try:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(patience()):
             return await reader.read()
     except TimeoutError:
         return None
@@ -308,7 +306,7 @@ async def test_who_does_not_read_his_answers_is_left(port: int, monkeypatch: pyt
                 await loop.sock_sendall(sock, b"\r\n")
                 await asyncio.sleep(0.02)
 
-        done, _ = await asyncio.wait([knocking := asyncio.create_task(knock())], timeout=2)
+        done, _ = await asyncio.wait([knocking := asyncio.create_task(knock())], timeout=patience())
         knocking.cancel()
         assert done, "it is still open"
         assert isinstance(knocking.exception(), ConnectionError)
@@ -338,7 +336,7 @@ async def test_where_every_connection_is_being_answered_the_next_one_is_told_to_
     asking = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
     for _, writer in asking:
         writer.write(b"GET /held HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    held = [await asyncio.wait_for(HELD.get(), 2) for _ in asking]
+    held = [await asyncio.wait_for(HELD.get(), patience()) for _ in asking]
     refused = await answer(port, until_closed=True)
     assert refused.startswith(b"HTTP/1.1 503")
     assert b"retry-after: 1\r\n" in refused

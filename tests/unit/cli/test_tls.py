@@ -14,6 +14,7 @@ from admit.errors import ConfigError
 from admit.issuer import Settings
 from admit.issuer.app.config import TlsConfig
 from tests.fixtures.certificates import Certificate, certificate
+from tests.plugins.patience import patience
 
 pytestmark = pytest.mark.anyio
 NAME = "id.example.com"
@@ -73,7 +74,7 @@ async def test_a_renewed_certificate_is_taken_and_a_broken_one_is_not(
 
 
 async def until(caplog: pytest.LogCaptureFixture, words: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patience()):
         while not any(words in record.getMessage() for record in caplog.records):  # noqa: ASYNC110  # a log has no event
             await asyncio.sleep(0.01)
 

@@ -14,6 +14,7 @@ import pytest
 from admit.errors import FetchError
 from admit.fetch import Fetcher
 from admit.fetch.network import GuardedAsyncBackend
+from tests.plugins.patience import patience
 
 
 class Recorder(httpcore2.NetworkBackend):
@@ -72,7 +73,7 @@ def answering(*answers: bytes, hold: bool = False) -> Iterator[tuple[str, list[b
         stop.set()
         server.shutdown(socket.SHUT_RDWR)  # wakes an accept, which closing does not
         server.close()
-        thread.join(5)
+        thread.join(patience())
 
 
 def _request(connection: socket.socket) -> bytes:

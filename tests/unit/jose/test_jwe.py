@@ -1,7 +1,6 @@
 """Encryption, RFC 7516: the cookbook's examples, round trips of every row, and one error for whatever fails."""
 
 import json
-import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from admit.jose import base64url, jwe, jws
 from admit.jose.content import CONTENT_ALGS
 from admit.jose.jwe_json import Recipient, decrypt_json, encrypt_json
 from admit.jose.key_management import JWE_ALGS
+from tests.plugins.patience import least_cpu
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 COOKBOOK = [*sorted((VECTORS / "rfc7520/jwe").glob("*.json")), VECTORS / "rfc8037/ecdh-es.json"]
@@ -251,10 +251,12 @@ def with_count(count: object) -> tuple[dict[str, Any], JWK]:
 @pytest.mark.rfc("8725", "3.13")
 def test_a_strangers_count_of_iterations_buys_no_work() -> None:
     made, key = with_count(2_000_000)
-    started = time.process_time()
-    with pytest.raises(DecryptionError):
-        decrypt_json(made, key)
-    assert time.process_time() - started < 0.05  # two million rounds take some hundred milliseconds
+
+    def tried() -> None:
+        with pytest.raises(DecryptionError):
+            decrypt_json(made, key)
+
+    assert least_cpu(tried) < 0.05  # two million rounds take some hundred milliseconds
 
 
 @pytest.mark.rfc("7518", "4.8.1.2")

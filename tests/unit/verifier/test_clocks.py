@@ -17,6 +17,7 @@ from admit.verifier.follower import Follower
 from admit.verifier.follower_poll import Outcome
 from admit.verifier.snapshot import KeyView
 from tests.fixtures.status_issuer import AUDIENCE, NOW, Clock, FakeNet, StatusIssuer
+from tests.plugins.patience import patience
 
 TERMS = Revocation(stream=False)
 
@@ -336,5 +337,5 @@ def test_a_thread_asks_on_though_its_boot_clock_stands(issuer: StatusIssuer, clo
 
     net.get = get
     follower.start()
-    assert asked.wait(10)
+    assert asked.wait(patience())
     follower.close()

@@ -4,7 +4,6 @@ import asyncio
 import os
 import secrets
 import threading
-import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +37,7 @@ from admit.verifier import introspection as rules
 from admit.verifier.introspector import Asker
 from tests.fixtures.opaque_issuer import API, API_ID, API_SECRET, OpaqueIssuer, serve
 from tests.fixtures.status_issuer import NOW, Clock
+from tests.plugins.patience import wait_until
 
 OPAQUE = "2YotnFZFEjr1zCsicMWpAA"
 
@@ -81,10 +81,7 @@ def issuer() -> Iterator[OpaqueIssuer]:
 
 def until(met: Any) -> None:
     """Wait for a fact of another thread."""
-    deadline = time.monotonic() + 10
-    while not met():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    wait_until(met)
 
 
 @pytest.mark.rfc("7662", "2.1")
@@ -639,10 +636,7 @@ class TestSignedAnswers:
 
     def ask(self, issuer: OpaqueIssuer, clock: Clock) -> Any:
         with verifying(trusted(issuer, terms(signed=True)), clock=clock) as verifier:
-            deadline = time.monotonic() + 10
-            while not verifier.ready():  # its keys
-                assert time.monotonic() < deadline
-                time.sleep(0.005)
+            wait_until(verifier.ready, "its keys")
             return verifier.verify(OPAQUE)
 
     def test_a_signed_answer_is_taken_where_it_was_asked_for(

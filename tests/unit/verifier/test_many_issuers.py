@@ -34,6 +34,7 @@ from admit.verifier import ClaimPaths, Introspection, TrustedIssuer, Verifier
 from tests.fixtures.opaque_issuer import API_ID, API_SECRET, OpaqueIssuer
 from tests.fixtures.opaque_issuer import serve as serve_opaque
 from tests.fixtures.status_issuer import AUDIENCE, NOW, Clock, FakeNet, StatusIssuer, serve
+from tests.plugins.patience import patience
 
 SECRET = bytes(range(32))
 NAMES = ("https://a.example", "https://b.example", "https://c.example")
@@ -215,22 +216,20 @@ def test_an_issuer_that_hangs_makes_nobody_else_wait(clock: Clock) -> None:
         def get(self, url: str, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
             if url.startswith(slow.issuer):
                 hanging.set()
-                let_go.wait(20)
+                let_go.wait(2 * patience())
             return super().get(url, headers, **more)
 
     with verifying(*admits(slow, quick), clock=clock, fetcher=Net(slow, quick)) as verifier:
         waiting = threading.Thread(target=lambda: verifier.verify(slow.token()), daemon=True)
         try:
             waiting.start()
-            assert hanging.wait(5)
-            began = time.monotonic()
+            assert hanging.wait(patience())
             for position in range(20):
                 verifier.verify(quick.token(position))
-            assert time.monotonic() - began < 3
             assert waiting.is_alive()
         finally:
             let_go.set()
-            waiting.join(10)
+            waiting.join(patience())
 
 
 def test_an_issuer_whose_introspection_is_down_disturbs_no_other(clock: Clock) -> None:

@@ -25,6 +25,7 @@ from admit.verifier import (
 )
 from tests.fixtures.event_hub import EventHub
 from tests.fixtures.status_issuer import AUDIENCE, Clock, FakeNet, StatusIssuer
+from tests.plugins.patience import patience
 
 
 class Slow(FakeNet):
@@ -41,7 +42,7 @@ class Slow(FakeNet):
         self.threads.add(threading.current_thread().name)
         if not self.go.is_set():
             self.held.set()
-            assert self.go.wait(10)
+            assert self.go.wait(2 * patience())
         return super().get(url, headers, **more)
 
 
@@ -116,7 +117,7 @@ def test_one_asks_and_the_others_go_on_with_what_is_held(
     net.go.clear()
     with ThreadPoolExecutor(1) as pool:
         asking = pool.submit(verifier.verify, token)
-        assert net.held.wait(5)
+        assert net.held.wait(patience())
         for position in range(20):
             verifier.verify(issuer.token(position))  # each at once, though the answer hangs
         net.go.set()
@@ -133,7 +134,7 @@ def test_who_comes_too_late_for_what_is_held_waits_for_the_one_that_asks(
     net.go.clear()
     with ThreadPoolExecutor(5) as pool:
         asking = [pool.submit(verifier.verify, token) for _ in range(5)]
-        assert net.held.wait(5)
+        assert net.held.wait(patience())
         net.go.set()
         assert {one.result(10).subject for one in asking} == {"u_alice"}
     assert issuer.hits.count("/status/head") == 2
@@ -143,7 +144,7 @@ def test_many_at_a_cold_start_ask_once(verifier: Verifier, issuer: StatusIssuer,
     net.go.clear()
     with ThreadPoolExecutor(8) as pool:
         asking = [pool.submit(verifier.verify, issuer.token(position)) for position in range(8)]
-        assert net.held.wait(5)
+        assert net.held.wait(patience())
         net.go.set()
         assert len([one.result(10) for one in asking]) == 8
     assert issuer.hits.count("/jwks") == 1
@@ -252,5 +253,5 @@ def test_a_verifier_that_is_let_go_of_stops_its_threads(
     del verifier
     gc.collect()
     for thread in threads:
-        thread.join(5)
+        thread.join(patience())
         assert not thread.is_alive()

@@ -15,6 +15,7 @@ from admit.issuer.accounts import passwords
 from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.accounts.passwords import Match, PasswordHasher
 from admit.issuer.accounts.pool import NICENESS, BoundedPool
+from tests.plugins.patience import patience
 
 pytestmark = pytest.mark.real_hash
 
@@ -84,7 +85,7 @@ class Gate:
         with self.lock:
             self.running += 1
             self.most = max(self.most, self.running)
-        assert self.opened.wait(30)
+        assert self.opened.wait(2 * patience())
         with self.lock:
             self.running -= 1
             self.done += 1
@@ -99,12 +100,10 @@ async def test_a_flood_is_refused_beyond_pool_and_queue(
     monkeypatch.setattr(passwords, "compute", gate)
     tasks = [asyncio.create_task(hasher.hash(b"x")) for _ in range(500)]
     refused = 0
-    started = time.perf_counter()
     try:
         for _ in range(10):
             await asyncio.sleep(0)
         refused = sum(task.done() and isinstance(task.exception(), TooBusyError) for task in tasks)
-        assert time.perf_counter() - started < 5, "refusals wait for hashes"
     finally:
         gate.opened.set()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
@@ -126,7 +125,7 @@ async def test_a_caller_that_goes_away_gives_its_place_back_once_the_work_is_ove
     await asyncio.gather(*tasks, return_exceptions=True)
     gate.opened.set()
     outcomes: list[str] = []
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + patience()
     while len(outcomes) < 6 and time.monotonic() < deadline:
         try:
             outcomes.append(await hasher.hash(b"x"))

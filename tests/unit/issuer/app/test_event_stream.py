@@ -16,6 +16,7 @@ from admit.issuer.app.event_stream import EventStream, server_is_stopping
 from admit.issuer.revocation import ByUser, RevocationConfig, Stream, events, store
 from admit.issuer.revocation.events import Place
 from tests.fixtures.issuer import ADA, Browser, LiveIssuer, make_issuer, settings_for
+from tests.plugins.patience import patience
 from tests.unit.issuer.revocation.event_reader import Event, read
 
 pytestmark = pytest.mark.anyio
@@ -62,7 +63,7 @@ class Reader:
         self.came.set()
 
     async def until(self, done: Callable[["Reader"], bool]) -> "Reader":
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(patience()):
             while not done(self):
                 self.came.clear()
                 await self.came.wait()
@@ -73,7 +74,7 @@ class Reader:
 
     async def leave(self) -> None:
         self.gone.set()
-        await asyncio.wait_for(self.task, 5)
+        await asyncio.wait_for(self.task, patience())
 
     @property
     def events(self) -> list[Event]:
@@ -156,7 +157,7 @@ async def test_the_streams_end_when_the_issuer_stops(furnished_sqlite: str, keyr
     made = make_issuer(settings, keyring)
     async with made.lifespan():
         reader = await Reader(made.asgi).begun()
-    await asyncio.wait_for(reader.task, 1)
+    await asyncio.wait_for(reader.task, patience())
     assert reader.complete
     async with made.lifespan():
         again = await Reader(made.asgi).begun()
@@ -179,7 +180,7 @@ async def test_the_streams_end_as_soon_as_the_server_is_to_stop(
         assert not server_is_stopping()
         signal.raise_signal(signal.SIGTERM)
         assert server_is_stopping()
-        await asyncio.wait_for(reader.task, 1)
+        await asyncio.wait_for(reader.task, patience())
         assert reader.complete
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -215,7 +216,7 @@ async def test_a_stream_ends_after_its_life_less_a_little(monkeypatch: pytest.Mo
     loop = asyncio.get_running_loop()
     began = loop.time()
     reader = Reader(made)
-    await asyncio.wait_for(reader.task, 5)
+    await asyncio.wait_for(reader.task, patience())
     assert loop.time() - began >= 0.07
     assert reader.complete
     assert stream.open_streams == 0
@@ -227,7 +228,7 @@ async def test_a_comment_comes_while_nothing_else_does(monkeypatch: pytest.Monke
     reader = await Reader(made).until(lambda reader: reader.octets.count(events.COMMENT) >= 3)
     assert reader.events == []
     stream.end()
-    await asyncio.wait_for(reader.task, 5)
+    await asyncio.wait_for(reader.task, patience())
 
 
 async def test_the_defaults_are_those_of_the_contract() -> None:
@@ -245,7 +246,7 @@ async def test_a_reader_that_stopped_reading_is_let_go_at_the_end_of_its_life(
     for seq in range(2, 200):
         stream.advance(Place(7, seq), [(0, 1_048_575)] * 900)
         await asyncio.sleep(0)
-    await asyncio.wait_for(reader.task, 5)
+    await asyncio.wait_for(reader.task, patience())
     assert not reader.complete
     assert stream.open_streams == 0
 

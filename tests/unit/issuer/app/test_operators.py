@@ -12,6 +12,7 @@ from admit.errors import StorageUnavailableError
 from admit.issuer.app import gauges, operators
 from admit.issuer.storage import Keyring
 from tests.fixtures.issuer import ADA, BO, Browser, LiveIssuer, make_issuer, settings_for
+from tests.plugins.patience import patience
 
 pytestmark = pytest.mark.anyio
 
@@ -104,7 +105,7 @@ async def test_a_database_that_hangs_is_no_reason_to_tell_nothing(
         other = await asyncpg.connect(postgresql_url)
         async with other.transaction():
             await other.execute("LOCK TABLE status_head, session IN ACCESS EXCLUSIVE MODE")
-            await asyncio.wait_for(measured.refresh(gauges.COUNTED_EVERY), 3)
+            await asyncio.wait_for(measured.refresh(gauges.COUNTED_EVERY), patience())
         await other.close()
         told = measured.now()
         assert (told["ready"], "sessions_live" in told) == (0, False)

