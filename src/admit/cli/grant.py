@@ -9,7 +9,6 @@ from admit.cli.output import MISSING, done, fail, json_option, show_json, show_t
 from admit.cli.settings import settings_options, with_issuer
 from admit.cli.user import one
 from admit.issuer import Issuer, Settings
-from admit.issuer.clients.driver import Clients
 from admit.issuer.grants.records import Family
 
 
@@ -34,7 +33,7 @@ def list_grants(settings: Settings, user: str | None, client: str | None, as_jso
     async def work(issuer: Issuer) -> list[Family]:
         now, families = time.time(), issuer.services.families
         if client is not None:
-            await Clients(issuer.db).check_known(client)
+            await issuer.services.clients.check_known(client)
             return await families.of_client(client, now)
         assert user is not None
         return await families.list((await one(issuer, user)).id, now)

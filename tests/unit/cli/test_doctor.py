@@ -29,7 +29,7 @@ from admit.issuer.app.config import MetricsConfig, ProxyConfig, TlsConfig
 from admit.issuer.keys.records import KeyState, StoredKey
 from admit.issuer.outbox import MailConfig
 from admit.issuer.revocation.config import RevocationConfig
-from admit.issuer.storage import Keyring
+from admit.issuer.storage import Keyring, schema
 from tests.fixtures.certificates import certificate
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.processes import furnished_postgresql_url, furnished_sqlite_url, write_key_file
@@ -248,7 +248,7 @@ def test_postgresql_that_may_forget_is_told(good: Settings, postgres_server: Pos
 
 
 def test_clocks_and_poolers_that_are_off_are_told() -> None:
-    look = database.Look(version="0006", missing=frozenset(), settings={"synchronous_commit": "on"})
+    look = database.Look(version=schema.HEAD, missing=frozenset(), settings={"synchronous_commit": "on"})
     for ahead, severity in ((0.2, Severity.GOOD), (-5.0, Severity.WARNING), (31.0, Severity.ERROR)):
         [one] = database._clock(replace(look, ahead=ahead))
         assert one.severity is severity

@@ -7,7 +7,6 @@ from typing import Final
 from admit.issuer.accounts.errors import UserNotFoundError
 from admit.issuer.audit import RequestInfo
 from admit.issuer.audit.rules import cut
-from admit.issuer.clients.driver import Clients
 from admit.issuer.oauth.services import Services
 from admit.issuer.sessions.records import Ended
 
@@ -83,7 +82,7 @@ class Ends(ABC):
             ClientNotFoundError: there is no such client, and there never was.
             StorageUnavailableError: nothing is known to be ended; ask again.
         """
-        await Clients(self.services.db).check_known(client_id)
+        await self.services.clients.check_known(client_id)
         info = RequestInfo(actor=actor)
         ended = await self.services.families.end_of_client(
             client_id, reason=cut(reason) or REASON, info=info, now=self._clock()

@@ -48,10 +48,20 @@ async def resume(app: App, call: Call, handle: str | None) -> Transaction | None
     if found is None or binding is None:
         raise ExpiredInteractionError("no such interaction of this browser")
     try:
-        request = steps.judge(Parameters(found.request), app.services.registry)
+        request = await judged(app, Parameters(found.request))
     except steps.RedirectableError as error:
         raise UntrustedTargetError("the stored request is no longer allowed") from error
     return Transaction(handle=handle, binding=binding, interaction=found, request=request)
+
+
+async def judged(app: App, parameters: Parameters) -> AuthorizeRequest:
+    """The request, with the client that it names as it is registered now.
+
+    Raises:
+        UntrustedTargetError, RedirectableError: as the steps say.
+    """
+    client = await app.services.clients.find(parameters.get("client_id"))
+    return steps.judge(parameters, client, app.services.registry)
 
 
 class ExpiredInteractionError(UntrustedTargetError):

@@ -117,6 +117,7 @@ class Issuer(Ends):
         self.services = Services(
             db=self.db,
             registry=self.registry,
+            clients=Clients(self.db, self.registry),
             keys=self.keys,
             lists=self.lists,
             status=self.status,
@@ -251,7 +252,7 @@ class Issuer(Ends):
             now = self._clock()
             await self.keys.ensure(now)
             await self.lists.ensure(self.db, now)
-            await Clients(self.db).sync(self.registry, now)
+            await self.services.clients.sync(now)
             self.status.stream.start()
             await self.follow_once()
         except BaseException:

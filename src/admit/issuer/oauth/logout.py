@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from admit.errors import TokenError
-from admit.issuer.clients import rules as clients
+from admit.issuer.clients import rules
+from admit.issuer.clients.driver import Clients
 from admit.issuer.clients.records import Client
-from admit.issuer.clients.registry import Registry
 from admit.issuer.oauth.errors import UntrustedTargetError
 from admit.issuer.oauth.parameters import Parameters
 from admit.jose import JWKSet
@@ -27,7 +27,9 @@ class LogoutRequest:
     state: str | None
 
 
-def judge(parameters: Parameters, registry: Registry, keys: JWKSet, *, now: float) -> LogoutRequest:
+async def judge(
+    parameters: Parameters, clients: Clients, keys: JWKSet, *, issuer: str, now: float
+) -> LogoutRequest:
     """What the request asks, as far as it can be believed.
 
     Raises:
@@ -36,14 +38,14 @@ def judge(parameters: Parameters, registry: Registry, keys: JWKSet, *, now: floa
     """
     if parameters.repeated:
         raise UntrustedTargetError("repeated parameter")
-    hint = read_hint(parameters.get("id_token_hint"), registry, keys, now=now)
+    hint = read_hint(parameters.get("id_token_hint"), keys, issuer=issuer, now=now)
     client_id = parameters.get("client_id")
     if hint is not None and client_id is not None and client_id != hint.audience:
         raise UntrustedTargetError("client_id differs from the hint's")
-    client = registry.client(hint.audience if hint is not None else client_id or "")
+    client = await clients.find(hint.audience if hint is not None else client_id)
     return_uri = parameters.get("post_logout_redirect_uri")
     if return_uri is not None and (
-        client is None or not clients.post_logout_redirect_uri_allowed(client, return_uri)
+        client is None or not rules.post_logout_redirect_uri_allowed(client, return_uri)
     ):
         raise UntrustedTargetError("post_logout_redirect_uri is not registered")
     return LogoutRequest(
@@ -55,13 +57,13 @@ def judge(parameters: Parameters, registry: Registry, keys: JWKSet, *, now: floa
     )
 
 
-def read_hint(hint: str | None, registry: Registry, keys: JWKSet, *, now: float) -> identity.IdToken | None:
+def read_hint(hint: str | None, keys: JWKSet, *, issuer: str, now: float) -> identity.IdToken | None:
     """An ID token of ours, expired or not; None where there is none or it is not ours."""
     if hint is None:
         return None
     try:
         return identity.verify_hint(
-            hint, keys, issuer=registry.issuer, audience=Waive.AUDIENCE, now=now, expired_ok=Waive.EXPIRY
+            hint, keys, issuer=issuer, audience=Waive.AUDIENCE, now=now, expired_ok=Waive.EXPIRY
         )
     except TokenError:
         return None

@@ -55,9 +55,9 @@ async def authenticated(
         ThrottledError: too many wrong ones in this client's name from this network.
     """
     try:
-        return client_auth.authenticate(presented, services.registry)
+        return await client_auth.authenticate(presented, services.clients)
     except InvalidClientError as error:
-        client = client_auth.claimed(presented, services.registry)
+        client = await client_auth.claimed(presented, services.clients)
         if client is not None:
             await count_wrong_secret(services, client.id, info=info, now=now)
             await of_client(services, AuditEvent.CLIENT_REFUSED, client.id, error.code, info=info, now=now)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from admit.issuer.accounts.driver import Accounts
 from admit.issuer.accounts.links import EmailLinks
+from admit.issuer.clients.driver import Clients
 from admit.issuer.clients.registry import Registry
 from admit.issuer.factors.driver import Factors
 from admit.issuer.grants.codes import Codes
@@ -23,6 +24,7 @@ class Services:
 
     db: Database
     registry: Registry
+    clients: Clients
     keys: SigningKeys
     lists: Lists
     status: StatusService

@@ -128,7 +128,7 @@ async def test_a_client_that_the_settings_name_no_more_can_be_ended(
     from admit.issuer.clients.registry import Registry
 
     tokens = await browser.tokens()
-    await Clients(issuer.db).sync(Registry([], [], issuer=issuer.settings.issuer), issuer.clock())
+    await Clients(issuer.db, Registry([], [], issuer=issuer.settings.issuer)).sync(issuer.clock())
     assert await issuer.end_client("spa") == 1
     assert not await lets_in(issuer, tokens)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from admit.issuer.clients.registry import Registry
+from admit.issuer.clients.records import Client
 from admit.issuer.factors.records import FactorsView
 from admit.issuer.grants.records import Family
 from admit.issuer.sessions.records import SessionEntry
@@ -30,9 +30,8 @@ def sessions(entries: Iterable[SessionEntry], *, current: str | None) -> dict[st
     return {"sessions": [session(entry, current=current) for entry in entries]}
 
 
-def grant(family: Family, registry: Registry) -> dict[str, Any]:
+def grant(family: Family, client: Client | None) -> dict[str, Any]:
     """A grant as its user sees it; no token, and nothing that one is made of."""
-    client = registry.client(family.client_id)
     return {
         "id": family.id,
         "client_id": family.client_id,
@@ -47,9 +46,9 @@ def grant(family: Family, registry: Registry) -> dict[str, Any]:
     }
 
 
-def grants(families: Iterable[Family], registry: Registry) -> dict[str, Any]:
+def grants(families: Iterable[Family], clients: Mapping[str, Client]) -> dict[str, Any]:
     """A list of them."""
-    return {"grants": [grant(family, registry) for family in families]}
+    return {"grants": [grant(family, clients.get(family.client_id)) for family in families]}
 
 
 def ended(*, sessions: int = 0, grants: int = 0, within: float) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 let in.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from admit.issuer.accounts.records import User
 from admit.issuer.accounts.rules import may_operate
@@ -14,17 +14,23 @@ from admit.issuer.grants.records import Family
 from admit.issuer.oauth.authorize.respond import host
 
 
-def items(families: Iterable[Family], registry: Registry, user: User) -> tuple[AppItem, ...]:
+def items(
+    families: Iterable[Family], clients: Mapping[str, Client], registry: Registry, user: User
+) -> tuple[AppItem, ...]:
     """The applications, the one used last first."""
     by_client: dict[str, list[Family]] = {}
     for family in families:
         by_client.setdefault(family.client_id, []).append(family)
-    found = (_item(client_id, grants, registry, user) for client_id, grants in by_client.items())
+    found = (
+        _item(client_id, clients.get(client_id), grants, registry, user)
+        for client_id, grants in by_client.items()
+    )
     return tuple(sorted(found, key=lambda item: -item.last_used_at))
 
 
-def _item(client_id: str, grants: list[Family], registry: Registry, user: User) -> AppItem:
-    client = registry.client(client_id)
+def _item(
+    client_id: str, client: Client | None, grants: list[Family], registry: Registry, user: User
+) -> AppItem:
     texts: dict[str, Words] = {}
     for family in grants:
         resource = registry.resource(family.audience)

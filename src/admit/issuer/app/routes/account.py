@@ -56,6 +56,7 @@ def routes(app: App, has: Callable[[str], bool] = lambda path: False) -> list[Ro
     async def view(call: Call, raw: bytes, session: Session) -> AccountView:
         entries = await sessions.list(session.user.id, call.now)
         families = await app.services.families.list(session.user.id, call.now)
+        clients = await app.services.clients.find_many(family.client_id for family in families)
         return AccountView(
             csrf=csrf.token(raw),
             here=app.here("/account"),
@@ -71,7 +72,7 @@ def routes(app: App, has: Callable[[str], bool] = lambda path: False) -> list[Ro
                 )
                 for entry in entries
             ),
-            apps=apps.items(families, app.services.registry, session.user),
+            apps=apps.items(families, clients, app.services.registry, session.user),
             sections=tuple(section for section in SECTIONS if has(section.path)),
             now=call.now,
         )  # fmt: skip

@@ -11,12 +11,11 @@ from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.routes.api_users import REASON
-from admit.issuer.clients.driver import Clients
 
 
 def routes(app: App, callers: Callers) -> list[Route]:
     """DELETE only."""
-    clients = Clients(app.services.db)
+    clients = app.services.clients
 
     async def delete(call: Call) -> Response:
         caller = await callers.operator(call)  # before anything is looked up: strangers learn nothing

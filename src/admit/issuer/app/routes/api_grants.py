@@ -21,7 +21,8 @@ def routes(app: App, callers: Callers) -> list[Route]:
         caller = await callers.anybody(call)
         query.flags(call)
         found = await families.list(caller.user.id, call.now)
-        return answers.json(shapes.grants(found, app.services.registry))
+        clients = await app.services.clients.find_many(family.client_id for family in found)
+        return answers.json(shapes.grants(found, clients))
 
     async def delete_one(call: Call) -> Response:
         caller = await callers.anybody(call)

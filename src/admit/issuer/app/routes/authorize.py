@@ -28,7 +28,7 @@ def routes(app: App) -> list[Route]:
     async def get(call: Call) -> Response:
         check_length(call.scope.get("query_string", b""))
         try:
-            request = steps.judge(call.query, app.services.registry)
+            request = await flow.judged(app, call.query)
         except steps.RedirectableError as error:
             call.refused, call.client_id = error.error, call.query.get("client_id")
             return app.redirect(respond.error_location(error.target, error.error, issuer=app.issuer))

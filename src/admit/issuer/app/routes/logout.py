@@ -23,12 +23,13 @@ from admit.issuer.sessions.records import Session
 def routes(app: App) -> list[Route]:
     """GET logs out who proves to be meant, and asks everybody else; POST takes the answer."""
 
-    def judged(parameters: Parameters, now: float) -> LogoutRequest:
-        return logout.judge(parameters, app.services.registry, app.services.keys.snapshot.hint_keys, now=now)
+    async def judged(parameters: Parameters, now: float) -> LogoutRequest:
+        keys = app.services.keys.snapshot.hint_keys
+        return await logout.judge(parameters, app.services.clients, keys, issuer=app.issuer, now=now)
 
     async def get(call: Call) -> Response:
         query = call.query
-        request = judged(query, call.now)
+        request = await judged(query, call.now)
         found = await app.session(call)
         if found is None:
             return await done(call, request)
@@ -69,13 +70,13 @@ def routes(app: App) -> list[Route]:
             return app.redirect(f"{app.here('/logout')}?{as_query(form)}")
         found = await app.session(call)
         if found is None:
-            return await done(call, judged(Parameters({}), call.now))
+            return await done(call, await judged(Parameters({}), call.now))
         raw, session = found
         app.check_csrf(call, raw, form.get("csrf"))
         kept = await app.services.interactions.finish(form.get("i", ""), raw, call.now)
         if kept is None:
             raise ExpiredInteractionError("no such confirmation")
-        return await end(call, session, judged(Parameters(kept.request), call.now))
+        return await end(call, session, await judged(Parameters(kept.request), call.now))
 
     async def end(call: Call, session: Session, request: LogoutRequest) -> Response:
         await app.services.sessions.end(

@@ -20,7 +20,7 @@ def routes(app: App) -> list[Route]:
         try:
             client = await refusals.authenticated(app.services, presented, info=call.info, now=call.now)
         except AdmitError:
-            claimed = client_auth.claimed(presented, app.services.registry)
+            claimed = await client_auth.claimed(presented, app.services.clients)
             call.client_id = claimed.id if claimed is not None else None
             raise
         call.client_id = client.id

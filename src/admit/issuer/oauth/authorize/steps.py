@@ -42,13 +42,11 @@ class RedirectableError(Exception):
 # ── first group: whom may we answer? ──────────────────────────────────────────────────────────────────────────────
 
 
-def check_client(parameters: Parameters, registry: Registry) -> Client:
-    """RFC 6749 §4.1.1: `client_id` names a registered client."""
-    client_id = parameters.get("client_id")
-    if "client_id" in parameters.repeated or client_id is None:
+def check_client(parameters: Parameters, client: Client | None) -> Client:
+    """RFC 6749 §4.1.1: `client_id` names a registered client; `client` is who has this id."""
+    if "client_id" in parameters.repeated or "client_id" not in parameters:
         raise UntrustedTargetError("client_id is missing or repeated")
-    client = registry.client(client_id)
-    if client is None:
+    if client is None or client.id != parameters["client_id"]:
         raise UntrustedTargetError("client_id is unknown")
     return client
 
@@ -63,9 +61,9 @@ def check_redirect_uri(parameters: Parameters, client: Client) -> str:
     return redirect_uri
 
 
-def prove_target(parameters: Parameters, registry: Registry) -> Target:
+def prove_target(parameters: Parameters, found: Client | None) -> Target:
     """Client and redirect URI, or UntrustedTargetError: then a page is shown and nothing is redirected."""
-    client = check_client(parameters, registry)
+    client = check_client(parameters, found)
     redirect_uri = check_redirect_uri(parameters, client)
     return Target(client=client, redirect_uri=redirect_uri, state=parameters.get("state"))
 
@@ -243,14 +241,14 @@ STEPS: tuple[Step, ...] = (
 )
 
 
-def judge(parameters: Parameters, registry: Registry) -> AuthorizeRequest:
-    """The whole request, or the error with the place it may be shown.
+def judge(parameters: Parameters, client: Client | None, registry: Registry) -> AuthorizeRequest:
+    """The whole request, or the error with the place it may be shown. `client` is who has the id that it names.
 
     Raises:
         UntrustedTargetError: nothing may be redirected; show a page.
         RedirectableError: the error goes to the proven target.
     """
-    target = prove_target(parameters, registry)
+    target = prove_target(parameters, client)
     request = AuthorizeRequest(target=target, parameters=understood(parameters))
     try:
         for step in STEPS:

@@ -4,13 +4,13 @@ A client uses exactly one method in a request. Public clients use `none`; client
 or in the body, whichever of the two they registered (contracts §7).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from admit.issuer.clients.driver import Clients
 from admit.issuer.clients.records import Client
-from admit.issuer.clients.registry import Registry
 from admit.issuer.oauth.client_auth import client_secret, public
 from admit.issuer.oauth.errors import InvalidClientError, InvalidRequestError
 from admit.issuer.oauth.parameters import Parameters
@@ -24,20 +24,20 @@ class Presented:
     form: Parameters
 
 
-Method = Callable[[Presented, Registry], Client]
+Method = Callable[[Presented, Clients], Awaitable[Client]]
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
-        "none": lambda presented, registry: public.authenticate(presented.form, registry),
-        "client_secret_basic": lambda presented, registry: client_secret.basic(
-            presented.authorization, registry
+        "none": lambda presented, clients: public.authenticate(presented.form, clients),
+        "client_secret_basic": lambda presented, clients: client_secret.basic(
+            presented.authorization, clients
         ),
-        "client_secret_post": lambda presented, registry: client_secret.post(presented.form, registry),
+        "client_secret_post": lambda presented, clients: client_secret.post(presented.form, clients),
     }
 )
 
 
-def authenticate(presented: Presented, registry: Registry) -> Client:
+async def authenticate(presented: Presented, clients: Clients) -> Client:
     """The client that the request proves.
 
     Raises:
@@ -48,18 +48,18 @@ def authenticate(presented: Presented, registry: Registry) -> Client:
     post = "client_secret" in presented.form
     if basic and post:
         raise InvalidRequestError("two client authentication methods", public="Use one way to authenticate.")
-    client = METHODS["client_secret_basic" if basic else "client_secret_post" if post else "none"](
-        presented, registry
+    client = await METHODS["client_secret_basic" if basic else "client_secret_post" if post else "none"](
+        presented, clients
     )
     if basic and presented.form.get("client_id", client.id) != client.id:
         raise InvalidClientError("client_id differs from the authenticated client")
     return client
 
 
-def claimed(presented: Presented, registry: Registry) -> Client | None:
+async def claimed(presented: Presented, clients: Clients) -> Client | None:
     """The registered client in whose name an unproven request came: for the audit, good for nothing else."""
     client_id = presented.form.get("client_id")
     if presented.authorization is not None:
         with suppress(InvalidClientError):
             client_id, _ = client_secret.parse_basic(presented.authorization)
-    return registry.client(client_id) if client_id is not None else None
+    return await clients.find(client_id)

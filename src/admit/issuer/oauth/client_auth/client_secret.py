@@ -5,21 +5,21 @@ from base64 import b64decode
 from urllib.parse import unquote_plus
 
 from admit.issuer.clients import rules
+from admit.issuer.clients.driver import Clients
 from admit.issuer.clients.records import Client
-from admit.issuer.clients.registry import Registry
 from admit.issuer.oauth.errors import InvalidClientError
 from admit.issuer.oauth.parameters import Parameters
 
 
-def basic(authorization: bytes | None, registry: Registry) -> Client:
+async def basic(authorization: bytes | None, clients: Clients) -> Client:
     """Basic, RFC 7617 §2, with id and secret form-encoded before they are joined by a colon (RFC 6749 §2.3.1)."""
     client_id, secret = parse_basic(authorization)
-    return _verified(client_id, secret, registry)
+    return await _verified(client_id, secret, clients)
 
 
-def post(form: Parameters, registry: Registry) -> Client:
+async def post(form: Parameters, clients: Clients) -> Client:
     """Id and secret in the body; never in the URL, which is not read for them."""
-    return _verified(form.get("client_id", ""), form["client_secret"], registry)
+    return await _verified(form.get("client_id", ""), form["client_secret"], clients)
 
 
 def parse_basic(authorization: bytes | None) -> tuple[str, str]:
@@ -38,8 +38,8 @@ def parse_basic(authorization: bytes | None) -> tuple[str, str]:
     return client_id, secret
 
 
-def _verified(client_id: str, secret: str, registry: Registry) -> Client:
-    client = registry.client(client_id)
+async def _verified(client_id: str, secret: str, clients: Clients) -> Client:
+    client = await clients.find(client_id)
     if client is None or client.public or not rules.verify_secret(client.secret_hashes, secret):
         raise InvalidClientError("unknown client or wrong secret")
     return client
