@@ -39,7 +39,8 @@ class Client:
     `redirect_uris`: where codes may be sent, byte for byte, RFC 9700 §4.1.3.
     `post_logout_redirect_uris`: where browsers may be sent after signing out.
     `application_type`: `web`, or `native` for what runs on people's own machines (RFC 8252).
-    `grant_types`: how it may ask for tokens. `id_token_alg`: what its ID tokens are signed with.
+    `grant_types`: how it may ask for tokens. `id_token_signed_response_alg`: what its ID tokens are signed with.
+    `userinfo_signed_response_alg`: what the answers of `/userinfo` are signed with; plain JSON if that is None.
     `require_pkce`: false only for a confidential client that cannot send a `code_challenge` (RFC 7636); `admit doctor`
     lists it. `profile`: the set of rules that it is held to.
     `public`: it cannot keep a secret; every other client has one.
@@ -63,7 +64,8 @@ class Client:
     resources: frozenset[str] = frozenset()
     default_resource: str | None = None
     userinfo_audience: bool = False
-    id_token_alg: str = "RS256"  # noqa: S105  # an algorithm's name
+    id_token_signed_response_alg: str = "RS256"  # noqa: S105  # an algorithm's name
+    userinfo_signed_response_alg: str | None = None
     require_pkce: bool = True
     profile: Profile = Profile.OAUTH21
     acr: str | None = None
@@ -71,6 +73,15 @@ class Client:
     @property
     def is_native(self) -> bool:
         return self.application_type is ApplicationType.NATIVE
+
+
+class TokenFormat(Enum):
+    """How a resource is told what an access token says."""
+
+    JWT = "jwt"
+    """It reads that itself, RFC 9068."""
+    OPAQUE = "opaque"
+    """It asks by introspection, RFC 7662; nobody else learns anything from the token."""
 
 
 ScopeText: TypeAlias = str | Mapping[str, str]
@@ -83,7 +94,8 @@ class Resource:
     `id`: its audience URI. `name`: what people are shown. `scopes`: what the consent page says of each scope, one
     text or one a language. `roles`: the scopes that the holders of each role may have; the role `*` is everybody's.
     `secret_hash`: SHA-256 of the secret that opens `/session/lookup` and introspection for it. `alg`: what its access
-    tokens are signed with.
+    tokens and the answers about them are signed with. `access_token_format`: `jwt`, or `opaque` for tokens that only
+    introspection opens, which needs the secret.
     """
 
     id: str
@@ -92,3 +104,4 @@ class Resource:
     roles: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     secret_hash: bytes | None = field(default=None, repr=False)
     alg: str = "ES256"
+    access_token_format: TokenFormat = TokenFormat.JWT

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from urllib.parse import urlsplit
 
 from admit.errors import ConfigError
-from admit.issuer.clients.records import ACRS, Client, Profile, Resource
+from admit.issuer.clients.records import ACRS, Client, Profile, Resource, TokenFormat
 from admit.tokens import scope as scope_names
 
 RESERVED_CLIENT_ID = "admit"  # the `client_id` of a session's principal, contracts of the verifier
@@ -194,8 +194,10 @@ def check_client(client: Client, *, dev: bool) -> None:
     unknown = client.grant_types - GRANT_TYPES
     if unknown or not client.grant_types:
         raise ConfigError(f"{where}: grant_types wants some of {', '.join(sorted(GRANT_TYPES))}")
-    if client.id_token_alg not in SIGNING_ALGS:
-        raise ConfigError(f"{where}: id_token_alg wants one of {', '.join(SIGNING_ALGS)}")
+    if client.id_token_signed_response_alg not in SIGNING_ALGS:
+        raise ConfigError(f"{where}: id_token_signed_response_alg wants one of {', '.join(SIGNING_ALGS)}")
+    if client.userinfo_signed_response_alg not in (None, *SIGNING_ALGS):
+        raise ConfigError(f"{where}: userinfo_signed_response_alg wants one of {', '.join(SIGNING_ALGS)}")
     if client.acr is not None and client.acr not in ACRS:
         raise ConfigError(f"{where}: acr wants one of {', '.join(ACRS)}")
     if client.profile is Profile.FAPI2:
@@ -233,3 +235,5 @@ def check_resource(resource: Resource, *, dev: bool) -> None:
             raise ConfigError(f"{where}: role {role} names a scope that is not in scopes")
     if resource.secret_hash is not None and len(resource.secret_hash) != hashlib.sha256().digest_size:
         raise ConfigError(f"{where}: secret_hash is SHA-256, 32 bytes")
+    if resource.access_token_format is TokenFormat.OPAQUE and resource.secret_hash is None:
+        raise ConfigError(f"{where}: opaque access tokens are told by introspection only, which needs secret_hash")

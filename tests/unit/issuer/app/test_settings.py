@@ -98,7 +98,7 @@ def test_kinds_of_keys_can_be_set_in_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("member", "word"),
     [
-        ('id_token_alg = "HS256"', "id_token_alg"),
+        ('id_token_signed_response_alg = "HS256"', "id_token_signed_response_alg"),
         ('grant_types = ["password"]', "grant_types"),
         ("grant_types = []", "grant_types"),
         ('profile = "fapi2"', "fapi2"),

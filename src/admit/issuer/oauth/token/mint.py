@@ -82,7 +82,7 @@ def mint(
     )
     id_token = None
     if "openid" in scope:
-        alg = client.id_token_alg
+        alg = client.id_token_signed_response_alg
         id_token = identity.sign(
             identity.IdToken(
                 issuer=services.issuer,
