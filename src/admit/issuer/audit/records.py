@@ -16,6 +16,7 @@ class AuditEvent(StrEnum):
     SESSION_VOUCHED = "session.vouched"  # its user said that it was them who signed in there
     CONSENT_GIVEN = "consent.given"
     CONSENT_REFUSED = "consent.refused"
+    CONSENT_WITHDRAWN = "consent.withdrawn"  # taken back, with all that was granted on it
     AUTHORIZATION_REFUSED = "authorization.refused"
     CODE_ISSUED = "code.issued"
     CODE_REUSED = "code.reused"
@@ -30,6 +31,13 @@ class AuditEvent(StrEnum):
     CLIENT_REFUSED = "client.refused"
     CLIENT_ADDED = "client.added"
     CLIENT_REMOVED = "client.removed"
+    CLIENT_CHANGED = "client.changed"  # by itself, RFC 7592
+    CLIENT_SECRET_CHANGED = "client.secret_changed"  # noqa: S105  # the name of an event
+    CLIENT_INVITED = "client.invited"  # an initial access token was made, RFC 7591 §3
+    INVITE_REMOVED = "invite.removed"
+    REGISTRATION_REFUSED = "registration.refused"
+    RESOURCE_ADDED = "resource.added"
+    RESOURCE_REMOVED = "resource.removed"
     USER_ADDED = "user.added"
     USER_CHANGED = "user.changed"
     USER_DISABLED = "user.disabled"

@@ -1,5 +1,8 @@
 """What an authorization server for other people's applications keeps."""
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -8,3 +11,59 @@ depends_on = None
 
 def upgrade() -> None:
     """One part after another."""
+    clients()
+    consents()
+
+
+def consents() -> None:
+    """What people said yes to."""
+    op.create_table(
+        "consent",
+        sa.Column("user_id", sa.Text, nullable=False),
+        sa.Column("client_id", sa.Text, nullable=False),
+        sa.Column("audience", sa.Text, nullable=False),
+        sa.Column("granted", sa.Text, nullable=False),
+        sa.Column("shown", sa.Text, nullable=False),
+        sa.Column("given_at", sa.Double, nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "client_id", "audience", name="pk_consent"),
+    )
+    op.create_index("ix_consent_client_id", "consent", ["client_id"])
+
+
+def clients() -> None:
+    """Clients and resources that no settings name."""
+    op.add_column("client", sa.Column("document", sa.Text))
+    op.add_column("client", sa.Column("secret_hashes", sa.LargeBinary))
+    op.add_column("client", sa.Column("updated_at", sa.Double))
+    op.add_column("client", sa.Column("fresh_until", sa.Double))
+    op.add_column("client", sa.Column("registration_hash", sa.LargeBinary))
+    op.add_column("client", sa.Column("invited_by", sa.Text))
+    op.create_index("ix_client_invited_by", "client", ["invited_by"])
+    op.create_table(
+        "client_origin",
+        sa.Column("origin", sa.Text, nullable=False),
+        sa.Column("client_id", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("origin", "client_id", name="pk_client_origin"),
+    )
+    op.create_index("ix_client_origin_client_id", "client_origin", ["client_id"])
+    op.create_table(
+        "resource",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("document", sa.Text, nullable=False),
+        sa.Column("secret_hash", sa.LargeBinary),
+        sa.Column("created_at", sa.Double, nullable=False),
+        sa.Column("updated_at", sa.Double, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_resource"),
+    )
+    op.create_table(
+        "initial_access_token",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("hash", sa.LargeBinary, nullable=False),
+        sa.Column("policy", sa.Text, nullable=False),
+        sa.Column("uses_left", sa.Integer, nullable=False),
+        sa.Column("created_at", sa.Double, nullable=False),
+        sa.Column("expires_at", sa.Double, nullable=False),
+        sa.Column("removed_at", sa.Double),
+        sa.PrimaryKeyConstraint("id", name="pk_initial_access_token"),
+        sa.UniqueConstraint("hash", name="uq_initial_access_token_hash"),
+    )

@@ -1,0 +1,69 @@
+"""`Consents`: what people said yes to."""
+
+from collections.abc import Callable
+
+from admit.issuer.audit import RequestInfo
+from admit.issuer.clients.records import Client
+from admit.issuer.consents import rules, store, transactions
+from admit.issuer.consents.records import Answer, Remembered
+from admit.issuer.revocation.lists import Lists
+from admit.issuer.storage import Database, Steps, bound_once
+
+LIST_AT_MOST = 500
+KEPT_AFTER_REMOVAL = 86_400.0  # seconds
+
+Along = Callable[[], Steps[bool]]
+"""What is written along with a code, in its transaction; False: it is not to be issued."""
+
+
+class Consents:
+    """Remembered consents, and their end."""
+
+    def __init__(self, db: Database, lists: Lists) -> None:
+        self._db = db
+        self._lists = lists
+
+    async def recall(
+        self, user_id: str, client: Client, audience: str, *, redirect_uri: str
+    ) -> Remembered | None:
+        """What this user answered this client for this audience; None where nothing is remembered of such a client."""
+        if not rules.is_remembered(client, redirect_uri):
+            return None
+        row = await self._db.one(store.FIND(of_user=user_id, of_client=client.id, at=audience))
+        return None if row is None else store.remembered_of(row)
+
+    def remembering(
+        self, user_id: str, client: Client, audience: str, answer: Answer, *, redirect_uri: str, now: float
+    ) -> Along | None:
+        """What keeps an answer, for the transaction of its code; None for a client that is asked about each time."""
+        if not rules.is_remembered(client, redirect_uri):
+            return None
+        return lambda: transactions.remember(user_id, client.id, audience, answer, now=now)
+
+    def relying(self, user_id: str, remembered: Remembered) -> Along:
+        """What sees, in the transaction of a code, that the yes that it rests on was not taken back meanwhile."""
+        return lambda: transactions.still(user_id, remembered)
+
+    async def list(self, user_id: str) -> list[Remembered]:
+        """All that a user is remembered to have answered, the newest first."""
+        rows = await self._db.read(store.OF_USER(of_user=user_id, count=LIST_AT_MOST))
+        return [store.remembered_of(row) for row in rows]
+
+    async def take_back(
+        self, user_id: str, client_id: str, *, reason: str, info: RequestInfo, now: float
+    ) -> bool:
+        """Forget what a user said yes to, and end all that the client was granted by them. False: there was nothing."""
+        forgotten, ended = await self._db.run(
+            transactions.take_back, self._lists, user_id, client_id, reason=reason, info=info, now=now
+        )
+        return bool(forgotten or ended)
+
+    async def end_of_client(self, client_id: str, *, reason: str, info: RequestInfo, now: float) -> int:
+        """End all that anybody granted a client, and ask everybody again; how many grants."""
+        return await self._db.run(
+            transactions.end_of_client, self._lists, client_id, reason=reason, info=info, now=now
+        )
+
+    async def sweep(self, now: float) -> None:
+        """Forget what was said to clients that are there no more."""
+        await self._db.run(bound_once, store.FORGET_REMOVED(before=now - KEPT_AFTER_REMOVAL))

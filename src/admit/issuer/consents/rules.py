@@ -1,0 +1,71 @@
+"""Whose consent is remembered, and what of a request is still to be asked. Pure.
+
+RFC 6749 §10.2, RFC 6819 §4.2.3, RFC 8252 §8.6, RFC 9700 §4.11.2; OpenID Connect Core §11.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from admit.issuer.clients.records import Client, ScopeText
+from admit.issuer.clients.rules import is_plain_https
+from admit.issuer.consents.records import Answer, Remembered
+
+ALWAYS_GRANTED: Final = "openid"
+"""Goes with any yes: it is who says it, and a client cannot do without."""
+ALWAYS_ASKED: Final = frozenset({"offline_access"})
+"""OpenID Connect Core §11: a yes from before is not enough for what goes on while the person is away."""
+_DIGITS: Final = 16
+
+
+def is_remembered(client: Client, redirect_uri: str) -> bool:
+    """Whether a yes to this client, at this redirect URI, counts the next time too: RFC 6819 §4.2.3.
+
+    Anybody can name a public client's id. What sends the code to the right one all the same is an https host that is
+    its own; on loopback or a private scheme another program may be waiting, RFC 8252 §8.6. Of a client that nobody
+    here let in nothing is ever remembered.
+    """
+    return client.trusted and (not client.public or is_plain_https(redirect_uri))
+
+
+def version_of(*, client: str, text: ScopeText | None, everybodys: bool) -> str:
+    """A name for the words in which a scope was shown: other words, another name of the client, or a wider reach of
+    the person who is asked, and it is another question.
+    """
+    words = text if text is None or isinstance(text, str) else sorted(text.items())
+    written = json.dumps([client, words, everybodys], ensure_ascii=True)
+    return hashlib.sha256(written.encode()).hexdigest()[:_DIGITS]
+
+
+def unanswered(shown: Mapping[str, str], remembered: Remembered | None) -> frozenset[str]:
+    """The scopes that this person was never asked about in these words; of nobody remembered, all."""
+    if remembered is None:
+        return frozenset(shown)
+    return frozenset(
+        name
+        for name, version in shown.items()
+        if name in ALWAYS_ASKED or remembered.shown.get(name) != version
+    )
+
+
+def granted_of(shown: Mapping[str, str], remembered: Remembered) -> frozenset[str]:
+    """What of these scopes the remembered answer gives."""
+    return remembered.granted & shown.keys()
+
+
+def ticked(shown: Mapping[str, str], kept: frozenset[str]) -> frozenset[str]:
+    """What a person says yes to who left `kept` ticked: never anything that was not shown."""
+    return (kept | {ALWAYS_GRANTED}) & shown.keys()
+
+
+def merged(
+    before: Remembered | None, answer: Answer, *, client_id: str, audience: str, now: float
+) -> Remembered:
+    """What is remembered after an answer: it stands for the scopes it is about, what else was answered stays."""
+    kept = {name: version for name, version in answer.shown.items() if name not in ALWAYS_ASKED}
+    granted = answer.granted & kept.keys()
+    if before is not None:
+        granted |= before.granted - kept.keys()
+        kept = {**before.shown, **kept}
+    return Remembered(client_id=client_id, audience=audience, granted=granted, shown=kept, given_at=now)

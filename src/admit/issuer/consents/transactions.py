@@ -1,0 +1,61 @@
+"""The steps of remembered consents: each belongs into the transaction of what goes with it."""
+
+from admit.issuer.audit import AuditEvent, RequestInfo, record
+from admit.issuer.audit.rules import Detail
+from admit.issuer.consents import rules, store
+from admit.issuer.consents.records import Answer, Remembered
+from admit.issuer.grants import ends
+from admit.issuer.revocation.lists import Lists
+from admit.issuer.storage import Steps
+
+
+def remember(user_id: str, client_id: str, audience: str, answer: Answer, *, now: float) -> Steps[bool]:
+    """Keep an answer, in the transaction of the code that it allows. Always true: nothing stands against it."""
+    rows = yield store.FIND(of_user=user_id, of_client=client_id, at=audience)
+    before = store.remembered_of(rows[0]) if rows else None
+    given = rules.merged(before, answer, client_id=client_id, audience=audience, now=now)
+    yield store.put(user_id, given)
+    return True
+
+
+def still(user_id: str, relied_on: Remembered) -> Steps[bool]:
+    """Whether the yes that a code is issued on is the one that was read. Held until COMMIT: who takes it back has
+    either done so before, or finds the code and voids it.
+    """
+    rows = yield store.HOLD(of_user=user_id, of_client=relied_on.client_id, at=relied_on.audience)
+    return holds(store.remembered_of(rows[0]) if rows else None, relied_on)
+
+
+def holds(found: Remembered | None, relied_on: Remembered) -> bool:
+    """Whether what is there now still says all that was relied on."""
+    return found is not None and found.granted >= relied_on.granted
+
+
+def take_back(
+    lists: Lists, user_id: str, client_id: str, *, reason: str, info: RequestInfo, now: float
+) -> Steps[tuple[int, int]]:
+    """Forget what a user said yes to, and end all that the client was granted; how many answers and how many grants.
+
+    The answers go first: a code that is being issued on one is waited for here, and voided right after.
+    """
+    forgotten = yield store.FORGET(of_user=user_id, of_client=client_id)
+    ended = yield from ends.end_of_user_and_client(
+        lists, user_id, client_id, reason=reason, info=info, now=now
+    )
+    if forgotten:
+        detail: dict[str, Detail] = {"reason": reason, "ended": ended}
+        yield record(
+            AuditEvent.CONSENT_WITHDRAWN,
+            info=info,
+            now=now,
+            user_id=user_id,
+            client_id=client_id,
+            detail=detail,
+        )
+    return len(forgotten), ended
+
+
+def end_of_client(lists: Lists, client_id: str, *, reason: str, info: RequestInfo, now: float) -> Steps[int]:
+    """End all that was granted to a client, and who said yes to it: everybody is asked again; how many grants."""
+    yield store.FORGET_OF_CLIENT(of_client=client_id)
+    return (yield from ends.end_of_client(lists, client_id, reason=reason, info=info, now=now))
