@@ -4,20 +4,21 @@
 `/authorize` itself, the sign-in, the sign-up or the consent page.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
 from admit.errors import OAuthError
 from admit.issuer.app.call import Call
-from admit.issuer.app.context import App
-from admit.issuer.app.pages.views import ClientCard
+from admit.issuer.app.context import App, chosen_locales
+from admit.issuer.app.pages.views import ClientCard, FormPostView
 from admit.issuer.clients.rules import grantable_scopes, loopback_parts
 from admit.issuer.grants.records import Authorization, Interaction
 from admit.issuer.oauth import refusals
 from admit.issuer.oauth.authorize import respond, steps
 from admit.issuer.oauth.authorize.decide import Consent, Issue, Login, Progress, Refuse, SignedIn, decide
-from admit.issuer.oauth.authorize.request import AuthorizeRequest
+from admit.issuer.oauth.authorize.request import AuthorizeRequest, ResponseMode, Target
 from admit.issuer.oauth.errors import AccessDeniedError, UntrustedTargetError
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.sessions.records import Session
@@ -90,7 +91,7 @@ async def proceed(
             call.refused, call.client_id = error, request.client.id
             if session is not None:  # of somebody; that nobody is signed in is no news of anybody
                 await refusals.of_person(app.services, request, session, error, info=call.info, now=call.now)
-            return refuse(app, request, error)
+            return refuse(app, call, request.target, error)
         case Login():
             return await _to_page(app, call, request, transaction, "/login")
         case Consent():
@@ -100,9 +101,24 @@ async def proceed(
     raise UntrustedTargetError("nothing is issued for nobody")
 
 
-def refuse(app: App, request: AuthorizeRequest, error: OAuthError) -> Response:
+def answer(
+    app: App, call: Call, target: Target, parameters: Mapping[str, str], ui_locales: str | None
+) -> Response:
+    """Send a response to the proven target, in the mode that was asked."""
+    whole = respond.answer(target, parameters, issuer=app.issuer)
+    if target.response_mode is ResponseMode.QUERY:
+        return app.redirect(respond.location(target, whole))
+    shown = FormPostView(action=target.redirect_uri, fields=whole, client=card_of(target))
+    return app.page(
+        call, shown, form_target=target.redirect_uri, ui_locales=chosen_locales(call) or ui_locales
+    )
+
+
+def refuse(
+    app: App, call: Call, target: Target, error: OAuthError, *, ui_locales: str | None = None
+) -> Response:
     """Send an error to the proven target."""
-    return app.redirect(respond.error_location(request.target, error, issuer=app.issuer))
+    return answer(app, call, target, respond.error(error), ui_locales)
 
 
 async def deny(app: App, call: Call, transaction: Transaction, session: Session) -> Response:
@@ -117,7 +133,8 @@ async def deny(app: App, call: Call, transaction: Transaction, session: Session)
     )
     if refused is None:
         raise ExpiredInteractionError("finished already")
-    return refuse(app, transaction.request, AccessDeniedError())
+    request = transaction.request
+    return refuse(app, call, request.target, AccessDeniedError(), ui_locales=request.ui_locales)
 
 
 async def _to_page(
@@ -165,7 +182,7 @@ async def _issue(
     )
     if code is None:
         raise ExpiredInteractionError("finished already")
-    return app.redirect(respond.code_location(request.target, code, issuer=app.issuer))
+    return answer(app, call, request.target, {"code": code}, request.ui_locales)
 
 
 def shown_scope(app: App, request: AuthorizeRequest, session: Session) -> frozenset[str]:
@@ -177,7 +194,12 @@ def shown_scope(app: App, request: AuthorizeRequest, session: Session) -> frozen
 
 
 def card(request: AuthorizeRequest) -> ClientCard:
+    """The client that asks, as the pages show it."""
+    return card_of(request.target)
+
+
+def card_of(target: Target) -> ClientCard:
     """The client as the pages show it. All clients come from settings so far, so an operator vouches for each."""
-    here = loopback_parts(request.target.redirect_uri) is not None
-    shown = None if here else respond.host(request.target.redirect_uri)
-    return ClientCard(name=request.client.name, host=shown, verified=True)
+    here = loopback_parts(target.redirect_uri) is not None
+    shown = None if here else respond.host(target.redirect_uri)
+    return ClientCard(name=target.client.name, host=shown, verified=True)

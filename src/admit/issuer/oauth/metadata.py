@@ -5,6 +5,7 @@ from typing import Any
 from admit.issuer.clients.records import ACRS
 from admit.issuer.clients.registry import Registry
 from admit.issuer.clients.rules import ISSUER_SCOPES, OIDC_SCOPES
+from admit.issuer.oauth.authorize.request import ResponseMode
 from admit.issuer.oauth.client_auth import METHODS
 from admit.issuer.oauth.token import GRANT_TYPES
 
@@ -29,7 +30,7 @@ def document(registry: Registry) -> dict[str, Any]:
         "revocation_endpoint": issuer + "/revoke",
         "scopes_supported": sorted(scopes),
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": [mode.value for mode in ResponseMode],
         "grant_types_supported": sorted(GRANT_TYPES),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256", "ES256"],

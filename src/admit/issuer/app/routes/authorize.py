@@ -7,7 +7,7 @@ from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.pages.views import ErrorView, Trouble
-from admit.issuer.oauth.authorize import respond, steps
+from admit.issuer.oauth.authorize import steps
 from admit.issuer.oauth.errors import InvalidRequestError, UntrustedTargetError
 from admit.issuer.oauth.parameters import MAX_QUERY, as_query
 
@@ -31,7 +31,7 @@ def routes(app: App) -> list[Route]:
             request = await flow.judged(app, call.query)
         except steps.RedirectableError as error:
             call.refused, call.client_id = error.error, call.query.get("client_id")
-            return app.redirect(respond.error_location(error.target, error.error, issuer=app.issuer))
+            return flow.refuse(app, call, error.target, error.error)
         except UntrustedTargetError as error:
             call.refused = error
             trouble = Trouble.REDIRECT_URI if "redirect_uri" in error.detail else Trouble.CLIENT_UNKNOWN

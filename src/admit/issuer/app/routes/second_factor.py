@@ -228,7 +228,10 @@ def routes(app: App) -> list[Route]:
         finished = await app.services.interactions.finish(transaction.handle, transaction.binding, call.now)
         if finished is None:
             raise flow.ExpiredInteractionError("finished already")
-        return flow.refuse(app, transaction.request, UnmetAuthenticationRequirementsError())
+        request = transaction.request
+        return flow.refuse(
+            app, call, request.target, UnmetAuthenticationRequirementsError(), ui_locales=request.ui_locales
+        )
 
     async def done(call: Call) -> Response:
         """On with the transaction, after the recovery codes were shown."""

@@ -19,13 +19,24 @@ class Prompt(StrEnum):
     SELECT_ACCOUNT = "select_account"
 
 
+class ResponseMode(StrEnum):
+    """How an answer travels: OAuth 2.0 Multiple Response Types §2.1, Form Post Response Mode §2."""
+
+    QUERY = "query"
+    FORM_POST = "form_post"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A client and a redirect URI that were proven to belong together: the only place an answer may be sent to."""
+    """A client and a redirect URI that were proven to belong together: the only place an answer may be sent to.
+
+    `response_mode` is how the client asked to be answered, errors included.
+    """
 
     client: Client
     redirect_uri: str
     state: str | None
+    response_mode: ResponseMode = ResponseMode.QUERY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,30 +1,30 @@
-"""The URL that carries an authorization response back, RFC 6749 §4.1.2, RFC 9207 §2."""
+"""What an authorization response says, and the URL that carries it back, RFC 6749 §4.1.2, RFC 9207 §2."""
 
+from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
 
 from admit.errors import OAuthError
 from admit.issuer.oauth.authorize.request import Target
 
 
-def location(target: Target, parameters: dict[str, str], *, issuer: str) -> str:
-    """The target's redirect URI with the response in its query; `state` unchanged, `iss` always (RFC 9207)."""
-    answer = dict(parameters)
+def answer(target: Target, parameters: Mapping[str, str], *, issuer: str) -> dict[str, str]:
+    """The parameters of a response: `state` unchanged, `iss` always (RFC 9207)."""
+    whole = dict(parameters)
     if target.state is not None:
-        answer["state"] = target.state
-    answer["iss"] = issuer
+        whole["state"] = target.state
+    whole["iss"] = issuer
+    return whole
+
+
+def error(error: OAuthError) -> dict[str, str]:
+    """What an error response says, RFC 6749 §4.1.2.1: the code and a fixed text, never input."""
+    return {"error": error.code, "error_description": getattr(error, "description", error.public)}
+
+
+def location(target: Target, whole: Mapping[str, str]) -> str:
+    """The target's redirect URI with the response in its query, which is kept (RFC 6749 §3.1.2)."""
     separator = "&" if urlsplit(target.redirect_uri).query else "?"
-    return f"{target.redirect_uri}{separator}{urlencode(answer)}"
-
-
-def error_location(target: Target, error: OAuthError, *, issuer: str) -> str:
-    """An error response, RFC 6749 §4.1.2.1: the code and a fixed text, never input."""
-    description = getattr(error, "description", error.public)
-    return location(target, {"error": error.code, "error_description": description}, issuer=issuer)
-
-
-def code_location(target: Target, code: str, *, issuer: str) -> str:
-    """A code response, RFC 6749 §4.1.2."""
-    return location(target, {"code": code}, issuer=issuer)
+    return f"{target.redirect_uri}{separator}{urlencode(whole)}"
 
 
 def host(uri: str) -> str:

@@ -14,7 +14,7 @@ from admit.issuer.clients.records import Client
 from admit.issuer.clients.registry import Registry
 from admit.issuer.grants import rules as grants
 from admit.issuer.oauth.authorize.acr import check_acr
-from admit.issuer.oauth.authorize.request import AuthorizeRequest, Prompt, Target
+from admit.issuer.oauth.authorize.request import AuthorizeRequest, Prompt, ResponseMode, Target
 from admit.issuer.oauth.errors import (
     InvalidRequestError,
     InvalidScopeError,
@@ -65,7 +65,24 @@ def prove_target(parameters: Parameters, found: Client | None) -> Target:
     """Client and redirect URI, or UntrustedTargetError: then a page is shown and nothing is redirected."""
     client = check_client(parameters, found)
     redirect_uri = check_redirect_uri(parameters, client)
-    return Target(client=client, redirect_uri=redirect_uri, state=parameters.get("state"))
+    return Target(
+        client=client,
+        redirect_uri=redirect_uri,
+        state=parameters.get("state"),
+        response_mode=mode_of(parameters, redirect_uri),
+    )
+
+
+def mode_of(parameters: Parameters, redirect_uri: str) -> ResponseMode:
+    """The response mode that was asked, for errors too (OAuth 2.0 Multiple Response Types §2.1); `query` where none
+    that we have was: `check_response_mode` says so there. Only a web server can take a form.
+    """
+    if (
+        parameters.get("response_mode") == ResponseMode.FORM_POST
+        and clients.origin_of(redirect_uri) is not None
+    ):
+        return ResponseMode.FORM_POST
+    return ResponseMode.QUERY
 
 
 # ── second group: what is asked? ──────────────────────────────────────────────────────────────────────────────────
@@ -115,10 +132,17 @@ def is_code(response_type: str) -> bool:
 def check_response_mode(
     request: AuthorizeRequest, parameters: Parameters, registry: Registry
 ) -> AuthorizeRequest:
-    """OAuth 2.0 Multiple Response Types §2.1: the code comes back in the query."""
-    if parameters.get("response_mode", "query") != "query":
-        raise InvalidRequestError("response_mode", public="Only the response mode query is supported.")
+    """OAuth 2.0 Multiple Response Types §2.1: in the query or by a form, never in a fragment or a message."""
+    if not is_answered_in(request.target, parameters.get("response_mode")):
+        raise InvalidRequestError(
+            "response_mode", public="The response mode is query, or form_post to a web address."
+        )
     return request
+
+
+def is_answered_in(target: Target, asked: str | None) -> bool:
+    """Whether the mode that was asked, if any was, is the one that the answer will have."""
+    return asked is None or asked == target.response_mode
 
 
 def check_pkce(request: AuthorizeRequest, parameters: Parameters, registry: Registry) -> AuthorizeRequest:

@@ -12,6 +12,7 @@ from admit.issuer.app.pages.views import (
     ClientCard,
     ConsentView,
     ErrorView,
+    FormPostView,
     LogoutView,
     Notice,
     PasswordView,
@@ -228,6 +229,10 @@ VIEWS: Final[Mapping[str, AnyView]] = {
         csrf=CSRF, email="wen.li@example.com", problem=Problem.WRONG_OR_UNVERIFIED, can_reset=True
     ),
     **{f"told_{told.name.lower()}": ToldView(told=told) for told in Told},
+    "form_post": FormPostView(
+        action="http://localhost:8411/cb", client=ORDERS,
+        fields={"code": "Qm9v", "state": "\"><b>a state", "iss": "http://localhost:8410"},
+    ),
     "logout": LogoutView(here="/logout?i=Qm9v", csrf=CSRF, interaction="Qm9v", user_email="wen.li@example.com",
                          client=ORDERS),
     "logout_unknown": LogoutView(csrf=CSRF, user_email="wen.li@example.com"),

@@ -9,6 +9,7 @@ from admit.issuer.app.pages.views.account import SECTIONS, AccountView, AppItem,
 from admit.issuer.app.pages.views.base import ClientCard, FormView, Problem, View, Words
 from admit.issuer.app.pages.views.consent import ConsentView, ScopeItem
 from admit.issuer.app.pages.views.error import ErrorView, Trouble
+from admit.issuer.app.pages.views.form_post import FormPostView
 from admit.issuer.app.pages.views.logout import LogoutView, SignedOutView
 from admit.issuer.app.pages.views.password import PasswordView
 from admit.issuer.app.pages.views.sign_in import SignInView, SignUpView
@@ -24,6 +25,7 @@ __all__ = [
     "ClientCard",
     "ConsentView",
     "ErrorView",
+    "FormPostView",
     "FormView",
     "LogoutView",
     "Notice",
