@@ -50,6 +50,20 @@ async def test_a_refresh_gives_new_tokens_and_a_stranger_token_does_not(browser:
     assert (stranger.status_code, stranger.json()["error"]) == (400, "invalid_grant")
 
 
+@pytest.mark.rfc("6749", "6")
+async def test_a_refresh_that_repeats_what_was_granted_is_told_all_of_it_and_one_that_asks_less_less(
+    browser: Browser,
+) -> None:
+    granted = await browser.tokens(client="native", scope="openid offline_access orders:own")
+    repeated = (await browser.refresh(granted["refresh_token"], "native", scope=granted["scope"])).json()
+    assert repeated["scope"] == granted["scope"]
+    less = (await browser.refresh(repeated["refresh_token"], "native", scope="openid")).json()
+    assert less["scope"] == "openid"
+    online = await browser.tokens(client="native", scope="openid orders:own")
+    never = await browser.refresh(online["refresh_token"], "native", scope="openid offline_access")
+    assert never.json()["scope"] == "openid"
+
+
 async def test_a_live_session_signs_in_without_a_page_and_nobody_is_login_required(
     issuer: LiveIssuer, browser: Browser
 ) -> None:

@@ -74,14 +74,15 @@ async def check_first(services: Services, client: Client, form: Parameters, toke
 def narrowed(asked: str | None, granted: frozenset[str]) -> frozenset[str]:
     """RFC 6749 §6: at most what was granted; all of it where nothing is asked.
 
-    `offline_access` is passed over: clients in the field repeat what they first asked, and it may have been dropped.
+    An `offline_access` that was dropped is passed over: clients in the field repeat what they first asked. One that
+    was granted is told again, since some take a shorter `scope` than they asked for as a fault.
 
     Raises:
         InvalidScopeError: a scope that was not granted.
     """
     if asked is None:
         return granted
-    wanted = frozenset(asked.split(" ")) - {"offline_access"}
-    if not wanted <= granted:
+    wanted = frozenset(asked.split(" "))
+    if not wanted - {"offline_access"} <= granted:
         raise InvalidScopeError("wider than the grant")
-    return wanted
+    return wanted & granted
