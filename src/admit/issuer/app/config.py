@@ -1,4 +1,4 @@
-"""Settings of serving: stopping, TLS, proxies in front, metrics, logs."""
+"""Settings of serving: stopping, TLS, proxies in front, what may be dialled, metrics, logs."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,7 +6,8 @@ from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal, TypeAlias
 
-from admit.errors import ConfigError
+from admit.errors import ConfigError, FetchError
+from admit.fetch import origin_of
 
 Network: TypeAlias = IPv4Network | IPv6Network
 _NARROWEST = {4: 8, 6: 7}
@@ -75,6 +76,27 @@ class ProxyConfig:
 
     def __post_init__(self) -> None:
         check_narrow(networks(self.trusted))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EgressConfig:
+    """What this issuer may dial: clients' key sets, metadata documents and back-channel logout addresses. Without more
+    said that is https on public addresses.
+
+    allow: origins such as `https://rp.internal:8443` whose addresses are not judged; plain http is taken for those on
+        loopback. None by default.
+    ca_file: certificates of authorities to trust besides the system's (default none).
+    """
+
+    allow: tuple[str, ...] = ()
+    ca_file: str = ""
+
+    def __post_init__(self) -> None:
+        for origin in self.allow:
+            try:
+                origin_of(origin)
+            except FetchError:
+                raise ConfigError("egress.allow: want origins, such as https://rp.internal:8443") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,14 @@ from admit.credentials.cookies import is_loopback_http
 from admit.errors import ConfigError
 from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.app import settings_file
-from admit.issuer.app.config import LogConfig, MetricsConfig, ProxyConfig, ServeConfig, TlsConfig
+from admit.issuer.app.config import (
+    EgressConfig,
+    LogConfig,
+    MetricsConfig,
+    ProxyConfig,
+    ServeConfig,
+    TlsConfig,
+)
 from admit.issuer.audit.config import AuditConfig
 from admit.issuer.audit.refusals.config import RefusalsConfig
 from admit.issuer.clients.config import ClientsConfig
@@ -70,6 +77,7 @@ class Settings:
     serve: ServeConfig = field(default_factory=ServeConfig)
     tls: TlsConfig = field(default_factory=TlsConfig)
     proxy: ProxyConfig = field(default_factory=ProxyConfig)
+    egress: EgressConfig = field(default_factory=EgressConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     log: LogConfig = field(default_factory=LogConfig)
     audit: AuditConfig = field(default_factory=AuditConfig)
