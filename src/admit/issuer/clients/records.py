@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, NewType, TypeAlias
 
 
 class Profile(Enum):
@@ -13,6 +13,19 @@ class Profile(Enum):
     OAUTH21 = "oauth21"
     OIDC = "oidc"
     FAPI2 = "fapi2"
+
+
+class AuthMethod(Enum):
+    """How a client proves itself to the token endpoint and its kin, RFC 7591 §2 `token_endpoint_auth_method`."""
+
+    NONE = "none"
+    CLIENT_SECRET_BASIC = "client_secret_basic"  # noqa: S105  # the name of a method
+    CLIENT_SECRET_POST = "client_secret_post"  # noqa: S105  # as above
+    PRIVATE_KEY_JWT = "private_key_jwt"
+
+
+Jwks = NewType("Jwks", str)
+"""A set of public keys as JSON text, RFC 7517 §5. In a settings file it may be a table as well."""
 
 
 class ApplicationType(Enum):
@@ -43,8 +56,13 @@ class Client:
     `userinfo_signed_response_alg`: what the answers of `/userinfo` are signed with; plain JSON if that is None.
     `require_pkce`: false only for a confidential client that cannot send a `code_challenge` (RFC 7636); `admit doctor`
     lists it. `profile`: the set of rules that it is held to.
-    `public`: it cannot keep a secret; every other client has one.
+    `public`: it cannot keep a secret; every other client has one, or a key of its own.
     `secret_hashes`: SHA-256 of its secret, two while one is replaced by another.
+    `token_endpoint_auth_method`: `private_key_jwt` for a client that signs with its own key; without it, `none` for
+    public clients and a secret for all others, by Basic or in the body as the client likes.
+    `jwks`: its public keys, or `jwks_uri`: where they are. `token_endpoint_auth_signing_alg`: the one algorithm that
+    it signs with; any asymmetric one where that is None. `token_endpoint_audience`: take its assertions for the token
+    endpoint's URL too, not only those for the issuer.
     `first_party`: no consent page. `scopes`: all that it may ever ask for, those of resources included.
     `resources`: the audiences it may name. `default_resource`: the `aud` when it names none; the issuer if that is
     None. `userinfo_audience`: add the issuer to `aud`, so that the token is good for `/userinfo` too.
@@ -58,6 +76,11 @@ class Client:
     public: bool = True
     application_type: ApplicationType = ApplicationType.WEB
     secret_hashes: tuple[bytes, ...] = field(default=(), repr=False)
+    token_endpoint_auth_method: AuthMethod | None = None
+    token_endpoint_auth_signing_alg: str | None = None
+    jwks: Jwks | None = None
+    jwks_uri: str | None = None
+    token_endpoint_audience: bool = False
     first_party: bool = False
     grant_types: frozenset[str] = DEFAULT_GRANT_TYPES
     scopes: frozenset[str] = DEFAULT_SCOPES
@@ -73,6 +96,13 @@ class Client:
     @property
     def is_native(self) -> bool:
         return self.application_type is ApplicationType.NATIVE
+
+    @property
+    def auth_method(self) -> AuthMethod:
+        """How it proves itself; of the two ways to send a secret, either is taken."""
+        if self.token_endpoint_auth_method is not None:
+            return self.token_endpoint_auth_method
+        return AuthMethod.NONE if self.public else AuthMethod.CLIENT_SECRET_BASIC
 
 
 class TokenFormat(Enum):
@@ -93,6 +123,7 @@ class Resource:
 
     `id`: its audience URI. `name`: what people are shown. `scopes`: what the consent page says of each scope, one
     text or one a language. `roles`: the scopes that the holders of each role may have; the role `*` is everybody's.
+    `clients`: the scopes that each client, by its id, may have in its own name (RFC 6749 §4.4); no other has any.
     `secret_hash`: SHA-256 of the secret that opens `/session/lookup` and introspection for it. `alg`: what its access
     tokens and the answers about them are signed with. `access_token_format`: `jwt`, or `opaque` for tokens that only
     introspection opens, which needs the secret.
@@ -102,6 +133,7 @@ class Resource:
     name: str
     scopes: Mapping[str, ScopeText] = field(default_factory=lambda: MappingProxyType({}))
     roles: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    clients: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     secret_hash: bytes | None = field(default=None, repr=False)
     alg: str = "ES256"
     access_token_format: TokenFormat = TokenFormat.JWT

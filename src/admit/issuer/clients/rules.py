@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from urllib.parse import urlsplit
 
 from admit.errors import ConfigError
+from admit.issuer.clients import authentication
 from admit.issuer.clients.records import ACRS, Client, Profile, Resource, TokenFormat
 from admit.tokens import scope as scope_names
 
@@ -15,7 +16,7 @@ RESERVED_CLIENT_ID = "admit"  # the `client_id` of a session's principal, contra
 USER_ID_PREFIX = "u_"  # every user's `sub` begins so, hence no client id may, RFC 9700 §4.15
 EVERYBODY = "*"
 SIGNING_ALGS = ("ES256", "RS256")  # what tokens are signed with, here and in the keys' defaults
-GRANT_TYPES = frozenset({"authorization_code", "refresh_token"})
+GRANT_TYPES = frozenset({"authorization_code", "refresh_token", "client_credentials"})
 PERSON_SCOPES = frozenset({"openid", "profile", "email"})  # those that some claim of an account answers
 OIDC_SCOPES = PERSON_SCOPES | {"offline_access"}
 SESSIONS_SCOPE = "admit:sessions"  # to see and end one's sessions and grants by the issuer's own JSON API
@@ -142,6 +143,15 @@ def grantable_scopes(client: Client, resource: Resource | None, roles: Collectio
     return client.scopes & (OIDC_SCOPES | allowed_scopes(resource, roles))
 
 
+def machine_scopes(client: Client, resource: Resource | None) -> frozenset[str]:
+    """All that a client may have in its own name: of its own list, what the resource gives it by name, RFC 6749 §4.4.
+    What speaks of a person or is the issuer's own is never among it.
+    """
+    if resource is None:
+        return frozenset()
+    return (client.scopes & resource.clients.get(client.id, frozenset())) - RESERVED_SCOPES
+
+
 # Secrets
 
 
@@ -175,14 +185,7 @@ def check_client(client: Client, *, dev: bool) -> None:
             f"{where}.id: letters, digits, . _ ~ - only; not '{RESERVED_CLIENT_ID}', not beginning '{USER_ID_PREFIX}'"
         )
     where = f"client {client.id}"
-    if client.public and client.secret_hashes:
-        raise ConfigError(f"{where}: a public client has no secret; set public = false, or remove the secret")
-    if not client.public and not 1 <= len(client.secret_hashes) <= 2:
-        raise ConfigError(
-            f"{where}: a confidential client has one secret, or two while one is being replaced"
-        )
-    if any(len(kept) != hashlib.sha256().digest_size for kept in client.secret_hashes):
-        raise ConfigError(f"{where}: secret_hashes are SHA-256, 32 bytes each")
+    authentication.check(client, where, dev=dev)
     for uri in client.redirect_uris:
         if not is_registrable_redirect_uri(uri, native=client.is_native, dev=dev):
             raise ConfigError(
@@ -203,6 +206,8 @@ def check_client(client: Client, *, dev: bool) -> None:
     if client.profile is Profile.FAPI2:
         # Taking the name without holding what it promises would be worse than refusing it.
         raise ConfigError(f"{where}: profile fapi2 is not there yet; use oauth21 or oidc")
+    if "client_credentials" in client.grant_types and client.public:
+        raise ConfigError(f"{where}: client_credentials is for clients that authenticate; set public = false")
     if "authorization_code" in client.grant_types and not client.redirect_uris:
         raise ConfigError(f"{where}: authorization_code needs redirect_uris")
     if not client.require_pkce and (
@@ -230,6 +235,9 @@ def check_resource(resource: Resource, *, dev: bool) -> None:
         raise ConfigError(f"{where}: alg wants one of {', '.join(SIGNING_ALGS)}")
     if RESERVED_SCOPES & resource.scopes.keys():
         raise ConfigError(f"{where}: the scopes of OpenID Connect and of Admit are no resource's scopes")
+    for name, scopes in resource.clients.items():
+        if not scopes <= resource.scopes.keys():
+            raise ConfigError(f"{where}: client {name} is given a scope that is not in scopes")
     for role, scopes in resource.roles.items():
         if not scopes <= resource.scopes.keys():
             raise ConfigError(f"{where}: role {role} names a scope that is not in scopes")
