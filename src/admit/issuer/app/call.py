@@ -52,6 +52,10 @@ class Call:
         headers: list[tuple[bytes, bytes]] = self.scope["headers"]
         return headers
 
+    def headers_of(self, name: bytes) -> list[bytes]:
+        """All values of a header."""
+        return [value for key, value in self.headers if key == name]
+
     def header(self, name: bytes) -> bytes | None:
         """The one value of a header; None where it is absent.
 

@@ -134,6 +134,11 @@ def allow(route: Route) -> str:
 _PUBLIC = frozenset({CorsPolicy.EVERYBODY, CorsPolicy.EVERYBODY_WHO_ASKS})
 
 
+async def nobodys(origin: str) -> bool:
+    """Where all registered origins are in the settings."""
+    return False
+
+
 class Dispatcher:
     """The ASGI application of the issuer, below its mount point."""
 
@@ -148,6 +153,7 @@ class Dispatcher:
         error_page: Callable[[Call, AdmitError], Response],
         observer: Observer | None = None,
         mend: Callable[[Call, Response], None] = lambda call, response: None,
+        has_origin: Callable[[str], Awaitable[bool]] = nobodys,
     ) -> None:
         self.routes = tuple(routes)
         self._exact = {route.path: route for route in self.routes if "*" not in route.path}
@@ -162,6 +168,7 @@ class Dispatcher:
         }
         self._error_page = error_page
         self._mend = mend
+        self._has_origin = has_origin
         self._observer = observer if observer is not None else Observer(Counts(), lambda refusal: None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -182,7 +189,7 @@ class Dispatcher:
         if route is not None and route.face is Face.PAGE:
             self._mend(call, response)
         if route is not None:
-            for name, value in self._cors(call, route).headers:
+            for name, value in (await self._cors(call, route)).headers:
                 response.headers[name] = value
         seconds = None if isinstance(response, EventStream) else perf_counter() - began
         self._observer.answered(
@@ -218,7 +225,7 @@ class Dispatcher:
             if call.method == "POST" and route.exempt is None:
                 check_submitted(call.headers)
         if call.scope["method"] == "OPTIONS":
-            return self._preflight(call, route)
+            return await self._preflight(call, route)
         return await handler_of(route, call.method)(call)
 
     def _refuse(
@@ -239,19 +246,34 @@ class Dispatcher:
         """How it is told that there is nothing: below the API to a program, which reads no page."""
         return Face.JSON if path.removeprefix(self._base).startswith("/api/") else Face.PAGE
 
-    def _preflight(self, call: Call, route: Route) -> Response:
-        verdict = self._cors(call, route)
+    async def _preflight(self, call: Call, route: Route) -> Response:
+        verdict = await self._cors(call, route)
         if not (verdict.preflight and verdict.allowed):
             raise answers.MethodNotAllowedError(allow=allow(route))
         return Response(status_code=204)
 
-    def _cors(self, call: Call, route: Route) -> cors.CorsVerdict:
+    async def _cors(self, call: Call, route: Route) -> cors.CorsVerdict:
+        origins = self._origins.get(route.cors, frozenset())
+        if route.cors is CorsPolicy.REGISTERED and await self._is_kept(call, origins):
+            origins = origins | {call.headers_of(b"origin")[0].decode("latin-1")}
         return cors.verdict(
             call.headers,
             call.scope["method"],
             policy=route.cors,
-            origins=self._origins.get(route.cors, frozenset()),
+            origins=origins,
             methods=tuple(route.handlers),
             # What everybody may read has no challenge and no nonce to show.
             exposed=() if route.cors in _PUBLIC else cors.EXPOSED,
         )
+
+    async def _is_kept(self, call: Call, known: frozenset[str]) -> bool:
+        """Whether a client of the database has the one origin that the call names. A database that is away knows none:
+        the answer is for its caller all the same, and only no script may read it.
+        """
+        sent = call.headers_of(b"origin")
+        if len(sent) != 1 or (origin := sent[0].decode("latin-1")) in known or origin == "null":
+            return False
+        try:
+            return await self._has_origin(origin)
+        except AdmitError:
+            return False

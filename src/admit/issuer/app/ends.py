@@ -7,6 +7,7 @@ from typing import Final
 from admit.issuer.accounts.errors import UserNotFoundError
 from admit.issuer.audit import RequestInfo
 from admit.issuer.audit.rules import cut
+from admit.issuer.clients.errors import ClientNotFoundError
 from admit.issuer.oauth.services import Services
 from admit.issuer.sessions.records import Ended
 
@@ -87,6 +88,22 @@ class Ends(ABC):
         ended = await self.services.families.end_of_client(
             client_id, reason=cut(reason) or REASON, info=info, now=self._clock()
         )
+        await self.settle()
+        return ended
+
+    async def remove_client(self, client_id: str, *, reason: str = REASON, actor: str = APPLICATION) -> int:
+        """Forget a client that the database keeps, and end all that was ever granted to it; how many grants.
+
+        Raises:
+            ClientNotFoundError: the database keeps no such client. One of the settings is taken out of them.
+            StorageUnavailableError: nothing is known to be ended; ask again.
+        """
+        info = RequestInfo(actor=actor)
+        ended = await self.services.families.remove_client(
+            client_id, reason=cut(reason) or REASON, info=info, now=self._clock()
+        )
+        if ended is None:
+            raise ClientNotFoundError
         await self.settle()
         return ended
 

@@ -192,6 +192,7 @@ class Issuer(Ends):
             issuer=self.settings.issuer,
             clock=self._clock,
             registered_origins=self.registry.origins(),
+            has_origin=self.services.clients.has_origin,
             first_party_origins=self.first_party_origins,
             error_page=self.app.error_page,
             mend=self.app.cookies.mend,
@@ -234,6 +235,7 @@ class Issuer(Ends):
         await self.db.open(accept_older=accept_older)
         try:
             await self.lists.ensure(self.db, self._clock())
+            await self.services.clients.read_resources()
             yield
         finally:
             await self._settle_sessions()
@@ -279,6 +281,7 @@ class Issuer(Ends):
             asyncio.create_task(jobs.end_streams(self.status.stream)),
             asyncio.create_task(self.ring.run()),
             asyncio.create_task(jobs.keep_keys(self.keys, clock=self._clock)),
+            asyncio.create_task(jobs.keep_resources(self.services.clients)),
             asyncio.create_task(jobs.sweep(
                     self.services, self.settings.grants, self.settings.accounts, clock=self._clock
                 )),

@@ -12,6 +12,7 @@ from admit.issuer.app.counting import COUNTS, JobCounts
 from admit.issuer.app.event_stream import server_is_stopping
 from admit.issuer.audit.config import AuditConfig
 from admit.issuer.audit.sweep import sweep as sweep_trail
+from admit.issuer.clients.driver import Clients
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.sweep import sweep as sweep_grants
 from admit.issuer.keys import SigningKeys
@@ -27,6 +28,7 @@ from admit.issuer.throttle import forget_old
 log = logging.getLogger("admit.issuer.jobs")
 
 KEYS_EVERY = 5.0
+RESOURCES_EVERY = 5.0
 TURN_EVERY = 3_600.0
 SWEEP_EVERY = 300.0
 MAILS_EVERY = 1.0
@@ -72,6 +74,11 @@ async def keep_keys(keys: SigningKeys, *, clock: Callable[[], float]) -> None:
             await keys.refresh(now)
 
     await repeat(work, every=KEYS_EVERY, name="keys")
+
+
+async def keep_resources(clients: Clients) -> None:
+    """Learn which resources the database has now. They are few, and asked for at each token."""
+    await repeat(clients.read_resources, every=RESOURCES_EVERY, name="resources")
 
 
 async def sweep(

@@ -21,6 +21,9 @@ FOR_GOOD: Final = frozenset(
         AuditEvent.CLIENT_ADDED,
         AuditEvent.CLIENT_REMOVED,
         AuditEvent.CLIENT_GRANTS_ENDED,
+        AuditEvent.CLIENT_INVITED,
+        AuditEvent.RESOURCE_ADDED,
+        AuditEvent.RESOURCE_REMOVED,
         AuditEvent.FACTORS_RESET,
     }
 )

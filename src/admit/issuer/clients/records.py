@@ -35,6 +35,15 @@ class ApplicationType(Enum):
     NATIVE = "native"
 
 
+class Source(Enum):
+    """Where a client comes from: who may change it, and whether anybody here chose it."""
+
+    SETTINGS = "settings"
+    CLI = "cli"
+    REGISTRATION = "registration"
+    METADATA_DOCUMENT = "metadata_document"
+
+
 DEFAULT_GRANT_TYPES = frozenset({"authorization_code", "refresh_token"})
 DEFAULT_SCOPES = frozenset({"openid", "profile", "email"})
 
@@ -67,6 +76,10 @@ class Client:
     `resources`: the audiences it may name. `default_resource`: the `aud` when it names none; the issuer if that is
     None. `userinfo_audience`: add the issuer to `aud`, so that the token is good for `/userinfo` too.
     `acr`: the least class of sign-in that it is used with, `urn:admit:acr:2fa` for a second factor.
+    `trusted`: somebody who runs this issuer let it in. False for what registered itself without an initial access
+    token, and for what its own metadata document describes; `first_party` is never theirs.
+    `client_uri`, `logo_uri`, `policy_uri`, `tos_uri`, `contacts`, `software_id`, `software_version`: what it says of
+    itself, RFC 7591 §2. Text: shown, never fetched.
     """
 
     id: str
@@ -92,6 +105,14 @@ class Client:
     require_pkce: bool = True
     profile: Profile = Profile.OAUTH21
     acr: str | None = None
+    trusted: bool = True
+    client_uri: str | None = None
+    logo_uri: str | None = None
+    policy_uri: str | None = None
+    tos_uri: str | None = None
+    contacts: tuple[str, ...] = ()
+    software_id: str | None = None
+    software_version: str | None = None
 
     @property
     def is_native(self) -> bool:

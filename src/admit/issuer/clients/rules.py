@@ -15,6 +15,7 @@ from admit.tokens import scope as scope_names
 RESERVED_CLIENT_ID = "admit"  # the `client_id` of a session's principal, contracts of the verifier
 USER_ID_PREFIX = "u_"  # every user's `sub` begins so, hence no client id may, RFC 9700 §4.15
 EVERYBODY = "*"
+MAX_DOCUMENT_URL = 512
 SIGNING_ALGS = ("ES256", "RS256")  # what tokens are signed with, here and in the keys' defaults
 GRANT_TYPES = frozenset({"authorization_code", "refresh_token", "client_credentials"})
 PERSON_SCOPES = frozenset({"openid", "profile", "email"})  # those that some claim of an account answers
@@ -40,6 +41,20 @@ def is_client_id(text: str) -> bool:
         bool(_CLIENT_ID.fullmatch(text))
         and not text.lower().startswith(USER_ID_PREFIX)
         and text.lower() != RESERVED_CLIENT_ID
+    )
+
+
+def is_document_url(text: str) -> bool:
+    """Whether this may be a client's id that is the URL of its metadata document, Client ID Metadata Document §3:
+    https, a host, a path, no fragment, user info or dot segments. We take no query either, and no address that is not
+    spelled as browsers spell it.
+    """
+    return (
+        len(text) <= MAX_DOCUMENT_URL
+        and is_plain_https(text)
+        and "?" not in text
+        and "#" not in text
+        and len(urlsplit(text).path) > 1
     )
 
 
@@ -180,7 +195,7 @@ def verify_secret(hashes: Iterable[bytes], secret: str) -> bool:
 def check_client(client: Client, *, dev: bool) -> None:
     """Raises: ConfigError, one line that says which rule the client's settings break."""
     where = "client"
-    if not is_client_id(client.id):
+    if not (is_client_id(client.id) or (not client.trusted and is_document_url(client.id))):
         raise ConfigError(
             f"{where}.id: letters, digits, . _ ~ - only; not '{RESERVED_CLIENT_ID}', not beginning '{USER_ID_PREFIX}'"
         )
@@ -220,6 +235,30 @@ def check_client(client: Client, *, dev: bool) -> None:
         raise ConfigError(f"{where}: a scope has a character that RFC 6749 §3.3 does not allow")
     if client.default_resource is not None and client.default_resource not in client.resources:
         raise ConfigError(f"{where}: default_resource is not among its resources")
+    check_shown(client, where)
+    if client.first_party and not client.trusted:
+        raise ConfigError(f"{where}: first_party is not for clients that nobody here let in")
+
+
+MAX_SHOWN = 200  # characters of a name
+MAX_SAID = 20  # contacts
+
+
+def check_shown(client: Client, where: str) -> None:
+    """What a client says of itself is shown to people: bounded, in one line, and addresses are https.
+
+    Raises: ConfigError.
+    """
+    texts = [client.name, *client.contacts, client.software_id or "", client.software_version or ""]
+    if not client.name.strip() or not all(len(text) <= MAX_SHOWN and text.isprintable() for text in texts):
+        raise ConfigError(
+            f"{where}: name, contacts and software want one line of text, {MAX_SHOWN} characters"
+        )
+    if len(client.contacts) > MAX_SAID:
+        raise ConfigError(f"{where}: at most {MAX_SAID} contacts")
+    for uri in (client.client_uri, client.logo_uri, client.policy_uri, client.tos_uri):
+        if uri is not None and not (len(uri) <= 2048 and is_plain_https(uri)):
+            raise ConfigError(f"{where}: client_uri, logo_uri, policy_uri and tos_uri want https URLs")
 
 
 def check_resource(resource: Resource, *, dev: bool) -> None:
@@ -244,4 +283,6 @@ def check_resource(resource: Resource, *, dev: bool) -> None:
     if resource.secret_hash is not None and len(resource.secret_hash) != hashlib.sha256().digest_size:
         raise ConfigError(f"{where}: secret_hash is SHA-256, 32 bytes")
     if resource.access_token_format is TokenFormat.OPAQUE and resource.secret_hash is None:
-        raise ConfigError(f"{where}: opaque access tokens are told by introspection only, which needs secret_hash")
+        raise ConfigError(
+            f"{where}: opaque access tokens are told by introspection only, which needs secret_hash"
+        )

@@ -1,13 +1,26 @@
-"""The table of clients: the ids that the database knows. Everything else about a client is in the settings."""
+"""Tables of clients, their origins, resources, and initial access tokens.
 
-from collections.abc import Collection
+Of a client of the settings the database knows no more than the id; everything else about it is in the settings.
+"""
+
 from typing import Final
 
-from sqlalchemy import Column, Double, Table, Text, bindparam, select, update
+from sqlalchemy import (
+    Column,
+    Double,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
-from admit.issuer.audit import AuditEvent, record
-from admit.issuer.revocation import store as revocation
-from admit.issuer.storage import Statement, Steps, any_of, metadata, upsert
+from admit.issuer.clients.records import Source
+from admit.issuer.storage import Statement, any_of, insert_or_ignore, metadata, upsert
 
 client: Final = Table(
     "client",
@@ -16,40 +29,189 @@ client: Final = Table(
     Column("source", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("removed_at", Double),
+    Column("document", Text),  # its metadata as JSON; none where the settings have it
+    Column("secret_hashes", LargeBinary),  # SHA-256, 32 octets each, one after another
+    Column("updated_at", Double),
+    Column("fresh_until", Double),  # of a metadata document: when it is to be fetched again
+    Column("registration_hash", LargeBinary),  # SHA-256 of the registration access token, RFC 7592
+    Column("invited_by", Text, index=True),  # the initial access token that it registered with
 )
 
-FROM_SETTINGS: Final = "settings"
+client_origin: Final = Table(
+    "client_origin",
+    metadata,
+    Column("origin", Text, primary_key=True),
+    Column("client_id", Text, primary_key=True, index=True),
+)
+
+resource: Final = Table(
+    "resource",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("document", Text, nullable=False),
+    Column("secret_hash", LargeBinary),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+
+initial_access_token: Final = Table(
+    "initial_access_token",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    Column("policy", Text, nullable=False),
+    Column("uses_left", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("removed_at", Double),
+)
+
+_now = bindparam("now", type_=Double)
+
+# Ids of the settings
 
 LIVE_CLIENTS: Final = Statement(
-    select(client.c.id).where(client.c.source == FROM_SETTINGS, client.c.removed_at.is_(None))
+    select(client.c.id).where(client.c.source == Source.SETTINGS.value, client.c.removed_at.is_(None))
 )
 ANY_CLIENT: Final = Statement(select(client.c.id).where(client.c.id == bindparam("id")))
-ADD_CLIENT: Final = Statement(
+SYNC_CLIENT: Final = Statement(
     upsert(client)
-    .values(id=bindparam("id"), source=FROM_SETTINGS, created_at=bindparam("created_at"))
+    .values(id=bindparam("id"), source=Source.SETTINGS.value, created_at=bindparam("created_at"))
     .on_conflict_do_update(
-        index_elements=["id"], set_={"removed_at": None}, where=client.c.removed_at.is_not(None)
+        index_elements=["id"],
+        set_={"removed_at": None, "source": Source.SETTINGS.value},
+        where=client.c.removed_at.is_not(None) | (client.c.source != Source.SETTINGS.value),
     )
     .returning(client.c.id)
 )
-REMOVE_CLIENTS: Final = Statement(
+SYNC_REMOVED: Final = Statement(
     update(client)
-    .where(any_of(client.c.id, "ids"), client.c.removed_at.is_(None))
+    .where(
+        any_of(client.c.id, "ids"),
+        client.c.removed_at.is_(None),
+        client.c.source == Source.SETTINGS.value,
+    )
     .values(removed_at=bindparam("now"))
     .returning(client.c.id)
 )
 
+# Clients that the database keeps
 
-def sync(*, add: Collection[str], remove: Collection[str], now: float) -> Steps[None]:
-    """Rows and holders for the clients of the settings; a mark on those that the settings name no more.
+_OURS = (
+    client.c.removed_at.is_(None),
+    client.c.document.is_not(None),
+    client.c.source != Source.SETTINGS.value,
+)
 
-    A client that was taken out is unknown from then on, so its refresh tokens are worth nothing and its access tokens
-    end within minutes. Nothing is ended here: while nodes are being renewed, some have the old settings.
-    """
-    for client_id in sorted(add):
-        if (yield ADD_CLIENT(id=client_id, created_at=now)):
-            yield from revocation.add_holder("client", client_id, now=now)
-            yield record(AuditEvent.CLIENT_ADDED, now=now, client_id=client_id)
-    if remove:
-        for row in (yield REMOVE_CLIENTS(ids=sorted(remove), now=now)):
-            yield record(AuditEvent.CLIENT_REMOVED, now=now, client_id=row["id"])
+FIND: Final = Statement(
+    select(client.c.id, client.c.document, client.c.secret_hashes).where(
+        client.c.id == bindparam("id"), *_OURS, client.c.source != Source.METADATA_DOCUMENT.value
+    )
+)
+FIND_MANY: Final = Statement(
+    select(client.c.id, client.c.document, client.c.secret_hashes).where(any_of(client.c.id, "ids"), *_OURS)
+)
+FIND_ROW: Final = Statement(select(*client.c).where(client.c.id == bindparam("id")))
+LIST: Final = Statement(
+    select(*client.c)
+    .where(client.c.id > bindparam("after"), *_OURS)
+    .order_by(client.c.id)
+    .limit(bindparam("count"))
+)
+ADD: Final = Statement(
+    upsert(client)
+    .values(
+        id=bindparam("id"), source=bindparam("source"), created_at=_now, document=bindparam("document"),
+        secret_hashes=bindparam("secret_hashes"), updated_at=_now, fresh_until=bindparam("fresh_until"),
+        registration_hash=bindparam("registration_hash"), invited_by=bindparam("invited_by"),
+    )
+    .on_conflict_do_update(
+        index_elements=["id"],
+        set_={
+            "source": bindparam("source"), "document": bindparam("document"), "removed_at": None,
+            "secret_hashes": bindparam("secret_hashes"), "updated_at": _now,
+            "fresh_until": bindparam("fresh_until"), "registration_hash": bindparam("registration_hash"),
+            "invited_by": bindparam("invited_by"),
+        },
+        where=client.c.removed_at.is_not(None),
+    )
+    .returning(client.c.id)
+)  # fmt: skip
+REPLACE_SECRETS: Final = Statement(
+    update(client)
+    .where(
+        client.c.id == bindparam("of"), *_OURS, client.c.secret_hashes == bindparam("seen", type_=LargeBinary)
+    )
+    .values(secret_hashes=bindparam("secret_hashes"), updated_at=_now)
+    .returning(client.c.id)
+)
+REMOVE: Final = Statement(
+    update(client)
+    .where(client.c.id == bindparam("of"), *_OURS)
+    .values(removed_at=_now, secret_hashes=None, registration_hash=None)
+    .returning(client.c.id)
+)
+
+# Their origins
+
+ADD_ORIGIN: Final = Statement(
+    insert_or_ignore(client_origin).values(origin=bindparam("origin"), client_id=bindparam("client_id"))
+)
+DROP_ORIGINS: Final = Statement(delete(client_origin).where(client_origin.c.client_id == bindparam("of")))
+HAS_ORIGIN: Final = Statement(
+    select(client_origin.c.origin).where(client_origin.c.origin == bindparam("origin")).limit(1)
+)
+
+# Resources
+
+RESOURCES: Final = Statement(select(*resource.c).order_by(resource.c.id))
+ADD_RESOURCE: Final = Statement(
+    insert_or_ignore(resource)
+    .values(
+        id=bindparam("id"), document=bindparam("document"), secret_hash=bindparam("secret_hash"),
+        created_at=_now, updated_at=_now,
+    )
+    .returning(resource.c.id)
+)  # fmt: skip
+REMOVE_RESOURCE: Final = Statement(
+    delete(resource).where(resource.c.id == bindparam("of")).returning(resource.c.id)
+)
+
+# Initial access tokens, RFC 7591 §3
+
+ADD_TOKEN: Final = Statement(
+    insert(initial_access_token).values(
+        id=bindparam("id"), hash=bindparam("hash"), policy=bindparam("policy"),
+        uses_left=bindparam("uses"), created_at=_now, expires_at=bindparam("expires_at"),
+    )
+)  # fmt: skip
+SPEND_TOKEN: Final = Statement(
+    update(initial_access_token)
+    .where(
+        initial_access_token.c.hash == bindparam("presented", type_=LargeBinary),
+        initial_access_token.c.uses_left > 0,
+        initial_access_token.c.expires_at > _now,
+        initial_access_token.c.removed_at.is_(None),
+    )
+    .values(uses_left=initial_access_token.c.uses_left - 1)
+    .returning(initial_access_token.c.id)
+)
+FIND_TOKEN: Final = Statement(
+    select(initial_access_token.c.id, initial_access_token.c.policy).where(
+        initial_access_token.c.hash == bindparam("presented", type_=LargeBinary),
+        initial_access_token.c.uses_left > 0,
+        initial_access_token.c.expires_at > _now,
+        initial_access_token.c.removed_at.is_(None),
+    )
+)
+LIST_TOKENS: Final = Statement(
+    select(*initial_access_token.c)
+    .where(initial_access_token.c.removed_at.is_(None), initial_access_token.c.expires_at > _now)
+    .order_by(initial_access_token.c.created_at)
+)
+REMOVE_TOKEN: Final = Statement(
+    update(initial_access_token)
+    .where(initial_access_token.c.id == bindparam("of"), initial_access_token.c.removed_at.is_(None))
+    .values(removed_at=_now)
+    .returning(initial_access_token.c.id)
+)

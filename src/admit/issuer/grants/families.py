@@ -368,3 +368,11 @@ class Families:
         return await self._db.run(
             ends.end_of_client, self._lists, client_id, reason=reason, info=info, now=now
         )
+
+    async def remove_client(
+        self, client_id: str, *, reason: str, info: RequestInfo, now: float
+    ) -> int | None:
+        """Forget a client of the database and end all that was granted to it; how many. None: no such client here."""
+        return await self._db.run(
+            ends.remove_client, self._lists, client_id, reason=reason, info=info, now=now
+        )

@@ -1,0 +1,114 @@
+"""What is written of clients and resources: each with its audit record, in one transaction."""
+
+from collections.abc import Collection
+
+from admit.issuer.audit import AuditEvent, RequestInfo, record
+from admit.issuer.audit.records import NOBODY
+from admit.issuer.clients import kept, rules, store
+from admit.issuer.clients.records import Client, Resource, Source
+from admit.issuer.revocation import store as revocation
+from admit.issuer.storage import Steps
+
+
+def sync(*, add: Collection[str], remove: Collection[str], now: float) -> Steps[None]:
+    """Rows and holders for the clients of the settings; a mark on those that the settings name no more.
+
+    A client that was taken out is unknown from then on, so its refresh tokens are worth nothing and its access tokens
+    end within minutes. Nothing is ended here: while nodes are being renewed, some have the old settings.
+    """
+    for client_id in sorted(add):
+        if (yield store.SYNC_CLIENT(id=client_id, created_at=now)):
+            yield from revocation.add_holder("client", client_id, now=now)
+            yield from revocation.restore_holder("client", client_id)
+            yield record(AuditEvent.CLIENT_ADDED, now=now, client_id=client_id)
+    if remove:
+        for row in (yield store.SYNC_REMOVED(ids=sorted(remove), now=now)):
+            yield record(AuditEvent.CLIENT_REMOVED, now=now, client_id=row["id"])
+
+
+def add(
+    client: Client,
+    source: Source,
+    *,
+    registration_hash: bytes | None = None,
+    invited_by: str | None = None,
+    fresh_until: float | None = None,
+    info: RequestInfo = NOBODY,
+    now: float,
+) -> Steps[bool]:
+    """Keep a new client. False: the id is taken. One that was removed may come back, with nothing of what it had."""
+    rows = yield store.ADD(
+        id=client.id,
+        source=source.value,
+        document=kept.document_of(client),
+        secret_hashes=kept.join(client.secret_hashes),
+        registration_hash=registration_hash,
+        invited_by=invited_by,
+        fresh_until=fresh_until,
+        now=now,
+    )
+    if not rows:
+        return False
+    yield from revocation.add_holder("client", client.id, now=now)
+    yield from revocation.restore_holder("client", client.id)
+    yield from put_origins(client)
+    detail = {"source": source.value, "trusted": client.trusted, "invited_by": invited_by}
+    yield record(AuditEvent.CLIENT_ADDED, info=info, now=now, client_id=client.id, detail=detail)
+    return True
+
+
+def put_origins(client: Client) -> Steps[None]:
+    """The web origins of its redirect URIs, instead of those that it had."""
+    yield store.DROP_ORIGINS(of=client.id)
+    for origin in sorted(
+        {found for uri in client.redirect_uris if (found := rules.origin_of(uri)) is not None}
+    ):
+        yield store.ADD_ORIGIN(origin=origin, client_id=client.id)
+
+
+def replace_secrets(
+    client_id: str, seen: tuple[bytes, ...], hashes: tuple[bytes, ...], *, info: RequestInfo, now: float
+) -> Steps[bool]:
+    """Keep these hashes instead of those that were seen. False: they are others by now, or the client is gone."""
+    rows = yield store.REPLACE_SECRETS(
+        of=client_id, seen=kept.join(seen), secret_hashes=kept.join(hashes), now=now
+    )
+    if not rows:
+        return False
+    detail = {"secrets": len(hashes)}
+    yield record(AuditEvent.CLIENT_SECRET_CHANGED, info=info, now=now, client_id=client_id, detail=detail)
+    return True
+
+
+def remove(client_id: str, *, info: RequestInfo, now: float) -> Steps[bool]:
+    """Unknown from here on, with nothing issued any more. False: no such client here. What was granted to it is ended
+    beside this, in the same transaction, by `grants.ends.remove_client`.
+    """
+    if not (yield store.REMOVE(of=client_id, now=now)):
+        return False
+    yield from revocation.end_holder("client", client_id, now)
+    yield store.DROP_ORIGINS(of=client_id)
+    yield record(AuditEvent.CLIENT_REMOVED, info=info, now=now, client_id=client_id)
+    return True
+
+
+def add_resource(resource: Resource, *, info: RequestInfo, now: float) -> Steps[bool]:
+    """Keep a new resource. False: the id is taken."""
+    rows = yield store.ADD_RESOURCE(
+        id=resource.id,
+        document=kept.document_of_resource(resource),
+        secret_hash=resource.secret_hash,
+        now=now,
+    )
+    if not rows:
+        return False
+    yield record(AuditEvent.RESOURCE_ADDED, info=info, now=now, detail={"resource": resource.id})
+    return True
+
+
+def remove_resource(resource_id: str, *, info: RequestInfo, now: float) -> Steps[bool]:
+    """Unknown from here on. False: no such resource here."""
+    if not (yield store.REMOVE_RESOURCE(of=resource_id)):
+        return False
+    yield record(AuditEvent.RESOURCE_REMOVED, info=info, now=now, detail={"resource": resource_id})
+    return True
