@@ -1,0 +1,61 @@
+"""One issuer process on SQLite for all clients of a worker, and a person to sign in."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.fixtures.processes import ROOMY, Child, Deployment, furnished_sqlite_url
+from tests.system.foreign.person import Person
+from tests.system.foreign.relying_parties import Parties
+
+HINT = "install the group interop: .venv/bin/python -m pip install -r requirements/interop.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The issuer, and who its clients are."""
+
+    deployed: Deployment
+    parties: Parties
+
+    @property
+    def issuer(self) -> str:
+        return self.deployed.issuer
+
+    @property
+    def folder(self) -> Path:
+        return self.deployed.folder
+
+    def metadata(self) -> dict[str, Any]:
+        """What the issuer says of itself."""
+        found: dict[str, Any] = httpx2.get(f"{self.issuer}/.well-known/openid-configuration").json()
+        return found
+
+    def start(self, name: str, command: list[str], port: int, *, ready: str = "/health") -> Child:
+        """A client's own program, up when `ready` answers with JSON. The caller stops it."""
+        child = Child(command, self.folder, name, port=port, ready=ready, host=f"127.0.0.1:{port}")
+        child.start()
+        return child
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The issuer, running."""
+    folder, parties = tmp_path_factory.mktemp("foreign"), Parties()
+    made = Deployment(
+        folder, furnished_sqlite_url(folder), ROOMY, clients=parties.clients(), resources=parties.resources()
+    )
+    made.front.start()
+    yield World(made, parties)
+    made.close()
+
+
+@pytest.fixture
+def person(world: World) -> Iterator[Person]:
+    """Ada, who is not signed in yet."""
+    with Person(world.issuer) as one:
+        yield one

@@ -1,0 +1,107 @@
+"""The issuer's clients of these tests: one a foreign library or application, each at an address of its own.
+
+Issuer on `localhost`, clients on `127.0.0.1`: two sites to a browser, and two cookie jars.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from admit.issuer import Client, Resource
+from admit.issuer.clients.records import ApplicationType
+from tests.fixtures.issuer import RESOURCE
+from tests.fixtures.processes import free_port
+
+SECRET = "this-client-and-nobody-else-knows-this"
+SCOPE = "openid profile email offline_access"
+SCOPES = frozenset(SCOPE.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One client: its id, where it is, and what it asks with."""
+
+    id: str
+    port: int = field(default_factory=free_port)
+    callback: str = "/callback"
+    public: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def home(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def redirect_uri(self) -> str:
+        return self.home + self.callback
+
+    @property
+    def bye(self) -> str:
+        """Where people are sent when they have logged out."""
+        return f"{self.home}/bye"
+
+    def client(self) -> Client:
+        """As the issuer knows it. Web clients want https; on loopback, RFC 8252's native ones may do without."""
+        values: dict[str, Any] = {
+            "id": self.id,
+            "name": f"{self.id}, which somebody else wrote",
+            "application_type": ApplicationType.NATIVE,
+            "public": self.public,
+            "secret_hashes": () if self.public else (hashlib.sha256(SECRET.encode()).digest(),),
+            "redirect_uris": (self.redirect_uri,),
+            "post_logout_redirect_uris": (self.bye,),
+            "scopes": SCOPES,
+            **self.settings,
+        }
+        return Client(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """All of them, and the API that one of them wants."""
+
+    authlib: Party = field(default_factory=lambda: Party("authlib"))
+    requests: Party = field(default_factory=lambda: Party("requests-oauthlib"))
+    django: Party = field(default_factory=lambda: Party("mozilla-django-oidc", callback="/oidc/callback/"))
+    openid_client: Party = field(
+        default_factory=lambda: Party("openid-client", settings={"first_party": True})
+    )
+    oauth4webapi: Party = field(default_factory=lambda: Party("oauth4webapi", public=True))
+    browser: Party = field(default_factory=lambda: Party("oidc-client-ts", callback="/", public=True))
+    apache: Party = field(default_factory=lambda: Party("mod_auth_openidc", callback="/private/callback"))
+    starlette: Party = field(default_factory=lambda: Party("authlib-starlette"))
+    mcp: Party = field(default_factory=lambda: Party("mcp-client", public=True))
+    mcp_server: int = field(default_factory=free_port)
+
+    @property
+    def mcp_resource(self) -> str:
+        """The MCP server's address, which is its name as a resource too, RFC 8707."""
+        return f"http://127.0.0.1:{self.mcp_server}/mcp"
+
+    def clients(self) -> tuple[Client, ...]:
+        """For the issuer's settings."""
+        named = (
+            self.authlib, self.requests, self.django, self.openid_client, self.oauth4webapi, self.browser, self.apache,
+            self.starlette,
+        )  # fmt: skip
+        mcp = Party(
+            self.mcp.id,
+            self.mcp.port,
+            public=True,
+            settings={
+                "scopes": frozenset({"offline_access", "tools:use"}),
+                "resources": frozenset({self.mcp_resource}),
+                "default_resource": self.mcp_resource,
+            },
+        )
+        return (*(one.client() for one in named), mcp.client())
+
+    def resources(self) -> tuple[Resource, ...]:
+        """For the issuer's settings."""
+        tools = Resource(
+            id=self.mcp_resource,
+            name="Tools",
+            scopes={"tools:use": "Use the tools"},
+            roles={"*": frozenset({"tools:use"})},
+        )
+        return (RESOURCE, tools)
