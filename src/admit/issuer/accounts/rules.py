@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from admit.errors import AccountError
@@ -134,6 +135,23 @@ def password_bytes(password: str) -> bytes | None:
     except UnicodeEncodeError:  # a lone surrogate
         return None
     return octets if len(octets) <= PASSWORD_MAX_BYTES else None
+
+
+CLAIMS_OF_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "profile": frozenset({"name", "updated_at", "locale"}),
+        "email": frozenset({"email", "email_verified"}),
+    }
+)
+"""The claims that `standard_claims` has for each scope, OpenID Connect Core §5.4."""
+
+
+def chosen_claims(user: User, names: Collection[str]) -> Mapping[str, Any]:
+    """Of the claims of all scopes those that are named, OpenID Connect Core §5.5, without `sub`."""
+    if not names:
+        return {}
+    whole = standard_claims(user, frozenset(CLAIMS_OF_SCOPES))
+    return {name: value for name, value in whole.items() if name in names}
 
 
 def standard_claims(user: User, scope: frozenset[str]) -> Mapping[str, Any]:

@@ -64,7 +64,8 @@ class Client:
     `grant_types`: how it may ask for tokens. `id_token_signed_response_alg`: what its ID tokens are signed with.
     `userinfo_signed_response_alg`: what the answers of `/userinfo` are signed with; plain JSON if that is None.
     `require_pkce`: false only for a confidential client that cannot send a `code_challenge` (RFC 7636); `admit doctor`
-    lists it. `profile`: the set of rules that it is held to.
+    lists it. `require_pushed_authorization_requests`: take no authorization request of it that was not pushed first
+    (RFC 9126 §6). `profile`: the set of rules that it is held to.
     `public`: it cannot keep a secret; every other client has one, or a key of its own.
     `secret_hashes`: SHA-256 of its secret, two while one is replaced by another.
     `token_endpoint_auth_method`: `private_key_jwt` for a client that signs with its own key; without it, `none` for
@@ -103,6 +104,7 @@ class Client:
     id_token_signed_response_alg: str = "RS256"  # noqa: S105  # an algorithm's name
     userinfo_signed_response_alg: str | None = None
     require_pkce: bool = True
+    require_pushed_authorization_requests: bool = False
     profile: Profile = Profile.OAUTH21
     acr: str | None = None
     trusted: bool = True
