@@ -14,6 +14,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp
 
 from admit.errors import ConfigError
+from admit.fetch import Fetcher
 from admit.issuer.accounts.driver import Accounts
 from admit.issuer.accounts.links import EmailLinks
 from admit.issuer.accounts.passwords import PasswordHasher
@@ -38,12 +39,14 @@ from admit.issuer.app.table import table_of
 from admit.issuer.audit import AuditEvent, record
 from admit.issuer.audit.refusals import Ring
 from admit.issuer.clients.driver import Clients
+from admit.issuer.clients.keys import ClientKeys
 from admit.issuer.clients.registry import Registry
 from admit.issuer.clients.rules import origin_of
 from admit.issuer.factors.driver import Factors
 from admit.issuer.grants.codes import Codes
 from admit.issuer.grants.families import Families
 from admit.issuer.grants.interactions import Interactions
+from admit.issuer.grants.machines import Machines
 from admit.issuer.keys import KeyEvent, KeyEventKind, SigningKeys
 from admit.issuer.oauth.services import Services
 from admit.issuer.outbox import Outbox
@@ -114,10 +117,12 @@ class Issuer(Ends):
             config=settings.accounts,
         )
         self.courier = courier_of(settings, self.db, self.outbox, links, clock=clock)
+        self.fetcher = Fetcher(frozenset(settings.egress.allow), ca_file=settings.egress.ca_file or None)
         self.services = Services(
             db=self.db,
             registry=self.registry,
             clients=Clients(self.db, self.registry),
+            client_keys=ClientKeys(self.fetcher),
             keys=self.keys,
             lists=self.lists,
             status=self.status,
@@ -130,6 +135,7 @@ class Issuer(Ends):
             ),
             codes=Codes(self.db, self.lists, settings.grants),
             families=Families(self.db, self.lists, settings.grants),
+            machines=Machines(self.db, settings.grants),
             factors=factors,
             interactions=Interactions(self.db, settings.grants),
             config=settings.oauth,
@@ -317,6 +323,7 @@ class Issuer(Ends):
             async with asyncio.timeout(LAST_ROWS_WITHIN):
                 await self.ring.write()
         await self._settle_sessions()
+        await self.fetcher.aclose()
         await self.db.close()
         self.hasher.close()
 

@@ -16,6 +16,7 @@ from admit.issuer.clients.driver import Clients
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.sweep import sweep as sweep_grants
 from admit.issuer.keys import SigningKeys
+from admit.issuer.oauth.client_auth.store import sweep as sweep_assertions
 from admit.issuer.oauth.refusals import WINDOW as REFUSALS_WINDOW
 from admit.issuer.oauth.services import Services
 from admit.issuer.outbox import Courier
@@ -102,6 +103,7 @@ async def sweep_once(services: Services, grants: GrantsConfig, accounts: Account
     )
     parts: tuple[Callable[[], Awaitable[object]], ...] = (
         lambda: sweep_grants(services.db, now, grants),
+        lambda: sweep_assertions(services.db, now),
         lambda: services.sessions.sweep(now),
         lambda: services.accounts.sweep(now),
         lambda: services.links.sweep(now),

@@ -5,6 +5,7 @@ themselves hold the defaults and check what belongs together.
 """
 
 import dataclasses
+import json
 import types
 import typing
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from typing import Any
 
 from admit.errors import ConfigError
 from admit.issuer.app.durations import parse_duration
+from admit.issuer.clients.records import Jwks
 
 
 def build(kind: type[Any], raw: Mapping[str, Any], *, where: str = "") -> Any:
@@ -71,6 +73,8 @@ def _plain(kind: Any, value: Any, *, where: str) -> Any:
         return parse_duration(value, name=where)
     if kind is bytes:
         return _digest(value, where=where)
+    if kind is Jwks:
+        return _key_set(value, where=where)
     if isinstance(kind, type) and issubclass(kind, Enum):
         try:
             return kind(value)
@@ -97,6 +101,18 @@ def _digest(value: Any, *, where: str) -> bytes:
         return bytes.fromhex(value)
     except (TypeError, ValueError):
         raise ConfigError(f"{where}: want a SHA-256 in hex digits") from None
+
+
+def _key_set(value: Any, *, where: str) -> Jwks:
+    """A JWK Set as JSON text, RFC 7517 §5, written so or as a table."""
+    if isinstance(value, Mapping):
+        try:
+            return Jwks(json.dumps(value, allow_nan=False))
+        except (TypeError, ValueError):
+            raise ConfigError(f"{where}: want a JWK Set") from None
+    if not isinstance(value, str):
+        raise ConfigError(f"{where}: want a JWK Set, as a table or as JSON text")
+    return Jwks(value)
 
 
 def _first_that_fits(kinds: tuple[Any, ...], value: Any, *, where: str) -> Any:

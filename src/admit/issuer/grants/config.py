@@ -15,10 +15,11 @@ class GrantsConfig:
     `waiting_per_network`: how many requests one network, an IPv4 address or an IPv6 /64, may begin within that time,
     each of which waits for a person (default 10,000). `refresh_idle`: how long an offline grant may go unused
     (default 14 d). `refresh_absolute`: how long it lives at all (default 90 d). `online_idle`: how long an online
-    grant may go unused (default 8 h); its absolute end is its session's. `refresh_grace`: how long after a rotation
-    the token before it is still answered with the same successor (default 30 s, 0 s to 300 s). `live_grants`: per
-    session and client, the oldest is ended beyond (default 10). `kept`: how long spent codes are remembered, so that
-    their second use is noticed (default 1 h).
+    grant may go unused (default 8 h); its absolute end is its session's. `machine_absolute`: how long the tokens of a
+    client that acts for itself share one grant, before the next begins (default 90 d). `refresh_grace`: how long
+    after a rotation the token before it is still answered with the same successor (default 30 s, 0 s to 300 s).
+    `live_grants`: per session and client, the oldest is ended beyond (default 10). `kept`: how long spent codes are
+    remembered, so that their second use is noticed (default 1 h).
     """
 
     code_lifetime: timedelta = timedelta(seconds=60)
@@ -26,6 +27,7 @@ class GrantsConfig:
     refresh_idle: timedelta = timedelta(days=14)
     refresh_absolute: timedelta = timedelta(days=90)
     online_idle: timedelta = timedelta(hours=8)
+    machine_absolute: timedelta = timedelta(days=90)
     refresh_grace: timedelta = timedelta(seconds=30)
     live_grants: int = 10
     waiting_per_network: int = 10_000
@@ -38,6 +40,7 @@ class GrantsConfig:
             "refresh_idle",
             "refresh_absolute",
             "online_idle",
+            "machine_absolute",
         ):
             if getattr(self, name) <= timedelta(0):
                 raise ConfigError(f"grants.{name} must be positive")

@@ -76,24 +76,7 @@ def open_family(
         salt=secrets.token_bytes(SALT_BYTES),
         jkt=jkt,
     )
-    yield store.INSERT(
-        node_id=family.id,
-        client_id=family.client_id,
-        user_id=family.user_id,
-        session_id=family.session_id,
-        scope=" ".join(sorted(family.scope)),
-        audience=family.audience,
-        auth_time=family.auth_time,
-        acr=family.acr,
-        amr=" ".join(family.amr),
-        created_at=family.created_at,
-        expires_at=family.expires_at,
-        generation=family.generation,
-        rotated_at=family.rotated_at,
-        used_at=family.used_at,
-        salt=family.salt,
-        jkt=family.jkt,
-    )
+    yield store.INSERT(**store.parameters(family))
     yield from _end_surplus(lists, config, authorization, now=now)
     return family
 
@@ -149,7 +132,9 @@ def rotated(family: Family, now: float) -> Family:
 
 
 def idle_limit(family: Family, config: GrantsConfig) -> timedelta:
-    """How long a family may go unused."""
+    """How long a family may go unused. One that is a client's own has no idle clock: it has no refresh tokens."""
+    if family.user_id is None:
+        return config.machine_absolute
     return config.refresh_idle if family.offline else config.online_idle
 
 

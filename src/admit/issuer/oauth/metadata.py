@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from admit.issuer.clients.authentication import SIGNING_ALGS as ASSERTION_ALGS
 from admit.issuer.clients.records import ACRS
 from admit.issuer.clients.registry import Registry
 from admit.issuer.clients.rules import ISSUER_SCOPES, OIDC_SCOPES
@@ -35,7 +36,9 @@ def document(registry: Registry) -> dict[str, Any]:
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256", "ES256"],
         "token_endpoint_auth_methods_supported": sorted(METHODS),
+        "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGS),
         "revocation_endpoint_auth_methods_supported": sorted(METHODS),
+        "revocation_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGS),
         "code_challenge_methods_supported": ["S256"],
         "acr_values_supported": list(ACRS),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],

@@ -55,7 +55,7 @@ async def authenticated(
         ThrottledError: too many wrong ones in this client's name from this network.
     """
     try:
-        return await client_auth.authenticate(presented, services.clients)
+        return await client_auth.authenticate(presented, services, now)
     except InvalidClientError as error:
         client = await client_auth.claimed(presented, services.clients)
         if client is not None:

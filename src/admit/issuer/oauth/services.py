@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from admit.issuer.accounts.driver import Accounts
 from admit.issuer.accounts.links import EmailLinks
 from admit.issuer.clients.driver import Clients
+from admit.issuer.clients.keys import ClientKeys
 from admit.issuer.clients.registry import Registry
 from admit.issuer.factors.driver import Factors
 from admit.issuer.grants.codes import Codes
 from admit.issuer.grants.families import Families
 from admit.issuer.grants.interactions import Interactions
+from admit.issuer.grants.machines import Machines
 from admit.issuer.keys import SigningKeys
 from admit.issuer.oauth.config import OAuthConfig
 from admit.issuer.outbox import Outbox
@@ -25,6 +27,7 @@ class Services:
     db: Database
     registry: Registry
     clients: Clients
+    client_keys: ClientKeys
     keys: SigningKeys
     lists: Lists
     status: StatusService
@@ -35,6 +38,7 @@ class Services:
     codes: Codes
     factors: Factors
     families: Families
+    machines: Machines
     interactions: Interactions
     config: OAuthConfig
 

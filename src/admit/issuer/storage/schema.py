@@ -47,6 +47,7 @@ TABLES: Final = frozenset(
         "resource",
         "session",
         "signing_key",
+        "spent_assertion",
         "status_batch",
         "status_change",
         "status_head",

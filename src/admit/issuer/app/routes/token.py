@@ -3,13 +3,13 @@
 from starlette.responses import Response
 
 from admit.credentials.cors import CorsPolicy
-from admit.errors import AdmitError
 from admit.issuer.app import answers
 from admit.issuer.app.api.described import Who
 from admit.issuer.app.call import Call
+from admit.issuer.app.client_call import client_of
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
-from admit.issuer.oauth import client_auth, refusals, token
+from admit.issuer.oauth import token
 from admit.issuer.oauth.errors import InvalidRequestError
 
 
@@ -29,14 +29,7 @@ def routes(app: App) -> list[Route]:
     async def post(call: Call) -> Response:
         refuse_query(call)
         form = await call.form()
-        presented = client_auth.Presented(call.header(b"authorization"), form)
-        try:
-            client = await refusals.authenticated(app.services, presented, info=call.info, now=call.now)
-        except AdmitError:
-            claimed = await client_auth.claimed(presented, app.services.clients)
-            call.client_id = claimed.id if claimed is not None else None
-            raise
-        call.client_id = client.id
+        client = await client_of(app, call, form)
         response = await token.respond(app.services, client, form, call.info, call.now)
         return answers.json(response.members())
 

@@ -1,6 +1,6 @@
 """Grant families: one row each, however often their refresh tokens rotate."""
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -63,6 +63,18 @@ OF_CLIENT: Final = Statement(
     _FAMILIES.where(grant_family.c.client_id == bindparam("client_id"), *_ALIVE)
     .order_by(grant_family.c.created_at.desc())
     .limit(bindparam("count"))
+)
+# What has no session is nobody's but the client's own; the index on both serves it.
+OF_MACHINE: Final = Statement(
+    _FAMILIES.where(
+        grant_family.c.session_id.is_(None),
+        grant_family.c.client_id == bindparam("client_id"),
+        grant_family.c.audience == bindparam("audience"),
+        node.c.kind == NodeKind.MACHINE.value,
+        *_ALIVE,
+    )
+    .order_by(node.c.idx.desc())
+    .limit(1)
 )
 OF_USER_AND_CLIENT: Final = Statement(
     select(grant_family.c.node_id, grant_family.c.session_id)
@@ -135,6 +147,28 @@ def _one_at_a_time(dialect: DialectName) -> Executable:
 
 
 ONE_AT_A_TIME: Final = Statement(_one_at_a_time)
+
+
+def parameters(family: Family) -> dict[str, Any]:
+    """What INSERT is told of a new family."""
+    return {
+        "node_id": family.id,
+        "client_id": family.client_id,
+        "user_id": family.user_id,
+        "session_id": family.session_id,
+        "scope": " ".join(sorted(family.scope)),
+        "audience": family.audience,
+        "auth_time": family.auth_time,
+        "acr": family.acr,
+        "amr": " ".join(family.amr),
+        "created_at": family.created_at,
+        "expires_at": family.expires_at,
+        "generation": family.generation,
+        "rotated_at": family.rotated_at,
+        "used_at": family.used_at,
+        "salt": family.salt,
+        "jkt": family.jkt,
+    }
 
 
 def family_of(row: Row) -> Family:

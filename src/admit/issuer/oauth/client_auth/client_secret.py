@@ -5,21 +5,24 @@ from base64 import b64decode
 from urllib.parse import unquote_plus
 
 from admit.issuer.clients import rules
-from admit.issuer.clients.driver import Clients
-from admit.issuer.clients.records import Client
+from admit.issuer.clients.records import AuthMethod, Client
+from admit.issuer.oauth.client_auth.presented import Presented, check_method
 from admit.issuer.oauth.errors import InvalidClientError
-from admit.issuer.oauth.parameters import Parameters
+from admit.issuer.oauth.services import Services
 
 
-async def basic(authorization: bytes | None, clients: Clients) -> Client:
+async def basic(presented: Presented, services: Services, now: float) -> Client:
     """Basic, RFC 7617 §2, with id and secret form-encoded before they are joined by a colon (RFC 6749 §2.3.1)."""
-    client_id, secret = parse_basic(authorization)
-    return await _verified(client_id, secret, clients)
+    client_id, secret = parse_basic(presented.authorization)
+    if presented.form.get("client_id", client_id) != client_id:
+        raise InvalidClientError("client_id differs from the authenticated client")
+    return verified(await services.clients.find(client_id), secret, AuthMethod.CLIENT_SECRET_BASIC)
 
 
-async def post(form: Parameters, clients: Clients) -> Client:
+async def post(presented: Presented, services: Services, now: float) -> Client:
     """Id and secret in the body; never in the URL, which is not read for them."""
-    return await _verified(form.get("client_id", ""), form["client_secret"], clients)
+    client = await services.clients.find(presented.form.get("client_id"))
+    return verified(client, presented.form["client_secret"], AuthMethod.CLIENT_SECRET_POST)
 
 
 def parse_basic(authorization: bytes | None) -> tuple[str, str]:
@@ -38,8 +41,12 @@ def parse_basic(authorization: bytes | None) -> tuple[str, str]:
     return client_id, secret
 
 
-async def _verified(client_id: str, secret: str, clients: Clients) -> Client:
-    client = await clients.find(client_id)
-    if client is None or client.public or not rules.verify_secret(client.secret_hashes, secret):
-        raise InvalidClientError("unknown client or wrong secret")
+def verified(client: Client | None, secret: str, method: AuthMethod) -> Client:
+    """The client, once its secret was shown in a way that it may. Compared for everybody: nobody is told by the time
+    that it takes whether there is such a client.
+    """
+    right = rules.verify_secret(client.secret_hashes if client is not None else (), secret)
+    client = check_method(client, method)
+    if not right:
+        raise InvalidClientError("wrong secret")
     return client

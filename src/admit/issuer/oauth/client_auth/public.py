@@ -1,14 +1,10 @@
 """`none`: a public client names itself; PKCE and rotation carry the proof, RFC 6749 §2.1, RFC 7591 §2."""
 
-from admit.issuer.clients.driver import Clients
-from admit.issuer.clients.records import Client
-from admit.issuer.oauth.errors import InvalidClientError
-from admit.issuer.oauth.parameters import Parameters
+from admit.issuer.clients.records import AuthMethod, Client
+from admit.issuer.oauth.client_auth.presented import Presented, check_method
+from admit.issuer.oauth.services import Services
 
 
-async def authenticate(form: Parameters, clients: Clients) -> Client:
-    """The public client that the form's `client_id` names; a client that has a secret must show it."""
-    client = await clients.find(form.get("client_id"))
-    if client is None or not client.public:
-        raise InvalidClientError("unknown client, or one that must authenticate")
-    return client
+async def authenticate(presented: Presented, services: Services, now: float) -> Client:
+    """The public client that the form's `client_id` names; a client that has a secret or a key must show it."""
+    return check_method(await services.clients.find(presented.form.get("client_id")), AuthMethod.NONE)

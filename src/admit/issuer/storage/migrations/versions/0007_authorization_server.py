@@ -11,8 +11,19 @@ depends_on = None
 
 def upgrade() -> None:
     """One part after another."""
+    assertions()
     clients()
     consents()
+
+
+def assertions() -> None:
+    """Assertions of clients that were used."""
+    op.create_table(
+        "spent_assertion",
+        sa.Column("hash", sa.LargeBinary, nullable=False),
+        sa.Column("expires_at", sa.Double, nullable=False),
+        sa.PrimaryKeyConstraint("hash", name="pk_spent_assertion"),
+    )
 
 
 def consents() -> None:
