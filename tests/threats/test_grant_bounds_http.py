@@ -30,7 +30,7 @@ from tests.threats.whole import rows, user_id_of
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.threat("6819-4.4.3.2", off="admit.issuer.app.flow:shown_scope")
+@pytest.mark.threat("6819-4.4.3.2", off="admit.issuer.app.consenting:shown_scope")
 async def test_a_role_given_later_gives_a_client_nothing_that_nobody_was_asked_about(
     issuer: LiveIssuer, browser: Browser
 ) -> None:

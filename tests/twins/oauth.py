@@ -91,7 +91,7 @@ def all_that_was_asked(app: Any, request: AuthorizeRequest, session: Any) -> fro
 TWINS = {
     "admit.issuer.oauth.authorize.steps:is_answered_in": yes,
     "admit.issuer.oauth.authorize.steps:understood": whatever_came,
-    "admit.issuer.app.flow:shown_scope": all_that_was_asked,
+    "admit.issuer.app.consenting:shown_scope": all_that_was_asked,
     "admit.issuer.oauth.userinfo:check_alive": ignore_async,
     "admit.issuer.oauth.token.refresh_token:narrowed": as_asked,
     "admit.issuer.oauth.authorize.steps:is_code": yes,

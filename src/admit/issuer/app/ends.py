@@ -85,7 +85,7 @@ class Ends(ABC):
         """
         await self.services.clients.check_known(client_id)
         info = RequestInfo(actor=actor)
-        ended = await self.services.families.end_of_client(
+        ended = await self.services.consents.end_of_client(
             client_id, reason=cut(reason) or REASON, info=info, now=self._clock()
         )
         await self.settle()

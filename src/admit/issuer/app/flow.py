@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from admit.errors import OAuthError
+from admit.issuer.app import consenting
 from admit.issuer.app.call import Call
+from admit.issuer.app.consenting import Yes
 from admit.issuer.app.context import App, chosen_locales
-from admit.issuer.app.pages.views import ClientCard, FormPostView
-from admit.issuer.clients.rules import grantable_scopes, loopback_parts
+from admit.issuer.app.pages.views import ClientCard, FormPostView, LeavingView
+from admit.issuer.clients.rules import loopback_parts
 from admit.issuer.grants.records import Authorization, Interaction
 from admit.issuer.oauth import refusals
 from admit.issuer.oauth.authorize import respond, steps
@@ -78,12 +80,14 @@ async def proceed(
     session: Session | None,
     *,
     transaction: Transaction | None = None,
-    consented: bool = False,
+    said: Yes | None = None,
 ) -> Response:
-    """The next step, as a redirect."""
+    """The next step, as a redirect. `said`: the person was asked and said yes just now."""
+    before = await consenting.recall(app, request, session) if session is not None and said is None else None
     progress = Progress(
         session_id=transaction.interaction.session_id if transaction is not None else None,
-        consented=consented,
+        consented=said is not None,
+        agreed=before is not None,
     )
     signed_in = SignedIn(session.id, session.auth_time, session.acr) if session is not None else None
     match decide(request, signed_in, progress, now=call.now):
@@ -97,7 +101,7 @@ async def proceed(
         case Consent():
             return await _to_page(app, call, request, transaction, "/consent")
         case Issue() if session is not None:
-            return await _issue(app, call, request, session, transaction, consented=consented)
+            return await _issue(app, call, request, session, transaction, said=said, before=before)
     raise UntrustedTargetError("nothing is issued for nobody")
 
 
@@ -117,8 +121,19 @@ def answer(
 def refuse(
     app: App, call: Call, target: Target, error: OAuthError, *, ui_locales: str | None = None
 ) -> Response:
-    """Send an error to the proven target."""
-    return answer(app, call, target, respond.error(error), ui_locales)
+    """Send an error to the proven target. To a client that nobody here let in only the person sends it: anybody could
+    register one, and have our address send browsers on to theirs, RFC 9700 §4.11.2.
+    """
+    if may_be_sent_on(target):
+        return answer(app, call, target, respond.error(error), ui_locales)
+    whole = respond.answer(target, respond.error(error), issuer=app.issuer)
+    leaving = LeavingView(client=card_of(target), url=respond.location(target, whole))
+    return app.page(call, leaving, ui_locales=chosen_locales(call) or ui_locales)
+
+
+def may_be_sent_on(target: Target) -> bool:
+    """Whether a browser may be sent to this target without its person having done anything."""
+    return target.client.trusted
 
 
 async def deny(app: App, call: Call, transaction: Transaction, session: Session) -> Response:
@@ -134,7 +149,8 @@ async def deny(app: App, call: Call, transaction: Transaction, session: Session)
     if refused is None:
         raise ExpiredInteractionError("finished already")
     request = transaction.request
-    return refuse(app, call, request.target, AccessDeniedError(), ui_locales=request.ui_locales)
+    # Asked on a page that names the host, and answered: nobody is sent on unawares.
+    return answer(app, call, request.target, respond.error(AccessDeniedError()), request.ui_locales)
 
 
 async def _to_page(
@@ -158,39 +174,35 @@ async def _issue(
     session: Session,
     transaction: Transaction | None,
     *,
-    consented: bool,
+    said: Yes | None,
+    before: Yes | None,
 ) -> Response:
+    # A client that settings call first-party has neither: it gets what it asks for.
+    yes = said or before or Yes(scope=request.scope)
     code = await app.services.codes.issue(
         Authorization(
             client_id=request.client.id,
             user_id=session.user.id,
             session_id=session.id,
             redirect_uri=request.target.redirect_uri,
-            scope=shown_scope(app, request, session) if consented else request.scope,
+            scope=yes.scope,
             audience=request.audience,
             code_challenge=request.code_challenge,
             nonce=request.nonce,
             auth_time=session.auth_time,
             acr=session.acr,
             amr=session.amr,
-            offline="offline_access" in request.scope,
+            offline="offline_access" in yes.scope,
         ),
         info=call.info,
         now=call.now,
         interaction=(transaction.handle, transaction.binding) if transaction is not None else None,
-        consented=consented,
+        consented=said is not None,
+        along=yes.along,
     )
     if code is None:
         raise ExpiredInteractionError("finished already")
     return answer(app, call, request.target, {"code": code}, request.ui_locales)
-
-
-def shown_scope(app: App, request: AuthorizeRequest, session: Session) -> frozenset[str]:
-    """What the consent page names: of the scopes asked for, those that this user may have now. A yes is to no more:
-    a role that the user is given later gives this client nothing that nobody was asked about.
-    """
-    resource = app.services.registry.resource(request.audience)
-    return request.scope & grantable_scopes(request.client, resource, session.user.roles)
 
 
 def card(request: AuthorizeRequest) -> ClientCard:
@@ -199,7 +211,7 @@ def card(request: AuthorizeRequest) -> ClientCard:
 
 
 def card_of(target: Target) -> ClientCard:
-    """The client as the pages show it. All clients come from settings so far, so an operator vouches for each."""
+    """The client as the pages show it."""
     here = loopback_parts(target.redirect_uri) is not None
     shown = None if here else respond.host(target.redirect_uri)
-    return ClientCard(name=target.client.name, host=shown, verified=True)
+    return ClientCard(name=target.client.name, host=shown, verified=target.client.trusted)

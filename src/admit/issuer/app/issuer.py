@@ -42,6 +42,7 @@ from admit.issuer.clients.driver import Clients
 from admit.issuer.clients.keys import ClientKeys
 from admit.issuer.clients.registry import Registry
 from admit.issuer.clients.rules import origin_of
+from admit.issuer.consents.driver import Consents
 from admit.issuer.factors.driver import Factors
 from admit.issuer.grants.codes import Codes
 from admit.issuer.grants.families import Families
@@ -134,6 +135,7 @@ class Issuer(Ends):
                 admits=lambda session: factors.admits(session.user, session.acr),
             ),
             codes=Codes(self.db, self.lists, settings.grants),
+            consents=Consents(self.db, self.lists),
             families=Families(self.db, self.lists, settings.grants),
             machines=Machines(self.db, settings.grants),
             factors=factors,

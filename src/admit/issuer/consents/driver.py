@@ -1,19 +1,15 @@
 """`Consents`: what people said yes to."""
 
-from collections.abc import Callable
-
 from admit.issuer.audit import RequestInfo
 from admit.issuer.clients.records import Client
 from admit.issuer.consents import rules, store, transactions
 from admit.issuer.consents.records import Answer, Remembered
+from admit.issuer.grants.codes import Along
 from admit.issuer.revocation.lists import Lists
-from admit.issuer.storage import Database, Steps, bound_once
+from admit.issuer.storage import Database, bound_once
 
 LIST_AT_MOST = 500
 KEPT_AFTER_REMOVAL = 86_400.0  # seconds
-
-Along = Callable[[], Steps[bool]]
-"""What is written along with a code, in its transaction; False: it is not to be issued."""
 
 
 class Consents:

@@ -2,7 +2,8 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.audit.rules import Detail
@@ -23,6 +24,16 @@ from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByNode
 from admit.issuer.storage import Bound, Database, Steps
+
+
+Along: TypeAlias = Callable[[], Steps[bool]]
+"""What is written along with a code, in its transaction. False: what it rests on is gone, and it is not issued."""
+
+
+def nothing() -> Steps[bool]:
+    """Nothing more."""
+    yield from ()
+    return True
 
 
 def new_code() -> str:
@@ -65,9 +76,12 @@ def issue(
     consented: bool,
     info: RequestInfo,
     now: float,
+    along: Along = nothing,
 ) -> Steps[bool]:
-    """A code, and the end of the interaction that led to it. False: that one was not open."""
+    """A code, and the end of the interaction that led to it. False: that one was not open, or `along` was false."""
     if interaction is not None and not (yield interactions.finish(*interaction, now)):
+        return False
+    if not (yield from along()):
         return False
     yield store.INSERT(
         code_hash=code_hash, created_at=now, expires_at=expires_at, **store.parameters(authorization)
@@ -182,10 +196,11 @@ class Codes:
         now: float,
         interaction: tuple[str, bytes] | None = None,
         consented: bool = False,
+        along: Along | None = None,
     ) -> str | None:
         """A code for what a person allowed. With `interaction`, a handle and its browser's secret, that one is finished
         in the same transaction, and None comes back when it was not open. `consented`: the person was asked and said
-        yes just now, which is told too.
+        yes just now, which is told too. `along` is written in the same transaction; where it is false None comes back.
         """
         code = new_code()
         issued = await self._db.run(
@@ -197,6 +212,7 @@ class Codes:
             consented=consented,
             info=info,
             now=now,
+            along=along or nothing,
         )
         return code if issued else None
 

@@ -7,6 +7,7 @@ from admit.issuer.accounts.links import EmailLinks
 from admit.issuer.clients.driver import Clients
 from admit.issuer.clients.keys import ClientKeys
 from admit.issuer.clients.registry import Registry
+from admit.issuer.consents.driver import Consents
 from admit.issuer.factors.driver import Factors
 from admit.issuer.grants.codes import Codes
 from admit.issuer.grants.families import Families
@@ -36,6 +37,7 @@ class Services:
     links: EmailLinks
     sessions: Sessions
     codes: Codes
+    consents: Consents
     factors: Factors
     families: Families
     machines: Machines

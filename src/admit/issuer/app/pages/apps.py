@@ -2,7 +2,7 @@
 let in.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from admit.issuer.accounts.records import User
 from admit.issuer.accounts.rules import may_operate
@@ -10,35 +10,48 @@ from admit.issuer.app.pages.views import AppItem, ClientCard, ScopeItem, Words
 from admit.issuer.clients.records import Client
 from admit.issuer.clients.registry import Registry
 from admit.issuer.clients.rules import SESSIONS_SCOPE, grantable_scopes, loopback_parts
+from admit.issuer.consents.records import Remembered
 from admit.issuer.grants.records import Family
 from admit.issuer.oauth.authorize.respond import host
 
 
 def items(
-    families: Iterable[Family], clients: Mapping[str, Client], registry: Registry, user: User
+    families: Iterable[Family],
+    remembered: Iterable[Remembered],
+    clients: Mapping[str, Client],
+    registry: Registry,
+    user: User,
 ) -> tuple[AppItem, ...]:
-    """The applications, the one used last first."""
-    by_client: dict[str, list[Family]] = {}
+    """The applications, the one used last first: those that may act now, and those that would not ask again."""
+    grants: dict[str, list[Family]] = {}
     for family in families:
-        by_client.setdefault(family.client_id, []).append(family)
+        grants.setdefault(family.client_id, []).append(family)
+    answers: dict[str, list[Remembered]] = {}
+    for answer in remembered:
+        answers.setdefault(answer.client_id, []).append(answer)
     found = (
-        _item(client_id, clients.get(client_id), grants, registry, user)
-        for client_id, grants in by_client.items()
+        _item(one, clients.get(one), grants.get(one, ()), answers.get(one, ()), registry, user)
+        for one in {**grants, **answers}
     )
-    return tuple(sorted(found, key=lambda item: -item.last_used_at))
+    return tuple(sorted(found, key=lambda item: (-item.last_used_at, item.client_id)))
 
 
 def _item(
-    client_id: str, client: Client | None, grants: list[Family], registry: Registry, user: User
+    client_id: str,
+    client: Client | None,
+    grants: Sequence[Family],
+    answers: Sequence[Remembered],
+    registry: Registry,
+    user: User,
 ) -> AppItem:
     texts: dict[str, Words] = {}
-    for family in grants:
-        resource = registry.resource(family.audience)
+    let = [(one.audience, one.scope) for one in grants] + [(one.audience, one.granted) for one in answers]
+    for audience, allowed in let:
+        resource = registry.resource(audience)
         # As a token would say now: what was granted, cut to what client and user may still have.
-        scopes = (
-            family.scope if client is None else family.scope & grantable_scopes(client, resource, user.roles)
-        )
+        scopes = allowed if client is None else allowed & grantable_scopes(client, resource, user.roles)
         texts |= {name: None if resource is None else resource.scopes.get(name) for name in scopes}
+    asked = [one.given_at for one in answers]
     return AppItem(
         client_id=client_id,
         client=_card(client_id, client),
@@ -46,9 +59,11 @@ def _item(
             ScopeItem(name=name, text=texts[name], everybodys=reaches_everybody(name, user))
             for name in sorted(texts)
         ),
-        since=min(family.created_at for family in grants),
-        last_used_at=max(family.used_at for family in grants),
+        since=min([family.created_at for family in grants] + asked),
+        last_used_at=max([family.used_at for family in grants] + asked),
         offline=any(family.offline for family in grants),
+        acts=bool(grants),
+        remembered=bool(answers),
     )
 
 
@@ -64,4 +79,4 @@ def _card(client_id: str, client: Client | None) -> ClientCard:
     if client is None:
         return ClientCard(name=client_id, host=None, verified=False)
     shown = next((host(uri) for uri in client.redirect_uris if loopback_parts(uri) is None), None)
-    return ClientCard(name=client.name, host=shown, verified=True)
+    return ClientCard(name=client.name, host=shown, verified=client.trusted)

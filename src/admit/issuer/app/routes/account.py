@@ -56,7 +56,9 @@ def routes(app: App, has: Callable[[str], bool] = lambda path: False) -> list[Ro
     async def view(call: Call, raw: bytes, session: Session) -> AccountView:
         entries = await sessions.list(session.user.id, call.now)
         families = await app.services.families.list(session.user.id, call.now)
-        clients = await app.services.clients.find_many(family.client_id for family in families)
+        remembered = await app.services.consents.list(session.user.id)
+        ids = {family.client_id for family in families} | {answer.client_id for answer in remembered}
+        clients = await app.services.clients.find_many(ids)
         return AccountView(
             csrf=csrf.token(raw),
             here=app.here("/account"),
@@ -72,7 +74,7 @@ def routes(app: App, has: Callable[[str], bool] = lambda path: False) -> list[Ro
                 )
                 for entry in entries
             ),
-            apps=apps.items(families, clients, app.services.registry, session.user),
+            apps=apps.items(families, remembered, clients, app.services.registry, session.user),
             sections=tuple(section for section in SECTIONS if has(section.path)),
             now=call.now,
         )  # fmt: skip
@@ -124,7 +126,7 @@ def routes(app: App, has: Callable[[str], bool] = lambda path: False) -> list[Ro
         return done(call, "others")
 
     async def end_app(call: Call, form: Parameters, raw: bytes, session: Session) -> Response:
-        await app.services.families.end_of_user_and_client(
+        await app.services.consents.take_back(
             session.user.id, form.required("client"), reason=REASON, info=call.info, now=call.now
         )
         return done(call, "app")

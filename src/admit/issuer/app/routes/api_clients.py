@@ -21,7 +21,7 @@ def routes(app: App, callers: Callers) -> list[Route]:
         caller = await callers.operator(call)  # before anything is looked up: strangers learn nothing
         query.flags(call)
         await clients.check_known(call.path_value)
-        ended = await app.services.families.end_of_client(
+        ended = await app.services.consents.end_of_client(
             call.path_value, reason=REASON, info=as_operator(call, caller), now=call.now
         )
         return answers.json(shapes.ended(grants=ended, within=app.refused_within))

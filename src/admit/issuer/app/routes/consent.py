@@ -3,17 +3,25 @@
 from starlette.responses import Response
 
 from admit.credentials import csrf
-from admit.issuer.app import flow
+from admit.issuer.app import consenting, flow
 from admit.issuer.app.api.described import Who
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App, chosen_locales
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.pages.apps import reaches_everybody
 from admit.issuer.app.pages.views import ConsentView, ScopeItem
+from admit.issuer.clients.rules import ISSUER_SCOPES
+from admit.issuer.consents import rules
+from admit.issuer.consents.records import Remembered
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.oauth.authorize.request import AuthorizeRequest
 from admit.issuer.oauth.errors import InvalidRequestError
+from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.sessions.records import Session
+
+MOST_TICKS = 60
+"""More scopes than these are let in or refused as a whole: a form has only so many fields."""
+TICK = "keep:"
 
 
 def routes(app: App, grants: GrantsConfig) -> list[Route]:
@@ -26,14 +34,21 @@ def routes(app: App, grants: GrantsConfig) -> list[Route]:
             return app.redirect(app.there(call, "/login", i=call.query.required("i")))
         raw, session = found
         request = transaction.request
+        if needs_fresh_sign_in(app, call, request, session):
+            return app.redirect(app.there(call, "/login", i=transaction.handle))
+        items = scope_items(app, request, session, await consenting.before(app, request, session))
+        resource = app.services.registry.resource(request.audience)
         shown = ConsentView(
             csrf=csrf.token(raw),
             interaction=transaction.handle,
             here=f"{app.here('/consent')}?i={transaction.handle}",
             client=flow.card(request),
+            resource=resource.name if resource is not None and request.audience != app.issuer else None,
             user_name=session.user.name,
             user_email=session.user.email_shown,
-            scopes=scope_items(app, request, session),
+            scopes=items,
+            ticks=may_tick(items),
+            remembered=rules.is_remembered(request.client, request.target.redirect_uri),
             lasts_seconds=grants.refresh_absolute.total_seconds()
             if "offline_access" in request.scope
             else None,
@@ -52,21 +67,54 @@ def routes(app: App, grants: GrantsConfig) -> list[Route]:
         decision = form.required("decision")
         if transaction is None or found is None or decision not in ("allow", "refuse"):
             raise InvalidRequestError("decision")
+        request, session = transaction.request, found[1]
         if decision == "refuse":
-            return await flow.deny(app, call, transaction, found[1])
-        return await flow.proceed(
-            app, call, transaction.request, found[1], transaction=transaction, consented=True
-        )
+            return await flow.deny(app, call, transaction, session)
+        if needs_fresh_sign_in(app, call, request, session):
+            return app.redirect(app.there(call, "/login", i=transaction.handle))
+        said = consenting.said(app, request, session, kept=kept_of(form, request), now=call.now)
+        return await flow.proceed(app, call, request, session, transaction=transaction, said=said)
 
     return [Route(path="/consent", handlers={"GET": get, "POST": post}, face=Face.PAGE, who=Who.SESSION)]
 
 
-def scope_items(app: App, request: AuthorizeRequest, session: Session) -> tuple[ScopeItem, ...]:
+def needs_fresh_sign_in(app: App, call: Call, request: AuthorizeRequest, session: Session) -> bool:
+    """Whether the person has to sign in once more before giving away what guards the account: a script on an unlocked
+    device could click, and does not know the password, RFC 6819 §4.4.1.10.
+    """
+    shown = consenting.shown_scope(app, request, session)
+    return bool(shown & ISSUER_SCOPES) and not app.is_fresh(call, session)
+
+
+def kept_of(form: Parameters, request: AuthorizeRequest) -> frozenset[str]:
+    """The scopes that were left ticked; all of them where the page had no boxes."""
+    if "ticked" not in form:
+        return request.scope
+    return frozenset(name.removeprefix(TICK) for name in form if name.startswith(TICK))
+
+
+def may_tick(items: tuple[ScopeItem, ...]) -> bool:
+    """Whether each scope has a box of its own: where there is a choice, and not too much of it."""
+    return 1 < len(items) <= MOST_TICKS
+
+
+def scope_items(
+    app: App, request: AuthorizeRequest, session: Session, before: Remembered | None = None
+) -> tuple[ScopeItem, ...]:
     """What will be granted: of the scopes asked for, those that this user may have, each with its resource's words."""
     resource = app.services.registry.resource(request.audience)
     texts = resource.scopes if resource is not None else {}
-    shown = flow.shown_scope(app, request, session)
+    shown = consenting.shown(app, request, session)
+    new = rules.unanswered(shown, before)
     return tuple(
-        ScopeItem(name=name, text=texts.get(name), everybodys=reaches_everybody(name, session.user))
+        ScopeItem(
+            name=name,
+            text=texts.get(name),
+            everybodys=reaches_everybody(name, session.user),
+            fixed=name == rules.ALWAYS_GRANTED,
+            # What was refused before comes without its tick: asked once more, it is not slipped in.
+            ticked=before is None or name in new or name in before.granted,
+            new=before is not None and name in new and name not in rules.ALWAYS_ASKED,
+        )
         for name in sorted(shown)
     )

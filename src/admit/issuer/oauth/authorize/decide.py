@@ -45,10 +45,13 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What this transaction has already had from the person: a sign-in (which made this session), a yes."""
+    """What this transaction has already had from the person: a sign-in (which made this session), a yes. `agreed`: to
+    all that would be granted a remembered yes was said before.
+    """
 
     session_id: str | None = None
     consented: bool = False
+    agreed: bool = False
 
 
 def decide(
@@ -81,7 +84,11 @@ def needs_login(
 
 
 def needs_consent(request: AuthorizeRequest, progress: Progress) -> bool:
-    """Only clients that settings call first-party do without; `prompt=consent` asks even for those."""
+    """Clients that settings call first-party do without, and what was said yes to before is not asked again;
+    `prompt=consent` asks all the same.
+    """
     if progress.consented:
         return False
-    return not request.client.first_party or Prompt.CONSENT in request.prompt
+    if Prompt.CONSENT in request.prompt:
+        return True
+    return not (request.client.first_party or progress.agreed)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from admit.issuer.app.pages.views.account import SECTIONS, AccountView, AppItem, Notice, Section, SessionItem
 from admit.issuer.app.pages.views.base import ClientCard, FormView, Problem, View, Words
-from admit.issuer.app.pages.views.consent import ConsentView, ScopeItem
+from admit.issuer.app.pages.views.consent import ConsentView, LeavingView, ScopeItem
 from admit.issuer.app.pages.views.error import ErrorView, Trouble
 from admit.issuer.app.pages.views.form_post import FormPostView
 from admit.issuer.app.pages.views.logout import LogoutView, SignedOutView
@@ -27,6 +27,7 @@ __all__ = [
     "ErrorView",
     "FormPostView",
     "FormView",
+    "LeavingView",
     "LogoutView",
     "Notice",
     "PasswordView",

@@ -72,7 +72,9 @@ ASKED_AT_ONCE: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppItem:
-    """All that the user granted one client. `offline`: some of it goes on while the user is signed out."""
+    """All that the user granted one client. `offline`: some of it goes on while the user is signed out. `acts`: it may
+    act now. `remembered`: a yes is kept, so that it is let in again without being asked about.
+    """
 
     client_id: str
     client: ClientCard
@@ -80,6 +82,8 @@ class AppItem:
     since: float
     last_used_at: float
     offline: bool
+    acts: bool = True
+    remembered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,90 @@
+"""What a person is asked to allow an application, what is remembered of it, and how it is kept with the code."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from admit.issuer.app.context import App
+from admit.issuer.app.pages.apps import reaches_everybody
+from admit.issuer.clients.rules import grantable_scopes
+from admit.issuer.consents import rules
+from admit.issuer.consents.records import Answer, Remembered
+from admit.issuer.grants.codes import Along
+from admit.issuer.oauth.authorize.request import AuthorizeRequest, Prompt
+from admit.issuer.sessions.records import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Yes:
+    """What a code may be issued for, and what is written with it. `along` is None where nothing is remembered."""
+
+    scope: frozenset[str]
+    along: Along | None = None
+
+
+def shown_scope(app: App, request: AuthorizeRequest, session: Session) -> frozenset[str]:
+    """What the consent page names: of the scopes asked for, those that this user may have now. A yes is to no more:
+    a role that the user is given later gives this client nothing that nobody was asked about.
+    """
+    resource = app.services.registry.resource(request.audience)
+    return request.scope & grantable_scopes(request.client, resource, session.user.roles)
+
+
+def shown(app: App, request: AuthorizeRequest, session: Session) -> Mapping[str, str]:
+    """Those scopes with the versions of the words they are shown in."""
+    resource = app.services.registry.resource(request.audience)
+    texts = resource.scopes if resource is not None else {}
+    return {
+        name: rules.version_of(
+            client=request.client.name,
+            text=texts.get(name),
+            everybodys=reaches_everybody(name, session.user),
+        )
+        for name in shown_scope(app, request, session)
+    }
+
+
+def is_asked_anyway(request: AuthorizeRequest) -> bool:
+    """Whether what is remembered changes nothing, so that it need not be read."""
+    return request.client.first_party or Prompt.CONSENT in request.prompt
+
+
+async def recall(app: App, request: AuthorizeRequest, session: Session) -> Yes | None:
+    """The yes that was said before to all that this request would be granted; None where something is to be asked."""
+    if is_asked_anyway(request):
+        return None
+    remembered = await app.services.consents.recall(
+        session.user.id, request.client, request.audience, redirect_uri=request.target.redirect_uri
+    )
+    if remembered is None:
+        return None
+    asked = shown(app, request, session)
+    if rules.unanswered(asked, remembered):
+        return None
+    return Yes(
+        scope=rules.granted_of(asked, remembered),
+        along=app.services.consents.relying(session.user.id, remembered),
+    )
+
+
+def said(app: App, request: AuthorizeRequest, session: Session, *, kept: frozenset[str], now: float) -> Yes:
+    """The yes that is said now, with the scopes that were left ticked."""
+    asked = shown(app, request, session)
+    granted = rules.ticked(asked, kept)
+    return Yes(
+        scope=granted,
+        along=app.services.consents.remembering(
+            session.user.id,
+            request.client,
+            request.audience,
+            Answer(granted=granted, shown=asked),
+            redirect_uri=request.target.redirect_uri,
+            now=now,
+        ),
+    )
+
+
+async def before(app: App, request: AuthorizeRequest, session: Session) -> Remembered | None:
+    """What was answered before, for the page that asks for more."""
+    return await app.services.consents.recall(
+        session.user.id, request.client, request.audience, redirect_uri=request.target.redirect_uri
+    )
