@@ -91,6 +91,7 @@ def as_json(path: str, body: bytes, auth: tuple[str, str] | None = None) -> Bad:
 POSTS = (
     "/token",
     "/revoke",
+    "/introspect",
     "/login",
     "/signup",
     "/consent",

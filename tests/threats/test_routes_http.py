@@ -38,6 +38,7 @@ EXEMPT: Mapping[str, str] = {
     "/logout": "an ID token of the session speaks for the person; without one a page with a CSRF token asks",
     "/token": "no cookie is read; the grant itself is the proof",
     "/revoke": "no cookie is read; the token itself is the proof",
+    "/introspect": "no cookie is read; the caller's secret is the proof",
     "/userinfo": "no cookie is read, nothing is changed",
     "/session/lookup": "no cookie is read; the resource's secret is the proof",
 }

@@ -77,6 +77,7 @@ def _anybodys(family: str, user_id: str) -> Steps[Row | None]:
 TWINS: dict[str, Any] = {
     "admit.issuer.grants.interactions:check_room": _no_fault,
     "admit.issuer.app.routes.authorize:check_length": _no_fault,
+    "admit.issuer.grants.families:is_its_own": _yes,
     "admit.issuer.grants.rules:verify_pkce": _yes,
     "admit.issuer.grants.rules:well_formed_verifier": _yes,
     "admit.issuer.grants.rules:is_reuse": _no,

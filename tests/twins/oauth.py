@@ -3,6 +3,8 @@
 import traceback
 from typing import Any
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from sqlalchemy import bindparam, select
 from starlette.responses import Response
 
 from admit.errors import AdmitError
@@ -11,12 +13,16 @@ from admit.issuer.app.call import Call
 from admit.issuer.app.dispatch import Handler, Route
 from admit.issuer.audit.records import RequestInfo
 from admit.issuer.clients.records import Client
+from admit.issuer.grants.pushed import PushedRequests, hash_reference
+from admit.issuer.grants.records import Pushed
+from admit.issuer.grants.store.pushed import pushed_of, pushed_request
 from admit.issuer.oauth import token
 from admit.issuer.oauth.authorize.request import AuthorizeRequest
 from admit.issuer.oauth.errors import UnsupportedGrantTypeError
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.oauth.services import Services
 from admit.issuer.oauth.token.mint import TokenResponse
+from admit.issuer.storage import Statement, Steps
 
 
 def yes(*args: Any, **kwargs: Any) -> bool:
@@ -88,7 +94,37 @@ def all_that_was_asked(app: Any, request: AuthorizeRequest, session: Any) -> fro
     return request.scope
 
 
+def whatever_is_sealed(key: bytes, sealed: bytes, bound_to: bytes) -> bytes:
+    """Decrypted, and nothing checked."""
+    stream = Cipher(
+        algorithms.AES(key), modes.CTR(bytes(15) + b"\x02")
+    ).decryptor()  # GCM's own, SP 800-38D §7.2
+    return stream.update(sealed[:-16])
+
+
+def spent_or_not(reference_hash: Any, now: float) -> Steps[bool]:
+    """Good for as long as anybody likes."""
+    yield from ()
+    return True
+
+
+async def found_anyway(self: PushedRequests, request_uri: str, *, client_id: str, now: float) -> Pushed | None:
+    """Whoever comes with it, and whenever."""
+    of_reference = pushed_request.c.reference_hash == bindparam("of_reference")
+    find = Statement(select(pushed_request.c.request).where(of_reference))
+    row = await self._db.one(find(of_reference=hash_reference(request_uri)))
+    return None if row is None else pushed_of(row)
+
+
 TWINS = {
+    "admit.issuer.grants.pushed:spend": spent_or_not,
+    "admit.issuer.grants.pushed:PushedRequests.find": found_anyway,
+    "admit.issuer.grants.pushed:is_reference": yes,
+    "admit.issuer.oauth.authorize.steps:needs_push": no,
+    "admit.issuer.oauth.reference:unsealed": whatever_is_sealed,
+    "admit.issuer.oauth.introspect:may_learn": yes,
+    "admit.issuer.oauth.shown:is_alive": yes,
+    "admit.issuer.app.routes.introspect:check_confidential": ignore,
     "admit.issuer.oauth.authorize.steps:is_answered_in": yes,
     "admit.issuer.oauth.authorize.steps:understood": whatever_came,
     "admit.issuer.app.consenting:shown_scope": all_that_was_asked,

@@ -75,10 +75,29 @@ SECURITY_EVENT = Kind(
     # SSF §4.1: neither `sub` nor `exp`, so that no other kind of token is ever taken for one, nor one for another.
     refuse=_IDENTITY_ONLY | _ACCESS_ONLY | _STATUS_ONLY | _PROOF_ONLY | {"sub", "exp", "sid"},
 )
+INTROSPECTION = Kind(
+    "introspection answer",
+    "token-introspection+jwt",
+    require=frozenset({"iss", "aud", "iat", "token_introspection"}),
+    # RFC 9701 §5: neither `sub` nor `exp`, so that no answer is taken for a token.
+    refuse=_IDENTITY_ONLY | _ACCESS_ONLY | _STATUS_ONLY | _OTHER_ONLY | {"sub", "exp", "sid", "jti"},
+)
+USERINFO = Kind(
+    "userinfo answer",
+    None,
+    require=frozenset({"iss", "aud", "sub"}),
+    # Without `exp` it is no ID token, and with nothing of an access token it is none either.
+    refuse=_IDENTITY_ONLY | _ACCESS_ONLY | _STATUS_ONLY | _OTHER_ONLY | {"exp", "iat", "jti"},
+)
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
-    {kind.name: kind for kind in (ACCESS, IDENTITY, STATUS_LIST, STATUS_HEAD, LOGOUT, SECURITY_EVENT)}
-)
+    {
+        kind.name: kind
+        for kind in (
+            ACCESS, IDENTITY, STATUS_LIST, STATUS_HEAD, LOGOUT, SECURITY_EVENT, INTROSPECTION, USERINFO,
+        )
+    }
+)  # fmt: skip
 
 
 def check_claims(claims: Mapping[str, Any], kind: Kind) -> None:

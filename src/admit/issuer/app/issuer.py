@@ -49,6 +49,7 @@ from admit.issuer.grants.families import Families
 from admit.issuer.grants.interactions import Interactions
 from admit.issuer.grants.machines import Machines
 from admit.issuer.keys import KeyEvent, KeyEventKind, SigningKeys
+from admit.issuer.oauth.reference import References
 from admit.issuer.oauth.services import Services
 from admit.issuer.outbox import Outbox
 from admit.issuer.revocation import Lists, StatusService, StatusState, Sweeper, Wake, follow
@@ -140,6 +141,7 @@ class Issuer(Ends):
             machines=Machines(self.db, settings.grants),
             factors=factors,
             interactions=Interactions(self.db, settings.grants),
+            references=References(self.keyring),
             config=settings.oauth,
         )  # fmt: skip
         self.sessions = DirectLookup(self.services.sessions, self.registry, self.lists)

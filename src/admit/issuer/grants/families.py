@@ -245,12 +245,27 @@ def revoke(
 ) -> Steps[bool]:
     """End the family of a token that we wrote for this client, of whatever generation."""
     stored = yield from load(token.family)
-    if stored is None or stored.client_id != client_id or not keys.is_genuine(token, stored):
+    if stored is None or not keys.is_genuine(token, stored):
+        return False
+    return (yield from end_for_client(lists, stored.id, client_id=client_id, info=info, now=now))
+
+
+def end_for_client(
+    lists: Lists, family_id: str, *, client_id: str, info: RequestInfo, now: float
+) -> Steps[bool]:
+    """End the client's own family on its word."""
+    stored = yield from load(family_id)
+    if stored is None or not is_its_own(stored, client_id):
         return False
     if not (yield from revocation.end(lists, ByNode(stored.id), reason="revoked by its client", now=now)):
         return False
     yield _note(AuditEvent.TOKEN_REVOKED, stored, Outcome.DONE, info=info, now=now)
     return True
+
+
+def is_its_own(stored: Family, client_id: str) -> bool:
+    """Whether the family was granted to this client, RFC 7009 §2.1."""
+    return stored.client_id == client_id
 
 
 class Families:
@@ -302,10 +317,37 @@ class Families:
             revoke, self._lists, self._keys, parsed, client_id=client_id, info=info, now=now
         )
 
+    async def revoke_family(self, family_id: str, *, client_id: str, info: RequestInfo, now: float) -> bool:
+        """End the family of an access token that this client showed. False: not its own, or over."""
+        return await self._db.run(
+            end_for_client, self._lists, family_id, client_id=client_id, info=info, now=now
+        )
+
     async def get(self, family_id: str) -> Family | None:
         """A family by its id, ended or not."""
         row = await self._db.one(store.FIND(family=family_id)) if is_public_id(family_id) else None
         return None if row is None else store.family_of(row)
+
+    async def at(self, idx: int) -> Family | None:
+        """The family with this index, ended or not."""
+        row = await self._db.one(store.AT(idx=idx))
+        return None if row is None else store.family_of(row)
+
+    async def shown(self, token: str, *, client_id: str, rotates: bool, now: float) -> Family | None:
+        """The family of a refresh token that would be taken from this client now; nothing is used up by asking."""
+        parsed = refresh_token.parse(token)
+        stored = await self.get(parsed.family) if parsed is not None else None
+        if parsed is None or stored is None:
+            return None
+        decision = judge(
+            self._keys, self._config, parsed, stored,
+            client_id=client_id, rotates=rotates, jkt=stored.jkt, now=now,
+        )  # fmt: skip
+        return stored if isinstance(decision, rules.Rotate | rules.Keep) else None
+
+    def good_until(self, family: Family) -> float:
+        """When its refresh tokens are worth nothing any more, if none is used before."""
+        return min(family.expires_at, family.used_at + idle_limit(family, self._config).total_seconds())
 
     async def of_client(self, client_id: str, now: float, *, limit: int = LIST_AT_MOST) -> list[Family]:
         """The live grants of a client, the newest first."""
@@ -361,3 +403,12 @@ class Families:
         return await self._db.run(
             ends.remove_client, self._lists, client_id, reason=reason, info=info, now=now
         )
+
+    async def remove_registered(
+        self, client_id: str, *, presented: bytes, reason: str, info: RequestInfo, now: float
+    ) -> int | None:
+        """As `remove_client`, on the word of the client itself. None: its registration access token is spent by now."""
+        return await self._db.run(
+            ends.remove_registered, self._lists, client_id, presented=presented, reason=reason,
+            info=info, now=now,
+        )  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Any
 from admit.issuer.clients.authentication import SIGNING_ALGS as ASSERTION_ALGS
 from admit.issuer.clients.records import ACRS
 from admit.issuer.clients.registry import Registry
-from admit.issuer.clients.rules import ISSUER_SCOPES, OIDC_SCOPES
+from admit.issuer.clients.rules import ISSUER_SCOPES, OIDC_SCOPES, SIGNING_ALGS
 from admit.issuer.oauth.authorize.request import ResponseMode
 from admit.issuer.oauth.client_auth import METHODS
 from admit.issuer.oauth.token import GRANT_TYPES
@@ -29,6 +29,7 @@ def document(registry: Registry) -> dict[str, Any]:
         "jwks_uri": issuer + "/jwks",
         "end_session_endpoint": issuer + "/logout",
         "revocation_endpoint": issuer + "/revoke",
+        "introspection_endpoint": issuer + "/introspect",
         "scopes_supported": sorted(scopes),
         "response_types_supported": ["code"],
         "response_modes_supported": [mode.value for mode in ResponseMode],
@@ -39,6 +40,9 @@ def document(registry: Registry) -> dict[str, Any]:
         "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGS),
         "revocation_endpoint_auth_methods_supported": sorted(METHODS),
         "revocation_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGS),
+        "introspection_endpoint_auth_methods_supported": sorted(METHODS.keys() - {"none"}),
+        "introspection_signing_alg_values_supported": list(SIGNING_ALGS),
+        "userinfo_signing_alg_values_supported": ["none", *SIGNING_ALGS],
         "code_challenge_methods_supported": ["S256"],
         "acr_values_supported": list(ACRS),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],

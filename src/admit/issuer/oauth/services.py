@@ -15,6 +15,7 @@ from admit.issuer.grants.interactions import Interactions
 from admit.issuer.grants.machines import Machines
 from admit.issuer.keys import SigningKeys
 from admit.issuer.oauth.config import OAuthConfig
+from admit.issuer.oauth.reference import References
 from admit.issuer.outbox import Outbox
 from admit.issuer.revocation import Lists, StatusService
 from admit.issuer.sessions.driver import Sessions
@@ -42,6 +43,7 @@ class Services:
     families: Families
     machines: Machines
     interactions: Interactions
+    references: References
     config: OAuthConfig
 
     @property

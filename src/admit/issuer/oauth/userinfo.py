@@ -1,23 +1,53 @@
 """What `/userinfo` answers, OpenID Connect Core §5.3."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from admit.credentials import StatusRef
-from admit.errors import InsufficientScopeError, RevokedError, TokenError
+from admit.errors import AudienceError, InsufficientScopeError, RevokedError, TokenError
 from admit.issuer.accounts import rules as accounts
+from admit.issuer.accounts.records import User
+from admit.issuer.clients.records import Client
+from admit.issuer.oauth import reference, shown
 from admit.issuer.oauth.services import Services
 from admit.tokens import access, status_list
+from admit.tokens import userinfo as answer
 
 
-async def userinfo(services: Services, bearer: str, now: float) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class UserInfo:
+    """The claims, and the client that they are for: its registration says whether they are signed."""
+
+    client: Client
+    claims: dict[str, Any] = field(repr=False)
+
+
+async def userinfo(services: Services, bearer: str, now: float) -> UserInfo:
     """The claims of the token's subject that its scopes open.
 
     The issuer looks the family up, so an ended one is refused at once.
 
     Raises:
-        TokenError: not an access token for the issuer, or its family or user is over.
+        TokenError: not an access token for the issuer, or its family, user or client is over.
         InsufficientScopeError: it lacks the scope `openid`.
     """
+    read = _of_opaque if reference.is_reference(bearer) else _of_jwt
+    client, user, scope = await read(services, bearer, now)
+    if "openid" not in scope:
+        raise InsufficientScopeError("openid is missing", scope="openid")
+    return UserInfo(client, {"sub": user.id, **accounts.standard_claims(user, scope)})
+
+
+def signed(services: Services, found: UserInfo) -> str | None:
+    """The claims as a JWT for the client, §5.3.2; None where it registered no algorithm for that."""
+    alg = found.client.userinfo_signed_response_alg
+    if alg is None:
+        return None
+    key = services.keys.snapshot.signer("token", alg)
+    return answer.sign(found.claims, key, issuer=services.issuer, audience=found.client.id)
+
+
+async def _of_jwt(services: Services, bearer: str, now: float) -> tuple[Client, User, frozenset[str]]:
     token = access.verify(
         bearer,
         services.keys.snapshot.token_keys,
@@ -29,9 +59,28 @@ async def userinfo(services: Services, bearer: str, now: float) -> dict[str, Any
     user = await services.accounts.get(token.subject)
     if user is None or user.is_disabled:
         raise RevokedError("the user is gone or disabled")
-    if "openid" not in token.scope:
-        raise InsufficientScopeError("openid is missing", scope="openid")
-    return {"sub": user.id, **accounts.standard_claims(user, token.scope)}
+    client = await services.clients.find(token.client_id)
+    if client is None:
+        raise RevokedError("the client is gone")
+    return client, user, token.scope
+
+
+async def _of_opaque(services: Services, bearer: str, now: float) -> tuple[Client, User, frozenset[str]]:
+    found = await shown.access_token(services, bearer, now)
+    if found is None or found.user is None:
+        raise RevokedError("no good opaque token of a person")
+    check_audience(services, found.audience)
+    return found.client, found.user, found.scope
+
+
+def check_audience(services: Services, audience: frozenset[str]) -> None:
+    """An opaque token is good here only where the issuer is one of its audiences, as a JWT is.
+
+    Raises:
+        AudienceError: it is not.
+    """
+    if services.issuer not in audience:
+        raise AudienceError(detail="the token is for another resource")
 
 
 async def check_alive(services: Services, token: access.AccessToken) -> None:

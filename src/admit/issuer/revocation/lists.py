@@ -8,6 +8,7 @@ from admit.issuer.revocation import rules
 from admit.issuer.revocation.permutation import SEED_BYTES, Permutation
 from admit.issuer.revocation.store.lists import SELECT_LISTS, SELECT_SEEDS, SELECT_TOP, add_list, add_lists
 from admit.issuer.storage import Database, Keyring, Steps
+from admit.tokens.status_list import ENTRIES
 
 _PURPOSE = "status-list-seed"
 
@@ -30,6 +31,13 @@ class Lists:
         if permutation is None:
             raise UnavailableError("the status list of this index is not known here yet")
         return StatusRef(rules.list_of(idx), permutation.forward(rules.low_of(idx)))
+
+    def index(self, place: StatusRef) -> int | None:
+        """The index whose bit stands there; None where no such list is held."""
+        permutation = self._permutations.get(place.list)
+        if permutation is None or not 0 <= place.position < ENTRIES:
+            return None
+        return rules.index_of(place.list, permutation.backward(place.position))
 
     def permutation(self, n: int) -> Permutation:
         """The permutation of list `n`. Raises KeyError where it is not held."""

@@ -26,6 +26,11 @@ def is_public_id(text: str) -> bool:
     return _PUBLIC_ID.fullmatch(text) is not None
 
 
+def index_of(n: int, low: int) -> int:
+    """The index that has `low` in list `n`: `list_of` and `low_of` put together again."""
+    return n << LIST_BITS | low
+
+
 def list_of(idx: int) -> int:
     """The list in which an index has its bit."""
     return idx >> LIST_BITS

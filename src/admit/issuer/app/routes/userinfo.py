@@ -1,5 +1,7 @@
 """`/userinfo`, OpenID Connect Core §5.3: GET, or POST with the token in the header or the form."""
 
+from typing import Final
+
 from starlette.responses import Response
 
 from admit import credentials
@@ -11,7 +13,9 @@ from admit.issuer.app.api.described import Who
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
-from admit.issuer.oauth.userinfo import userinfo
+from admit.issuer.oauth import userinfo
+
+SIGNED: Final = "application/jwt"
 
 
 def routes(app: App) -> list[Route]:
@@ -23,7 +27,10 @@ def routes(app: App) -> list[Route]:
         found = credentials.read(call.headers, call.method, url, form=body)
         if not isinstance(found, BearerCredential):
             raise MissingCredentialError("no bearer token")
-        return answers.json(await userinfo(app.services, found.token, call.now))
+        told = await userinfo.userinfo(app.services, found.token, call.now)
+        call.client_id = told.client.id
+        signed = userinfo.signed(app.services, told)
+        return Response(signed, media_type=SIGNED) if signed is not None else answers.json(told.claims)
 
     return [
         Route(

@@ -54,6 +54,7 @@ _ALIVE = (node.c.ended_at.is_(None), node.c.expires_at > bindparam("now", type_=
 
 INSERT: Final = Statement(insert(grant_family).values({c.name: bindparam(c.name) for c in grant_family.c}))
 FIND: Final = Statement(_FAMILIES.where(grant_family.c.node_id == bindparam("family")))
+AT: Final = Statement(_FAMILIES.where(node.c.idx == bindparam("idx")))
 OF_USER: Final = Statement(
     _FAMILIES.where(grant_family.c.user_id == bindparam("user_id"), *_ALIVE)
     .order_by(grant_family.c.created_at.desc())

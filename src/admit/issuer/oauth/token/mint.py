@@ -7,10 +7,11 @@ from typing import Any
 from admit.issuer.accounts import rules as accounts
 from admit.issuer.accounts.records import User
 from admit.issuer.clients import rules as clients
-from admit.issuer.clients.records import Client
+from admit.issuer.clients.records import Client, TokenFormat
 from admit.issuer.factors.assurance import suffices
 from admit.issuer.grants.records import Family
 from admit.issuer.oauth.errors import InvalidGrantError
+from admit.issuer.oauth.reference import Reference
 from admit.issuer.oauth.services import Services
 from admit.tokens import access, identity
 
@@ -40,9 +41,14 @@ class TokenResponse:
         return members
 
 
-def granted_scope(services: Services, client: Client, user: User, family: Family) -> frozenset[str]:
-    """What was granted, cut to what client and user may still have now, RFC 9700 §2.3."""
+def granted_scope(services: Services, client: Client, user: User | None, family: Family) -> frozenset[str]:
+    """What was granted, cut to what client and user may still have now, RFC 9700 §2.3.
+
+    `user` is None where the client acts for itself: what it may have of the resource is all that bounds its family.
+    """
     resource = services.registry.resource(family.audience)
+    if user is None:
+        return clients.machine_scopes(client, resource)
     return family.scope & clients.grantable_scopes(client, resource, user.roles)
 
 
@@ -61,27 +67,26 @@ def mint(
     services: Services,
     *,
     client: Client,
-    user: User,
+    user: User | None,
     family: Family,
     scope: frozenset[str],
     refresh_token: str | None,
     nonce: str | None,
     now: float,
 ) -> TokenResponse:
-    """Tokens of one family. `now` is from before the transaction that issued (contracts §3.8).
+    """Tokens of one family. `now` is from before the transaction that issued (contracts §3.8). `user` is None where the
+    client acts for itself: there is nobody then whom an ID token could speak of.
 
     Raises:
         TokenTooLargeError: claims over budget even with groups by reference.
         InvalidGrantError: the user has to show more at sign-in by now than this grant was given for.
     """
-    check_assurance(services, client, user, family)
+    if user is not None:
+        check_assurance(services, client, user, family)
     lifetime = int(services.config.access_token_ttl.total_seconds())
-    access_token = access.sign(
-        access_claims(services, client=client, user=user, family=family, scope=scope, now=now),
-        services.keys.snapshot.signer("token", access_alg(services, family.audience)),
-    )
+    access_token = write_access_token(services, client=client, user=user, family=family, scope=scope, now=now)
     id_token = None
-    if "openid" in scope:
+    if user is not None and "openid" in scope:
         alg = client.id_token_signed_response_alg
         id_token = identity.sign(
             identity.IdToken(
@@ -110,32 +115,84 @@ def mint(
     )
 
 
+def write_access_token(
+    services: Services,
+    *,
+    client: Client,
+    user: User | None,
+    family: Family,
+    scope: frozenset[str],
+    now: float,
+) -> str:
+    """The access token in the format that its resource wants. An opaque one says nothing; neither is stored."""
+    # The first is of the grant, not of the API: a session's principal has none either.
+    scope = scope - {"offline_access"}
+    audience = audiences(services, client, family, scope)
+    if is_opaque(services, family.audience):
+        return services.references.write(
+            Reference(
+                family=family.id,
+                scope=scope,
+                audience=audience,
+                iat=int(now),
+                exp=int(now + services.config.access_token_ttl.total_seconds()),
+            )
+        )
+    claims = access_claims(
+        services, client=client, user=user, family=family, scope=scope, audience=audience, now=now
+    )
+    return access.sign(claims, services.keys.snapshot.signer("token", access_alg(services, family.audience)))
+
+
+def audiences(services: Services, client: Client, family: Family, scope: frozenset[str]) -> frozenset[str]:
+    """The resource, and the issuer beside it where the client wants the token for `/userinfo` too."""
+    wants = client.userinfo_audience and "openid" in scope
+    return frozenset({family.audience, services.issuer} if wants else {family.audience})
+
+
 def access_claims(
-    services: Services, *, client: Client, user: User, family: Family, scope: frozenset[str], now: float
+    services: Services,
+    *,
+    client: Client,
+    user: User | None,
+    family: Family,
+    scope: frozenset[str],
+    audience: frozenset[str],
+    now: float,
 ) -> access.AccessToken:
-    """What the access token says; its `status` is the family's own place in the lists."""
-    audience: str | frozenset[str] = family.audience
-    if client.userinfo_audience and "openid" in scope and audience != services.issuer:
-        audience = frozenset({family.audience, services.issuer})
-    reference = services.lists.ref(family.idx)
+    """What the access token says; its `status` is the family's own place in the lists.
+
+    The subject of a client that acts for itself is the client, and nobody signed in for it, RFC 9068 §2.2.
+    """
     return access.AccessToken(
         issuer=services.issuer,
-        subject=user.id,
+        subject=user.id if user is not None else client.id,
         audience=audience,
         client_id=client.id,
-        scope=scope
-        - {"offline_access"},  # of the grant, not of the API: a session's principal has none either
-        roles=user.roles,
-        groups=user.groups,
+        scope=scope,
+        roles=user.roles if user is not None else frozenset(),
+        groups=user.groups if user is not None else frozenset(),
         session_id=family.session_id or family.id,
         jti=secrets.token_urlsafe(16),
         iat=now,
         exp=now + services.config.access_token_ttl.total_seconds(),
-        auth_time=family.auth_time,
-        acr=family.acr,
-        amr=family.amr,
-        status=access.StatusClaim(uri=f"{services.issuer}/status/{reference.list}", idx=reference.position),
+        auth_time=family.auth_time if user is not None else None,
+        acr=family.acr if user is not None else None,
+        amr=family.amr if user is not None else (),
+        status=status_of(services, family),
     )
+
+
+def status_of(services: Services, family: Family) -> access.StatusClaim:
+    """Where the family's bit stands."""
+    place = services.lists.ref(family.idx)
+    return access.StatusClaim(uri=f"{services.issuer}/status/{place.list}", idx=place.position)
+
+
+def is_opaque(services: Services, audience: str) -> bool:
+    """Whether a resource wants tokens that only introspection opens."""
+    resource = services.registry.resource(audience)
+    return resource is not None and resource.access_token_format is TokenFormat.OPAQUE
 
 
 def access_alg(services: Services, audience: str) -> str:
