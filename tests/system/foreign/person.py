@@ -79,6 +79,11 @@ class Person(httpx2.Client):
             return self.submit("/consent", page.text, decision="allow" if self.consents else "refuse")
         return None
 
+    def forget_issuer(self) -> None:
+        """Without the issuer's cookies, and with everybody else's."""
+        for cookie in [one for one in self.cookies.jar if one.domain.startswith("localhost")]:
+            self.cookies.jar.clear(cookie.domain, cookie.path, cookie.name)
+
     def submit(self, path: str, page: str, **form: str) -> httpx2.Response:
         """A form of the issuer's, with the hidden fields of its page."""
         hidden = {name: field_of(page, name) for name in ("csrf", "i") if re.search(rf'name="{name}"', page)}

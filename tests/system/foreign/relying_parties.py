@@ -4,8 +4,7 @@ Issuer on `localhost`, clients on `127.0.0.1`: two sites to a browser, and two c
 """
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
 
 from admit.issuer import Client, Resource
 from admit.issuer.clients.records import ApplicationType
@@ -15,6 +14,7 @@ from tests.fixtures.processes import free_port
 SECRET = "this-client-and-nobody-else-knows-this"
 SCOPE = "openid profile email offline_access"
 SCOPES = frozenset(SCOPE.split())
+TOOLS = frozenset({"offline_access", "tools:use"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,13 @@ class Party:
     port: int = field(default_factory=free_port)
     callback: str = "/callback"
     public: bool = False
-    settings: dict[str, Any] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+    first_party: bool = False
+    scopes: frozenset[str] = SCOPES
 
     @property
     def home(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def redirect_uri(self) -> str:
@@ -40,20 +42,22 @@ class Party:
         """Where people are sent when they have logged out."""
         return f"{self.home}/bye"
 
-    def client(self) -> Client:
+    def client(self, parties: "Parties") -> Client:
         """As the issuer knows it. Web clients want https; on loopback, RFC 8252's native ones may do without."""
-        values: dict[str, Any] = {
-            "id": self.id,
-            "name": f"{self.id}, which somebody else wrote",
-            "application_type": ApplicationType.NATIVE,
-            "public": self.public,
-            "secret_hashes": () if self.public else (hashlib.sha256(SECRET.encode()).digest(),),
-            "redirect_uris": (self.redirect_uri,),
-            "post_logout_redirect_uris": (self.bye,),
-            "scopes": SCOPES,
-            **self.settings,
-        }
-        return Client(**values)
+        tools = self.scopes == TOOLS
+        return Client(
+            id=self.id,
+            name=f"{self.id}, which somebody else wrote",
+            application_type=ApplicationType.NATIVE,
+            public=self.public,
+            secret_hashes=() if self.public else (hashlib.sha256(SECRET.encode()).digest(),),
+            redirect_uris=(self.redirect_uri,),
+            post_logout_redirect_uris=(self.bye,),
+            first_party=self.first_party,
+            scopes=self.scopes,
+            resources=frozenset({parties.mcp_resource} if tools else ()),
+            default_resource=parties.mcp_resource if tools else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +67,22 @@ class Parties:
     authlib: Party = field(default_factory=lambda: Party("authlib"))
     requests: Party = field(default_factory=lambda: Party("requests-oauthlib"))
     django: Party = field(default_factory=lambda: Party("mozilla-django-oidc", callback="/oidc/callback/"))
-    openid_client: Party = field(
-        default_factory=lambda: Party("openid-client", settings={"first_party": True})
+    django_renewing: Party = field(
+        default_factory=lambda: Party(
+            "mozilla-django-oidc-renewing", callback="/oidc/callback/", first_party=True
+        )
     )
+    openid_client: Party = field(default_factory=lambda: Party("openid-client", first_party=True))
     oauth4webapi: Party = field(default_factory=lambda: Party("oauth4webapi", public=True))
     browser: Party = field(default_factory=lambda: Party("oidc-client-ts", callback="/", public=True))
+    browser_near: Party = field(
+        default_factory=lambda: Party(
+            "oidc-client-ts-near", callback="/", public=True, host="localhost", first_party=True
+        )
+    )
     apache: Party = field(default_factory=lambda: Party("mod_auth_openidc", callback="/private/callback"))
     starlette: Party = field(default_factory=lambda: Party("authlib-starlette"))
-    mcp: Party = field(default_factory=lambda: Party("mcp-client", public=True))
+    mcp: Party = field(default_factory=lambda: Party("mcp-client", public=True, scopes=TOOLS))
     mcp_server: int = field(default_factory=free_port)
 
     @property
@@ -80,21 +92,8 @@ class Parties:
 
     def clients(self) -> tuple[Client, ...]:
         """For the issuer's settings."""
-        named = (
-            self.authlib, self.requests, self.django, self.openid_client, self.oauth4webapi, self.browser, self.apache,
-            self.starlette,
-        )  # fmt: skip
-        mcp = Party(
-            self.mcp.id,
-            self.mcp.port,
-            public=True,
-            settings={
-                "scopes": frozenset({"offline_access", "tools:use"}),
-                "resources": frozenset({self.mcp_resource}),
-                "default_resource": self.mcp_resource,
-            },
-        )
-        return (*(one.client() for one in named), mcp.client())
+        found = [getattr(self, one.name) for one in fields(self)]
+        return tuple(one.client(self) for one in found if isinstance(one, Party))
 
     def resources(self) -> tuple[Resource, ...]:
         """For the issuer's settings."""

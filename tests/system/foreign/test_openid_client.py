@@ -104,7 +104,7 @@ def test_node_is_refused_with_another_verifier(person: Person, library: Talking)
 def test_node_is_told_that_a_person_refused(person: Person, library: Talking) -> None:
     person.consents = False
     # One of the house is not asked about, but anybody may ask for the question.
-    asked = {"extra": {"prompt": "consent"}} if library.party.settings.get("first_party") else {}
+    asked = {"extra": {"prompt": "consent"}} if library.party.first_party else {}
     landed = library.sent_back(person, **asked)
     with pytest.raises(RefusedError) as refused:
         library.say("finish", url=landed.url)
