@@ -4,14 +4,14 @@ from typing import Final
 
 from starlette.responses import Response
 
-from admit.errors import AdmitError
 from admit.issuer.app import answers
 from admit.issuer.app.api.described import Who
 from admit.issuer.app.call import Call
+from admit.issuer.app.client_call import client_of
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.routes.token import refuse_query
-from admit.issuer.oauth import client_auth, introspect, refusals, resource_auth
+from admit.issuer.oauth import introspect, resource_auth
 from admit.issuer.oauth.errors import InvalidClientError
 from admit.issuer.oauth.introspect import Caller
 from admit.issuer.oauth.parameters import Parameters
@@ -46,17 +46,10 @@ async def authenticated(app: App, call: Call, form: Parameters) -> Caller:
     Raises:
         InvalidClientError: neither; or a public client, whom its id proves nothing about (RFC 7662 §2.1).
     """
-    services, authorization = app.services, call.header(b"authorization")
-    if resource_auth.claimed(authorization, services.registry) is not None:
-        return await resource_auth.authenticated(services, authorization, info=call.info, now=call.now)
-    presented = client_auth.Presented(authorization, form)
-    try:
-        client = await refusals.authenticated(services, presented, info=call.info, now=call.now)
-    except AdmitError:
-        claimed = await client_auth.claimed(presented, services.clients)
-        call.client_id = claimed.id if claimed is not None else None
-        raise
-    call.client_id = client.id
+    authorization = call.header(b"authorization")
+    if resource_auth.claimed(authorization, app.services.registry) is not None:
+        return await resource_auth.authenticated(app.services, authorization, info=call.info, now=call.now)
+    client = await client_of(app, call, form)
     check_confidential(client.public)
     return client
 
