@@ -29,6 +29,7 @@ TABLES: Final = frozenset(
         "authorization_code",
         "budget",
         "client",
+        "client_login",
         "client_origin",
         "consent",
         "email_link",

@@ -23,6 +23,7 @@ from admit.issuer.revocation.records import (
 )
 from admit.issuer.revocation.store.holders import ADD_HOLDER, END_HOLDER, LOCK_HOLDER
 from admit.issuer.revocation.store.lists import INSERT_CHANGES, set_bits
+from admit.issuer.revocation.store.logins import IN_ENDED, OVER_WITH, over
 from admit.issuer.revocation.store.tables import node
 from admit.issuer.storage import LONG, PUBLISH, Bound, DialectName, Statement, Steps, Unless
 
@@ -105,7 +106,7 @@ def _finish(dialect: DialectName, *, told: bool) -> Executable:
     """`END_BY` of one node once more; where it finds nothing, what it takes to write down what was ended."""
     more = _update_tree(dialect, _BY_ID).cte("more")
     nothing = ~select(more.c.idx).exists()
-    written = [set_bits(dialect, nothing).cte("written")]
+    written: list[CTE] = [set_bits(dialect, nothing).cte("written"), over(IN_ENDED, nothing).cte("logins")]
     if told:
         written.append(audit_where(nothing).cte("told"))
     return select(more.c.idx).add_cte(*written)
@@ -149,30 +150,44 @@ def end_trees(
     proof: every parent is ended and locked by now, so nothing can have come after.
     """
     root = root_of(start)
-    ended = 0
+    ended: list[int] = []
     bits: list[int] = []
     rows = yield END_BY[type(start)](**root, reason=reason, now=now)
     while rows:
-        ended += len(rows)
-        bits = bits + (yield from _bits(lists, [row["idx"] for row in rows], now))
+        new = [row["idx"] for row in rows]
+        ended = ended + new
+        bits = bits + (yield from _bits(lists, new, now))
         rows = yield Unless(
             END_BY[type(start)](**root, reason=reason, now=now),
-            *writing(start, reason, now, bits, told(ended) if told is not None else None),
+            *writing(start, reason, now, ended, bits, told(len(ended)) if told is not None else None),
         )
-    return ended, bits
+    return len(ended), bits
 
 
 def writing(
-    start: EndStart, reason: str, now: float, bits: list[int], told: Bound | None
+    start: EndStart, reason: str, now: float, ended: list[int], bits: list[int], told: Bound | None
 ) -> tuple[list[Bound], Bound | None]:
     """What is written when all is ended; and for few ends of one node, the same together with the last round."""
     then = [INSERT_CHANGES(bits=portion) for portion in in_portions(bits)]
     if told is not None:
         then.append(told)
+    then += logins_over(start, ended, now)
     if not isinstance(start, ByNode | BySession) or len(bits) > _PORTION:
         return then, None
-    last = {"start": start.id, "reason": reason, "now": now, "bits": bits}
+    last = {"start": start.id, "reason": reason, "now": now, "bits": bits, "indices": ended}
     return then, FINISH(**last) if told is None else FINISH_AND_TELL(**last, **told.params)
+
+
+def logins_over(start: EndStart, ended: list[int], now: float) -> list[Bound]:
+    """What makes the notices due of clients that people were signed in to in what was ended. A client's own grants are
+    no sessions.
+    """
+    if isinstance(start, ByClient):
+        return []
+    return [
+        OVER_WITH(indices=ended[first : first + _PORTION], now=now)
+        for first in range(0, len(ended), _PORTION)
+    ]
 
 
 def _bits(lists: "Lists", indices: list[int], now: float) -> Steps[list[int]]:

@@ -14,6 +14,7 @@ def upgrade() -> None:
     assertions()
     clients()
     consents()
+    client_logins()
 
 
 def assertions() -> None:
@@ -24,6 +25,26 @@ def assertions() -> None:
         sa.Column("expires_at", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("hash", name="pk_spent_assertion"),
     )
+
+
+def client_logins() -> None:
+    """Clients that want to be told when somebody's session is over."""
+    op.create_table(
+        "client_login",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("session_idx", sa.BigInteger, nullable=False),
+        sa.Column("session_id", sa.Text, nullable=False),
+        sa.Column("client_id", sa.Text, nullable=False),
+        sa.Column("user_id", sa.Text, nullable=False),
+        sa.Column("over", sa.SmallInteger, nullable=False),
+        sa.Column("due_at", sa.Double, nullable=False),
+        sa.Column("tries", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_client_login"),
+    )
+    op.create_index("ix_client_login_session_idx", "client_login", ["session_idx"])
+    op.create_index("ix_client_login_due_at", "client_login", ["due_at"])
+    op.create_index("ix_client_login_user_id_client_id", "client_login", ["user_id", "client_id"])
+    op.create_index("ix_client_login_client_id_due_at", "client_login", ["client_id", "due_at"])
 
 
 def consents() -> None:
