@@ -90,6 +90,7 @@ def as_json(path: str, body: bytes, auth: tuple[str, str] | None = None) -> Bad:
 
 POSTS = (
     "/token",
+    "/par",
     "/revoke",
     "/introspect",
     "/login",

@@ -36,7 +36,7 @@ ROWS: Mapping[str, Mapping[str, str]] = {
     "/account/second-factor": ACCOUNT, "/account/second-factor/add": ACCOUNT,
     "/api/second-factors": JSON, "/api/second-factors/*": JSON,
     "/account/email": ACCOUNT, "/forgot": PAGE, "/reset": PAGE, "/verify": PAGE,
-    "/token": PROTOCOL, "/revoke": PROTOCOL, "/userinfo": PROTOCOL, "/introspect": PROTOCOL,
+    "/par": PROTOCOL, "/token": PROTOCOL, "/revoke": PROTOCOL, "/userinfo": PROTOCOL, "/introspect": PROTOCOL,
     "/session/lookup": PROTOCOL, "/api/session": JSON, "/api/sessions": JSON, "/api/sessions/*": JSON,
     "/api/grants": JSON, "/api/grants/*": JSON, "/api/users/*/sessions": JSON, "/api/clients/*/grants": JSON,
     "/api/keys/*": JSON,

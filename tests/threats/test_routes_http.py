@@ -36,6 +36,7 @@ EVIL = "https://evil.example"
 EXEMPT: Mapping[str, str] = {
     "/authorize": "comes from other sites by its nature; changes nothing before a page of ours is answered",
     "/logout": "an ID token of the session speaks for the person; without one a page with a CSRF token asks",
+    "/par": "no cookie is read; nothing is granted before a page of ours is answered",
     "/token": "no cookie is read; the grant itself is the proof",
     "/revoke": "no cookie is read; the token itself is the proof",
     "/introspect": "no cookie is read; the caller's secret is the proof",

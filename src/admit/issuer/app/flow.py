@@ -6,6 +6,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.responses import Response
 
@@ -16,11 +17,21 @@ from admit.issuer.app.consenting import Yes
 from admit.issuer.app.context import App, chosen_locales
 from admit.issuer.app.pages.views import ClientCard, FormPostView, LeavingView
 from admit.issuer.clients.rules import loopback_parts
+from admit.issuer.grants.pushed import is_reference
 from admit.issuer.grants.records import Authorization, Interaction
 from admit.issuer.oauth import refusals
 from admit.issuer.oauth.authorize import respond, steps
-from admit.issuer.oauth.authorize.decide import Consent, Issue, Login, Progress, Refuse, SignedIn, decide
-from admit.issuer.oauth.authorize.request import AuthorizeRequest, ResponseMode, Target
+from admit.issuer.oauth.authorize.decide import (
+    Consent,
+    Issue,
+    Login,
+    Progress,
+    Refuse,
+    Select,
+    SignedIn,
+    decide,
+)
+from admit.issuer.oauth.authorize.request import AuthorizeRequest, Known, ResponseMode, Target
 from admit.issuer.oauth.errors import AccessDeniedError, UntrustedTargetError
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.sessions.records import Session
@@ -51,26 +62,61 @@ async def resume(app: App, call: Call, handle: str | None) -> Transaction | None
     if found is None or binding is None:
         raise ExpiredInteractionError("no such interaction of this browser")
     try:
-        request = await judged(app, Parameters(found.request))
+        request = await judged_again(app, call, found.request)
     except steps.RedirectableError as error:
         raise UntrustedTargetError("the stored request is no longer allowed") from error
     return Transaction(handle=handle, binding=binding, interaction=found, request=request)
 
 
-async def judged(app: App, parameters: Parameters) -> AuthorizeRequest:
-    """The request, with the client that it names as it is registered now.
+def known(app: App, call: Call) -> Known:
+    """What the steps judge a request of now by."""
+    return Known(
+        registry=app.services.registry, hint_keys=app.services.keys.snapshot.hint_keys, now=call.now
+    )
+
+
+async def judged(app: App, call: Call, parameters: Parameters) -> AuthorizeRequest:
+    """The request that a browser brings, itself or by the reference that its client pushed it under. The client is
+    taken as it is registered now; of a pushed request nothing but the reference and `client_id` is read (RFC 9126 §4).
 
     Raises:
         UntrustedTargetError, RedirectableError: as the steps say.
+        SpentReferenceError: the reference is good for nothing.
     """
     client = await app.services.clients.find(parameters.get("client_id"))
-    return steps.judge(parameters, client, app.services.registry)
+    reference = parameters.get("request_uri")
+    if reference is None or not is_reference(reference):
+        return steps.judge(parameters, client, known(app, call))
+    client = steps.check_client(parameters, client)
+    found = await app.services.pushed.find(reference, client_id=client.id, now=call.now)
+    if found is None:
+        raise SpentReferenceError("request_uri is unknown, expired, spent or another client's")
+    return await judged_again(app, call, found.request)
+
+
+async def judged_again(app: App, call: Call, kept: Mapping[str, Any]) -> AuthorizeRequest:
+    """A request that was kept, as it would be judged now. Raises what `judged` does."""
+    parameters, pushed = Parameters(kept["parameters"]), kept["pushed"]
+    client = await app.services.clients.find(parameters.get("client_id"))
+    return steps.judge(
+        parameters,
+        client,
+        known(app, call),
+        pushed=bytes.fromhex(pushed) if pushed is not None else None,
+        hinted=kept["hinted"],
+    )
 
 
 class ExpiredInteractionError(UntrustedTargetError):
     """The sign-in was begun too long ago, in another browser, or is already done."""
 
     code = "interaction_expired"
+
+
+class SpentReferenceError(UntrustedTargetError):
+    """A pushed request is begun in time, by its own client, and answered once, RFC 9126 §2.2, §4."""
+
+    code = "invalid_request_uri"
 
 
 async def proceed(
@@ -80,23 +126,29 @@ async def proceed(
     session: Session | None,
     *,
     transaction: Transaction | None = None,
+    chosen: bool = False,
     said: Yes | None = None,
 ) -> Response:
     """The next step, as a redirect. `said`: the person was asked and said yes just now."""
     before = await consenting.recall(app, request, session) if session is not None and said is None else None
     progress = Progress(
         session_id=transaction.interaction.session_id if transaction is not None else None,
+        chosen=chosen,
         consented=said is not None,
         agreed=before is not None,
     )
-    signed_in = SignedIn(session.id, session.auth_time, session.acr) if session is not None else None
+    signed_in = SignedIn(session.id, session.user.id, session.auth_time, session.acr) if session is not None else None
     match decide(request, signed_in, progress, now=call.now):
         case Refuse(error):
             call.refused, call.client_id = error, request.client.id
             if session is not None:  # of somebody; that nobody is signed in is no news of anybody
                 await refusals.of_person(app.services, request, session, error, info=call.info, now=call.now)
-            return refuse(app, call, request.target, error)
+            if request.pushed is not None:
+                await app.services.pushed.spend(request.pushed, call.now)
+            return refuse(app, call, request.target, error, ui_locales=request.ui_locales)
         case Login():
+            return await _to_page(app, call, request, transaction, "/login")
+        case Select():
             return await _to_page(app, call, request, transaction, "/login")
         case Consent():
             return await _to_page(app, call, request, transaction, "/consent")
@@ -145,6 +197,7 @@ async def deny(app: App, call: Call, transaction: Transaction, session: Session)
         session_id=session.id,
         info=call.info,
         now=call.now,
+        reference=transaction.request.pushed,
     )
     if refused is None:
         raise ExpiredInteractionError("finished already")
@@ -160,7 +213,7 @@ async def _to_page(
         return app.redirect(app.there(call, path, i=transaction.handle))
     binding = app.cookies.ensure_pre_session(call)
     handle = await app.services.interactions.begin(
-        client_id=request.client.id, request=dict(request.parameters), binding=binding, now=call.now, info=call.info
+        client_id=request.client.id, request=request.kept(), binding=binding, now=call.now, info=call.info
     )  # fmt: skip
     response = app.redirect(f"{app.here(path)}?i={handle}")
     app.cookies.set_pre_session(response, binding)
@@ -197,6 +250,7 @@ async def _issue(
         info=call.info,
         now=call.now,
         interaction=(transaction.handle, transaction.binding) if transaction is not None else None,
+        reference=request.pushed,
         consented=said is not None,
         along=yes.along,
     )

@@ -47,6 +47,7 @@ from admit.issuer.factors.driver import Factors
 from admit.issuer.grants.codes import Codes
 from admit.issuer.grants.families import Families
 from admit.issuer.grants.interactions import Interactions
+from admit.issuer.grants.pushed import PushedRequests
 from admit.issuer.grants.machines import Machines
 from admit.issuer.keys import KeyEvent, KeyEventKind, SigningKeys
 from admit.issuer.oauth.reference import References
@@ -141,6 +142,7 @@ class Issuer(Ends):
             machines=Machines(self.db, settings.grants),
             factors=factors,
             interactions=Interactions(self.db, settings.grants),
+            pushed=PushedRequests(self.db, settings.grants),
             references=References(self.keyring),
             config=settings.oauth,
         )  # fmt: skip

@@ -25,6 +25,7 @@ from admit.issuer.app.routes import (
     login,
     logout,
     metadata,
+    par,
     reset,
     revoke,
     second_factor,
@@ -62,6 +63,7 @@ def table_of(
 
     table = (
         *authorize.routes(app),
+        *par.routes(app),
         *login.routes(app),
         *signup.routes(app),
         *consent.routes(app, settings.grants),

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.audit.rules import Detail
-from admit.issuer.grants import interactions, rules
+from admit.issuer.grants import interactions, pushed, rules
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.families import open_family
 from admit.issuer.grants.keys import RefreshKeys
@@ -73,13 +73,16 @@ def issue(
     code_hash: bytes,
     expires_at: float,
     interaction: tuple[str, bytes] | None,
+    reference: bytes | None,
     consented: bool,
     info: RequestInfo,
     now: float,
     along: Along = nothing,
 ) -> Steps[bool]:
-    """A code, and the end of the interaction that led to it. False: that one was not open, or `along` was false."""
+    """A code, the end of the interaction that led to it, and of what it was pushed under. False: that was not open, or `along` was false."""
     if interaction is not None and not (yield interactions.finish(*interaction, now)):
+        return False
+    if not (yield from pushed.spend(reference, now)):
         return False
     if not (yield from along()):
         return False
@@ -195,12 +198,14 @@ class Codes:
         info: RequestInfo,
         now: float,
         interaction: tuple[str, bytes] | None = None,
+        reference: bytes | None = None,
         consented: bool = False,
         along: Along | None = None,
     ) -> str | None:
         """A code for what a person allowed. With `interaction`, a handle and its browser's secret, that one is finished
         in the same transaction, and None comes back when it was not open. `consented`: the person was asked and said
-        yes just now, which is told too. `along` is written in the same transaction; where it is false None comes back.
+        yes just now, which is told too. `reference` is spent as well: what
+        the request was pushed under. `along` is written in the same transaction; where it is false None comes back.
         """
         code = new_code()
         issued = await self._db.run(
@@ -209,6 +214,7 @@ class Codes:
             code_hash=hash_code(code),
             expires_at=now + self._config.code_lifetime.total_seconds(),
             interaction=interaction,
+            reference=reference,
             consented=consented,
             info=info,
             now=now,

@@ -13,8 +13,10 @@ class GrantsConfig:
     `code_lifetime`: how long a code may be redeemed (default 60 s, at most 10 min, RFC 6749 §4.1.2).
     `interaction_lifetime`: how long a person may take from the request to the answer (default 30 min).
     `waiting_per_network`: how many requests one network, an IPv4 address or an IPv6 /64, may begin within that time,
-    each of which waits for a person (default 10,000). `refresh_idle`: how long an offline grant may go unused
-    (default 14 d). `refresh_absolute`: how long it lives at all (default 90 d). `online_idle`: how long an online
+    each of which waits for a person (default 10,000). `pushed_lifetime`: how long the browser has to come with the
+    reference of a request that its client pushed (default 60 s, RFC 9126 §2.2; at most 10 min). `pushed_per_network`:
+    how many requests the clients of one network may push in a minute (default 1,000).
+    `refresh_idle`: how long an offline grant may go unused (default 14 d). `refresh_absolute`: how long it lives at all (default 90 d). `online_idle`: how long an online
     grant may go unused (default 8 h); its absolute end is its session's. `machine_absolute`: how long the tokens of a
     client that acts for itself share one grant, before the next begins (default 90 d). `refresh_grace`: how long
     after a rotation the token before it is still answered with the same successor (default 30 s, 0 s to 300 s).
@@ -31,11 +33,14 @@ class GrantsConfig:
     refresh_grace: timedelta = timedelta(seconds=30)
     live_grants: int = 10
     waiting_per_network: int = 10_000
+    pushed_lifetime: timedelta = timedelta(seconds=60)
+    pushed_per_network: int = 1_000
     kept: timedelta = timedelta(hours=1)
 
     def __post_init__(self) -> None:
         for name in (
             "code_lifetime",
+            "pushed_lifetime",
             "interaction_lifetime",
             "refresh_idle",
             "refresh_absolute",
@@ -46,11 +51,13 @@ class GrantsConfig:
                 raise ConfigError(f"grants.{name} must be positive")
         if self.code_lifetime > timedelta(minutes=10):
             raise ConfigError("grants.code_lifetime must be at most 10m")
+        if self.pushed_lifetime > timedelta(minutes=10):
+            raise ConfigError("grants.pushed_lifetime must be at most 10m")
         if not timedelta(0) <= self.refresh_grace <= timedelta(seconds=300):
             raise ConfigError("grants.refresh_grace must lie between 0s and 300s")
         if self.refresh_idle > self.refresh_absolute:
             raise ConfigError("grants.refresh_idle must not be longer than grants.refresh_absolute")
-        for name in ("live_grants", "waiting_per_network"):
+        for name in ("live_grants", "waiting_per_network", "pushed_per_network"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"grants.{name} must be at least 1")
         if not self.code_lifetime <= self.kept <= timedelta(hours=1):

@@ -12,6 +12,7 @@ from typing import Any
 
 from admit.errors import ThrottledError
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
+from admit.issuer.grants import pushed
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.records import Interaction
 from admit.issuer.grants.store import interactions as store
@@ -65,11 +66,18 @@ def finish(handle: str, binding: bytes, now: float) -> Bound:
 
 
 def refuse(
-    handle: str, binding: bytes, user_id: str, session_id: str, *, info: RequestInfo, now: float
+    handle: str,
+    binding: bytes,
+    user_id: str,
+    session_id: str,
+    *,
+    reference: bytes | None,
+    info: RequestInfo,
+    now: float,
 ) -> Steps[Interaction | None]:
     """The end of an interaction by a no, and the record of it. None: it was not open."""
     rows = yield finish(handle, binding, now)
-    if not rows:
+    if not rows or not (yield from pushed.spend(reference, now)):
         return None
     refused = store.interaction_of(rows[0])
     yield record(
@@ -142,7 +150,19 @@ class Interactions:
         return store.interaction_of(rows[0]) if rows else None
 
     async def refuse(
-        self, handle: str, binding: bytes, *, user_id: str, session_id: str, info: RequestInfo, now: float
+        self,
+        handle: str,
+        binding: bytes,
+        *,
+        user_id: str,
+        session_id: str,
+        info: RequestInfo,
+        now: float,
+        reference: bytes | None = None,
     ) -> Interaction | None:
-        """The person said no: end it, once, and tell the audit. None: it was not open."""
-        return await self._db.run(refuse, handle, binding, user_id, session_id, info=info, now=now)
+        """The person said no: end it, once, with the `reference` that it was pushed under, and tell the audit. None: it
+        was not open.
+        """
+        return await self._db.run(
+            refuse, handle, binding, user_id, session_id, reference=reference, info=info, now=now
+        )

@@ -21,6 +21,13 @@ class Interaction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """An authorization request that a client pushed, RFC 9126 §2."""
+
+    request: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization:
     """What a person allowed: all that an authorization code stands for, RFC 6749 §4.1.2, OpenID Connect Core §3.1.3.
 

@@ -12,6 +12,7 @@ from admit.issuer.factors.driver import Factors
 from admit.issuer.grants.codes import Codes
 from admit.issuer.grants.families import Families
 from admit.issuer.grants.interactions import Interactions
+from admit.issuer.grants.pushed import PushedRequests
 from admit.issuer.grants.machines import Machines
 from admit.issuer.keys import SigningKeys
 from admit.issuer.oauth.config import OAuthConfig
@@ -43,6 +44,7 @@ class Services:
     families: Families
     machines: Machines
     interactions: Interactions
+    pushed: PushedRequests
     references: References
     config: OAuthConfig
 

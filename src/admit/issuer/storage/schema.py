@@ -42,6 +42,7 @@ TABLES: Final = frozenset(
         "node",
         "refusal",
         "pending_sign_in",
+        "pushed_request",
         "recovery_code",
         "second_factor",
         "outbox",

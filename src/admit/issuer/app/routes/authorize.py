@@ -28,10 +28,12 @@ def routes(app: App) -> list[Route]:
     async def get(call: Call) -> Response:
         check_length(call.scope.get("query_string", b""))
         try:
-            request = await flow.judged(app, call.query)
+            request = await flow.judged(app, call, call.query)
         except steps.RedirectableError as error:
             call.refused, call.client_id = error.error, call.query.get("client_id")
             return flow.refuse(app, call, error.target, error.error)
+        except flow.SpentReferenceError:
+            raise  # told by the page of what came too late
         except UntrustedTargetError as error:
             call.refused = error
             trouble = Trouble.REDIRECT_URI if "redirect_uri" in error.detail else Trouble.CLIENT_UNKNOWN

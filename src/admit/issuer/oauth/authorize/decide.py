@@ -18,6 +18,11 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class Select:
+    """The person signed in has to say whether to go on as who they are, or as somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
 class Consent:
     """The person signed in has to say yes."""
 
@@ -39,28 +44,35 @@ class SignedIn:
     """The facts about the browser's session that the decision rests on. Times in seconds since the epoch."""
 
     session_id: str
+    user_id: str
     auth_time: float
     acr: str = ACR_1FA
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What this transaction has already had from the person: a sign-in (which made this session), a yes. `agreed`: to
-    all that would be granted a remembered yes was said before.
+    """What this transaction has already had from the person: a sign-in (which made this session), the choice of an
+    account, a yes (on a page that named the account). `agreed`: to all that would be granted a remembered yes was said
+    before.
     """
 
     session_id: str | None = None
+    chosen: bool = False
     consented: bool = False
     agreed: bool = False
 
 
 def decide(
     request: AuthorizeRequest, signed_in: SignedIn | None, progress: Progress, *, now: float
-) -> Login | Consent | Issue | Refuse:
-    """One of four. `prompt=none` turns the first two into errors, and never shows a page."""
+) -> Login | Select | Consent | Issue | Refuse:
+    """One of five. `prompt=none` turns pages into errors, and never shows one. Who signed in for this and is not the
+    person that was asked for is not asked again.
+    """
     silent = Prompt.NONE in request.prompt
     if needs_login(request, signed_in, progress, now=now):
-        return Refuse(LoginRequiredError()) if silent else Login()
+        return Refuse(LoginRequiredError()) if silent or is_another(request, signed_in, progress) else Login()
+    if needs_choice(request, signed_in, progress):
+        return Select()
     if needs_consent(request, progress):
         return Refuse(ConsentRequiredError()) if silent else Consent()
     return Issue()
@@ -76,11 +88,36 @@ def needs_login(
         return True
     if not suffices(signed_in.acr, request.acr):
         return True  # whatever was shown in this transaction
+    if not is_meant(request, signed_in):
+        return True
     if progress.session_id == signed_in.session_id:
         return False
-    if request.prompt & {Prompt.LOGIN, Prompt.SELECT_ACCOUNT}:
+    if Prompt.LOGIN in request.prompt:
         return True
     return request.max_age is not None and now - signed_in.auth_time > request.max_age
+
+
+def is_meant(request: AuthorizeRequest, signed_in: SignedIn) -> bool:
+    """Whether the request may be answered for this person, OpenID Connect Core §3.1.2.2, §5.5.1: a client that names
+    one is never given another.
+    """
+    return request.subjects is None or signed_in.user_id in request.subjects
+
+
+def is_another(request: AuthorizeRequest, signed_in: SignedIn | None, progress: Progress) -> bool:
+    """Whether the person who signed in for this is not the one that was asked for."""
+    return (
+        signed_in is not None
+        and progress.session_id == signed_in.session_id
+        and not is_meant(request, signed_in)
+    )
+
+
+def needs_choice(request: AuthorizeRequest, signed_in: SignedIn | None, progress: Progress) -> bool:
+    """`prompt=select_account`, and nobody said yet which. A sign-in for this has said it."""
+    if Prompt.SELECT_ACCOUNT not in request.prompt or progress.chosen or progress.consented:
+        return False
+    return signed_in is None or progress.session_id != signed_in.session_id
 
 
 def needs_consent(request: AuthorizeRequest, progress: Progress) -> bool:

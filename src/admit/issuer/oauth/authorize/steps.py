@@ -11,10 +11,11 @@ from dataclasses import replace
 from admit.errors import OAuthError
 from admit.issuer.clients import rules as clients
 from admit.issuer.clients.records import Client
-from admit.issuer.clients.registry import Registry
 from admit.issuer.grants import rules as grants
 from admit.issuer.oauth.authorize.acr import check_acr
-from admit.issuer.oauth.authorize.request import AuthorizeRequest, Prompt, ResponseMode, Target
+from admit.issuer.oauth.authorize.claims import check_claims
+from admit.issuer.oauth.authorize.hint import check_id_token_hint
+from admit.issuer.oauth.authorize.request import AuthorizeRequest, Known, Prompt, ResponseMode, Target
 from admit.issuer.oauth.errors import (
     InvalidRequestError,
     InvalidScopeError,
@@ -88,7 +89,7 @@ def mode_of(parameters: Parameters, redirect_uri: str) -> ResponseMode:
 # ── second group: what is asked? ──────────────────────────────────────────────────────────────────────────────────
 
 
-def check_repeated(request: AuthorizeRequest, parameters: Parameters, registry: Registry) -> AuthorizeRequest:
+def check_repeated(request: AuthorizeRequest, parameters: Parameters, known: Known) -> AuthorizeRequest:
     """RFC 6749 §3.1; two resources are RFC 8707's own error."""
     if parameters.repeated == {"resource"}:
         raise InvalidTargetError("two resources")
@@ -102,20 +103,32 @@ def is_ambiguous(parameters: Parameters) -> bool:
     return bool(parameters.repeated)
 
 
-def check_request_object(
-    request: AuthorizeRequest, parameters: Parameters, registry: Registry
-) -> AuthorizeRequest:
-    """OpenID Connect Core §6: request objects are not offered, and nothing is fetched."""
+def check_request_object(request: AuthorizeRequest, parameters: Parameters, known: Known) -> AuthorizeRequest:
+    """OpenID Connect Core §6: request objects are not offered, and nothing is fetched. A reference to a pushed request
+    was followed before this, and has no other in it (RFC 9126 §2.1).
+    """
     if "request" in parameters:
         raise RequestNotSupportedError
     if "request_uri" in parameters:
+        if request.pushed is not None:
+            raise InvalidRequestError("request_uri is pushed", public="A request_uri cannot be pushed.")
         raise RequestUriNotSupportedError
     return request
 
 
-def check_response_type(
-    request: AuthorizeRequest, parameters: Parameters, registry: Registry
-) -> AuthorizeRequest:
+def check_pushed(request: AuthorizeRequest, parameters: Parameters, known: Known) -> AuthorizeRequest:
+    """RFC 9126 §6: of a client that has to push its requests, nothing else is taken."""
+    if needs_push(request.client) and request.pushed is None:
+        raise InvalidRequestError("not pushed", public="This client has to push its authorization requests.")
+    return request
+
+
+def needs_push(client: Client) -> bool:
+    """Whether what a browser brings could have been changed on its way, by the client's own word."""
+    return client.require_pushed_authorization_requests
+
+
+def check_response_type(request: AuthorizeRequest, parameters: Parameters, known: Known) -> AuthorizeRequest:
     """RFC 9700 §2.1.2: `code` alone exists, so no token ever travels in a URL."""
     if not is_code(parameters.required("response_type")):
         raise UnsupportedResponseTypeError
@@ -129,9 +142,7 @@ def is_code(response_type: str) -> bool:
     return response_type == "code"
 
 
-def check_response_mode(
-    request: AuthorizeRequest, parameters: Parameters, registry: Registry
-) -> AuthorizeRequest:
+def check_response_mode(request: AuthorizeRequest, parameters: Parameters, known: Known) -> AuthorizeRequest:
     """OAuth 2.0 Multiple Response Types §2.1: in the query or by a form, never in a fragment or a message."""
     if not is_answered_in(request.target, parameters.get("response_mode")):
         raise InvalidRequestError(
@@ -145,7 +156,7 @@ def is_answered_in(target: Target, asked: str | None) -> bool:
     return asked is None or asked == target.response_mode
 
 
-def check_pkce(request: AuthorizeRequest, parameters: Parameters, registry: Registry) -> AuthorizeRequest:
+def check_pkce(request: AuthorizeRequest, parameters: Parameters, known: Known) -> AuthorizeRequest:
     """RFC 7636 §4.3, RFC 9700 §2.1.1: S256, for every client that is not exempted by name."""
     challenge = parameters.get("code_challenge")
     method = parameters.get("code_challenge_method")
@@ -177,7 +188,7 @@ def is_s256(method: str | None) -> bool:
     return method == "S256"
 
 
-def check_scope(request: AuthorizeRequest, parameters: Parameters, registry: Registry) -> AuthorizeRequest:
+def check_scope(request: AuthorizeRequest, parameters: Parameters, known: Known) -> AuthorizeRequest:
     """RFC 6749 §3.3: within the client's list. Without `scope`, all of the list that is of resources."""
     allowed = frozenset(request.client.scopes)
     text = parameters.get("scope")
@@ -191,19 +202,19 @@ def check_scope(request: AuthorizeRequest, parameters: Parameters, registry: Reg
     return replace(request, scope=frozenset(asked))
 
 
-def check_resource(request: AuthorizeRequest, parameters: Parameters, registry: Registry) -> AuthorizeRequest:
+def check_resource(request: AuthorizeRequest, parameters: Parameters, known: Known) -> AuthorizeRequest:
     """RFC 8707 §2: one registered resource of this client's; else its default; else the issuer."""
     asked = parameters.get("resource")
     if asked is None:
-        return replace(request, audience=request.client.default_resource or registry.issuer)
-    if asked != registry.issuer and (
-        asked not in request.client.resources or registry.resource(asked) is None
+        return replace(request, audience=request.client.default_resource or known.issuer)
+    if asked != known.issuer and (
+        asked not in request.client.resources or known.registry.resource(asked) is None
     ):
         raise InvalidTargetError("resource is not this client's")
     return replace(request, audience=asked)
 
 
-def check_prompt(request: AuthorizeRequest, parameters: Parameters, registry: Registry) -> AuthorizeRequest:
+def check_prompt(request: AuthorizeRequest, parameters: Parameters, known: Known) -> AuthorizeRequest:
     """OpenID Connect Core §3.1.2.1: known values; `none` stands alone."""
     text = parameters.get("prompt")
     if text is None:
@@ -217,7 +228,7 @@ def check_prompt(request: AuthorizeRequest, parameters: Parameters, registry: Re
     return replace(request, prompt=prompt)
 
 
-def check_max_age(request: AuthorizeRequest, parameters: Parameters, registry: Registry) -> AuthorizeRequest:
+def check_max_age(request: AuthorizeRequest, parameters: Parameters, known: Known) -> AuthorizeRequest:
     """OpenID Connect Core §3.1.2.1: whole seconds."""
     text = parameters.get("max_age")
     if text is None:
@@ -227,7 +238,7 @@ def check_max_age(request: AuthorizeRequest, parameters: Parameters, registry: R
     return replace(request, max_age=int(text))
 
 
-def keep_echoes(request: AuthorizeRequest, parameters: Parameters, registry: Registry) -> AuthorizeRequest:
+def keep_echoes(request: AuthorizeRequest, parameters: Parameters, known: Known) -> AuthorizeRequest:
     """`nonce` is echoed in the ID token; `login_hint` and `ui_locales` reach the pages as text."""
     nonce = parameters.get("nonce")
     if nonce is not None and len(nonce) > 512:
@@ -248,11 +259,12 @@ def understood(parameters: Parameters) -> dict[str, str]:
     return {name: parameters[name] for name in UNDERSTOOD if name in parameters}
 
 
-Step = Callable[[AuthorizeRequest, Parameters, Registry], AuthorizeRequest]
+Step = Callable[[AuthorizeRequest, Parameters, Known], AuthorizeRequest]
 
 STEPS: tuple[Step, ...] = (
     check_repeated,
     check_request_object,
+    check_pushed,
     check_response_type,
     check_response_mode,
     check_pkce,
@@ -260,23 +272,33 @@ STEPS: tuple[Step, ...] = (
     check_resource,
     check_prompt,
     check_max_age,
+    check_claims,
     check_acr,
     keep_echoes,
+    check_id_token_hint,
 )
 
 
-def judge(parameters: Parameters, client: Client | None, registry: Registry) -> AuthorizeRequest:
-    """The whole request, or the error with the place it may be shown. `client` is who has the id that it names.
+def judge(
+    parameters: Parameters,
+    client: Client | None,
+    known: Known,
+    *,
+    pushed: bytes | None = None,
+    hinted: str | None = None,
+) -> AuthorizeRequest:
+    """The whole request, or the error with the place it may be shown. `client` is who has the id that it names;
+    `pushed` and `hinted` are what is known of the request beside its parameters.
 
     Raises:
         UntrustedTargetError: nothing may be redirected; show a page.
         RedirectableError: the error goes to the proven target.
     """
     target = prove_target(parameters, client)
-    request = AuthorizeRequest(target=target, parameters=understood(parameters))
+    request = AuthorizeRequest(target=target, parameters=understood(parameters), pushed=pushed, hinted=hinted)
     try:
         for step in STEPS:
-            request = step(request, parameters, registry)
+            request = step(request, parameters, known)
     except OAuthError as error:
         raise RedirectableError(target, error) from error
     return request

@@ -13,6 +13,7 @@ def upgrade() -> None:
     """One part after another."""
     assertions()
     clients()
+    pushed_requests()
     consents()
     client_logins()
 
@@ -45,6 +46,19 @@ def client_logins() -> None:
     op.create_index("ix_client_login_due_at", "client_login", ["due_at"])
     op.create_index("ix_client_login_user_id_client_id", "client_login", ["user_id", "client_id"])
     op.create_index("ix_client_login_client_id_due_at", "client_login", ["client_id", "due_at"])
+
+
+def pushed_requests() -> None:
+    """Authorization requests that clients send before the browser comes."""
+    op.create_table(
+        "pushed_request",
+        sa.Column("reference_hash", sa.LargeBinary, nullable=False),
+        sa.Column("client_id", sa.Text, nullable=False),
+        sa.Column("request", sa.Text, nullable=False),
+        sa.Column("expires_at", sa.Double, nullable=False),
+        sa.Column("spent_at", sa.Double),
+        sa.PrimaryKeyConstraint("reference_hash", name="pk_pushed_request"),
+    )
 
 
 def consents() -> None:
