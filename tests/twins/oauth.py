@@ -5,7 +5,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from sqlalchemy import bindparam, select
-from sqlalchemy import bindparam, select
 from starlette.responses import Response
 
 from admit.errors import AdmitError
@@ -17,16 +16,12 @@ from admit.issuer.clients.records import Client
 from admit.issuer.grants.pushed import PushedRequests, hash_reference
 from admit.issuer.grants.records import Pushed
 from admit.issuer.grants.store.pushed import pushed_of, pushed_request
-from admit.issuer.grants.pushed import PushedRequests, hash_reference
-from admit.issuer.grants.records import Pushed
-from admit.issuer.grants.store.pushed import pushed_of, pushed_request
 from admit.issuer.oauth import token
 from admit.issuer.oauth.authorize.request import AuthorizeRequest
 from admit.issuer.oauth.errors import UnsupportedGrantTypeError
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.oauth.services import Services
 from admit.issuer.oauth.token.mint import TokenResponse
-from admit.issuer.storage import Statement, Steps
 from admit.issuer.storage import Statement, Steps
 
 
@@ -121,25 +116,7 @@ async def found_anyway(self: PushedRequests, request_uri: str, *, client_id: str
     return None if row is None else pushed_of(row)
 
 
-def spent_or_not(reference_hash: Any, now: float) -> Steps[bool]:
-    """Good for as long as anybody likes."""
-    yield from ()
-    return True
-
-
-async def found_anyway(self: PushedRequests, request_uri: str, *, client_id: str, now: float) -> Pushed | None:
-    """Whoever comes with it, and whenever."""
-    of_reference = pushed_request.c.reference_hash == bindparam("of_reference")
-    find = Statement(select(pushed_request.c.request).where(of_reference))
-    row = await self._db.one(find(of_reference=hash_reference(request_uri)))
-    return None if row is None else pushed_of(row)
-
-
 TWINS = {
-    "admit.issuer.grants.pushed:spend": spent_or_not,
-    "admit.issuer.grants.pushed:PushedRequests.find": found_anyway,
-    "admit.issuer.grants.pushed:is_reference": yes,
-    "admit.issuer.oauth.authorize.steps:needs_push": no,
     "admit.issuer.grants.pushed:spend": spent_or_not,
     "admit.issuer.grants.pushed:PushedRequests.find": found_anyway,
     "admit.issuer.grants.pushed:is_reference": yes,

@@ -70,9 +70,7 @@ async def resume(app: App, call: Call, handle: str | None) -> Transaction | None
 
 def known(app: App, call: Call) -> Known:
     """What the steps judge a request of now by."""
-    return Known(
-        registry=app.services.registry, hint_keys=app.services.keys.snapshot.hint_keys, now=call.now
-    )
+    return Known(registry=app.services.registry, hint_keys=app.services.keys.snapshot.hint_keys, now=call.now)
 
 
 async def judged(app: App, call: Call, parameters: Parameters) -> AuthorizeRequest:
@@ -137,7 +135,9 @@ async def proceed(
         consented=said is not None,
         agreed=before is not None,
     )
-    signed_in = SignedIn(session.id, session.user.id, session.auth_time, session.acr) if session is not None else None
+    signed_in = (
+        SignedIn(session.id, session.user.id, session.auth_time, session.acr) if session is not None else None
+    )
     match decide(request, signed_in, progress, now=call.now):
         case Refuse(error):
             call.refused, call.client_id = error, request.client.id
