@@ -22,7 +22,7 @@ from admit.issuer.app.config import (
 )
 from admit.issuer.audit.config import AuditConfig
 from admit.issuer.audit.refusals.config import RefusalsConfig
-from admit.issuer.clients.config import ClientsConfig
+from admit.issuer.clients.config import ClientsConfig, MetadataDocumentsConfig, RegistrationConfig
 from admit.issuer.clients.records import Client, Resource
 from admit.issuer.clients.registry import Registry
 from admit.issuer.factors.config import FactorsConfig
@@ -71,6 +71,8 @@ class Settings:
     sessions: SessionConfig = field(default_factory=SessionConfig)
     grants: GrantsConfig = field(default_factory=GrantsConfig)
     oauth: OAuthConfig = field(default_factory=OAuthConfig)
+    registration: RegistrationConfig = field(default_factory=RegistrationConfig)
+    metadata_documents: MetadataDocumentsConfig = field(default_factory=MetadataDocumentsConfig)
     keys: KeysConfig = field(default_factory=KeysConfig)
     revocation: RevocationConfig = field(default_factory=RevocationConfig)
     storage: StorageConfig = field(default_factory=StorageConfig)

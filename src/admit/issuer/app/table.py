@@ -1,5 +1,7 @@
 """The table of all endpoints: what an issuer serves, in one place."""
 
+from typing import Any
+
 from admit.issuer.app.api.caller import Callers
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Route
@@ -26,6 +28,7 @@ from admit.issuer.app.routes import (
     logout,
     metadata,
     par,
+    register,
     reset,
     revoke,
     second_factor,
@@ -38,6 +41,7 @@ from admit.issuer.app.routes import (
     verify,
 )
 from admit.issuer.app.settings import Settings
+from admit.issuer.clients.registration import Registration
 from admit.issuer.clients.rules import origin_of
 from admit.issuer.sessions.lookup import DirectLookup
 from admit.verifier import AsyncVerifier
@@ -80,7 +84,8 @@ def table_of(
         *reset.routes(app),
         *verify.routes(app),
         *account_password.routes(app),
-        *metadata.routes(app, jwks_max_age=settings.keys.jwks_max_age),
+        *metadata.routes(app, jwks_max_age=settings.keys.jwks_max_age, more=_on(app, settings)),
+        *register.routes(app, Registration(app.services.db, app.services.registry, settings.registration)),
         *session_lookup.routes(app, sessions),
         *_api(app, verifier, first_party_origins),
         *status.routes(app, stream_life=settings.revocation.stream_life),
@@ -88,6 +93,11 @@ def table_of(
         *static.routes(app),
     )
     return table
+
+
+def _on(app: App, settings: Settings) -> dict[str, Any]:
+    """Metadata of what is served only where the settings say so."""
+    return {"registration_endpoint": app.issuer + register.PATH} if settings.registration.enabled else {}
 
 
 def _api(app: App, verifier: AsyncVerifier, first_party_origins: frozenset[str]) -> list[Route]:

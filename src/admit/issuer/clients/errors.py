@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from admit.errors import AdmitError
+from admit.errors import AdmitError, OAuthError, TokenError
 
 
 class ClientNotFoundError(AdmitError):
@@ -11,3 +11,27 @@ class ClientNotFoundError(AdmitError):
     code: ClassVar[str] = "client_not_found"
     status: ClassVar[int] = 404
     public: ClassVar[str] = "There is no such client."
+
+
+class InvalidClientMetadataError(OAuthError):
+    """A member of the metadata has a value that is not taken, RFC 7591 §3.2.2. `description` names the member."""
+
+    code: ClassVar[str] = "invalid_client_metadata"
+    public: ClassVar[str] = "The client metadata is not valid."
+
+    def __init__(self, detail: str = "", *, public: str = "") -> None:
+        super().__init__(detail)
+        self.description = public or type(self).public
+
+
+class InvalidRedirectUriError(InvalidClientMetadataError):
+    """A redirect URI that may not be registered, RFC 7591 §3.2.2."""
+
+    code: ClassVar[str] = "invalid_redirect_uri"
+    public: ClassVar[str] = "A redirect URI is not valid."
+
+
+class RegistrationTokenError(TokenError):
+    """No initial access token, or none that is good (any more); or a registration access token that is not this
+    client's, RFC 7591 §3, RFC 7592 §2.
+    """

@@ -19,7 +19,7 @@ class Registry:
     Raises: ConfigError at construction when a setting cannot work, two share an id, or one names what is not there.
     """
 
-    __slots__ = ("_clients", "_dev", "_kept", "_origins", "_own", "_resources", "generation", "issuer")
+    __slots__ = ("_clients", "_kept", "_origins", "_own", "_resources", "dev", "generation", "issuer")
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Registry:
         config: ClientsConfig | None = None,
     ) -> None:
         self.issuer = issuer
-        self._dev = (config or ClientsConfig()).dev
+        self.dev = (config or ClientsConfig()).dev
         self.generation = 0
         self._kept: Mapping[str, Resource] = MappingProxyType({})
         known_resources: dict[str, Resource] = {}
@@ -61,7 +61,7 @@ class Registry:
         Raises:
             ConfigError: one line that says which rule it breaks.
         """
-        rules.check_client(client, dev=self._dev)
+        rules.check_client(client, dev=self.dev)
         known = {name: self.resource(name) for name in client.resources}
         if None in known.values() or self.issuer in known:
             raise ConfigError(f"client {client.id} names a resource that is not configured")
@@ -75,7 +75,7 @@ class Registry:
         Raises:
             ConfigError: one line that says which rule it breaks.
         """
-        rules.check_resource(resource, dev=self._dev)
+        rules.check_resource(resource, dev=self.dev)
         if resource.id == self.issuer:
             raise ConfigError(f"resource {resource.id} is the issuer itself, which needs no entry")
 

@@ -58,6 +58,11 @@ def is_document_url(text: str) -> bool:
     )
 
 
+def new_client_id() -> str:
+    """An id of our own making, RFC 9700 §4.15: 120 random bits, in the clients' name space."""
+    return f"c_{secrets.token_hex(15)}"
+
+
 # Redirect URIs
 
 

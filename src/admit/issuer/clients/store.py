@@ -152,6 +152,30 @@ REMOVE: Final = Statement(
     .returning(client.c.id)
 )
 
+# Clients that registered themselves, RFC 7592
+
+REPLACE_REGISTERED: Final = Statement(
+    update(client)
+    .where(
+        client.c.id == bindparam("of"), *_OURS, client.c.registration_hash == bindparam("presented", type_=LargeBinary)
+    )
+    .values(
+        document=bindparam("document"), secret_hashes=bindparam("secret_hashes"), updated_at=_now,
+        registration_hash=bindparam("registration_hash"),
+    )
+    .returning(client.c.id)
+)  # fmt: skip
+FORGET_REGISTRATION: Final = Statement(
+    update(client)
+    .where(
+        client.c.id == bindparam("of"),
+        *_OURS,
+        client.c.registration_hash == bindparam("presented", type_=LargeBinary),
+    )
+    .values(registration_hash=None)
+    .returning(client.c.id)
+)
+
 # Their origins
 
 ADD_ORIGIN: Final = Statement(
@@ -203,6 +227,9 @@ FIND_TOKEN: Final = Statement(
         initial_access_token.c.expires_at > _now,
         initial_access_token.c.removed_at.is_(None),
     )
+)
+POLICY_OF: Final = Statement(
+    select(initial_access_token.c.policy).where(initial_access_token.c.id == bindparam("id"))
 )
 LIST_TOKENS: Final = Statement(
     select(*initial_access_token.c)

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from admit.issuer.audit import AuditEvent, RequestInfo, record
 from admit.issuer.audit.records import NOBODY
+from admit.issuer.audit.rules import Detail
 from admit.issuer.clients import kept, rules, store
 from admit.issuer.clients.records import Client, Resource, Source
 from admit.issuer.revocation import store as revocation
@@ -89,6 +90,67 @@ def remove(client_id: str, *, info: RequestInfo, now: float) -> Steps[bool]:
     yield from revocation.end_holder("client", client_id, now)
     yield store.DROP_ORIGINS(of=client_id)
     yield record(AuditEvent.CLIENT_REMOVED, info=info, now=now, client_id=client_id)
+    return True
+
+
+def register(
+    client: Client, *, token: bytes | None, registration_hash: bytes, info: RequestInfo, now: float
+) -> Steps[bool]:
+    """Keep a client that registered itself. `token` is the hash of its initial access token, one use of which is spent
+    here. False: it has none left, by now.
+    """
+    invited_by: str | None = None
+    if token is not None:
+        rows = yield store.SPEND_TOKEN(presented=token, now=now)
+        if not rows:
+            return False
+        invited_by = rows[0]["id"]
+    return (
+        yield from add(
+            client, Source.REGISTRATION, registration_hash=registration_hash, invited_by=invited_by,
+            info=info, now=now,
+        )
+    )  # fmt: skip
+
+
+def replace_registered(
+    client: Client, *, presented: bytes, registration_hash: bytes, info: RequestInfo, now: float
+) -> Steps[bool]:
+    """A client's metadata instead of what it had, and its registration access token by a new one. False: the presented
+    one is not good any more.
+    """
+    rows = yield store.REPLACE_REGISTERED(
+        of=client.id, presented=presented, document=kept.document_of(client), now=now,
+        secret_hashes=kept.join(client.secret_hashes), registration_hash=registration_hash,
+    )  # fmt: skip
+    if not rows:
+        return False
+    yield from put_origins(client)
+    yield record(AuditEvent.CLIENT_CHANGED, info=info, now=now, client_id=client.id)
+    return True
+
+
+def remove_registered(client_id: str, *, presented: bytes, info: RequestInfo, now: float) -> Steps[bool]:
+    """As `remove`, on the word of the client itself. False: its registration access token is not good any more."""
+    if not (yield store.FORGET_REGISTRATION(of=client_id, presented=presented)):
+        return False
+    return (yield from remove(client_id, info=info, now=now))
+
+
+def invite(
+    id: str, hash: bytes, policy: str, *, uses: int, expires_at: float, info: RequestInfo, now: float
+) -> Steps[None]:
+    """Keep an initial access token's hash and what it lets clients have."""
+    yield store.ADD_TOKEN(id=id, hash=hash, policy=policy, uses=uses, expires_at=expires_at, now=now)
+    detail: dict[str, Detail] = {"invite": id, "uses": uses}
+    yield record(AuditEvent.CLIENT_INVITED, info=info, now=now, detail=detail)
+
+
+def remove_invite(id: str, *, info: RequestInfo, now: float) -> Steps[bool]:
+    """Nobody registers by it any more. False: no such one, or gone already."""
+    if not (yield store.REMOVE_TOKEN(of=id, now=now)):
+        return False
+    yield record(AuditEvent.INVITE_REMOVED, info=info, now=now, detail={"invite": id})
     return True
 
 

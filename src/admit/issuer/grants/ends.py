@@ -69,6 +69,15 @@ def remove_client(
     return (yield from end_of_client(lists, client_id, reason=reason, info=info, now=now))
 
 
+def remove_registered(
+    lists: Lists, client_id: str, *, presented: bytes, reason: str, info: RequestInfo, now: float
+) -> Steps[int | None]:
+    """As `remove_client`, on the word of the client itself. None: its registration access token is spent by now."""
+    if not (yield from clients.remove_registered(client_id, presented=presented, info=info, now=now)):
+        return None
+    return (yield from end_of_client(lists, client_id, reason=reason, info=info, now=now))
+
+
 def _end_one(lists: Lists, family: str, told: Bound, reason: str, now: float) -> Steps[int]:
     """How many families it was; `told` is written unless it was none."""
     return revocation.end(lists, ByNode(family), reason=reason, now=now, told=lambda _: told)

@@ -1,0 +1,53 @@
+"""Twins of the defences of clients that describe themselves."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from admit.issuer.audit import RequestInfo
+from admit.issuer.clients.config import RegistrationConfig
+from admit.issuer.clients.metadata import Metadata
+from admit.issuer.clients.policy import Policy
+from admit.issuer.clients.records import Client
+from admit.issuer.clients.registration import Registration
+from admit.issuer.clients.registry import Registry
+
+
+def _any_token(kept_hash: bytes | None, presented: str) -> bool:
+    return True
+
+
+def _all_scopes(policy: Policy, asked: Collection[str] | None) -> frozenset[str]:
+    return frozenset(asked or ())
+
+
+def _any_uris(metadata: Metadata, policy: Policy, *, native: bool, registry: Registry) -> None:
+    return None
+
+
+def _chosen(
+    metadata: Metadata, *, id: str, secret_hashes: tuple[bytes, ...], policy: Policy, registry: Registry
+) -> Client:
+    return Client(id=id, name=metadata.client_name or "x", redirect_uris=metadata.redirect_uris, public=True)
+
+
+def _as_asked(members: Mapping[str, Any]) -> str:
+    return str(members.get("client_id"))
+
+
+def _whoever(config: RegistrationConfig) -> bool:
+    return True
+
+
+async def _at_any_rate(self: Registration, info: RequestInfo, now: float) -> None:
+    return None
+
+
+TWINS: dict[str, Any] = {
+    "admit.issuer.clients.registration:is_token_of": _any_token,
+    "admit.issuer.clients.registration:new_id": _as_asked,
+    "admit.issuer.clients.registration:may_come": _whoever,
+    "admit.issuer.clients.registration:Registration.check_rate": _at_any_rate,
+    "admit.issuer.clients.policy:allowed_scopes": _all_scopes,
+    "admit.issuer.clients.metadata:check_redirect_uris": _any_uris,
+    "admit.issuer.clients.metadata:client_of": _chosen,
+}
