@@ -15,6 +15,7 @@ from admit.issuer.oauth.errors import (
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.oauth.services import Services
 from admit.issuer.oauth.token.authorization_code import redeem
+from admit.issuer.oauth.token.client_credentials import act_for_itself
 from admit.issuer.oauth.token.mint import TokenResponse
 from admit.issuer.oauth.token.refresh_token import refresh
 
@@ -23,6 +24,7 @@ Grant = Callable[[Services, Client, Parameters, RequestInfo, float], Awaitable[T
 GRANT_TYPES: Mapping[str, Grant] = MappingProxyType(
     {
         "authorization_code": redeem,
+        "client_credentials": act_for_itself,
         "refresh_token": refresh,
     }
 )

@@ -1,0 +1,137 @@
+"""Published keys of clients: fetched once, kept, renewed, and never as often as a stranger likes."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from admit.errors import FetchError, KeysUnavailableError
+from admit.fetch import Fetcher, Response
+from admit.issuer.clients.keys import WAITED_FOR, ClientKeys
+from admit.issuer.clients.records import AuthMethod, Client
+from admit.jose import JWK
+from admit.verifier.keys import COOL_DOWN, MAX_STALE, REFRESH
+
+pytestmark = pytest.mark.anyio
+
+CLIENT = Client(
+    id="signer",
+    name="Signer",
+    public=False,
+    token_endpoint_auth_method=AuthMethod.PRIVATE_KEY_JWT,
+    jwks_uri="https://client.example/jwks",
+)
+OLD, NEW = JWK.generate("ES256", kid="old"), JWK.generate("ES256", kid="new")
+
+
+@dataclass
+class Net(Fetcher):
+    """What the client's address answers; counts who asks."""
+
+    keys: tuple[JWK, ...] = (OLD,)
+    down: bool = False
+    status: int = 200
+    body: bytes | None = None
+    asked: list[str] = field(default_factory=list)
+    now: float = 1_000.0
+
+    async def aget(
+        self, url: str, headers: Mapping[str, str] | None = None, *, max_bytes: int | None = None
+    ) -> Response:
+        self.asked.append(url)
+        await asyncio.sleep(0)
+        if self.down:
+            raise FetchError("down")
+        members: dict[str, Any] = {"keys": [key.public().to_dict() for key in self.keys]}
+        return Response(self.status, {}, json.dumps(members).encode() if self.body is None else self.body)
+
+    def client_keys(self) -> ClientKeys:
+        return ClientKeys(self, boottime=lambda: self.now, jitter=lambda low, high: high)
+
+
+async def settled() -> None:
+    """What was begun behind the answer is done."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_many_at_once_make_one_fetch_and_later_ones_none() -> None:
+    net = Net()
+    keys = net.client_keys()
+    found = await asyncio.gather(*(keys.of(CLIENT) for _ in range(20)))
+    await keys.of(CLIENT)
+    assert {key.kid for one in found for key in one} == {"old"}
+    assert net.asked == ["https://client.example/jwks"]
+
+
+async def test_keys_are_renewed_behind_an_answer_and_before_it_when_they_are_old() -> None:
+    net = Net()
+    keys = net.client_keys()
+    await keys.of(CLIENT)
+    net.keys, net.now = (NEW,), net.now + REFRESH
+    assert {key.kid for key in await keys.of(CLIENT)} == {"old"}
+    await settled()
+    assert {key.kid for key in await keys.of(CLIENT)} == {"new"}
+    net.keys, net.now = (OLD,), net.now + WAITED_FOR + 1
+    assert {key.kid for key in await keys.of(CLIENT)} == {"old"}
+    assert len(net.asked) == 3
+
+
+@pytest.mark.threat("INF-ssrf", off="admit.issuer.clients.keys:may_force")
+async def test_a_new_key_is_found_at_once_and_invented_ones_make_few_fetches() -> None:
+    net = Net()
+    keys = net.client_keys()
+    await keys.of(CLIENT)
+    net.keys = (OLD, NEW)
+    renewed = await keys.renewed(CLIENT, "new")
+    assert renewed is not None
+    assert {key.kid for key in renewed} == {"old", "new"}
+    for number in range(100):
+        assert await keys.renewed(CLIENT, f"invented-{number}") is None
+    assert len(net.asked) == 2
+    net.now += COOL_DOWN
+    assert await keys.renewed(CLIENT, "invented") is not None
+    assert await keys.renewed(CLIENT, "invented") is None
+    assert len(net.asked) == 3
+
+
+async def test_what_cannot_be_fetched_refuses_and_is_tried_again_later_and_later() -> None:
+    net = Net(down=True)
+    keys = net.client_keys()
+    for _ in range(20):
+        with pytest.raises(KeysUnavailableError):
+            await keys.of(CLIENT)
+    assert len(net.asked) == 1
+    net.down, net.now = False, net.now + 2
+    assert {key.kid for key in await keys.of(CLIENT)} == {"old"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(404, None), (200, b"<html>"), (200, b'{"keys":[]}'), (200, b'{"keys":[{"kty":"oct","k":"AAAA"}]}')],
+    ids=["404", "html", "empty", "symmetric"],
+)
+async def test_an_answer_without_a_usable_key_leaves_the_old_ones_for_a_day(
+    status: int, body: bytes | None
+) -> None:
+    net = Net()
+    keys = net.client_keys()
+    await keys.of(CLIENT)
+    net.status, net.body, net.now = status, body, net.now + WAITED_FOR + 1
+    assert {key.kid for key in await keys.of(CLIENT)} == {"old"}
+    net.now += MAX_STALE
+    with pytest.raises(KeysUnavailableError):
+        await keys.of(CLIENT)
+
+
+async def test_what_waits_is_not_lost_with_the_request_that_began_it() -> None:
+    net = Net()
+    keys = net.client_keys()
+    first = asyncio.create_task(keys.of(CLIENT))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert {key.kid for key in await keys.of(CLIENT)} == {"old"}
+    assert len(net.asked) == 1
