@@ -47,8 +47,8 @@ from admit.issuer.factors.driver import Factors
 from admit.issuer.grants.codes import Codes
 from admit.issuer.grants.families import Families
 from admit.issuer.grants.interactions import Interactions
-from admit.issuer.grants.pushed import PushedRequests
 from admit.issuer.grants.machines import Machines
+from admit.issuer.grants.pushed import PushedRequests
 from admit.issuer.keys import KeyEvent, KeyEventKind, SigningKeys
 from admit.issuer.oauth.reference import References
 from admit.issuer.oauth.services import Services
