@@ -19,7 +19,7 @@ from admit.issuer.clients.errors import ClientNotFoundError
 
 @click.group()
 def client() -> None:
-    """Clients: add, list, show, remove; their secrets; invitations to register; all that was granted to one."""
+    """Clients: add, list, show, remove; secrets, invitations, grants."""
 
 
 client.add_command(add)

@@ -13,11 +13,8 @@ _COMMANDS = {
     "user": ("admit.cli.user", "Accounts: add, import, list, disable, sign out; roles and groups."),
     "session": ("admit.cli.session", "Sessions of browsers: list a user's, end one."),
     "grant": ("admit.cli.grant", "Grants: what users let applications do. List them, end one."),
-    "client": (
-        "admit.cli.client",
-        "Clients: add, list, show, remove, invite; secrets; end what was granted to one.",
-    ),
-    "resource": ("admit.cli.resource", "Resources, the APIs that take tokens: add, list, show, remove."),
+    "client": ("admit.cli.client", "Clients: add, list, show, remove; secrets, invitations, grants."),
+    "resource": ("admit.cli.resource", "Resources, which are APIs that take tokens: add, list, show, remove."),
     "key": ("admit.cli.key", "Signing keys: list, rotate, revoke."),
     "backup": ("admit.cli.backup", "Copy the SQLite database to TO while the issuer runs."),
     "restore": (

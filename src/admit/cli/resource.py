@@ -21,7 +21,7 @@ KNOWN = f"Every node knows within {RESOURCES_EVERY:g} s."
 
 @click.group()
 def resource() -> None:
-    """Resources, the APIs that take tokens: add, list, show, remove."""
+    """Resources, which are APIs that take tokens: add, list, show, remove."""
 
 
 @resource.command()

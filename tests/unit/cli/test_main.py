@@ -45,6 +45,7 @@ def test_the_list_of_commands_says_what_each_command_says_of_itself() -> None:
         "session",
         "grant",
         "client",
+        "resource",
         "key",
         "epoch",
         "doctor",
