@@ -47,10 +47,11 @@ def _one_round(
     lists: Lists, start: EndStart, reason: str, now: float, told: ends.Tell | None
 ) -> Steps[tuple[int, list[int]]]:
     rows = yield ends.END_BY[type(start)](**ends.root_of(start), reason=reason, now=now)
-    refs = yield from lists.refs([row["idx"] for row in rows], now)
+    ended = [row["idx"] for row in rows]
+    refs = yield from lists.refs(ended, now)
     bits = [rules.bit_of(ref) for ref in refs]
     if rows:
-        yield from ends.writing(start, reason, now, bits, told(len(rows)) if told is not None else None)[0]
+        yield from ends.writing(start, reason, now, ended, bits, told(len(rows)) if told is not None else None)[0]
     return len(rows), bits
 
 
@@ -66,5 +67,6 @@ TWINS: dict[str, Any] = {
     "admit.issuer.revocation.store.holders:share_client": _any_client,
     "admit.issuer.revocation.store.ends:hold_start": _hold_nothing,
     "admit.issuer.revocation.store.ends:end_trees": _one_round,
+    "admit.issuer.revocation.store.ends:logins_over": lambda start, ended, now: [],
     "admit.issuer.revocation.store.epoch:end_older": _end_nothing_older,
 }

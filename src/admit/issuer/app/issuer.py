@@ -50,6 +50,7 @@ from admit.issuer.grants.interactions import Interactions
 from admit.issuer.grants.machines import Machines
 from admit.issuer.grants.pushed import PushedRequests
 from admit.issuer.keys import KeyEvent, KeyEventKind, SigningKeys
+from admit.issuer.oauth.backchannel import Teller
 from admit.issuer.oauth.reference import References
 from admit.issuer.oauth.services import Services
 from admit.issuer.outbox import Outbox
@@ -120,7 +121,7 @@ class Issuer(Ends):
             config=settings.accounts,
         )
         self.courier = courier_of(settings, self.db, self.outbox, links, clock=clock)
-        self.fetcher = Fetcher(frozenset(settings.egress.allow), ca_file=settings.egress.ca_file or None)
+        self.fetcher = Fetcher(settings.dialled, ca_file=settings.egress.ca_file or None)
         self.services = Services(
             db=self.db,
             registry=self.registry,
@@ -146,6 +147,9 @@ class Issuer(Ends):
             references=References(self.keyring),
             config=settings.oauth,
         )  # fmt: skip
+        self.teller = Teller(
+            self.db, self.services.clients, self.keys, self.fetcher, issuer=settings.issuer, clock=clock
+        )
         self.sessions = DirectLookup(self.services.sessions, self.registry, self.lists)
 
     def _finder(self) -> Finder:
@@ -309,6 +313,7 @@ class Issuer(Ends):
                 )
             ),
         ]  # fmt: skip
+        self._tasks.append(asyncio.create_task(jobs.tell_clients(self.teller)))
         if self.courier is not None:
             self._tasks.append(asyncio.create_task(jobs.send_mails(self.courier)))
 
@@ -325,6 +330,7 @@ class Issuer(Ends):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        await self.teller.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_ROWS_WITHIN):
                 await self.ring.write()

@@ -16,6 +16,7 @@ from admit.issuer.clients.driver import Clients
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.sweep import sweep as sweep_grants
 from admit.issuer.keys import SigningKeys
+from admit.issuer.oauth.backchannel import Teller
 from admit.issuer.oauth.client_auth.store import sweep as sweep_assertions
 from admit.issuer.oauth.refusals import WINDOW as REFUSALS_WINDOW
 from admit.issuer.oauth.services import Services
@@ -130,6 +131,11 @@ async def sweep_audit(db: Database, config: AuditConfig, *, clock: Callable[[], 
 async def send_mails(courier: Courier) -> None:
     """Send what is due. Looking for it costs one read of an index."""
     await repeat(courier.turn, every=MAILS_EVERY, name="mail")
+
+
+async def tell_clients(teller: Teller) -> None:
+    """Tell clients of the ends of sessions. Looking for them costs one read of an index."""
+    await repeat(teller.begin, every=MAILS_EVERY, name="backchannel")
 
 
 async def sweep_families(sweeper: Sweeper, *, clock: Callable[[], float]) -> None:

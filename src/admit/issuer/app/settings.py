@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from admit.credentials.cookies import is_loopback_http
 from admit.errors import ConfigError
+from admit.fetch import origin_of
 from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.app import settings_file
 from admit.issuer.app.config import (
@@ -117,6 +118,14 @@ class Settings:
             ConfigError: one of them cannot work.
         """
         return Registry(self.client, self.resource, issuer=self.issuer, config=ClientsConfig(dev=self.dev))
+
+    @property
+    def dialled(self) -> frozenset[str]:
+        """Origins that may be dialled whatever their addresses are; with `dev` also those on this very machine that the
+        clients of these settings want to be told of logouts at.
+        """
+        told = (client.backchannel_logout_uri or "" for client in self.client if self.dev)
+        return frozenset(self.egress.allow) | {origin_of(uri) for uri in told if uri.startswith("http:")}
 
     @property
     def data_folder(self) -> Path:

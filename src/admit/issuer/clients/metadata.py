@@ -33,6 +33,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 
     redirect_uris: _Uris = ()
     post_logout_redirect_uris: _Uris = ()
+    backchannel_logout_uri: _Uri | None = None
+    backchannel_logout_session_required: bool = False
     client_name: _Line | None = None
     client_uri: _Uri | None = None
     logo_uri: _Uri | None = None
@@ -112,6 +114,8 @@ def client_of(
         name=metadata.client_name or name_of(metadata, id),
         redirect_uris=metadata.redirect_uris,
         post_logout_redirect_uris=metadata.post_logout_redirect_uris,
+        backchannel_logout_uri=metadata.backchannel_logout_uri,
+        backchannel_logout_session_required=metadata.backchannel_logout_session_required,
         public=method is AuthMethod.NONE,
         application_type=ApplicationType.NATIVE if native else ApplicationType.WEB,
         secret_hashes=secret_hashes if method in SECRET_METHODS else (),
@@ -249,6 +253,8 @@ def told(client: Client) -> dict[str, Any]:
     }
     more: dict[str, Any] = {
         "post_logout_redirect_uris": list(client.post_logout_redirect_uris),
+        "backchannel_logout_uri": client.backchannel_logout_uri,
+        "backchannel_logout_session_required": client.backchannel_logout_session_required or None,
         "contacts": list(client.contacts),
         "userinfo_signed_response_alg": client.userinfo_signed_response_alg,
         "token_endpoint_auth_signing_alg": client.token_endpoint_auth_signing_alg,

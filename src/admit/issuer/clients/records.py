@@ -76,6 +76,8 @@ class Client:
     `first_party`: no consent page. `scopes`: all that it may ever ask for, those of resources included.
     `resources`: the audiences it may name. `default_resource`: the `aud` when it names none; the issuer if that is
     None. `userinfo_audience`: add the issuer to `aud`, so that the token is good for `/userinfo` too.
+    `backchannel_logout_uri`: where it is told that somebody's session is over (OpenID Connect Back-Channel Logout).
+    `backchannel_logout_session_required`: it wants `sid` to be named; it always is.
     `acr`: the least class of sign-in that it is used with, `urn:admit:acr:2fa` for a second factor.
     `trusted`: somebody who runs this issuer let it in. False for what registered itself without an initial access
     token, and for what its own metadata document describes; `first_party` is never theirs.
@@ -106,6 +108,8 @@ class Client:
     require_pkce: bool = True
     require_pushed_authorization_requests: bool = False
     profile: Profile = Profile.OAUTH21
+    backchannel_logout_uri: str | None = None
+    backchannel_logout_session_required: bool = False
     acr: str | None = None
     trusted: bool = True
     client_uri: str | None = None

@@ -127,6 +127,17 @@ def is_plain_https(uri: str) -> bool:
     return parts.netloc == expected and port != 443 and "." not in segments and ".." not in segments
 
 
+def is_backchannel_uri(uri: str, *, dev: bool) -> bool:
+    """Whether logout tokens may be sent there, OpenID Connect Back-Channel Logout §2.2: https without fragment; with
+    `dev` also http on this very machine. Which addresses are dialled is the egress guard's to say.
+    """
+    if "#" in uri or len(uri) > 2048:
+        return False
+    if dev and (_LOCALHOST.fullmatch(uri) or loopback_parts(uri) is not None):
+        return True
+    return is_plain_https(uri)
+
+
 def origin_of(uri: str) -> str | None:
     """The web origin (RFC 6454 §6.2) of an http or https URI; None for private-use schemes."""
     parts = urlsplit(uri)
@@ -214,6 +225,10 @@ def check_client(client: Client, *, dev: bool) -> None:
     for uri in client.post_logout_redirect_uris:
         if not is_registrable_redirect_uri(uri, native=client.is_native, dev=dev):
             raise ConfigError(f"{where}: post_logout_redirect_uris wants https URIs without fragment")
+    if client.backchannel_logout_uri is not None and not is_backchannel_uri(
+        client.backchannel_logout_uri, dev=dev
+    ):
+        raise ConfigError(f"{where}: backchannel_logout_uri wants an https URI without fragment")
     unknown = client.grant_types - GRANT_TYPES
     if unknown or not client.grant_types:
         raise ConfigError(f"{where}: grant_types wants some of {', '.join(sorted(GRANT_TYPES))}")

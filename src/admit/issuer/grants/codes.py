@@ -21,6 +21,7 @@ from admit.issuer.grants.records import (
 )
 from admit.issuer.grants.store import codes as store
 from admit.issuer.revocation import store as revocation
+from admit.issuer.revocation.store import logins
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByNode
 from admit.issuer.storage import Bound, Database, Steps
@@ -116,6 +117,7 @@ def redeem(
     code_hash: bytes,
     refresh: bool,
     jkt: str | None,
+    tell_end: bool = False,
     info: RequestInfo,
     now: float,
 ) -> Steps[Redeemed | Refused]:
@@ -141,12 +143,19 @@ def redeem(
                     code_hash=code_hash,
                     refresh=refresh,
                     jkt=jkt,
+                    tell_end=tell_end,
                     info=info,
                     now=now,
                 )
             )
         case rules.EndFamily(family, reason):
             ended = yield from revocation.end(lists, ByNode(family), reason="code reused", now=now)
+            yield logins.over_in(
+                stored.authorization.user_id,
+                stored.authorization.client_id,
+                session_id=stored.authorization.session_id,
+                now=now,
+            )
             detail: dict[str, Detail] = {"ended": ended}
             event = AuditEvent.CODE_REUSED
         case rules.Burn(reason) | rules.Refuse(reason):
@@ -167,6 +176,7 @@ def _pay_out(
     code_hash: bytes,
     refresh: bool,
     jkt: str | None,
+    tell_end: bool,
     info: RequestInfo,
     now: float,
 ) -> Steps[Redeemed | Refused]:
@@ -177,6 +187,13 @@ def _pay_out(
         yield _note(AuditEvent.TOKEN_REFUSED, authorization, {"reason": reason.value}, info=info, now=now)
         return Refused(reason)
     yield store.SET_GRANT(of_code=code_hash, family=family.id)
+    if tell_end:
+        yield logins.note(
+            secrets.token_hex(16),
+            session_id=authorization.session_id,
+            client_id=authorization.client_id,
+            user_id=authorization.user_id,
+        )
     yield _note(AuditEvent.TOKEN_ISSUED, authorization, {"grant": family.id}, info=info, now=now)
     token = keys.write(family, family.generation) if refresh else None
     return Redeemed(authorization=authorization, family=family, refresh_token=token)
@@ -231,9 +248,10 @@ class Codes:
         info: RequestInfo,
         now: float,
         jkt: str | None = None,
+        tell_end: bool = False,
     ) -> Redeemed | Refused:
         """Turn a code into a grant, once. `refresh`: the client may have refresh tokens. `jkt`: the thumbprint of the
-        DPoP key that they are to be bound to. Refused is `invalid_grant`; a second use ends the family of the first.
+        DPoP key that they are to be bound to. `tell_end`: it is to be told when the session is over. Refused is `invalid_grant`; a second use ends the family of the first.
         """
         return await self._db.run(
             redeem,
@@ -244,6 +262,7 @@ class Codes:
             code_hash=hash_code(code),
             refresh=refresh,
             jkt=jkt,
+            tell_end=tell_end,
             info=info,
             now=now,
         )

@@ -8,6 +8,7 @@ from admit.issuer.grants.store import families as store
 from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByClient, ByNode
+from admit.issuer.revocation.store import logins
 from admit.issuer.storage import Bound, Row, Steps
 
 
@@ -43,6 +44,7 @@ def end_of_user_and_client(
 ) -> Steps[int]:
     """End every grant that this user gave this client, and void the codes on their way; how many grants."""
     yield codes.VOID_OF_USER_AND_CLIENT(of_client=client_id, of_user=user_id, now=now)
+    yield logins.OVER_OF_USER_AND_CLIENT(of_user=user_id, of_client=client_id, now=now)
     count = 0
     for row in (yield store.OF_USER_AND_CLIENT(user_id=user_id, client_id=client_id)):
         told = _ended(row["node_id"], user_id, client_id, row["session_id"], reason, info=info, now=now)
@@ -54,6 +56,7 @@ def end_of_user_and_client(
 def end_of_client(lists: Lists, client_id: str, *, reason: str, info: RequestInfo, now: float) -> Steps[int]:
     """End every grant of this client, whoever gave it, and void the codes on their way; how many grants."""
     yield codes.VOID_OF_CLIENT(of_client=client_id, now=now)
+    yield logins.OVER_OF_CLIENT(of_client=client_id, now=now)
     ended = yield from revocation.end(lists, ByClient(client_id), reason=reason, now=now)
     detail: dict[str, Detail] = {"reason": reason, "ended": ended}
     yield record(AuditEvent.CLIENT_GRANTS_ENDED, info=info, now=now, client_id=client_id, detail=detail)

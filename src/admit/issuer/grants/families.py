@@ -19,6 +19,7 @@ from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByNode, NodeKind
 from admit.issuer.revocation.rules import is_public_id
+from admit.issuer.revocation.store import logins
 from admit.issuer.storage import Bound, Database, Row, Steps
 
 SALT_BYTES = 16
@@ -197,6 +198,10 @@ def refresh(
             return Refused(reason)
         case rules.EndFamily(family, reason):
             yield from revocation.end(lists, ByNode(family), reason="refresh token reused", now=now)
+            if stored.user_id is not None and stored.session_id is not None:
+                yield logins.over_in(
+                    stored.user_id, stored.client_id, session_id=stored.session_id, now=now
+                )
             yield _note(AuditEvent.REFRESH_REUSED, stored, Outcome.REFUSED, info=info, now=now)
             return Refused(reason)
         case rules.Keep() if not rotates:

@@ -28,6 +28,8 @@ def document(registry: Registry) -> dict[str, Any]:
         "userinfo_endpoint": issuer + "/userinfo",
         "jwks_uri": issuer + "/jwks",
         "end_session_endpoint": issuer + "/logout",
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "revocation_endpoint": issuer + "/revoke",
         "introspection_endpoint": issuer + "/introspect",
         "scopes_supported": sorted(scopes),

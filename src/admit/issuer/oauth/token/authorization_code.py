@@ -34,6 +34,7 @@ async def redeem(
             code_verifier=form.get("code_verifier"),
         ),
         refresh="refresh_token" in client.grant_types,
+        tell_end=client.backchannel_logout_uri is not None,
         info=info,
         now=now,
     )

@@ -130,3 +130,8 @@ FORGET_OF_USER: Final = Statement(delete(client_login).where(client_login.c.user
 def note(login_id: str, *, session_id: str, client_id: str, user_id: str) -> Bound:
     """A client is to be told when this session is over; nothing where it is to be told already."""
     return NOTE(login_id=login_id, session=session_id, of_client=client_id, of_user=user_id)
+
+
+def over_in(user_id: str, client_id: str, *, session_id: str, now: float) -> Bound:
+    """A client is to be told now that its user's session is over, though that goes on: its tokens were stolen."""
+    return OVER_IN(of_user=user_id, of_client=client_id, session=session_id, now=now)
