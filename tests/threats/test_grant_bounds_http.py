@@ -64,7 +64,7 @@ async def test_a_request_that_waits_keeps_only_what_is_understood(
     padding = {f"x{number}": "y" * 500 for number in range(12)}
     assert (await browser.get("/authorize", params={**request, **padding})).status_code == 303
     (kept,) = await rows(issuer, "interaction")
-    assert json.loads(kept["request"]) == request
+    assert json.loads(kept["request"]) == {"parameters": request, "pushed": None, "hinted": None}
 
 
 @pytest.mark.threat("6819-4.4.1.11", off="admit.issuer.app.routes.authorize:check_length")

@@ -14,7 +14,7 @@ from admit.issuer.app.dispatch import Handler, Route
 from admit.issuer.audit.records import RequestInfo
 from admit.issuer.clients.records import Client
 from admit.issuer.grants.pushed import PushedRequests, hash_reference
-from admit.issuer.grants.records import Pushed
+from admit.issuer.grants.records import GrantedClaims, Pushed
 from admit.issuer.grants.store.pushed import pushed_of, pushed_request
 from admit.issuer.oauth import token
 from admit.issuer.oauth.authorize.request import AuthorizeRequest
@@ -116,7 +116,13 @@ async def found_anyway(self: PushedRequests, request_uri: str, *, client_id: str
     return None if row is None else pushed_of(row)
 
 
+def whatever_was_asked(self: AuthorizeRequest, allowed: frozenset[str]) -> GrantedClaims:
+    """Also what the person did not allow."""
+    return GrantedClaims(userinfo=self.claims.userinfo, id_token=self.claims.id_token)
+
+
 TWINS = {
+    "admit.issuer.oauth.authorize.request:AuthorizeRequest.granted_claims": whatever_was_asked,
     "admit.issuer.grants.pushed:spend": spent_or_not,
     "admit.issuer.grants.pushed:PushedRequests.find": found_anyway,
     "admit.issuer.grants.pushed:is_reference": yes,

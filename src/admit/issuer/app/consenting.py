@@ -22,11 +22,12 @@ class Yes:
 
 
 def shown_scope(app: App, request: AuthorizeRequest, session: Session) -> frozenset[str]:
-    """What the consent page names: of the scopes asked for, those that this user may have now. A yes is to no more:
+    """What the consent page names: of the scopes asked for, and of those that hold a
+    claim asked for, those that this user may have now. A yes is to no more:
     a role that the user is given later gives this client nothing that nobody was asked about.
     """
     resource = app.services.registry.resource(request.audience)
-    return request.scope & grantable_scopes(request.client, resource, session.user.roles)
+    return request.asked_scope & grantable_scopes(request.client, resource, session.user.roles)
 
 
 def shown(app: App, request: AuthorizeRequest, session: Session) -> Mapping[str, str]:

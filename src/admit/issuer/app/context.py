@@ -135,7 +135,11 @@ def chosen_locales(call: Call) -> str | None:
 
 
 SEE_OTHER = 303
-TROUBLES = {"csrf_failed": Trouble.NOT_YOURS, "interaction_expired": Trouble.EXPIRED, "invalid_request_uri": Trouble.EXPIRED}
+TROUBLES = {
+    "csrf_failed": Trouble.NOT_YOURS,
+    "interaction_expired": Trouble.EXPIRED,
+    "invalid_request_uri": Trouble.EXPIRED,
+}
 _BY_STATUS = {
     400: Trouble.BAD_REQUEST,
     403: Trouble.NOT_YOURS,

@@ -231,14 +231,14 @@ async def _issue(
     before: Yes | None,
 ) -> Response:
     # A client that settings call first-party has neither: it gets what it asks for.
-    yes = said or before or Yes(scope=request.scope)
+    yes = said or before or Yes(scope=request.asked_scope)
     code = await app.services.codes.issue(
         Authorization(
             client_id=request.client.id,
             user_id=session.user.id,
             session_id=session.id,
             redirect_uri=request.target.redirect_uri,
-            scope=yes.scope,
+            scope=yes.scope & request.scope,
             audience=request.audience,
             code_challenge=request.code_challenge,
             nonce=request.nonce,
@@ -246,6 +246,7 @@ async def _issue(
             acr=session.acr,
             amr=session.amr,
             offline="offline_access" in yes.scope,
+            claims=request.granted_claims(yes.scope),
         ),
         info=call.info,
         now=call.now,

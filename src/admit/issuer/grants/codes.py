@@ -26,7 +26,6 @@ from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByNode
 from admit.issuer.storage import Bound, Database, Steps
 
-
 Along: TypeAlias = Callable[[], Steps[bool]]
 """What is written along with a code, in its transaction. False: what it rests on is gone, and it is not issued."""
 
@@ -80,7 +79,9 @@ def issue(
     now: float,
     along: Along = nothing,
 ) -> Steps[bool]:
-    """A code, the end of the interaction that led to it, and of what it was pushed under. False: that was not open, or `along` was false."""
+    """A code, the end of the interaction that led to it, and of what it was pushed under. False: that was not open, or
+    `along` was false.
+    """
     if interaction is not None and not (yield interactions.finish(*interaction, now)):
         return False
     if not (yield from pushed.spend(reference, now)):

@@ -16,8 +16,9 @@ class GrantsConfig:
     each of which waits for a person (default 10,000). `pushed_lifetime`: how long the browser has to come with the
     reference of a request that its client pushed (default 60 s, RFC 9126 §2.2; at most 10 min). `pushed_per_network`:
     how many requests the clients of one network may push in a minute (default 1,000).
-    `refresh_idle`: how long an offline grant may go unused (default 14 d). `refresh_absolute`: how long it lives at all (default 90 d). `online_idle`: how long an online
-    grant may go unused (default 8 h); its absolute end is its session's. `machine_absolute`: how long the tokens of a
+    `refresh_idle`: how long an offline grant may go unused (default 14 d). `refresh_absolute`: how long it lives at
+    all (default 90 d). `online_idle`: how long an online grant may go unused (default 8 h); its absolute end is its
+    session's. `machine_absolute`: how long the tokens of a
     client that acts for itself share one grant, before the next begins (default 90 d). `refresh_grace`: how long
     after a rotation the token before it is still answered with the same successor (default 30 s, 0 s to 300 s).
     `live_grants`: per session and client, the oldest is ended beyond (default 10). `kept`: how long spent codes are

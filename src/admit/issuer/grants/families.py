@@ -76,6 +76,7 @@ def open_family(
         offline=offline,
         salt=secrets.token_bytes(SALT_BYTES),
         jkt=jkt,
+        claims=authorization.claims,
     )
     yield store.INSERT(**store.parameters(family))
     yield from _end_surplus(lists, config, authorization, now=now)

@@ -27,6 +27,19 @@ class Pushed:
     request: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class GrantedClaims:
+    """Claims about the person that were asked for one by one, OpenID Connect Core §5.5: for `/userinfo`, and for ID
+    tokens.
+    """
+
+    userinfo: frozenset[str] = frozenset()
+    id_token: frozenset[str] = frozenset()
+
+
+NO_CLAIMS = GrantedClaims()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization:
     """What a person allowed: all that an authorization code stands for, RFC 6749 §4.1.2, OpenID Connect Core §3.1.3.
@@ -47,6 +60,7 @@ class Authorization:
     acr: str
     amr: tuple[str, ...]
     offline: bool = False
+    claims: GrantedClaims = NO_CLAIMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +111,7 @@ class Family:
     salt: bytes = field(repr=False)
     jkt: str | None = None
     ended_at: float | None = None
+    claims: GrantedClaims = NO_CLAIMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

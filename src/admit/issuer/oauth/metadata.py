@@ -50,7 +50,7 @@ def document(registry: Registry) -> dict[str, Any]:
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "claims_supported": list(CLAIMS),
         "ui_locales_supported": ["en", "zh-Hans"],
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
         "claim_types_supported": ["normal"],
         "display_values_supported": ["page"],
         "pushed_authorization_request_endpoint": issuer + "/par",

@@ -113,7 +113,7 @@ async def _jwt(services: Services, token: str, now: float) -> _Read | None:
         return None
     if not in_time(found.exp, now):
         return None
-    family = await _family_of(services, found)
+    family = await family_of(services, found)
     return _Read(
         family=family,
         scope=found.scope,
@@ -124,7 +124,7 @@ async def _jwt(services: Services, token: str, now: float) -> _Read | None:
     )
 
 
-async def _family_of(services: Services, token: access.AccessToken) -> Family | None:
+async def family_of(services: Services, token: access.AccessToken) -> Family | None:
     """The family whose bit the token names, where it is the one that the token says: a database that was put back from
     a copy gives the same bit to another one.
     """

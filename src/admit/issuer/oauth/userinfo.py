@@ -1,14 +1,16 @@
 """What `/userinfo` answers, OpenID Connect Core §5.3."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from admit.credentials import StatusRef
 from admit.errors import AudienceError, InsufficientScopeError, RevokedError, TokenError
 from admit.issuer.accounts import rules as accounts
 from admit.issuer.accounts.records import User
 from admit.issuer.clients.records import Client
+from admit.issuer.grants.records import Family
 from admit.issuer.oauth import reference, shown
+from admit.issuer.oauth.authorize.request import claims_of
 from admit.issuer.oauth.services import Services
 from admit.tokens import access, status_list
 from admit.tokens import userinfo as answer
@@ -23,7 +25,7 @@ class UserInfo:
 
 
 async def userinfo(services: Services, bearer: str, now: float) -> UserInfo:
-    """The claims of the token's subject that its scopes open.
+    """The claims of the token's subject that its scopes open, and those that were asked for one by one.
 
     The issuer looks the family up, so an ended one is refused at once.
 
@@ -32,10 +34,13 @@ async def userinfo(services: Services, bearer: str, now: float) -> UserInfo:
         InsufficientScopeError: it lacks the scope `openid`.
     """
     read = _of_opaque if reference.is_reference(bearer) else _of_jwt
-    client, user, scope = await read(services, bearer, now)
+    client, user, scope, family = await read(services, bearer, now)
     if "openid" not in scope:
         raise InsufficientScopeError("openid is missing", scope="openid")
-    return UserInfo(client, {"sub": user.id, **accounts.standard_claims(user, scope)})
+    # Asked for one by one, and still the client's to ask for.
+    chosen = family.claims.userinfo & claims_of(client.scopes) if family is not None else frozenset[str]()
+    claims = {**accounts.standard_claims(user, scope), **accounts.chosen_claims(user, chosen)}
+    return UserInfo(client, {"sub": user.id, **claims})
 
 
 def signed(services: Services, found: UserInfo) -> str | None:
@@ -47,7 +52,10 @@ def signed(services: Services, found: UserInfo) -> str | None:
     return answer.sign(found.claims, key, issuer=services.issuer, audience=found.client.id)
 
 
-async def _of_jwt(services: Services, bearer: str, now: float) -> tuple[Client, User, frozenset[str]]:
+_Read: TypeAlias = tuple[Client, User, frozenset[str], Family | None]
+
+
+async def _of_jwt(services: Services, bearer: str, now: float) -> _Read:
     token = access.verify(
         bearer,
         services.keys.snapshot.token_keys,
@@ -62,15 +70,15 @@ async def _of_jwt(services: Services, bearer: str, now: float) -> tuple[Client, 
     client = await services.clients.find(token.client_id)
     if client is None:
         raise RevokedError("the client is gone")
-    return client, user, token.scope
+    return client, user, token.scope, await shown.family_of(services, token)
 
 
-async def _of_opaque(services: Services, bearer: str, now: float) -> tuple[Client, User, frozenset[str]]:
+async def _of_opaque(services: Services, bearer: str, now: float) -> _Read:
     found = await shown.access_token(services, bearer, now)
     if found is None or found.user is None:
         raise RevokedError("no good opaque token of a person")
     check_audience(services, found.audience)
-    return found.client, found.user, found.scope
+    return found.client, found.user, found.scope, found.family
 
 
 def check_audience(services: Services, audience: frozenset[str]) -> None:

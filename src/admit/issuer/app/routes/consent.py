@@ -89,7 +89,7 @@ def needs_fresh_sign_in(app: App, call: Call, request: AuthorizeRequest, session
 def kept_of(form: Parameters, request: AuthorizeRequest) -> frozenset[str]:
     """The scopes that were left ticked; all of them where the page had no boxes."""
     if "ticked" not in form:
-        return request.scope
+        return request.asked_scope
     return frozenset(name.removeprefix(TICK) for name in form if name.startswith(TICK))
 
 

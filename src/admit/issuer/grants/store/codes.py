@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 
 from admit.issuer.grants.records import Authorization, StoredCode
+from admit.issuer.grants.store import claims
 from admit.issuer.storage import Row, Statement, metadata
 from admit.issuer.storage.portions import Portions
 
@@ -40,6 +41,7 @@ authorization_code: Final = Table(
     Column("expires_at", Double, nullable=False),
     Column("spent_at", Double),
     Column("grant_id", Text),
+    Column("claims", Text),
 )
 
 INSERT: Final = Statement(
@@ -109,6 +111,7 @@ def parameters(authorization: Authorization) -> dict[str, Any]:
         "acr": authorization.acr,
         "amr": " ".join(authorization.amr),
         "offline": int(authorization.offline),
+        "claims": claims.written(authorization.claims),
     }
 
 
@@ -128,6 +131,7 @@ def stored_code_of(row: Row) -> StoredCode:
             acr=row["acr"],
             amr=tuple(row["amr"].split()),
             offline=bool(row["offline"]),
+            claims=claims.read(row["claims"]),
         ),
         created_at=row["created_at"],
         expires_at=row["expires_at"],

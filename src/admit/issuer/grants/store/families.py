@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from admit.issuer.grants.records import Family
+from admit.issuer.grants.store import claims
 from admit.issuer.revocation.records import NodeKind
 from admit.issuer.revocation.store import node
 from admit.issuer.storage import DialectName, Row, Statement, metadata
@@ -45,6 +46,7 @@ grant_family: Final = Table(
     Column("used_at", Double, nullable=False),
     Column("salt", LargeBinary, nullable=False),
     Column("jkt", Text),
+    Column("claims", Text),
     Index(None, "session_id", "client_id"),
 )
 
@@ -169,6 +171,7 @@ def parameters(family: Family) -> dict[str, Any]:
         "used_at": family.used_at,
         "salt": family.salt,
         "jkt": family.jkt,
+        "claims": claims.written(family.claims),
     }
 
 
@@ -194,4 +197,5 @@ def family_of(row: Row) -> Family:
         salt=bytes(row["salt"]),
         jkt=row["jkt"],
         ended_at=row["ended_at"],
+        claims=claims.read(row["claims"]),
     )

@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from admit.errors import MalformedTokenError
-from admit.issuer.accounts.rules import CLAIMS_OF_SCOPES
-from admit.issuer.oauth.authorize.request import NO_CLAIMS, AuthorizeRequest, ClaimsAsked, Known
+from admit.issuer.oauth.authorize.request import NO_CLAIMS, AuthorizeRequest, ClaimsAsked, Known, claims_of
 from admit.issuer.oauth.errors import InvalidRequestError
 from admit.issuer.oauth.parameters import Parameters
 from admit.jose import json as strict_json
@@ -24,16 +23,6 @@ def check_claims(request: AuthorizeRequest, parameters: Parameters, known: Known
     allowed = claims_of(request.client.scopes)
     understood = replace(asked, userinfo=asked.userinfo & allowed, id_token=asked.id_token & allowed)
     return replace(request, claims=understood)
-
-
-def claims_of(scopes: frozenset[str]) -> frozenset[str]:
-    """The claims about a person that some scopes hold, OpenID Connect Core §5.4."""
-    return frozenset().union(*(CLAIMS_OF_SCOPES.get(scope, frozenset()) for scope in scopes))
-
-
-def scopes_of(claims: frozenset[str]) -> frozenset[str]:
-    """The scopes whose words tell a person that some claims are asked for."""
-    return frozenset(scope for scope, held in CLAIMS_OF_SCOPES.items() if held & claims)
 
 
 def read(text: str | None) -> ClaimsAsked:

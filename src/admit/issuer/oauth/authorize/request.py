@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from admit.issuer.accounts.rules import CLAIMS_OF_SCOPES
 from admit.issuer.clients.records import ACR_1FA, Client
 from admit.issuer.clients.registry import Registry
+from admit.issuer.grants.records import GrantedClaims
 from admit.jose import JWKSet
 
 
@@ -78,6 +80,11 @@ class ClaimsAsked:
 NO_CLAIMS = ClaimsAsked()
 
 
+def claims_of(scopes: frozenset[str]) -> frozenset[str]:
+    """The claims about a person that some scopes hold, OpenID Connect Core §5.4."""
+    return frozenset().union(*(CLAIMS_OF_SCOPES.get(scope, frozenset()) for scope in scopes))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizeRequest:
     """A whole, permitted authorization request.
@@ -111,6 +118,18 @@ class AuthorizeRequest:
         if hinted is None or self.claims.subjects is None:
             return self.claims.subjects if hinted is None else hinted
         return hinted & self.claims.subjects
+
+    @property
+    def asked_scope(self) -> frozenset[str]:
+        """The scopes that a person has to be asked about: those asked for, and those that hold a claim asked for."""
+        return self.scope | frozenset(
+            name for name, held in CLAIMS_OF_SCOPES.items() if held & self.claims.names
+        )
+
+    def granted_claims(self, allowed: frozenset[str]) -> GrantedClaims:
+        """Of the claims asked for those that scopes which were allowed hold."""
+        opened = claims_of(allowed)
+        return GrantedClaims(userinfo=self.claims.userinfo & opened, id_token=self.claims.id_token & opened)
 
     def kept(self) -> dict[str, Any]:
         """Plain JSON of what it takes to judge it again. No token is in it: of a hint, the person that it named."""

@@ -10,6 +10,7 @@ from admit.issuer.clients import rules as clients
 from admit.issuer.clients.records import Client, TokenFormat
 from admit.issuer.factors.assurance import suffices
 from admit.issuer.grants.records import Family
+from admit.issuer.oauth.authorize.request import claims_of
 from admit.issuer.oauth.errors import InvalidGrantError
 from admit.issuer.oauth.reference import Reference
 from admit.issuer.oauth.services import Services
@@ -102,7 +103,10 @@ def mint(
                 nonce=nonce,
                 at_hash=identity.at_hash(access_token, alg),
                 azp=client.id,
-                claims=accounts.standard_claims(user, scope),
+                claims={
+                    **accounts.standard_claims(user, scope),
+                    **accounts.chosen_claims(user, family.claims.id_token & claims_of(client.scopes)),
+                },
             ),
             services.keys.snapshot.signer("token", alg),
         )

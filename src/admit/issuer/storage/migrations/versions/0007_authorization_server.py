@@ -49,7 +49,9 @@ def client_logins() -> None:
 
 
 def pushed_requests() -> None:
-    """Authorization requests that clients send before the browser comes."""
+    """Authorization requests that clients send before the browser comes, and claims asked for one by one."""
+    op.add_column("authorization_code", sa.Column("claims", sa.Text))
+    op.add_column("grant_family", sa.Column("claims", sa.Text))
     op.create_table(
         "pushed_request",
         sa.Column("reference_hash", sa.LargeBinary, nullable=False),
