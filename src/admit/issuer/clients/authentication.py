@@ -74,6 +74,9 @@ def check(client: Client, where: str, *, dev: bool) -> None:
         raise ConfigError(
             f"{where}: token_endpoint_auth_method none and public = true go together; all else wants public = false"
         )
+    alg = client.token_endpoint_auth_signing_alg
+    if alg is not None and (alg not in SIGNING_ALGS or (_is_fapi2(client) and alg not in FAPI2_ALGS)):
+        raise ConfigError(f"{where}: token_endpoint_auth_signing_alg is not one that this profile takes")
     if client.public and client.secret_hashes:
         raise ConfigError(f"{where}: a public client has no secret; set public = false, or remove the secret")
     if method is AuthMethod.PRIVATE_KEY_JWT:
@@ -88,13 +91,10 @@ def check(client: Client, where: str, *, dev: bool) -> None:
 
 
 def _check_keys(client: Client, where: str, *, dev: bool) -> None:
-    alg = client.token_endpoint_auth_signing_alg
     if client.secret_hashes:
         raise ConfigError(f"{where}: private_key_jwt and a secret do not go together; remove secret_hashes")
     if (client.jwks is None) is (client.jwks_uri is None):
         raise ConfigError(f"{where}: private_key_jwt wants jwks or jwks_uri, and not both")
-    if alg is not None and (alg not in SIGNING_ALGS or (_is_fapi2(client) and alg not in FAPI2_ALGS)):
-        raise ConfigError(f"{where}: token_endpoint_auth_signing_alg is not one that this profile takes")
     if client.token_endpoint_audience and _is_fapi2(client):
         raise ConfigError(f"{where}: profile fapi2 takes assertions for the issuer only")
     if client.jwks_uri is not None and not _is_jwks_uri(client.jwks_uri, dev=dev):

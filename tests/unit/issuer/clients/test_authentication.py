@@ -83,6 +83,7 @@ def test_a_client_with_what_its_method_needs_is_taken(client: Client) -> None:
         (replace(SIGNER, jwks=None, jwks_uri="file:///etc/passwd"), "jwks_uri"),
         (replace(SIGNER, jwks=None, jwks_uri="https://client.example:port/"), "jwks_uri"),
         (replace(SIGNER, jwks=None, jwks_uri="http://127.0.0.1:9/jwks"), "jwks_uri"),
+        (replace(SECRET, token_endpoint_auth_signing_alg="none"), "signing_alg"),
         (replace(SECRET, secret_hashes=()), "one secret"),
         (replace(SECRET, secret_hashes=(b"a" * 32, b"b" * 32, b"c" * 32)), "one secret"),
         (replace(SECRET, secret_hashes=(b"short",)), "SHA-256"),
@@ -91,8 +92,8 @@ def test_a_client_with_what_its_method_needs_is_taken(client: Client) -> None:
     ],
     ids=[
         "no keys", "both", "and a secret", "and public", "no set", "no JSON", "symmetric", "private", "other alg",
-        "alg none", "hs256", "http", "user", "fragment", "file", "bad port", "loopback", "no secret", "three", "short",
-        "said none", "public machine",
+        "alg none", "hs256", "http", "user", "fragment", "file", "bad port", "loopback", "alg of none", "no secret",
+        "three", "short", "said none", "public machine",
     ],
 )  # fmt: skip
 def test_a_client_without_it_or_with_another_ones_is_refused(client: Client, said: str) -> None:
