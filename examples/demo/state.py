@@ -1,7 +1,7 @@
 """What the demo keeps in `.demo/`: passwords and secrets made at its first start, settings written at each.
 
-From the environment: `ADMIT_DEMO_PORTS` and `ADMIT_DEMO_FOLDER` put it elsewhere; `ADMIT_DEMO_POLL` is how often, in
-seconds, the API asks for the list of what is void (5 unless said otherwise).
+From the environment: `ADMIT_DEMO_PORTS`, `ADMIT_DEMO_WEB_PORT` and `ADMIT_DEMO_FOLDER` put it elsewhere;
+`ADMIT_DEMO_POLL` is how often, in seconds, the API asks for the list of what is void (5 unless said otherwise).
 """
 
 import contextlib
@@ -17,7 +17,10 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(os.environ.get("ADMIT_DEMO_FOLDER") or Path(__file__).resolve().parents[2] / ".demo").absolute()
-KEPT = ("secrets.json", "admit.toml", "api.json", "spa.json", "orders.db", "orders.db-wal", "orders.db-shm")
+KEPT = (
+    "secrets.json", "admit.toml", "api.json", "spa.json", "web.json", "machine.json", "orders.db", "orders.db-wal",
+    "orders.db-shm",
+)  # fmt: skip
 RUNNING = "running"
 KEPT_FOLDERS = ("issuer", "embedded")
 
@@ -62,6 +65,11 @@ class Demo:
         return f"http://localhost:{self.ports.api}"
 
     @property
+    def web(self) -> str:
+        """The server-side web application of `examples/web_app`, which is started by hand."""
+        return f"http://localhost:{os.environ.get('ADMIT_DEMO_WEB_PORT') or 8413}"
+
+    @property
     def other_site(self) -> str:
         return f"http://127.0.0.1:{self.ports.api}"
 
@@ -79,10 +87,13 @@ def load(ports: Ports) -> tuple[Demo, bool]:
     if first:
         forget()  # what a first start left that did not come to its end
         kept = {email: secrets.token_urlsafe(9) for email, _, _ in USERS}
-        kept["api"] = secrets.token_urlsafe(32)
     else:
         kept = json.loads(path.read_text("utf-8"))
+    lacking = {name: secrets.token_urlsafe(32) for name in ("api", "web", "machine") if name not in kept}
+    kept.update(lacking)
     demo = Demo(ports, kept)
+    if lacking and not first:
+        keep(demo)
     write_settings(demo)
     return demo, first
 
@@ -138,7 +149,9 @@ def write(path: Path, value: Any) -> None:
 
 def write_settings(demo: Demo) -> None:
     """`admit.toml` for the issuer, and a JSON file for each of the others."""
-    digest = hashlib.sha256(demo.secrets["api"].encode()).hexdigest()
+    digest, web, machine = (
+        hashlib.sha256(demo.secrets[name].encode()).hexdigest() for name in ("api", "web", "machine")
+    )
     write(
         FOLDER / "admit.toml",
         f'''# Written at each start of the demo.
@@ -157,6 +170,8 @@ secret_hash = "{digest}"
 [resource.roles]
 "*" = ["orders:own"]
 admin = ["orders:read"]
+[resource.clients]
+demo-machine = ["orders:own"]
 
 [[client]]
 id = "demo-spa"
@@ -176,6 +191,26 @@ redirect_uris = ["http://127.0.0.1/callback"]
 scopes = ["openid", "profile", "offline_access", "orders:own", "orders:read"]
 resources = ["{demo.api}"]
 default_resource = "{demo.api}"
+
+[[client]]
+id = "demo-web"
+name = "Orders on the web"
+public = false
+secret_hashes = ["{web}"]
+redirect_uris = ["{demo.web}/callback"]
+post_logout_redirect_uris = ["{demo.web}/"]
+scopes = ["openid", "profile", "email", "orders:own"]
+resources = ["{demo.api}"]
+default_resource = "{demo.api}"
+
+[[client]]
+id = "demo-machine"
+name = "Orders by night"
+public = false
+secret_hashes = ["{machine}"]
+grant_types = ["client_credentials"]
+scopes = ["orders:own"]
+resources = ["{demo.api}"]
 ''',
     )
     write(
@@ -190,6 +225,9 @@ default_resource = "{demo.api}"
             "poll": float(os.environ.get("ADMIT_DEMO_POLL") or 5),
         },
     )
+    for name in ("web", "machine"):
+        known = {"issuer": demo.issuer, "api": demo.api, "client_id": f"demo-{name}"}
+        write(FOLDER / f"{name}.json", {**known, "client_secret": demo.secrets[name], "home": demo.web})
     page = {
         "issuer": demo.issuer,
         "client_id": "demo-spa",

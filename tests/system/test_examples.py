@@ -1,5 +1,6 @@
 """The examples do what they say: a native app, and an issuer inside one's own application."""
 
+import base64
 import contextlib
 import json
 import os
@@ -12,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from email.message import Message
+from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,12 +21,15 @@ import pytest
 
 from tests.fixtures.demo import BO, PICTURES, POLL, ROOT, Demo
 from tests.fixtures.processes import free_port
+from tests.plugins.patience import wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = pytest.mark.slow
 NATIVE: Final = ROOT / "examples" / "native" / "native.py"
+MACHINE: Final = ROOT / "examples" / "machine" / "machine.py"
+WEB: Final = ROOT / "examples" / "web_app" / "app.py"
 EMBEDDED: Final = ROOT / "examples" / "embedded_fastapi" / "app.py"
 
 
@@ -119,6 +124,85 @@ def test_the_native_example_says_so_when_nobody_is_there() -> None:
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == ["nobody answers there: is `make demo` running?"]
+
+
+def test_the_machine_example_gets_a_token_of_its_own_and_orders(demo: Demo) -> None:
+    settings = demo.state / "machine.json"
+    done = machine(settings)
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = done.stdout.splitlines()
+    assert first == "a token for demo-machine, good for 300 s, with the scope orders:own"
+    assert second == "orders in its own name: 1"
+
+
+def test_the_machine_example_is_told_when_its_secret_is_wrong_and_when_nobody_is_there(
+    demo: Demo, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "machine.json"
+    given = json.loads((demo.state / "machine.json").read_text("utf-8"))
+    wrong.write_text(json.dumps({**given, "client_secret": "another"}))
+    done = machine(wrong)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "/token answered 401\n")
+    done = machine(tmp_path / "nothing.json")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("is not there: is `make demo` running?\n")
+
+
+def machine(settings: Path) -> "subprocess.CompletedProcess[str]":
+    """The machine's example to its end."""
+    command = [sys.executable, str(MACHINE), "--settings", str(settings)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+
+
+@pytest.fixture
+def web(demo: Demo, tmp_path: Path) -> Iterator[str]:
+    """The web application, started as its docstring says."""
+    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(WEB.parent), "app:app"]
+    with open(tmp_path / "web.log", "wb") as log:
+        process = subprocess.Popen(
+            [*command, "--port", str(demo.web_port)],
+            env={**os.environ, "WEB_APP_SETTINGS": str(demo.state / "web.json")},
+            stdout=log,
+            stderr=log,
+        )
+
+    def answers() -> bool:
+        assert process.poll() is None, (tmp_path / "web.log").read_text("utf-8")
+        with contextlib.suppress(OSError), urllib.request.urlopen(demo.web, timeout=5) as reply:
+            return bool(reply.status == 200)
+        return False
+
+    wait_until(answers, "the web application", pause=0.1)
+    yield demo.web
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.mark.soak
+def test_the_web_example_signs_in_calls_and_signs_out(page: "Page", demo: Demo, web: str) -> None:
+    page.goto(web)
+    page.get_by_role("link", name="Sign in").click()
+    page.get_by_label("Email").fill(BO)
+    page.get_by_label("Password", exact=True).fill(demo.secrets[BO])
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Let it in").click()
+    page.get_by_role("heading", name="Hello, Bo").wait_for()
+    kept = [cookie["value"] for cookie in page.context.cookies(web) if cookie["name"] == "orders-web"]
+    assert len(kept) == 1
+    assert "eyJ" not in base64.b64decode(kept[0].split(".")[0] + "==").decode(), "no token in the browser"
+    page.get_by_role("link", name="Your orders").click()
+    assert {order["customer"] for order in json.loads(page.inner_text("body"))} == {"Bo"}
+    page.goto(web)
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_text("Nobody is signed in.").wait_for()
+    page.get_by_role("link", name="Sign in").click()
+    page.get_by_label("Password", exact=True).wait_for()
+
+
+@pytest.mark.soak
+def test_the_web_example_takes_no_answer_that_it_did_not_ask_for(page: "Page", web: str) -> None:
+    page.goto(f"{web}/callback?code=made-up&state=made-up")
+    page.get_by_text("Not signed in: mismatching_state.").wait_for()
 
 
 def ask(address: str) -> tuple[int, Message, Any]:
