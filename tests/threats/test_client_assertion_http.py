@@ -127,6 +127,7 @@ REFUSED = (401, "invalid_client")
 @pytest.mark.rfc("7523", "2.2")
 @pytest.mark.rfc("7523", "3")
 @pytest.mark.rfc("7521", "4.2")
+@pytest.mark.rfc("OIDC Core", "9")
 async def test_a_client_is_proven_by_what_it_signed(issuer: LiveIssuer, browser: Browser) -> None:
     now = int(issuer.clock.now)
     good = {

@@ -24,6 +24,7 @@ from admit.issuer.app.context import App
 from admit.issuer.app.cookies import BrowserCookies
 from admit.issuer.app.counting import COUNTS, Counts
 from admit.issuer.app.dispatch import Dispatcher, Route
+from admit.issuer.app.egress import check_ca_file
 from admit.issuer.app.ends import Ends
 from admit.issuer.app.headers import HeaderTable
 from admit.issuer.app.mails.wiring import courier_of
@@ -262,9 +263,11 @@ class Issuer(Ends):
         """Ready to answer when this returns.
 
         Raises:
-            ConfigError: another database's key file, a schema that is not ours; one line.
+            ConfigError: another database's key file, a schema that is not ours, no authorities; one line.
             StorageUnavailableError: the database was not reached.
         """
+        if self.settings.egress.ca_file:
+            await asyncio.to_thread(check_ca_file, self.settings.egress.ca_file)
         await self.db.open()
         try:
             now = self._clock()
