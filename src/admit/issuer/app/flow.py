@@ -6,7 +6,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from starlette.responses import Response
 
@@ -35,6 +35,9 @@ from admit.issuer.oauth.authorize.request import AuthorizeRequest, Known, Respon
 from admit.issuer.oauth.errors import AccessDeniedError, UntrustedTargetError
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.sessions.records import Session
+
+
+SELECT: Final = "/login/account"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +130,9 @@ async def proceed(
     chosen: bool = False,
     said: Yes | None = None,
 ) -> Response:
-    """The next step, as a redirect. `said`: the person was asked and said yes just now."""
+    """The next step: a page of ours, or the answer to the client. `chosen`: the person said just now as whom to go on;
+    `said`: was asked, and said yes.
+    """
     before = await consenting.recall(app, request, session) if session is not None and said is None else None
     progress = Progress(
         session_id=transaction.interaction.session_id if transaction is not None else None,
@@ -149,7 +154,7 @@ async def proceed(
         case Login():
             return await _to_page(app, call, request, transaction, "/login")
         case Select():
-            return await _to_page(app, call, request, transaction, "/login")
+            return await _to_page(app, call, request, transaction, SELECT)
         case Consent():
             return await _to_page(app, call, request, transaction, "/consent")
         case Issue() if session is not None:
@@ -158,13 +163,23 @@ async def proceed(
 
 
 def answer(
-    app: App, call: Call, target: Target, parameters: Mapping[str, str], ui_locales: str | None
+    app: App,
+    call: Call,
+    target: Target,
+    parameters: Mapping[str, str],
+    ui_locales: str | None,
+    *,
+    by_itself: bool = True,
 ) -> Response:
-    """Send a response to the proven target, in the mode that was asked."""
+    """Send a response to the proven target, in the mode that was asked; a form `by_itself`, or when its button is
+    pressed.
+    """
     whole = respond.answer(target, parameters, issuer=app.issuer)
     if target.response_mode is ResponseMode.QUERY:
         return app.redirect(respond.location(target, whole))
-    shown = FormPostView(action=target.redirect_uri, fields=whole, client=card_of(target))
+    shown = FormPostView(
+        action=target.redirect_uri, fields=whole, client=card_of(target), by_itself=by_itself
+    )
     return app.page(
         call, shown, form_target=target.redirect_uri, ui_locales=chosen_locales(call) or ui_locales
     )
@@ -176,8 +191,9 @@ def refuse(
     """Send an error to the proven target. To a client that nobody here let in only the person sends it: anybody could
     register one, and have our address send browsers on to theirs, RFC 9700 §4.11.2.
     """
-    if may_be_sent_on(target):
-        return answer(app, call, target, respond.error(error), ui_locales)
+    sent_on = may_be_sent_on(target)
+    if sent_on or target.response_mode is ResponseMode.FORM_POST:
+        return answer(app, call, target, respond.error(error), ui_locales, by_itself=sent_on)
     whole = respond.answer(target, respond.error(error), issuer=app.issuer)
     leaving = LeavingView(client=card_of(target), url=respond.location(target, whole))
     return app.page(call, leaving, ui_locales=chosen_locales(call) or ui_locales)

@@ -2,11 +2,22 @@
 
 import html
 import re
+from dataclasses import replace
 
 import httpx2
 import pytest
 
-from tests.fixtures.issuer import ADA, ISSUER, SPA, Browser, LiveIssuer, answer_of, pkce, request_of
+from tests.fixtures.issuer import (
+    ADA,
+    ISSUER,
+    SPA,
+    Browser,
+    LiveIssuer,
+    answer_of,
+    make_issuer,
+    pkce,
+    request_of,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -112,3 +123,16 @@ async def test_an_unproven_place_gets_no_form(browser: Browser) -> None:
 async def test_the_metadata_names_the_modes(issuer: LiveIssuer, browser: Browser) -> None:
     told = (await browser.get("/.well-known/openid-configuration")).json()
     assert told["response_modes_supported"] == ["query", "form_post"]
+
+
+async def test_to_a_client_that_nobody_let_in_only_the_person_sends_an_error(issuer: LiveIssuer) -> None:
+    clients = tuple(replace(one, trusted=False, first_party=False) for one in issuer.settings.client)
+    open_to_all = make_issuer(replace(issuer.settings, client=clients), issuer.keyring)
+    async with open_to_all.lifespan():
+        browser = open_to_all.browser()
+        page = await browser.get("/authorize", params=asked(scope="no-such-scope"))
+        action, fields = form_of(page)
+        assert (action, fields["error"]) == (f"{SPA}/cb", "invalid_scope")
+        assert "data-sent-by-itself" not in page.text
+        assert '<button class="button primary" type="submit">' in page.text
+        await browser.aclose()

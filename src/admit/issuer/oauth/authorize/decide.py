@@ -94,6 +94,8 @@ def needs_login(
         return False
     if Prompt.LOGIN in request.prompt:
         return True
+    if request.max_age == 0:
+        return True  # as `prompt=login`, whatever the clocks say
     return request.max_age is not None and now - signed_in.auth_time > request.max_age
 
 

@@ -18,6 +18,7 @@ from admit.issuer.app.pages.views import (
     PasswordView,
     Problem,
     ScopeItem,
+    SelectAccountView,
     SessionItem,
     SignedOutView,
     SignInView,
@@ -229,6 +230,10 @@ VIEWS: Final[Mapping[str, AnyView]] = {
         csrf=CSRF, email="wen.li@example.com", problem=Problem.WRONG_OR_UNVERIFIED, can_reset=True
     ),
     **{f"told_{told.name.lower()}": ToldView(told=told) for told in Told},
+    "select_account": SelectAccountView(
+        here="/login/account?i=Qm9v", csrf=CSRF, interaction="Qm9v", client=ORDERS, user_name="Wen Li",
+        user_email="wen.li@example.com", switch_url="/login?i=Qm9v",
+    ),
     "form_post": FormPostView(
         action="http://localhost:8411/cb", client=ORDERS,
         fields={"code": "Qm9v", "state": "\"><b>a state", "iss": "http://localhost:8410"},

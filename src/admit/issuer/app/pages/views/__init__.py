@@ -12,7 +12,7 @@ from admit.issuer.app.pages.views.error import ErrorView, Trouble
 from admit.issuer.app.pages.views.form_post import FormPostView
 from admit.issuer.app.pages.views.logout import LogoutView, SignedOutView
 from admit.issuer.app.pages.views.password import PasswordView
-from admit.issuer.app.pages.views.sign_in import SignInView, SignUpView
+from admit.issuer.app.pages.views.sign_in import SelectAccountView, SignInView, SignUpView
 
 AnyView: TypeAlias = View
 """Whatever can be shown: each view names its page and its row of the header table."""
@@ -34,6 +34,7 @@ __all__ = [
     "Problem",
     "ScopeItem",
     "Section",
+    "SelectAccountView",
     "SessionItem",
     "SignInView",
     "SignUpView",

@@ -26,6 +26,18 @@ class SignInView(FormView):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SelectAccountView(FormView):
+    """POST /login/account: go on as who is signed in. `switch_url`: where somebody else signs in instead."""
+
+    page: ClassVar[str] = "select_account"
+    kind: ClassVar[Kind] = Kind.FLOW
+    client: ClientCard
+    user_name: str
+    user_email: str
+    switch_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignUpView(FormView):
     """POST /signup: `name`, `email`, `password`."""
 
