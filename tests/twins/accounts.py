@@ -33,7 +33,13 @@ def _nobody_strange(emails: Sequence[str]) -> Steps[frozenset[str]]:
     yield
 
 
+def _any_address(text: str) -> bool:
+    """Whatever a browser may make of it."""
+    return True
+
+
 TWINS: dict[str, Any] = {
+    "admit.issuer.accounts.claims:is_web_url": _any_address,
     "admit.issuer.accounts.rules:canonical_identifier": _as_it_came,
     "admit.issuer.accounts.rules:is_mailed_as_compared": _any_folding,
     "admit.issuer.accounts.passwords:hash_to_check": _nothing_to_check,

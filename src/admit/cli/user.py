@@ -1,4 +1,4 @@
-"""`admit user add|import|list|disable|enable|sign-out|reset-second-factor|role|group`."""
+"""`admit user add|import|list|set|disable|enable|sign-out|reset-second-factor|role|group`."""
 
 import json
 import re
@@ -14,7 +14,8 @@ from admit.cli.output import USAGE, done, fail, json_option, read_text, show_jso
 from admit.cli.settings import settings_options, with_issuer
 from admit.cli.user_import import import_users
 from admit.issuer import Ended, Issuer, Settings
-from admit.issuer.accounts.errors import UserNotFoundError
+from admit.issuer.accounts import claims as account_claims
+from admit.issuer.accounts.errors import ClaimValueError, UserNotFoundError
 from admit.issuer.accounts.records import User
 from admit.issuer.accounts.transactions import Label
 from admit.issuer.audit import RequestInfo
@@ -102,6 +103,65 @@ def list_users(settings: Settings, limit: int, after: str, as_json: bool) -> Non
         )
     if len(users) == limit:
         click.echo(f"  next: admit user list --after={shlex.quote(users[-1].email)}", err=True)
+
+
+@user.command("set")
+@click.argument("user")
+@click.argument("claims", nargs=-1, required=True, metavar="NAME=VALUE...")
+@json_option
+@settings_options
+def set_claims(settings: Settings, user: str, claims: tuple[str, ...], as_json: bool) -> None:
+    """Set what applications may learn about a user, by email or id: standard claims of OpenID Connect.
+
+    \b
+    admit user set ada@example.com given_name=Ada family_name=Lovelace
+    admit user set ada@example.com address.locality=London address.country=UK
+    admit user set ada@example.com phone_number="+44 20 7946 0000" phone_number_verified=true
+    admit user set ada@example.com nickname=
+
+    A name without a value takes that claim away. An application learns a claim only by the scopes that it was granted:
+    profile, address, phone. Nobody is signed out.
+    """
+    changes = dict(map(read_claim, claims))
+    if len(changes) != len(claims):
+        fail("a claim is named twice", USAGE)
+
+    async def work(issuer: Issuer) -> User:
+        found = await one(issuer, user)
+        return await issuer.services.accounts.set_claims(found.id, changes, info=CLI, now=time.time())
+
+    try:
+        found = with_issuer(settings, work)
+    except ClaimValueError as error:
+        fail(
+            f"{error.claim}: not a value for it" if error.claim else f"known claims: {', '.join(SETTABLE)}",
+            USAGE,
+        )
+    if as_json:
+        show_json(as_dict(found))
+    else:
+        done(f"Changed {found.email_shown}.", then="admit user list --json")
+
+
+SETTABLE = (
+    "name",
+    "locale",
+    *sorted(account_claims.KEPT - {"address"}),
+    *(f"address.{member}" for member in account_claims.ADDRESS_MEMBERS),
+)
+"""What `admit user set` takes."""
+
+
+def read_claim(argument: str) -> tuple[str, object]:
+    """A name and its new value, None to take it away."""
+    name, equals, value = argument.partition("=")
+    if not equals or name not in SETTABLE:
+        fail(f"want NAME=VALUE; known claims: {', '.join(SETTABLE)}", USAGE)
+    if name in account_claims.FLAGS and value:
+        if value not in ("true", "false"):
+            fail(f"{name}: want true or false", USAGE)
+        return name, value == "true"
+    return name, value or None
 
 
 @user.command()
@@ -341,6 +401,8 @@ def as_dict(one: User) -> dict[str, object]:
         "name": one.name,
         "roles": sorted(one.roles),
         "groups": sorted(one.groups),
+        "locale": one.locale,
+        "claims": dict(one.claims),
         "state": state(one),
         "created_at": datetime.fromtimestamp(one.created_at, UTC).isoformat(timespec="seconds"),
     }

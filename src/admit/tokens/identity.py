@@ -106,6 +106,15 @@ def claims(token: IdToken) -> dict[str, Any]:
     }
 
 
+def fits(token: IdToken, key: JWK) -> bool:
+    """Whether `sign` would sign it: it is within the budget of 3,072 octets.
+
+    Raises:
+        ClaimError: as `claims`.
+    """
+    return size.fits(claims(token), key, typ=TYP)
+
+
 def sign(token: IdToken, key: JWK) -> str:
     """Sign an ID token, `typ` `JWT`, OpenID Connect Core §3.1.3.7.
 

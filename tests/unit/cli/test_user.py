@@ -48,6 +48,30 @@ def test_a_table_in_a_pipe_has_one_line_a_user_and_no_colour(admit: Admit) -> No
     ]
 
 
+def test_claims_are_set_and_taken_away_and_a_wrong_one_changes_nothing(admit: Admit) -> None:
+    done = admit(
+        "user", "set", "ada@example.com", "given_name=Ada", "address.country=UK", "locale=en", "nickname=A=B"
+    )
+    assert (done.exit_code, done.stdout) == (0, "Changed ada@example.com.\n"), done.stderr
+    done = admit("user", "set", "ada@example.com", "given_name=", "phone_number=+1 425 555 1212", "--json")
+    claims = {
+        "address": {"country": "UK"}, "nickname": "A=B", "phone_number": "+14255551212", "phone_number_verified": False,
+    }  # fmt: skip
+    assert json.loads(done.stdout)["claims"] == claims
+    for wrong, word in (
+        ("birthdate=1990-02-30", "birthdate: not a value for it"), ("email=x@example.com", "known claims"),
+        ("given_name", "NAME=VALUE"), ("phone_number_verified=yes", "true or false"), ("locale=no tag", "locale"),
+        ("name=", "name"), ("address.planet=Mars", "known claims"),
+    ):  # fmt: skip
+        done = admit("user", "set", "ada@example.com", "middle_name=X", wrong)
+        assert done.exit_code not in (0, 1), wrong
+        assert word in done.stderr
+        assert wrong.partition("=")[2] not in done.stderr or not wrong.partition("=")[2]
+    assert admit("user", "set", "ada@example.com", "gender=a", "gender=b").exit_code == output.USAGE
+    listed_as = listed(admit)["ada@example.com"]
+    assert (listed_as["claims"], listed_as["locale"]) == (claims, "en")
+
+
 @pytest.mark.threat("INF-log", off="admit.cli.user:typed")
 @pytest.mark.parametrize(
     "email", ["a|reboot|b@example.com", "`reboot`@example.com", "--config=/x@example.com"]

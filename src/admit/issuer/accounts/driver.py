@@ -1,21 +1,27 @@
 """`Accounts`: what the rest of the issuer asks about people."""
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Final
 
-from admit.errors import ThrottledError, TooBusyError
+from admit.errors import ConflictError, ThrottledError, TooBusyError
 from admit.issuer.accounts import policy, rules, store, transactions
 from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.accounts.devices import KnownDevices
 from admit.issuer.accounts.dummies import PURPOSE, Dummies
-from admit.issuer.accounts.errors import EmailError, EmailTakenError, UserNotFoundError
+from admit.issuer.accounts.errors import (
+    ClaimValueError,
+    EmailError,
+    EmailTakenError,
+    PersonNameError,
+    UserNotFoundError,
+)
 from admit.issuer.accounts.guessing import Guesser, Guesses
 from admit.issuer.accounts.passwords import Match, PasswordHasher
 from admit.issuer.accounts.records import User
-from admit.issuer.accounts.transactions import Label, RightPassword, Welcome, no_welcome
+from admit.issuer.accounts.transactions import Changes, Label, RightPassword, Welcome, no_welcome
 from admit.issuer.audit.records import AuditEvent, RequestInfo
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.storage import Database, bound_once
@@ -327,6 +333,40 @@ class Accounts:
         if ended is None:
             raise UserNotFoundError
         return ended
+
+    async def set_claims(
+        self,
+        user_id: str,
+        changes: Mapping[str, object],
+        *,
+        info: RequestInfo,
+        now: float,
+    ) -> User:
+        """Set standard claims of OpenID Connect Core §5.1, name and locale among them; None takes one away. Members of
+        the address are named `address.country` and so on. Nobody is signed out by it.
+
+        Raises:
+            UserNotFoundError: no such user.
+            ClaimValueError, PersonNameError: a name or value that is not taken; nothing is changed.
+            ConflictError: the account was changed at the same moment.
+        """
+        check_user_id(user_id)
+        rest = {name: value for name, value in changes.items() if name not in ("name", "locale")}
+        name, locale = changes.get("name"), changes.get("locale")
+        if "name" in changes and not isinstance(name, str):
+            raise PersonNameError("a name is needed")
+        if locale is not None and not (isinstance(locale, str) and rules.check_locale(locale)):
+            raise ClaimValueError("locale")
+        wanted = Changes(
+            name=rules.clean_name(name) if isinstance(name, str) else None,
+            locale=locale if isinstance(locale, str) else None,
+            claims=rest,
+            no_locale="locale" in changes and locale is None,
+        )
+        after = await self._db.run(transactions.set_claims, user_id, wanted, info=info, now=now)
+        if after is None:
+            raise ConflictError("the account was changed at the same moment")
+        return after
 
     async def disable(self, user_id: str, *, info: RequestInfo, now: float) -> int:
         """Bar the user, and end every session and grant in the same transaction; how many ended.

@@ -27,6 +27,18 @@ class PersonNameError(AccountError):
     public: ClassVar[str] = "That is not a valid name."
 
 
+class ClaimValueError(AccountError):
+    """A standard claim with a value that has another form than OpenID Connect Core §5.1 gives it."""
+
+    code: ClassVar[str] = "invalid_claim"
+    public: ClassVar[str] = "That is not a claim that is kept, or not a value for it."
+
+    def __init__(self, claim: str, detail: str = "") -> None:
+        super().__init__(detail or "the value has another form")
+        self.claim = claim
+        """A name of ours; empty where what was named is none."""
+
+
 class PasswordError(AccountError):
     """A new password that may not be set. Each reason has its own class."""
 

@@ -1,6 +1,8 @@
 """A person's account as a frozen value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from admit.issuer.accounts.claims import NOTHING, Claims
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -9,7 +11,8 @@ class User:
 
     `id` is `u_` and 22 characters, made by the server, and is the `sub` of every token. `email` is the canonical form
     that is compared, `email_shown` what the person typed. A disabled user has `disabled_at`.
-    `credential_version` grows with each change of the password.
+    `credential_version` grows with each change of the password. `claims`: the further standard claims that are kept,
+    `accounts.claims`.
     """
 
     id: str
@@ -24,6 +27,7 @@ class User:
     disabled_at: float | None = None
     credential_version: int = 1
     email_verified_at: float | None = None
+    claims: Claims = field(default_factory=lambda: NOTHING, repr=False, hash=False)
 
     @property
     def is_disabled(self) -> bool:

@@ -3,10 +3,10 @@
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
-from types import MappingProxyType
 from typing import Any
 
 from admit.errors import AccountError
+from admit.issuer.accounts import claims as kept
 from admit.issuer.accounts.errors import EmailError, PersonNameError
 from admit.issuer.accounts.records import User
 
@@ -137,12 +137,7 @@ def password_bytes(password: str) -> bytes | None:
     return octets if len(octets) <= PASSWORD_MAX_BYTES else None
 
 
-CLAIMS_OF_SCOPES: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "profile": frozenset({"name", "updated_at", "locale"}),
-        "email": frozenset({"email", "email_verified"}),
-    }
-)
+CLAIMS_OF_SCOPES = kept.OF_SCOPES
 """The claims that `standard_claims` has for each scope, OpenID Connect Core §5.4."""
 
 
@@ -165,4 +160,7 @@ def standard_claims(user: User, scope: frozenset[str]) -> Mapping[str, Any]:
     if "email" in scope:
         claims["email"] = user.email_shown
         claims["email_verified"] = user.email_verified_at is not None
+    for name, value in user.claims.items():
+        if any(name in CLAIMS_OF_SCOPES.get(one, ()) for one in scope):
+            claims[name] = value
     return claims

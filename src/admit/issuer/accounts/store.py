@@ -18,6 +18,7 @@ from sqlalchemy import (
     update,
 )
 
+from admit.issuer.accounts import claims
 from admit.issuer.accounts.records import User
 from admit.issuer.revocation.store import holder
 from admit.issuer.storage import Row, Statement, insert_or_ignore, metadata
@@ -35,6 +36,7 @@ user_account: Final = Table(
     Column("updated_at", Double, nullable=False),
     Column("credential_version", Integer, nullable=False),
     Column("email_verified_at", Double),
+    Column("claims", Text),
 )
 user_role: Final = Table(
     "user_role",
@@ -74,6 +76,7 @@ USER_COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
     holder.c.ended_at.label("user_disabled_at"),
     user_account.c.credential_version.label("user_credential_version"),
     user_account.c.email_verified_at.label("user_email_verified_at"),
+    user_account.c.claims.label("user_claims"),
 )
 
 
@@ -102,6 +105,7 @@ def user_from(values: Sequence[Any]) -> User:
         disabled_at,
         version,
         verified_at,
+        kept,
     ) = values
     return User(
         id=id,
@@ -116,6 +120,7 @@ def user_from(values: Sequence[Any]) -> User:
         disabled_at=disabled_at,
         credential_version=version,
         email_verified_at=verified_at,
+        claims=claims.read(kept),
     )
 
 
@@ -185,6 +190,23 @@ REPLACE_PASSWORD: Final = Statement(
     .values(
         password_hash=bindparam("new_hash"),
         credential_version=user_account.c.credential_version + 1,
+        updated_at=bindparam("now"),
+    )
+    .returning(user_account.c.id)
+)
+# Only over what was read, so that of two changes at once none is lost.
+SET_CLAIMS: Final = Statement(
+    update(user_account)
+    .where(
+        user_account.c.id == bindparam("of_user"),
+        user_account.c.name == bindparam("name_before"),
+        user_account.c.locale.is_not_distinct_from(bindparam("locale_before")),
+        user_account.c.claims.is_not_distinct_from(bindparam("claims_before")),
+    )
+    .values(
+        name=bindparam("new_name"),
+        locale=bindparam("new_locale"),
+        claims=bindparam("new_claims"),
         updated_at=bindparam("now"),
     )
     .returning(user_account.c.id)

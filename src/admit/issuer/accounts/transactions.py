@@ -1,11 +1,11 @@
 """The transactions of accounts: each writes its audit record along with what it tells."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TypeAlias
 
-from admit.issuer.accounts import store
+from admit.issuer.accounts import claims, store
 from admit.issuer.accounts.errors import UserNotFoundError
 from admit.issuer.accounts.records import User
 from admit.issuer.accounts.rules import ADMIN_ROLE
@@ -68,6 +68,7 @@ def insert_user(
         updated_at=user.updated_at,
         credential_version=user.credential_version,
         email_verified_at=user.email_verified_at,
+        claims=claims.write(user.claims),
     )
     if not rows:
         return False
@@ -127,6 +128,57 @@ def change_label(
 def end_after_change(lists: Lists, start: EndStart, *, reason: str, now: float) -> Steps[int]:
     """End what was begun with the roles and groups from before; how many families."""
     return (yield from revocation.end(lists, start, reason=reason, now=now))
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is set of a person's standard claims. A claim whose value is None is taken away."""
+
+    name: str | None = None
+    locale: str | None = None
+    claims: Mapping[str, object] = field(default_factory=dict, repr=False)
+    no_locale: bool = False
+
+
+def set_claims(user_id: str, changes: Changes, *, info: RequestInfo, now: float) -> Steps[User | None]:
+    """Set standard claims; the user as it is then. None: the account was changed at the same moment, nothing is kept.
+
+    Raises:
+        UserNotFoundError: no such user.
+        ClaimValueError: a value that is not taken.
+    """
+    rows = yield store.USER_BY_ID(user_id=user_id)
+    if not rows:
+        raise UserNotFoundError
+    user = store.user_of(rows[0])
+    after = replace(
+        user,
+        name=changes.name if changes.name is not None else user.name,
+        locale=None if changes.no_locale else changes.locale if changes.locale is not None else user.locale,
+        claims=claims.changed(user.claims, changes.claims),
+        updated_at=now,
+    )
+    if replace(after, updated_at=user.updated_at) == user:
+        return user
+    done = yield store.SET_CLAIMS(
+        of_user=user_id,
+        name_before=user.name,
+        locale_before=user.locale,
+        claims_before=claims.write(user.claims),
+        new_name=after.name,
+        new_locale=after.locale,
+        new_claims=claims.write(after.claims),
+        now=now,
+    )
+    if not done:
+        return None
+    named = sorted(
+        {*changes.claims}
+        | {name for name in ("name", "locale") if getattr(after, name) != getattr(user, name)}
+    )
+    detail: dict[str, Detail] = {"change": "claims", "claims": " ".join(named)}
+    yield record(AuditEvent.USER_CHANGED, info=info, now=now, user_id=user_id, detail=detail)
+    return after
 
 
 def set_password(

@@ -18,13 +18,14 @@ EVERYBODY = "*"
 MAX_DOCUMENT_URL = 512
 SIGNING_ALGS = ("ES256", "RS256")  # what tokens are signed with, here and in the keys' defaults
 GRANT_TYPES = frozenset({"authorization_code", "refresh_token", "client_credentials"})
-PERSON_SCOPES = frozenset({"openid", "profile", "email"})  # those that some claim of an account answers
+# Those that some claim of an account answers.
+PERSON_SCOPES = frozenset({"openid", "profile", "email", "address", "phone"})
 OIDC_SCOPES = PERSON_SCOPES | {"offline_access"}
 SESSIONS_SCOPE = "admit:sessions"  # to see and end one's sessions and grants by the issuer's own JSON API
 KEYS_SCOPE = "admit:keys"  # to revoke a signing key by it, for whoever may operate the issuer
 ISSUER_SCOPES = frozenset({SESSIONS_SCOPE, KEYS_SCOPE})
 # OpenID Connect Core §5.4, and the issuer's own; no resource may have one.
-RESERVED_SCOPES = OIDC_SCOPES | {"address", "phone"} | ISSUER_SCOPES
+RESERVED_SCOPES = OIDC_SCOPES | ISSUER_SCOPES
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~-]{0,126}[A-Za-z0-9])?", re.ASCII)
 _URI_CHARS = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+", re.ASCII)  # RFC 3986 §2

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from admit.issuer.accounts.rules import CLAIMS_OF_SCOPES
 from admit.issuer.clients.authentication import SIGNING_ALGS as ASSERTION_ALGS
 from admit.issuer.clients.records import ACRS
 from admit.issuer.clients.registry import Registry
@@ -12,7 +13,7 @@ from admit.issuer.oauth.token import GRANT_TYPES
 
 CLAIMS = (
     "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash",
-    "name", "email", "email_verified", "locale", "updated_at",
+    *sorted(name for held in CLAIMS_OF_SCOPES.values() for name in held),
 )  # fmt: skip
 
 

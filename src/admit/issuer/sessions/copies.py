@@ -31,7 +31,9 @@ AT_ONCE: Final = 64
 """Questions to Redis at the same time; each has a connection of its own."""
 _PAUSES: Final = (0.5, 1.0, 2.0, 5.0)
 """Seconds for which a Redis that failed is not asked: one that hangs must not slow each look-up down."""
-_PURPOSE: Final = "session-copy"
+_PURPOSE: Final = (
+    "session-copy/2"  # another number where the values change: an older version's copies are none
+)
 _BURIED: Final = b"-"
 _DROP: Final = "if redis.call('GET', KEYS[1]) ~= ARGV[1] then redis.call('DEL', KEYS[1]) end"
 """What was buried stays so: whoever read the database before would keep a copy of what is over."""

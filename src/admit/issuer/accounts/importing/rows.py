@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from admit.errors import AccountError
-from admit.issuer.accounts import foreign, rules
-from admit.issuer.accounts.errors import EmailError, PersonNameError
+from admit.issuer.accounts import claims, foreign, rules
+from admit.issuer.accounts.errors import ClaimValueError, EmailError, PersonNameError
 from admit.issuer.accounts.foreign import FirebaseProject, ForeignHashError
 from admit.issuer.accounts.importing.records import ImportedUser, Refused, Row
 from admit.issuer.accounts.records import User
@@ -30,6 +30,9 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "password_salt": "Firebase's `salt`, which it stores beside the hash.",
         "credential_data": "Keycloak's credentialData, beside secret_data.",
         "secret_data": "Keycloak's secretData.",
+        **dict.fromkeys(sorted(claims.KEPT - {"address"}), "As OpenID Connect Core §5.1 has it."),
+        "address": "An object with the members that follow; JSON only.",
+        **{f"address.{member}": "A member of the address." for member in claims.ADDRESS_MEMBERS},
     }
 )
 
@@ -81,6 +84,7 @@ def _account(
         created_at=now,
         updated_at=now,
         email_verified_at=now if _flag(values, "email_verified") else None,
+        claims=_claims(values),
     )
     check_roles(user.roles)
     return ImportedUser(
@@ -107,6 +111,20 @@ def _text(values: Mapping[str, Any], name: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise RowError(f"{name}: want text")
     return value
+
+
+def _claims(values: Mapping[str, Any]) -> claims.Claims:
+    said = {
+        name: _flag(values, name) if name in claims.FLAGS else value
+        for name, value in values.items()
+        if name in claims.KEPT or name.startswith("address.")
+    }
+    try:
+        return claims.changed(claims.NOTHING, said)
+    except ClaimValueError as error:
+        raise RowError(
+            f"{error.claim or 'claims'}: another form than OpenID Connect Core §5.1 gives it"
+        ) from None
 
 
 def _flag(values: Mapping[str, Any], name: str) -> bool:

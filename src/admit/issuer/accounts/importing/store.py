@@ -25,6 +25,7 @@ UPDATE_PROFILE: Final = Statement(
     .values(
         name=bindparam("new_name"),
         locale=bindparam("new_locale"),
+        claims=bindparam("new_claims"),
         email_verified_at=func.coalesce(user_account.c.email_verified_at, bindparam("verified_at")),
         updated_at=bindparam("now"),
     )

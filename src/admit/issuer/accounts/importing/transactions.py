@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from admit.issuer.accounts import passwords, store, transactions
+from admit.issuer.accounts import claims, passwords, store, transactions
 from admit.issuer.accounts.importing.records import Batch, ImportedUser, Refused
 from admit.issuer.accounts.importing.store import CLAIMED, UPDATE_PROFILE
 from admit.issuer.accounts.pepper import bare
@@ -97,13 +97,19 @@ def _labels(lists: Lists, user: User, one: ImportedUser, *, info: RequestInfo, n
 def _profile(user: User, one: ImportedUser, stored: str, *, info: RequestInfo, now: float) -> Steps[bool]:
     name = one.user.name if "name" in one.said else user.name
     locale = one.user.locale if "locale" in one.said else user.locale
+    # What the file does not say of a number, whether it was proved, stays as it is here.
+    unsaid = claims.FLAGS - one.said
+    kept = claims.changed(
+        user.claims, {name: value for name, value in one.user.claims.items() if name not in unsaid}
+    )
     verifies = one.user.email_verified_at is not None and user.email_verified_at is None
     replaces = one.password_hash is not None and one.password_hash != stored and is_unused(stored)
-    if not (verifies or replaces or (name, locale) != (user.name, user.locale)):
+    if not (verifies or replaces or (name, locale, kept) != (user.name, user.locale, user.claims)):
         return False
     yield UPDATE_PROFILE(
-        of_user=user.id, new_name=name, new_locale=locale, verified_at=one.user.email_verified_at, now=now
-    )
+        of_user=user.id, new_name=name, new_locale=locale, new_claims=claims.write(kept),
+        verified_at=one.user.email_verified_at, now=now,
+    )  # fmt: skip
     if replaces:
         yield store.REHASH_PASSWORD(of_user=user.id, old_hash=stored, new_hash=one.password_hash)
     yield record(

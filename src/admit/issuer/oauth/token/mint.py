@@ -1,7 +1,7 @@
 """The one place where tokens are made: RFC 6749 §5.1, RFC 9068 §2, OpenID Connect Core §3.1.3.3."""
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from admit.issuer.accounts import rules as accounts
@@ -14,6 +14,7 @@ from admit.issuer.oauth.authorize.request import claims_of
 from admit.issuer.oauth.errors import InvalidGrantError
 from admit.issuer.oauth.reference import Reference
 from admit.issuer.oauth.services import Services
+from admit.jose import JWK
 from admit.tokens import access, identity
 
 
@@ -89,7 +90,7 @@ def mint(
     id_token = None
     if user is not None and "openid" in scope:
         alg = client.id_token_signed_response_alg
-        id_token = identity.sign(
+        id_token = write_id_token(
             identity.IdToken(
                 issuer=services.issuer,
                 subject=user.id,
@@ -109,6 +110,7 @@ def mint(
                 },
             ),
             services.keys.snapshot.signer("token", alg),
+            user,
         )
     return TokenResponse(
         access_token=access_token,
@@ -117,6 +119,19 @@ def mint(
         refresh_token=refresh_token,
         id_token=id_token,
     )
+
+
+def write_id_token(token: identity.IdToken, key: JWK, user: User) -> str:
+    """The ID token with the claims about the person that scopes opened. `/userinfo` has them all (OpenID Connect Core
+    §5.4), so an account whose claims are over the token's budget is told of there alone, name and email too: one place
+    has all of them or none.
+
+    Raises:
+        TokenTooLargeError: over budget without them.
+    """
+    if user.claims and not identity.fits(token, key):
+        token = replace(token, claims={})
+    return identity.sign(token, key)
 
 
 def write_access_token(

@@ -150,6 +150,22 @@ def test_a_row_is_an_account_with_what_it_says() -> None:
     assert found.password_hash == pbkdf2()
 
 
+def test_a_row_has_standard_claims_by_their_names() -> None:
+    said = {"given_name": "Ada", "phone_number": "+1 425 555 1212", "address": {"country": "UK"}}
+    found = one(email="a@example.com", **said)
+    assert isinstance(found, ImportedUser)
+    assert found.user.claims == {**said, "phone_number": "+14255551212", "phone_number_verified": False}
+    by_table = {"address.country": "UK", "phone_number": "+14255551212", "phone_number_verified": "true"}
+    found = one(email="a@example.com", **by_table)
+    assert isinstance(found, ImportedUser)
+    assert found.user.claims["address"] == {"country": "UK"}
+    assert found.user.claims["phone_number_verified"] is True
+    for name, bad in (("birthdate", "today"), ("picture", "javascript:x"), ("phone_number_verified", "true")):
+        assert why(email="a@example.com", **{name: bad}).startswith(f"{name}: ")
+        assert bad not in why(email="a@example.com", **{name: bad})
+    assert "a field is none of" in why(email="a@example.com", **{"address.planet": "Mars"})
+
+
 def test_what_a_row_does_not_say_is_the_least() -> None:
     found = one()
     assert isinstance(found, ImportedUser)
@@ -342,6 +358,20 @@ async def test_an_update_changes_what_the_file_says_and_ends_what_it_took(
 
 
 @pytest.mark.slow
+async def test_an_update_changes_the_claims_that_the_file_names_and_no_others(
+    parts: Parts, accounts: Accounts
+) -> None:
+    kept = {"given_name": "A", "phone_number": "+14255551212", "phone_number_verified": True}
+    await load(parts, person("a", **kept, picture="https://a.example/a"))
+    summary, _ = await load(parts, person("a", given_name="B", phone_number="+14255551212"), update=True)
+    assert (summary.updated, summary.skipped) == (1, 0)
+    summary, _ = await load(parts, person("a", given_name="B"), update=True)
+    assert (summary.updated, summary.skipped) == (0, 1), "nothing new"
+    user = await accounts.find("a@example.com")
+    assert user is not None
+    assert user.claims == {**kept, "given_name": "B", "picture": "https://a.example/a"}
+
+
 async def test_an_update_lets_nobody_in_who_was_kept_out_and_leaves_operators_theirs(
     parts: Parts, accounts: Accounts
 ) -> None:

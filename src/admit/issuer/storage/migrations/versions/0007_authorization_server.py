@@ -11,11 +11,17 @@ depends_on = None
 
 def upgrade() -> None:
     """One part after another."""
+    accounts()
     assertions()
     clients()
     pushed_requests()
     consents()
     client_logins()
+
+
+def accounts() -> None:
+    """Standard claims of people."""
+    op.add_column("user_account", sa.Column("claims", sa.Text))
 
 
 def assertions() -> None:
