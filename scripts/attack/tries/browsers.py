@@ -11,7 +11,8 @@ from scripts.attack.wire import Answer
 from scripts.attack.world import EVIL, World
 
 CHANGING: Final = (
-    ("POST", "/login"), ("POST", "/login/account"), ("POST", "/login/second-factor"), ("POST", "/login/second-factor/add"), ("POST", "/signup"),
+    ("POST", "/login"), ("POST", "/login/account"), ("POST", "/login/second-factor"),
+    ("POST", "/login/second-factor/add"), ("POST", "/signup"),
     ("POST", "/consent"), ("POST", "/forgot"), ("POST", "/reset"), ("POST", "/verify"), ("POST", "/account"),
     ("POST", "/account/email"), ("POST", "/account/password"), ("POST", "/account/second-factor"),
     ("POST", "/account/second-factor/add"), ("DELETE", "/api/session"), ("DELETE", "/api/sessions"),

@@ -36,7 +36,6 @@ from admit.issuer.oauth.errors import AccessDeniedError, UntrustedTargetError
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.sessions.records import Session
 
-
 SELECT: Final = "/login/account"
 
 
