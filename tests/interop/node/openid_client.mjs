@@ -6,6 +6,13 @@ let config
 let kept
 let settings
 
+async function authentication({ method = 'basic', secret, key }) {
+  if (method === 'post') return oidc.ClientSecretPost(secret)
+  if (method === 'basic') return oidc.ClientSecretBasic(secret)
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256' }
+  return oidc.PrivateKeyJwt({ key: await crypto.subtle.importKey('jwk', key, algorithm, false, ['sign']), kid: key.kid })
+}
+
 async function authorization({ extra = {}, pushed = false }) {
   kept = { verifier: oidc.randomPKCECodeVerifier(), state: oidc.randomState(), nonce: oidc.randomNonce() }
   const parameters = {
@@ -27,8 +34,7 @@ async function authorization({ extra = {}, pushed = false }) {
 await talk({
   async discover(given) {
     settings = given
-    const how = { basic: oidc.ClientSecretBasic, post: oidc.ClientSecretPost }[given.method ?? 'basic']
-    config = await oidc.discovery(new URL(given.issuer), given.client_id, {}, how(given.secret), {
+    config = await oidc.discovery(new URL(given.issuer), given.client_id, {}, await authentication(given), {
       execute: [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks],
     })
     return config.serverMetadata()
@@ -50,6 +56,7 @@ await talk({
   },
   userinfo: ({ token, subject }) => oidc.fetchUserInfo(config, token, subject),
   revoke: ({ token }) => oidc.tokenRevocation(config, token),
+  machine: (parameters) => oidc.clientCredentialsGrant(config, parameters),
   introspect: ({ token }) => oidc.tokenIntrospection(config, token),
   logout: ({ id_token, ...more }) => oidc.buildEndSessionUrl(config, { id_token_hint: id_token, ...more }).href,
 })

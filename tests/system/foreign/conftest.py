@@ -46,8 +46,18 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The issuer, running."""
     folder, parties = tmp_path_factory.mktemp("foreign"), Parties()
+    registration = {
+        "enabled": True,
+        "open": True,
+        "scopes": ["offline_access", "tools:use"],
+        "resources": [parties.mcp_resource],
+    }
     made = Deployment(
-        folder, furnished_sqlite_url(folder), ROOMY, clients=parties.clients(), resources=parties.resources()
+        folder,
+        furnished_sqlite_url(folder),
+        {**ROOMY, "registration": registration},
+        clients=parties.clients(),
+        resources=parties.resources(),
     )
     made.front.start()
     yield World(made, parties)

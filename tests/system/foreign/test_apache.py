@@ -2,17 +2,22 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx2
 import pytest
 
+from admit import JWK, jwt
 from tests.fixtures.issuer import ADA
 from tests.fixtures.processes import Child
+from tests.plugins.patience import wait_until
 from tests.system.foreign.apache import apache
 from tests.system.foreign.conftest import World
+from tests.system.foreign.conversation import conversation
 from tests.system.foreign.person import Person, changed
-from tests.system.foreign.relying_parties import SECRET
+from tests.system.foreign.relying_parties import SCOPE, SECRET
 
 pytestmark = pytest.mark.soak
 
@@ -82,6 +87,44 @@ def test_apache_signs_out_at_the_issuer_too(world: World, person: Person, home: 
     assert person.typed == typed + 1
 
 
+def test_apache_is_told_when_somebody_logs_out_at_another_client(
+    world: World, person: Person, home: str
+) -> None:
+    """OpenID Connect Back-Channel Logout §2.5: one logout for all clients of a session."""
+    person.go(f"{home}/private/page")
+    assert person.get(f"{home}/private/page").status_code == 200
+    party = world.parties.openid_client
+    with conversation("openid_client.mjs", "openid-client") as said:
+        known = {"client_id": party.id, "redirect_uri": party.redirect_uri, "secret": SECRET}
+        said.say("discover", issuer=world.issuer, scope=SCOPE, **known)
+        done = said.say("finish", url=person.go(said.say("authorize"), until=party.redirect_uri).url)
+        assert person.typed == 1
+        bye = said.say("logout", id_token=done["tokens"]["id_token"], post_logout_redirect_uri=party.bye)
+    assert person.go(bye, until=party.bye).url == party.bye
+    wait_until(lambda: person.get(f"{home}/private/page").is_redirect, "Apache's end of the session", 0.1)
+
+
+def test_a_forged_logout_token_ends_nothing_at_apache(world: World, person: Person, home: str) -> None:
+    person.go(f"{home}/private/page")
+    known = told(world, person)["id_token"]
+    forged = jwt.sign(
+        {
+            "sub": known["sub"],
+            "sid": known["sid"],
+            "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        },
+        JWK.generate("RS256"),
+        issuer=world.issuer,
+        audience=world.parties.apache.id,
+        lifetime=timedelta(minutes=2),
+    )
+    answer = httpx2.post(
+        f"{world.parties.apache.redirect_uri}?logout=backchannel", data={"logout_token": forged}
+    )
+    assert answer.status_code == 400
+    assert person.get(f"{home}/private/page").status_code == 200
+
+
 def test_apache_takes_no_answer_with_a_state_that_it_did_not_give(
     world: World, person: Person, home: str
 ) -> None:
@@ -91,10 +134,11 @@ def test_apache_takes_no_answer_with_a_state_that_it_did_not_give(
     assert refused.page.status_code >= 400
 
 
-def test_apache_lets_nobody_in_who_refused(person: Person, home: str) -> None:
+def test_apache_lets_nobody_in_who_refused(world: World, person: Person, home: str) -> None:
     """The module in Debian 12 takes `iss` in an error (RFC 9207 §2) for the beginning of a sign-in of its own kind."""
     person.consents = False
-    landed = person.go(f"{home}/private/page", until=f"{home}/private/callback")
+    asked = person.go(f"{home}/private/page", until=world.issuer)
+    landed = person.go(changed(asked.url, prompt="consent"), until=world.parties.apache.redirect_uri)
     assert landed.answer["error"] == "access_denied"
     refused = person.go(landed.url)
     assert refused.url.startswith(f"{home}/private/callback")

@@ -101,9 +101,10 @@ def test_django_takes_no_code_that_the_issuer_refuses(world: World, person: Pers
     assert person.go(site.home + "/", until=world.issuer).url.startswith(world.issuer + "/authorize")
 
 
-def test_django_is_told_that_a_person_refused(person: Person, site: Site) -> None:
+def test_django_is_told_that_a_person_refused(world: World, person: Person, site: Site) -> None:
     person.consents = False
-    assert person.go(site.home + "/").url == site.home + "/failed"
+    asked = person.go(site.home + "/oidc/authenticate/", until=world.issuer)
+    assert person.go(changed(asked.url, prompt="consent")).url == site.home + "/failed"
 
 
 def test_django_renews_a_sign_in_without_a_page_and_ends_it_when_the_issuers_is_over(

@@ -35,14 +35,17 @@ def server(world: World) -> Iterator[Child]:
 
 
 class Store:
-    """What an application keeps: tokens, and the client that it was registered as by hand."""
+    """What an application keeps: tokens, and the client that it was registered as, by hand unless it is not `known`."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, known: bool) -> None:
         from mcp.shared.auth import OAuthClientInformationFull
 
         self.tokens: Any = None
+        self.client: Any = None
+        if not known:
+            return
         party = world.parties.mcp
-        self.client: Any = OAuthClientInformationFull(
+        self.client = OAuthClientInformationFull(
             client_id=party.id, redirect_uris=[party.redirect_uri], token_endpoint_auth_method="none"
         )
 
@@ -62,9 +65,11 @@ class Store:
 class Agent:
     """An application with the SDK's client. `bend` changes the answer before the client sees it."""
 
-    def __init__(self, world: World, person: Person, bend: Callable[[str], str] = str) -> None:
+    def __init__(
+        self, world: World, person: Person, bend: Callable[[str], str] = str, *, known: bool = True
+    ) -> None:
         self.world, self.person, self.bend = world, person, bend
-        self.store = Store(world)
+        self.store = Store(world, known=known)
         self.landed: Landed | None = None
         self.asked: list[str] = []
         self.signing_in: Any = self.new_start()
@@ -119,6 +124,19 @@ async def test_an_mcp_client_signs_in_and_calls_a_tool(world: World, server: Chi
     agent.signing_in = agent.new_start()
     assert await agent.whoami() == subject, "with the token that it stored"
     assert len(agent.asked) == 1
+
+
+async def test_an_mcp_client_that_nobody_knows_registers_itself_and_people_are_asked_each_time(
+    world: World, server: Child, person: Person
+) -> None:
+    agent = Agent(world, person, known=False)
+    assert (await agent.whoami()).startswith("u_")
+    assert agent.store.client.client_id not in {one.id for one in world.parties.clients()}
+    assert agent.store.tokens.refresh_token is not None
+    agent.store.tokens, agent.signing_in = None, None
+    agent.signing_in = agent.new_start()
+    await agent.whoami()
+    assert (person.typed, person.asked) == (1, 2), "it is nobody's friend, so a yes is not remembered"
 
 
 async def test_an_mcp_client_refreshes_what_has_run_out(world: World, server: Child, person: Person) -> None:

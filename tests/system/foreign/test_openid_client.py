@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from admit.jose import JWK
 from tests.fixtures.issuer import ADA
 from tests.system.foreign.conftest import World
 from tests.system.foreign.conversation import Conversation, RefusedError, conversation
@@ -103,9 +104,8 @@ def test_node_is_refused_with_another_verifier(person: Person, library: Talking)
 
 def test_node_is_told_that_a_person_refused(person: Person, library: Talking) -> None:
     person.consents = False
-    # One of the house is not asked about, but anybody may ask for the question.
-    asked = {"extra": {"prompt": "consent"}} if library.party.first_party else {}
-    landed = library.sent_back(person, **asked)
+    asked = changed(library.say("authorize"), prompt="consent")
+    landed = person.go(asked, until=library.party.redirect_uri)
     with pytest.raises(RefusedError) as refused:
         library.say("finish", url=landed.url)
     assert {"OAUTH_AUTHORIZATION_RESPONSE_ERROR", "access_denied"} <= refused.value.codes
@@ -146,3 +146,53 @@ def test_oauth4webapi_takes_the_access_token_as_an_api_would(world: World, perso
         with pytest.raises(RefusedError) as refused:
             library.say("access", token=token, audience="http://localhost:1")
         assert "OAUTH_JWT_CLAIM_COMPARISON_FAILED" in refused.value.codes
+
+
+@pytest.fixture
+def keyed(world: World) -> Iterator[Talking]:
+    """openid-client, which has a key instead of a secret, RFC 7523 §2.2."""
+    with conversation("openid_client.mjs", "openid-client") as said:
+        party = world.parties.openid_client_key
+        assert party.key is not None
+        yield Talking(said, party, world, method="key", key=party.key.to_dict(private=True))
+
+
+def test_openid_client_pushes_its_request_and_proves_itself_by_its_key(
+    person: Person, keyed: Talking
+) -> None:
+    url = keyed.say("authorize", pushed=True, extra={"claims": '{"id_token":{"email":{"essential":true}}}'})
+    assert set(Landed(url).answer) == {"client_id", "request_uri"}
+    done = keyed.say("finish", url=person.go(url, until=keyed.party.redirect_uri).url)
+    assert done["claims"]["email"] == ADA[0]
+    again = keyed.say("refresh", token=done["tokens"]["refresh_token"])
+    assert again["claims"]["sub"] == done["claims"]["sub"]
+
+
+def test_openid_client_can_use_a_pushed_request_once(person: Person, keyed: Talking) -> None:
+    url = keyed.say("authorize", pushed=True)
+    keyed.say("finish", url=person.go(url, until=keyed.party.redirect_uri).url)
+    landed = person.go(url, until=keyed.party.redirect_uri)
+    assert landed.page is not None
+    assert landed.page.status_code == 400
+
+
+def test_another_key_is_no_proof_of_openid_client(world: World, keyed: Talking) -> None:
+    other = JWK.generate("ES256", kid="own").to_dict(private=True)
+    party = keyed.party
+    with conversation("openid_client.mjs", "openid-client") as said:
+        wrong = Talking(said, party, world, method="key", key=other)
+        with pytest.raises(RefusedError) as refused:
+            wrong.say("machine", resource=world.parties.mcp_resource)
+        assert "OAUTH_WWW_AUTHENTICATE_CHALLENGE" in refused.value.codes
+
+
+def test_openid_client_acts_for_itself_and_asks_what_a_token_says(world: World, keyed: Talking) -> None:
+    tokens = keyed.say("machine", resource=world.parties.mcp_resource, scope="tools:use")
+    assert (tokens["scope"], tokens.get("refresh_token")) == ("tools:use", None)
+    told = keyed.say("introspect", token=tokens["access_token"])
+    assert (told["active"], told["client_id"], told["scope"]) == (True, keyed.party.id, "tools:use")
+    keyed.say("revoke", token=tokens["access_token"])
+    assert keyed.say("introspect", token=tokens["access_token"]) == {"active": False}
+    with pytest.raises(RefusedError) as refused:
+        keyed.say("machine", resource=world.parties.mcp_resource, scope="openid")
+    assert "invalid_scope" in refused.value.codes

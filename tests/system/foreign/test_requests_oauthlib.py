@@ -25,8 +25,8 @@ def client(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
     return OAuth2Session(party.id, scope=SCOPE.split(), redirect_uri=party.redirect_uri, pkce="S256")
 
 
-def sent_back(world: World, person: Person, client: Any) -> Landed:
-    url, _ = client.authorization_url(world.metadata()["authorization_endpoint"])
+def sent_back(world: World, person: Person, client: Any, **more: str) -> Landed:
+    url, _ = client.authorization_url(world.metadata()["authorization_endpoint"], **more)
     return person.go(url, until=world.parties.requests.redirect_uri)
 
 
@@ -77,7 +77,7 @@ def test_requests_oauthlib_is_told_that_a_person_refused(world: World, person: P
     from oauthlib.oauth2 import AccessDeniedError
 
     person.consents = False
-    landed = sent_back(world, person, client)
+    landed = sent_back(world, person, client, prompt="consent")
     with pytest.raises(AccessDeniedError):
         client.fetch_token(
             world.metadata()["token_endpoint"], authorization_response=landed.url, client_secret=SECRET
