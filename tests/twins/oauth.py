@@ -142,6 +142,7 @@ TWINS = {
     "admit.issuer.oauth.authorize.steps:is_ambiguous": no,
     "admit.issuer.oauth.token:offered": with_password_grant,
     "admit.issuer.oauth.logout:needs_confirmation": no,
+    "admit.issuer.oauth.logout:is_readable": yes,
     "admit.issuer.oauth.token.authorization_code:count_wrong_code": ignore_async,
     "admit.issuer.oauth.refusals:count_wrong_secret": ignore_async,
     "admit.issuer.app.call:is_form": yes,

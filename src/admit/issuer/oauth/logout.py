@@ -17,7 +17,8 @@ from admit.tokens import identity
 class LogoutRequest:
     """A judged request. `session_id` and `subject` come from a good hint; None without one.
 
-    `return_uri` is registered for the client, with `state` added; None where nothing is to be redirected.
+    `return_uri` is registered for the client; None where nothing is to be redirected. `proven`: an ID token of ours
+    showed which client asks, so that the browser may be sent on there (§3).
     """
 
     client: Client | None
@@ -25,6 +26,8 @@ class LogoutRequest:
     subject: str | None
     return_uri: str | None
     state: str | None
+    proven: bool = False
+    ui_locales: str | None = None
 
 
 async def judge(
@@ -33,16 +36,20 @@ async def judge(
     """What the request asks, as far as it can be believed.
 
     Raises:
-        UntrustedTargetError: a post_logout_redirect_uri that is not registered for a proven client, or repeated
-            parameters: a page is shown, nothing is redirected.
+        UntrustedTargetError: an id_token_hint that is no ID token of ours, a client_id that is not its audience, a
+            post_logout_redirect_uri that is not registered for the client, or repeated parameters: a page is shown,
+            nothing is redirected, nobody is logged out (§4).
     """
     if parameters.repeated:
         raise UntrustedTargetError("repeated parameter")
-    hint = read_hint(parameters.get("id_token_hint"), keys, issuer=issuer, now=now)
+    text = parameters.get("id_token_hint")
+    hint = read_hint(text, keys, issuer=issuer, now=now)
+    if not is_readable(text, hint):
+        raise UntrustedTargetError("id_token_hint is none of ours")
     client_id = parameters.get("client_id")
     if hint is not None and client_id is not None and client_id != hint.audience:
         raise UntrustedTargetError("client_id differs from the hint's")
-    client = await clients.find(hint.audience if hint is not None else client_id)
+    client = await clients.find(hint.audience if hint is not None else client_id, fetch=False)
     return_uri = parameters.get("post_logout_redirect_uri")
     if return_uri is not None and (
         client is None or not rules.post_logout_redirect_uri_allowed(client, return_uri)
@@ -54,7 +61,33 @@ async def judge(
         subject=hint.subject if hint is not None else None,
         return_uri=return_uri,
         state=parameters.get("state"),
+        proven=hint is not None,
+        ui_locales=parameters.get("ui_locales"),
     )
+
+
+def is_readable(text: str | None, hint: identity.IdToken | None) -> bool:
+    """A hint that was sent is one that says something. What does not verify is not as good as none: the request that
+    it came with is refused as a whole.
+    """
+    return text is None or hint is not None
+
+
+UNDERSTOOD = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales")
+"""What is read of a request. `logout_hint` says whom a client means; who is meant is asked of the person, or shown by
+the ID token, so that a guess of another's changes nothing.
+"""
+
+
+def understood(parameters: Parameters) -> dict[str, str]:
+    """What is kept of a request that comes by POST. Anybody may send one: the rest is left out.
+
+    Raises:
+        UntrustedTargetError: repeated parameters.
+    """
+    if parameters.repeated:
+        raise UntrustedTargetError("repeated parameter")
+    return {name: parameters[name] for name in UNDERSTOOD if name in parameters}
 
 
 def read_hint(hint: str | None, keys: JWKSet, *, issuer: str, now: float) -> identity.IdToken | None:
