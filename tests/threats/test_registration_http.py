@@ -146,6 +146,7 @@ async def test_what_registers_is_told_what_it_has_signs_people_in_and_looks_afte
         },
     )  # fmt: skip
     refused(late, "invalid_client", 401)
+    await issuer.settle()
     with pytest.raises(RevokedError):
         await issuer.verifier.verify(tokens.json()["access_token"])
 

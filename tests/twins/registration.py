@@ -5,6 +5,7 @@ from typing import Any
 
 from admit.issuer.audit import RequestInfo
 from admit.issuer.clients.config import RegistrationConfig
+from admit.issuer.clients.documents import MetadataDocuments
 from admit.issuer.clients.metadata import Metadata
 from admit.issuer.clients.policy import Policy
 from admit.issuer.clients.records import Client
@@ -42,11 +43,26 @@ async def _at_any_rate(self: Registration, info: RequestInfo, now: float) -> Non
     return None
 
 
+def _anybodys(members: Mapping[str, Any], url: str) -> None:
+    return None
+
+
+def _with_secrets(members: Mapping[str, Any]) -> None:
+    return None
+
+
+async def _at_once(self: MetadataDocuments) -> None:
+    return None
+
+
 TWINS: dict[str, Any] = {
     "admit.issuer.clients.registration:is_token_of": _any_token,
     "admit.issuer.clients.registration:new_id": _as_asked,
     "admit.issuer.clients.registration:may_come": _whoever,
     "admit.issuer.clients.registration:Registration.check_rate": _at_any_rate,
+    "admit.issuer.clients.documents:check_own": _anybodys,
+    "admit.issuer.clients.documents:check_no_secret": _with_secrets,
+    "admit.issuer.clients.documents:MetadataDocuments._admit": _at_once,
     "admit.issuer.clients.policy:allowed_scopes": _all_scopes,
     "admit.issuer.clients.metadata:check_redirect_uris": _any_uris,
     "admit.issuer.clients.metadata:client_of": _chosen,

@@ -25,6 +25,7 @@ from admit.issuer.app.call import Call, Receive, Scope, Send
 from admit.issuer.app.counting import Counts
 from admit.issuer.app.event_stream import EventStream
 from admit.issuer.app.observing import Observer
+from admit.issuer.clients import asking
 
 Handler = Callable[[Call], Awaitable[Response]]
 
@@ -176,6 +177,8 @@ class Dispatcher:
             return
         began = perf_counter()
         call = Call(scope, receive, self._clock())
+        caller = scope.get("client")
+        asking.FROM.set(caller[0] if caller else None)
         path = path_of(scope)
         route = self._find(call, path) if path is not None else None
         try:

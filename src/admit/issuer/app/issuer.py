@@ -39,6 +39,7 @@ from admit.issuer.app.standing import Standing
 from admit.issuer.app.table import table_of
 from admit.issuer.audit import AuditEvent, record
 from admit.issuer.audit.refusals import Ring
+from admit.issuer.clients.documents import MetadataDocuments
 from admit.issuer.clients.driver import Clients
 from admit.issuer.clients.keys import ClientKeys
 from admit.issuer.clients.registry import Registry
@@ -123,10 +124,15 @@ class Issuer(Ends):
         )
         self.courier = courier_of(settings, self.db, self.outbox, links, clock=clock)
         self.fetcher = Fetcher(settings.dialled, ca_file=settings.egress.ca_file or None)
+        self.documents = MetadataDocuments(
+            self.db, self.registry, settings.metadata_documents, self.fetcher, clock
+        )
         self.services = Services(
             db=self.db,
             registry=self.registry,
-            clients=Clients(self.db, self.registry),
+            clients=Clients(
+                self.db, self.registry, self.documents, unused_for=settings.registration.unused_for
+            ),
             client_keys=ClientKeys(self.fetcher),
             keys=self.keys,
             lists=self.lists,
@@ -338,6 +344,7 @@ class Issuer(Ends):
             async with asyncio.timeout(LAST_ROWS_WITHIN):
                 await self.ring.write()
         await self._settle_sessions()
+        await self.documents.stop()
         await self.fetcher.aclose()
         await self.db.close()
         self.hasher.close()

@@ -110,6 +110,7 @@ async def sweep_once(services: Services, grants: GrantsConfig, accounts: Account
         lambda: services.links.sweep(now),
         lambda: services.consents.sweep(now),
         lambda: services.factors.sweep(now),
+        lambda: services.clients.sweep(now),
         lambda: services.db.run(forget_mails, now),
         lambda: forget_old(services.db, before=now - longest.total_seconds()),
     )

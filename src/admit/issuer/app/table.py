@@ -99,7 +99,12 @@ def table_of(
 
 def _on(app: App, settings: Settings) -> dict[str, Any]:
     """Metadata of what is served only where the settings say so."""
-    return {"registration_endpoint": app.issuer + register.PATH} if settings.registration.enabled else {}
+    found: dict[str, Any] = {}
+    if settings.registration.enabled:
+        found["registration_endpoint"] = app.issuer + register.PATH
+    if settings.metadata_documents.enabled:
+        found["client_id_metadata_document_supported"] = True
+    return found
 
 
 def _api(app: App, verifier: AsyncVerifier, first_party_origins: frozenset[str]) -> list[Route]:

@@ -32,6 +32,7 @@ class AuditEvent(StrEnum):
     CLIENT_REFUSED = "client.refused"
     CLIENT_ADDED = "client.added"
     CLIENT_REMOVED = "client.removed"
+    CLIENT_REGISTERED = "client.registered"  # by itself, and nobody here let it in
     CLIENT_CHANGED = "client.changed"  # by itself, RFC 7592
     CLIENT_SECRET_CHANGED = "client.secret_changed"  # noqa: S105  # the name of an event
     CLIENT_INVITED = "client.invited"  # an initial access token was made, RFC 7591 §3

@@ -1,12 +1,15 @@
 """`Clients`: finds a client wherever it is kept, and writes those that the database keeps."""
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from admit.issuer.audit import RequestInfo
 from admit.issuer.audit.records import NOBODY
 from admit.issuer.clients import kept, rules, store, transactions
+from admit.issuer.clients.documents import MetadataDocuments
 from admit.issuer.clients.errors import ClientNotFoundError
 from admit.issuer.clients.records import Client, Resource, Source
 from admit.issuer.clients.registry import Registry
@@ -34,16 +37,34 @@ class Clients:
     price of one read by the primary key.
     """
 
-    def __init__(self, db: Database, registry: Registry) -> None:
+    def __init__(
+        self,
+        db: Database,
+        registry: Registry,
+        documents: MetadataDocuments | None = None,
+        *,
+        unused_for: timedelta = timedelta(days=7),
+    ) -> None:
         self._db = db
+        self._unused_for = unused_for
         self._registry = registry
+        self._documents = documents
 
-    async def find(self, client_id: str | None) -> Client | None:
-        """The client of this id, as it is registered now; None for an id that nobody has. The settings go first."""
+    async def find(self, client_id: str | None, *, fetch: bool = True) -> Client | None:
+        """The client of this id, as it is registered now; None for an id that nobody has. The settings go first.
+        Without `fetch` a metadata document is taken as it was at last: for what needs no more than its redirect URIs.
+
+        Raises:
+            MetadataDocumentError: the id is the URL of a metadata document, which cannot be had or describes no client
+                that is taken.
+            ThrottledError: this network has asked for too many such documents.
+        """
         if client_id is None:
             return None
         found = self._registry.client(client_id)
         if found is not None or not is_client_id(client_id):
+            if found is None and self._documents is not None and client_id.startswith("https://"):
+                return await self._documents.find(client_id, fetch=fetch)
             return found
         row = await self._db.one(store.FIND(id=client_id))
         return self._read(row) if row is not None else None
@@ -147,6 +168,15 @@ class Clients:
             hashes = (*(() if drop_old else seen[-1:]), rules.hash_secret(secret))
             if await self._db.run(transactions.replace_secrets, client_id, seen, hashes, info=info, now=now):
                 return secret, len(hashes)
+
+    async def sweep(self, now: float) -> None:
+        """Forget clients that strangers made, and that were never granted anything in their time."""
+        before = now - self._unused_for.total_seconds()
+        while True:
+            gone = await self._db.run(transactions.forget_unused, before=before)
+            if not gone:
+                return
+            await asyncio.sleep(0.01)  # others have their turn
 
     # Resources
 

@@ -35,3 +35,10 @@ class RegistrationTokenError(TokenError):
     """No initial access token, or none that is good (any more); or a registration access token that is not this
     client's, RFC 7591 §3, RFC 7592 §2.
     """
+
+
+class MetadataDocumentError(OAuthError):
+    """The document that a client's id names cannot be had, or describes no client that is taken here."""
+
+    code: ClassVar[str] = "invalid_client"
+    public: ClassVar[str] = "The application's own description of itself cannot be used."

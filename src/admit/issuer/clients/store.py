@@ -14,12 +14,15 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
+    exists,
     insert,
     select,
     update,
 )
 
 from admit.issuer.clients.records import Source
+from admit.issuer.revocation.records import HolderKind
+from admit.issuer.revocation.store.tables import holder
 from admit.issuer.storage import Statement, any_of, insert_or_ignore, metadata, upsert
 
 client: Final = Table(
@@ -176,12 +179,57 @@ FORGET_REGISTRATION: Final = Statement(
     .returning(client.c.id)
 )
 
+# Clients with a metadata document
+
+ADD_DOCUMENT: Final = Statement(
+    insert_or_ignore(client)
+    .values(
+        id=bindparam("id"), source=Source.METADATA_DOCUMENT.value, created_at=_now, updated_at=_now,
+        document=bindparam("document"), fresh_until=bindparam("fresh_until"),
+    )
+    .returning(client.c.id)
+)  # fmt: skip
+_DOCUMENT = (
+    client.c.id == bindparam("of"), client.c.source == Source.METADATA_DOCUMENT.value, client.c.removed_at.is_(None),
+)  # fmt: skip
+KEEP_DOCUMENT: Final = Statement(
+    update(client)
+    .where(*_DOCUMENT)
+    .values(document=bindparam("document"), updated_at=_now, fresh_until=bindparam("fresh_until"))
+    .returning(client.c.id)
+)
+STALE_DOCUMENT: Final = Statement(update(client).where(*_DOCUMENT).values(fresh_until=0.0))
+
+# What strangers left behind: described itself, was let in by nobody, and was never granted anything
+
+UNUSED: Final = Statement(
+    select(client.c.id)
+    .where(
+        client.c.source.in_([Source.REGISTRATION.value, Source.METADATA_DOCUMENT.value]),
+        client.c.invited_by.is_(None),
+        client.c.removed_at.is_(None),
+        client.c.updated_at < bindparam("before", type_=Double),
+        ~exists().where(holder.c.kind == HolderKind.CLIENT.value, holder.c.id == client.c.id),
+    )
+    .order_by(client.c.id)
+    .limit(500)
+)
+FORGET: Final = Statement(
+    delete(client)
+    .where(
+        any_of(client.c.id, "ids"),
+        ~exists().where(holder.c.kind == HolderKind.CLIENT.value, holder.c.id == client.c.id),
+    )
+    .returning(client.c.id)
+)
+
 # Their origins
 
 ADD_ORIGIN: Final = Statement(
     insert_or_ignore(client_origin).values(origin=bindparam("origin"), client_id=bindparam("client_id"))
 )
 DROP_ORIGINS: Final = Statement(delete(client_origin).where(client_origin.c.client_id == bindparam("of")))
+DROP_ORIGINS_OF: Final = Statement(delete(client_origin).where(any_of(client_origin.c.client_id, "ids")))
 HAS_ORIGIN: Final = Statement(
     select(client_origin.c.origin).where(client_origin.c.origin == bindparam("origin")).limit(1)
 )

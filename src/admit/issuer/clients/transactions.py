@@ -50,11 +50,14 @@ def add(
     )
     if not rows:
         return False
-    yield from revocation.add_holder("client", client.id, now=now)
-    yield from revocation.restore_holder("client", client.id)
     yield from put_origins(client)
-    detail = {"source": source.value, "trusted": client.trusted, "invited_by": invited_by}
-    yield record(AuditEvent.CLIENT_ADDED, info=info, now=now, client_id=client.id, detail=detail)
+    detail: dict[str, Detail] = {"source": source.value, "trusted": client.trusted, "invited_by": invited_by}
+    if client.trusted:
+        yield from revocation.add_holder("client", client.id, now=now)
+        yield from revocation.restore_holder("client", client.id)
+    # Strangers' have a holder when they are granted something, and are forgotten if they never are.
+    event = AuditEvent.CLIENT_ADDED if client.trusted else AuditEvent.CLIENT_REGISTERED
+    yield record(event, info=info, now=now, client_id=client.id, detail=detail)
     return True
 
 
@@ -87,6 +90,7 @@ def remove(client_id: str, *, info: RequestInfo, now: float) -> Steps[bool]:
     """
     if not (yield store.REMOVE(of=client_id, now=now)):
         return False
+    yield from revocation.add_holder("client", client_id, now=now)
     yield from revocation.end_holder("client", client_id, now)
     yield store.DROP_ORIGINS(of=client_id)
     yield record(AuditEvent.CLIENT_REMOVED, info=info, now=now, client_id=client_id)
@@ -135,6 +139,39 @@ def remove_registered(client_id: str, *, presented: bytes, info: RequestInfo, no
     if not (yield store.FORGET_REGISTRATION(of=client_id, presented=presented)):
         return False
     return (yield from remove(client_id, info=info, now=now))
+
+
+def keep_document(
+    client: Client, *, changed: bool, fresh_until: float, info: RequestInfo, now: float
+) -> Steps[bool]:
+    """What a metadata document says now. False: an operator removed it, and it stays removed."""
+    document = kept.document_of(client)
+    if (yield store.ADD_DOCUMENT(id=client.id, document=document, fresh_until=fresh_until, now=now)):
+        yield from put_origins(client)
+        detail: dict[str, Detail] = {"source": Source.METADATA_DOCUMENT.value, "trusted": False}
+        yield record(AuditEvent.CLIENT_REGISTERED, info=info, now=now, client_id=client.id, detail=detail)
+        return True
+    if not (yield store.KEEP_DOCUMENT(of=client.id, document=document, fresh_until=fresh_until, now=now)):
+        return False
+    if changed:
+        yield from put_origins(client)
+        yield record(AuditEvent.CLIENT_CHANGED, info=info, now=now, client_id=client.id)
+    return True
+
+
+def stale_document(url: str, *, now: float) -> Steps[None]:
+    """A metadata document is not what it was: what is kept of it is used no more until it can be read again."""
+    yield store.STALE_DOCUMENT(of=url)
+
+
+def forget_unused(*, before: float) -> Steps[int]:
+    """Delete some of the clients that strangers made and nobody was ever asked about; how many."""
+    ids = [row["id"] for row in (yield store.UNUSED(before=before))]
+    if ids:
+        gone = [row["id"] for row in (yield store.FORGET(ids=ids))]
+        yield store.DROP_ORIGINS_OF(ids=gone)
+        return len(gone)
+    return 0
 
 
 def invite(
