@@ -16,7 +16,7 @@ from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.sessions.finding import Finder
 from admit.issuer.sessions.records import Ended, NewSession, Session, SessionEntry
 from admit.issuer.sessions.transactions import Along, alone
-from admit.issuer.storage import Bound, Database, bound_once
+from admit.issuer.storage import Bound, Database
 
 SWEEP_AT_ONCE = 50  # ends in one transaction
 LIST_AT_MOST = 200
@@ -204,12 +204,8 @@ class Sessions:
 
     async def touch(self, session_id: str, now: float) -> None:
         """Note that a session was used, unless that was noted within `seen_every`."""
-        await self._db.run(bound_once, self.seen(session_id, now))
-
-    def seen(self, session_id: str, now: float) -> Bound:
-        """The same for the transaction of what was the use: the refresh of a grant that hangs from it."""
         before = now - self.config.seen_every.total_seconds()
-        return store.TOUCH(session_id=session_id, before=before, now=now)
+        await self._db.write(store.TOUCH(session_id=session_id, before=before, now=now))
 
     async def settle(self) -> None:
         """Wait until all use that was seen is noted: before the database is closed."""

@@ -92,6 +92,15 @@ class Database(ABC):
         """
 
     @abstractmethod
+    async def write(self, bound: Bound) -> Sequence[Row]:
+        """The rows of one statement that is a transaction by itself, committed.
+
+        Raises:
+            StorageUnavailableError: not reached, or it is not known whether it was done.
+            ConflictError: as `run`.
+        """
+
+    @abstractmethod
     async def read(self, bound: Bound) -> Sequence[Row]:
         """The rows of one SELECT, outside any transaction; it sees all that was committed before the call.
 

@@ -144,6 +144,22 @@ class PostgresDatabase(Database):
                 await asyncio.sleep(random.uniform(0, 0.01) * attempt)  # noqa: S311  # so that two do not meet again
         raise translated(trouble) from None
 
+    async def write(self, bound: Bound) -> Sequence[Row]:
+        # One message to the server and one back: it begins and commits by itself.
+        compiled = bound.statement.compiled("postgresql")
+        arguments = compiled.positional(bound.params)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await self._call(lambda connection: _select(connection, compiled.sql, arguments))
+            except Exception as error:
+                trouble = error
+                if not is_retried(error):
+                    break
+            await asyncio.sleep(random.uniform(0, 0.01) * attempt)  # noqa: S311  # so that two do not meet again
+        if is_lost(trouble):
+            await self._distrust_pool()
+        raise _while_open(trouble) from None
+
     async def read(self, bound: Bound) -> Sequence[Row]:
         compiled = bound.statement.compiled("postgresql")
         arguments = compiled.positional(bound.params)

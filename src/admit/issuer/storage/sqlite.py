@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from admit.errors import AdmitError, ConfigError, StorageUnavailableError
 from admit.issuer.storage import mark, sqlite_file
 from admit.issuer.storage.config import StorageConfig
-from admit.issuer.storage.database import Database
+from admit.issuer.storage.database import Database, bound_once
 from admit.issuer.storage.keyring import Keyring
 from admit.issuer.storage.mark import Mark
 from admit.issuer.storage.sqlite_writer import Writer, translated
@@ -190,6 +190,9 @@ class SqliteDatabase(Database):
             raise StorageUnavailableError("the database is not open")
         value: T = await writer.put(lambda: job(*args, **kwargs))
         return value
+
+    async def write(self, bound: Bound) -> Sequence[Row]:
+        return await self.run(bound_once, bound)
 
     async def read(self, bound: Bound) -> Sequence[Row]:
         if self._reader is None or self._gone:

@@ -1,19 +1,21 @@
 """Refresh tokens on both databases."""
 
 import hashlib
+import json
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
-from admit.errors import ConfigError
+from admit.errors import ConfigError, StorageUnavailableError
 from admit.issuer.audit import RequestInfo
 from admit.issuer.grants import refresh_token
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.families import Families
 from admit.issuer.grants.records import Redeemed, Refreshed, Refusal, Refused
 from admit.issuer.grants.sweep import sweep
-from admit.issuer.storage import Database, Keyring
+from admit.issuer.storage import Bound, Database, Keyring, Row
 from tests.fixtures.people import CLIENT, INFO, NOW, Parts
 from tests.fixtures.storage import OpenAgain
 
@@ -309,3 +311,72 @@ def test_settings_that_cannot_work_are_refused() -> None:
             GrantsConfig(**values)
     with pytest.raises(ConfigError):
         GrantsConfig(live_grants=0)
+
+
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+
+class Lost:
+    """A server that does what it is told, and whose answer does not arrive."""
+
+    def __init__(self, db: Database) -> None:
+        self._write, self.asked = db.write, 0
+        db.write = self.write  # type: ignore[method-assign]  # loses answers
+
+    async def write(self, bound: Bound) -> Sequence[Row]:
+        self.asked += 1
+        await self._write(bound)
+        raise StorageUnavailableError("lost")
+
+
+@on_postgresql
+async def test_a_rotation_whose_outcome_is_not_known_gives_the_successor_that_it_made(parts: Parts) -> None:
+    grant = await parts.grant()
+    lost = Lost(parts.db)
+    one = await parts.refresh(grant.refresh_token, now=NOW + 300)
+    assert lost.asked == 1
+    assert isinstance(one, Refreshed)
+    assert one.family.generation == 1
+    two = await parts.refresh(one.refresh_token, now=NOW + 600)
+    assert two.family.generation == 2
+
+
+@on_postgresql
+async def test_without_grace_an_unknown_outcome_is_told_and_ends_nothing(db: Database) -> None:
+    parts = await Parts.on(db, grants=GrantsConfig(refresh_grace=timedelta(0)))
+    grant = await parts.grant()
+    Lost(db)
+    with pytest.raises(StorageUnavailableError):
+        await parts.refresh(grant.refresh_token, now=NOW + 300)
+    assert not await parts.is_ended(grant.family.id)
+
+
+async def test_the_use_of_an_online_grant_is_a_use_of_its_session_and_of_an_offline_one_is_not(
+    parts: Parts,
+) -> None:
+    async def last_seen() -> float:
+        [row] = await parts.rows("session")
+        return float(row["last_seen_at"])
+
+    new = await parts.sign_in()
+    online, offline = await parts.grant(new), await parts.grant(new, offline=True)
+    await parts.refresh(offline.refresh_token, now=NOW + 300)
+    assert await last_seen() == NOW
+    one = await parts.refresh(online.refresh_token, now=NOW + 300)
+    assert await last_seen() == NOW + 300
+    await parts.refresh(one.refresh_token, now=NOW + 330)
+    assert await last_seen() == NOW + 300, "at most once a minute"
+
+
+async def test_a_rotation_and_its_record_are_one(parts: Parts) -> None:
+    """What the audit cannot be told is not done."""
+    grant = await parts.grant()
+    one = await parts.refresh(grant.refresh_token, now=NOW + 60)
+    [told] = [row for row in await parts.rows("audit") if row["event"] == "token.refreshed"]
+    assert json.loads(told["detail"]) == {"grant": grant.family.id, "generation": 1}
+    assert (told["user_id"], told["client_id"], told["session_id"]) == (
+        grant.family.user_id,
+        CLIENT,
+        grant.family.session_id,
+    )
+    assert one.family.generation == 1

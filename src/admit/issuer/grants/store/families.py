@@ -13,13 +13,17 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    column,
+    exists,
     func,
     insert,
     or_,
     select,
+    table,
     update,
 )
 
+from admit.issuer.audit.store import audit_where
 from admit.issuer.grants.records import Family
 from admit.issuer.grants.store import claims
 from admit.issuer.revocation.records import NodeKind
@@ -114,6 +118,60 @@ ROTATE: Final = Statement(
     )
     .returning(grant_family.c.generation)
 )
+# The session that an online grant hangs from was used when the grant was: all that grants know of its row.
+_session = table("session", column("node_id", Text), column("last_seen_at", Double))
+SEE_SESSION: Final = Statement(
+    update(_session)
+    .where(_session.c.node_id == bindparam("session_id"), _session.c.last_seen_at <= bindparam("before"))
+    .values(last_seen_at=bindparam("now", type_=Double))
+)
+
+
+def _rotate_and_tell() -> Executable:
+    """ROTATE, SEE_SESSION, a share of the live node, and the record of it: a row where all of it was done.
+
+    Locked in this order: the family, its session, its node, as the steps one by one do it.
+    """
+    now = bindparam("now", type_=Double)
+    rotated = (
+        update(grant_family)
+        .where(
+            grant_family.c.node_id == bindparam("family"),
+            grant_family.c.generation == bindparam("after"),
+            grant_family.c.client_id == bindparam("of_client"),
+        )
+        .values(generation=grant_family.c.generation + 1, rotated_at=now, used_at=now)
+        .returning(grant_family.c.node_id)
+        .cte("rotated")
+    )
+    seen = (
+        update(_session)
+        .where(
+            _session.c.node_id == bindparam("of_session", type_=Text),
+            _session.c.last_seen_at <= bindparam("before"),
+            exists(select(rotated.c.node_id)),
+        )
+        .values(last_seen_at=now)
+        .returning(_session.c.node_id)
+        .cte("seen")
+    )
+    held = (
+        select(node.c.id)
+        .where(
+            node.c.id == select(rotated.c.node_id).scalar_subquery(),
+            *_ALIVE,
+            select(func.count()).select_from(seen).scalar_subquery() >= 0,
+        )
+        .with_for_update(read=True, of=node)
+        .cte("held")
+    )
+    told = audit_where(exists(select(held.c.id))).returning(column("id")).cte("told")
+    return select(told.c.id)
+
+
+ROTATE_AND_TELL: Final = Statement(lambda dialect: _rotate_and_tell())
+"""For PostgreSQL only: SQLite has no such statements, and no round trips that they would spare."""
+
 NOTE_USE: Final = Statement(
     update(grant_family)
     .where(grant_family.c.node_id == bindparam("family"), grant_family.c.used_at <= bindparam("before"))

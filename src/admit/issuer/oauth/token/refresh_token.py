@@ -3,14 +3,13 @@
 from admit.issuer.audit.records import AuditEvent, RequestInfo
 from admit.issuer.clients.records import Client
 from admit.issuer.grants import refresh_token as token_format
-from admit.issuer.grants.records import Family, Refusal, Refused
+from admit.issuer.grants.records import Refusal, Refused
 from admit.issuer.oauth import refusals
 from admit.issuer.oauth.errors import InvalidGrantError, InvalidScopeError, InvalidTargetError
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.oauth.services import Services
 from admit.issuer.oauth.token import mint
 from admit.issuer.oauth.token.mint import TokenResponse
-from admit.issuer.storage import Steps
 
 
 async def refresh(
@@ -27,12 +26,13 @@ async def refresh(
     if "scope" in form or "resource" in form:
         await check_first(services, client, form, token)
 
-    def seen(family: Family) -> Steps[None]:
-        if family.session_id is not None and not family.offline:
-            yield services.sessions.seen(family.session_id, now)
-
     refreshed = await services.families.refresh(
-        token, client_id=client.id, rotates=client.public, info=info, now=now, along=seen
+        token,
+        client_id=client.id,
+        rotates=client.public,
+        info=info,
+        now=now,
+        seen_every=services.sessions.config.seen_every,
     )
     if isinstance(refreshed, Refused):
         if refreshed.reason in (Refusal.UNKNOWN, Refusal.FORGED):  # nobody's token: no transaction told it
