@@ -6,6 +6,7 @@ How all of them look is in `test_pages_for_everybody.py`.
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -18,6 +19,7 @@ from starlette.routing import Route
 from admit.issuer.accounts.policy import common_passwords, context_words, weakness
 from admit.issuer.app.headers import HeaderTable
 from admit.issuer.app.pages.render import Pages
+from admit.issuer.app.pages.views import FormPostView
 from tests.unit.issuer.app.pages.samples import VIEWS
 
 if TYPE_CHECKING:
@@ -32,6 +34,12 @@ def application() -> HeaderTable:
             VIEWS[request.path_params["name"]], lang=request.query_params["lang"], status=200
         )
 
+    async def form_post(request: Request) -> Response:
+        action = f"{request.base_url}login"
+        shown = VIEWS["form_post"]
+        assert isinstance(shown, FormPostView)
+        return pages.response(replace(shown, action=action), lang="en", form_target=action)
+
     async def static(request: Request) -> Response:
         asked = request.path_params
         reply = pages.assets.response(asked["version"], asked["name"], https=False)
@@ -43,6 +51,7 @@ def application() -> HeaderTable:
 
     routes = [
         Route("/view/{name}", view),
+        Route("/form_post", form_post),
         Route("/static/{version}/{name}", static),
         Route("/login", login, methods=["POST"]),
         Route("/account", login, methods=["POST"]),
@@ -133,6 +142,24 @@ def test_without_script_the_forms_work_and_nothing_dead_is_shown(chromium: "Brow
     page.get_by_label("Password", exact=True).fill("three words here")
     page.get_by_role("button", name="Sign in").click()
     assert "email=wen%40example.com" in (page.text_content("body") or "")
+    context.close()
+
+
+def test_an_answer_goes_on_to_the_application_by_itself_or_by_its_button(
+    page: "Page", chromium: "Browser", site: str
+) -> None:
+    complaints = listen(page)
+    page.goto(f"{site}/form_post")
+    page.wait_for_url(f"{site}/login")
+    sent = page.text_content("body") or ""
+    assert sent.startswith("code=Qm9v&state=")
+    assert complaints == []
+    context = chromium.new_context(java_script_enabled=False)
+    plain = context.new_page()
+    plain.goto(f"{site}/form_post")
+    assert plain.get_by_role("button").count() == 1
+    plain.get_by_role("button", name="Go on").click()
+    assert plain.text_content("body") == sent
     context.close()
 
 
