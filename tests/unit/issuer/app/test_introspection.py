@@ -1,13 +1,17 @@
 """`/introspect` and `/revoke`, for JWT and opaque access tokens and refresh tokens: RFC 7662, RFC 9701, RFC 7009."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx2
 import pytest
 
+from admit.errors import AudienceError
+from admit.fetch import Response
 from admit.issuer.audit import RequestInfo
 from admit.issuer.clients.records import TokenFormat
 from admit.issuer.clients.rules import hash_secret
@@ -15,6 +19,8 @@ from admit.issuer.oauth import reference
 from admit.issuer.storage import Keyring
 from admit.jose import claims as jose_claims
 from admit.jose.waive import Waive
+from admit.verifier.introspection import Introspection, members_of, principal, question
+from admit.verifier.trust import TrustedIssuer
 from tests.fixtures.issuer import (
     ADA,
     API,
@@ -312,6 +318,52 @@ async def test_an_answer_is_signed_for_who_asks_so_and_passes_for_no_token(
     for accept in ("*/*", "application/json", f"{media};q=0, application/json"):
         answer = await ask(browser, token, resource, accept=accept)
         assert answer.headers["content-type"] == "application/json"
+
+
+@kinds
+@pytest.mark.rfc("7662", "2.2")
+async def test_our_own_verifier_takes_each_answer(issuer: LiveIssuer, browser: Browser, kind: str) -> None:
+    token, resource = (await granted(browser, kind))["access_token"], KINDS[kind]["resource"]
+    keys = issuer.keys.snapshot.token_keys
+    for signed in (False, True):
+        terms = Introspection(
+            client_id=resource, secret=SECRETS[resource], signed=signed, prefix=reference.PREFIX
+        )
+        trust = TrustedIssuer(issuer.settings.issuer, audience=resource, jwks=keys, introspection=terms)
+        body, headers = question(terms, token)
+        answer = await browser.post("/introspect", content=body, headers=dict(headers))
+        response = Response(answer.status_code, answer.headers, answer.content)
+        members = members_of(response, trust, terms, lambda: keys, issuer.clock())
+        who = principal(members, trust, terms, issuer.clock())
+        assert (who.client_id, who.roles, who.acr) == ("spa", frozenset({"admin"}), "urn:admit:acr:1fa")
+        assert who.scopes == frozenset(KINDS[kind]["scope"].split())
+        assert resource in who.audience
+        other = TrustedIssuer(
+            issuer.settings.issuer, audience="https://x.example", jwks=keys, introspection=terms
+        )
+        with pytest.raises(AudienceError):
+            principal(members, other, terms, issuer.clock())
+
+
+@pytest.mark.threat("6819-4.3.2")
+async def test_no_access_token_is_found_in_the_database(
+    issuer: LiveIssuer, browser: Browser, furnished_sqlite: str
+) -> None:
+    issued = []
+    for kind in KINDS:
+        issued.append(await granted(browser, kind, "web"))
+        for _ in range(20):
+            answer = await browser.refresh(issued[-1]["refresh_token"], "web")
+            issued.append(answer.json())
+    user = await issuer.services.accounts.find(ADA[0])
+    assert user is not None
+    path = Path(furnished_sqlite.removeprefix("sqlite:///"))
+    kept = b"".join(one.read_bytes() for one in path.parent.iterdir() if one.name.startswith(path.name))
+    assert user.id.encode() in kept, "this is what is searched"
+    for tokens in issued:
+        for part in re.split(r"[.]", tokens["access_token"]):
+            assert part[-40:].encode() not in kept
+    assert issued[0]["refresh_token"].encode() not in kept
 
 
 async def test_opaque_tokens_open_userinfo_where_the_issuer_is_an_audience(browser: Browser) -> None:

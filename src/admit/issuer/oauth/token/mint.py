@@ -1,6 +1,7 @@
 """The one place where tokens are made: RFC 6749 §5.1, RFC 9068 §2, OpenID Connect Core §3.1.3.3."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -104,13 +105,10 @@ def mint(
                 nonce=nonce,
                 at_hash=identity.at_hash(access_token, alg),
                 azp=client.id,
-                claims={
-                    **accounts.standard_claims(user, scope),
-                    **accounts.chosen_claims(user, family.claims.id_token & claims_of(client.scopes)),
-                },
             ),
             services.keys.snapshot.signer("token", alg),
-            user,
+            opened=accounts.standard_claims(user, scope),
+            chosen=accounts.chosen_claims(user, family.claims.id_token & claims_of(client.scopes)),
         )
     return TokenResponse(
         access_token=access_token,
@@ -121,17 +119,25 @@ def mint(
     )
 
 
-def write_id_token(token: identity.IdToken, key: JWK, user: User) -> str:
-    """The ID token with the claims about the person that scopes opened. `/userinfo` has them all (OpenID Connect Core
-    §5.4), so an account whose claims are over the token's budget is told of there alone, name and email too: one place
-    has all of them or none.
+def write_id_token(
+    token: identity.IdToken, key: JWK, *, opened: Mapping[str, Any], chosen: Mapping[str, Any]
+) -> str:
+    """The ID token with the claims about the person that scopes opened and those that were chosen one by one.
+
+    `/userinfo` has all that scopes open (OpenID Connect Core §5.4). So where they are over the token's budget they are
+    told there alone, all of them: an application finds them in one place or in the other.
 
     Raises:
         TokenTooLargeError: over budget without them.
     """
-    if user.claims and not identity.fits(token, key):
-        token = replace(token, claims={})
-    return identity.sign(token, key)
+    whole = replace(token, claims={**opened, **chosen})
+    if len(opened) > _ALWAYS_FIT and not identity.fits(whole, key):
+        whole = replace(token, claims=chosen)
+    return identity.sign(whole, key)
+
+
+_ALWAYS_FIT = 5
+"""Name, email and language and what goes with them; their bounds are far below a token's, so nothing is measured."""
 
 
 def write_access_token(
