@@ -77,6 +77,13 @@ def jobs(made: Furnished, other: Furnished) -> list[Job]:
             1_000,
             goal=2.0,
         ),
+        Job(
+            "POST /token, client credentials, ES256, its record flushed",
+            lambda _: furnished.machines(made),
+            lambda _: furnished.machines(other),
+            1_000,
+            goal=1.6,
+        ),
     ]
 
 

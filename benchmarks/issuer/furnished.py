@@ -47,6 +47,7 @@ id = "{api}"
 name = "Orders"
 scopes = {{ "orders:own" = "See your orders", "orders:read" = "See everybody's orders" }}
 roles = {{ "*" = ["orders:own"], admin = ["orders:read"] }}
+clients = {{ robot = ["orders:read"] }}
 secret_hash = "{secret_hash}"
 
 [[client]]
@@ -55,6 +56,16 @@ name = "Orders"
 first_party = true
 redirect_uris = ["{callback}"]
 scopes = ["openid", "profile", "email", "orders:own", "orders:read"]
+resources = ["{api}"]
+default_resource = "{api}"
+
+[[client]]
+id = "robot"
+name = "A robot"
+public = false
+secret_hashes = ["{secret_hash}"]
+grant_types = ["client_credentials"]
+scopes = ["orders:read"]
 resources = ["{api}"]
 default_resource = "{api}"
 """
@@ -188,6 +199,15 @@ def refreshes(made: Furnished, number: int) -> Script:
         body = urlencode(form).encode()
         answer = yield request("POST", "/token", host=made.host, headers=headers, body=body)
         token = json.loads(expect(answer, 200).body)["refresh_token"]
+
+
+def machines(made: Furnished) -> Script:
+    """A client that asks for a token of its own each time."""
+    basic = base64.b64encode(f"robot:{SECRET}".encode()).decode()
+    headers = (("authorization", f"Basic {basic}"), ("content-type", "application/x-www-form-urlencoded"))
+    asked = request("POST", "/token", host=made.host, headers=headers, body=b"grant_type=client_credentials")
+    while True:
+        expect((yield asked), 200)
 
 
 def strangers(made: Furnished) -> Script:
