@@ -298,6 +298,7 @@ async def at_api(stage: Stage) -> list[Ask]:
     good = {
         "/api/sessions/*": (await other.get("/api/session")).json()["sid"],
         "/api/grants/*": grants[0]["id"],
+        "/api/consents/*": "spa",
         "/api/users/*/sessions": told["sub"],
         "/api/clients/*/grants": "spa",
         "/api/keys/*": "none",

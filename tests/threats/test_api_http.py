@@ -256,11 +256,17 @@ CHANGING = (
     ("DELETE", "/api/sessions/{sid}"),
     ("PATCH", "/api/sessions/{sid}"),
     ("DELETE", "/api/grants/{gid}"),
+    ("DELETE", "/api/consents/{cid}"),
     ("DELETE", "/api/users/{sub}/sessions"),
     ("DELETE", "/api/clients/spa/grants"),
     ("DELETE", "/api/keys/{kid}"),
 )
-READING = (("GET", "/api/sessions"), ("GET", "/api/grants"), ("GET", "/api/users/{sub}/sessions"))
+READING = (
+    ("GET", "/api/sessions"),
+    ("GET", "/api/grants"),
+    ("GET", "/api/consents"),
+    ("GET", "/api/users/{sub}/sessions"),
+)
 # By the session's cookie and nothing else; test_routes_http.py has them.
 BY_SESSION = (("GET", "/api/second-factors"), ("DELETE", "/api/second-factors/{fid}"))
 OF_OPERATORS = ("/api/users/", "/api/clients/", "/api/keys/")
@@ -271,7 +277,7 @@ async def named(issuer: LiveIssuer, api: Api) -> dict[str, str]:
     await api.browser.tokens(BO) if "x-csrf-token" in api.headers else None
     (gid, *_), (sid, *_) = await api.ids("/api/grants"), await api.ids()
     kid = issuer.keys.snapshot.signer("token", "ES256").kid or ""
-    return {"sub": await user_id_of(issuer, BO[0]), "sid": sid, "gid": gid, "kid": kid}
+    return {"sub": await user_id_of(issuer, BO[0]), "sid": sid, "gid": gid, "kid": kid, "cid": "spa"}
 
 
 async def test_the_table_of_routes_is_whole(issuer: LiveIssuer) -> None:
@@ -281,7 +287,7 @@ async def test_the_table_of_routes_is_whole(issuer: LiveIssuer) -> None:
         if route.path.startswith("/api/") and route.path not in ("/api/session", "/api/openapi.json")
         for method in route.handlers
     }
-    places = {"sub": "*", "sid": "*", "gid": "*", "kid": "*", "fid": "*"}
+    places = {"sub": "*", "sid": "*", "gid": "*", "kid": "*", "fid": "*", "cid": "*"}
     listed = {
         (method, path.format(**places).replace("/spa/", "/*/"))
         for method, path in (*CHANGING, *READING, *BY_SESSION)

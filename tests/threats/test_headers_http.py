@@ -39,7 +39,7 @@ ROWS: Mapping[str, Mapping[str, str]] = {
     "/par": PROTOCOL, "/token": PROTOCOL, "/revoke": PROTOCOL, "/userinfo": PROTOCOL, "/introspect": PROTOCOL,
     "/session/lookup": PROTOCOL, "/api/session": JSON, "/api/sessions": JSON, "/api/sessions/*": JSON,
     "/api/grants": JSON, "/api/grants/*": JSON, "/api/users/*/sessions": JSON, "/api/clients/*/grants": JSON,
-    "/api/keys/*": JSON,
+    "/api/consents": JSON, "/api/consents/*": JSON, "/api/keys/*": JSON,
     "/api/openapi.json": JSON, "/health/live": JSON, "/health/ready": JSON,
     "/.well-known/openid-configuration": PUBLIC, "/.well-known/oauth-authorization-server": PUBLIC,
     "/jwks": PUBLIC,

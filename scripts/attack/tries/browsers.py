@@ -17,6 +17,7 @@ CHANGING: Final = (
     ("POST", "/account/email"), ("POST", "/account/password"), ("POST", "/account/second-factor"),
     ("POST", "/account/second-factor/add"), ("DELETE", "/api/session"), ("DELETE", "/api/sessions"),
     ("DELETE", "/api/sessions/0"), ("PATCH", "/api/sessions/0"), ("DELETE", "/api/grants/0"),
+    ("DELETE", "/api/consents/0"),
     ("DELETE", "/api/second-factors/0"), ("DELETE", "/api/users/0/sessions"), ("DELETE", "/api/clients/0/grants"),
     ("DELETE", "/api/keys/0"),
 )  # fmt: skip

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from admit.issuer.clients.records import Client
+from admit.issuer.consents.records import Remembered
 from admit.issuer.factors.records import FactorsView
 from admit.issuer.grants.records import Family
 from admit.issuer.sessions.records import SessionEntry
@@ -49,6 +50,22 @@ def grant(family: Family, client: Client | None) -> dict[str, Any]:
 def grants(families: Iterable[Family], clients: Mapping[str, Client]) -> dict[str, Any]:
     """A list of them."""
     return {"grants": [grant(family, clients.get(family.client_id)) for family in families]}
+
+
+def consent(given: Remembered, client: Client | None) -> dict[str, Any]:
+    """What a user said yes to, as they see it."""
+    return {
+        "client_id": given.client_id,
+        "client_name": client.name if client is not None else None,
+        "audience": given.audience,
+        "scope": " ".join(sorted(given.granted)),
+        "given_at": int(given.given_at),
+    }
+
+
+def consents(given: Iterable[Remembered], clients: Mapping[str, Client]) -> dict[str, Any]:
+    """A list of them."""
+    return {"consents": [consent(one, clients.get(one.client_id)) for one in given]}
 
 
 def ended(*, sessions: int = 0, grants: int = 0, within: float) -> dict[str, Any]:
@@ -123,6 +140,13 @@ _GRANT = _object(
     used_at=_time("When its refresh token was used last."),
     expires_at=_time("When it ends at the latest."),
 )
+_CONSENT = _object(
+    client_id=_text("The application's id."),
+    client_name=_text("The application's name; null when there is no such application any more.", maybe=True),
+    audience=_text("The API that it is about."),
+    scope=_text("What it is given without being asked about again, RFC 6749 §3.3."),
+    given_at=_time("When that was answered last."),
+)
 _OWN_SESSION = _object(
     csrf_token=_text("To be sent as X-CSRF-Token with each request that changes something."),
     sid=_text("The session's public id."),
@@ -172,6 +196,8 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         "Sessions": _object(sessions=_list_of("Session")),
         "Grant": _GRANT,
         "Grants": _object(grants=_list_of("Grant")),
+        "Consent": _CONSENT,
+        "Consents": _object(consents=_list_of("Consent")),
         "Ended": _ENDED,
         "SecondFactor": _SECOND_FACTOR,
         "SecondFactors": _object(
