@@ -183,6 +183,12 @@ def tell(demo: state.Demo, seconds: float) -> None:
     native = f"{shown(HERE.parent / 'native' / 'native.py')}"
     if demo.ports != state.Ports():
         native += f" --issuer {demo.issuer} --api {demo.api}"
+    machine = f"{shown(sys.executable)} {shown(HERE.parent / 'machine' / 'machine.py')}"
+    uvicorn = shown(Path(sys.executable).parent / "uvicorn")
+    web = f"{uvicorn} --app-dir {shown(HERE.parent / 'web_app')} app:app --port {demo.web.rpartition(':')[2]}"
+    if Path.cwd() != state.FOLDER.parent or state.FOLDER.name != ".demo":
+        machine += f" --settings {state.FOLDER / 'machine.json'}"
+        web = f"WEB_APP_SETTINGS={state.FOLDER / 'web.json'} {web}"
     print(
         f"""
   {demo.issuer}    the issuer: accounts, sign-in, tokens
@@ -196,6 +202,10 @@ def tell(demo: state.Demo, seconds: float) -> None:
   Signed in? Try, in another terminal here:
     {shown(ADMIT)} user disable {other} --config {shown(state.FOLDER / "admit.toml")}
     {shown(sys.executable)} {native}
+
+  Two more applications:
+    {machine}
+    {web}
 
   Up in {seconds:.1f} s. Ctrl-C ends it. It keeps its data in {shown(state.FOLDER)}; make demo-reset forgets it.
 """,

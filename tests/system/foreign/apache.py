@@ -6,15 +6,13 @@ refreshes and signs out. Its pages are plain files. Started by root it serves as
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
 from tests.fixtures.processes import Child
-from tests.fixtures.required import missing
-from tests.system.foreign.conftest import World
+from tests.system.foreign.conftest import World, left_out
 from tests.system.foreign.relying_parties import SCOPE, SECRET, Party
 
 HINT = "apt install apache2 libapache2-mod-auth-openidc"
@@ -30,18 +28,12 @@ def find_apache() -> str | None:
     return program if (MODULES / "mod_auth_openidc.so").is_file() else None
 
 
-def versions(program: str) -> str:
-    """Apache's and its module's, as they tell them."""
-    told = subprocess.run([program, "-v"], capture_output=True, text=True, check=True).stdout
-    return told.partition("Apache/")[2].partition(" ")[0]
-
-
 @contextmanager
 def apache(world: World, party: Party) -> Iterator[Child]:
     """A running one, until the block ends."""
     program = find_apache()
     if program is None:
-        missing("Apache with mod auth openidc", HINT)
+        left_out("Apache with mod auth openidc", HINT)
     folder = Path(mkdtemp(prefix="admit-apache-"))
     try:
         folder.chmod(0o755)  # its workers are another account's

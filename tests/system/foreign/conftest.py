@@ -1,18 +1,23 @@
-"""One issuer process on SQLite for all clients of a worker, and a person to sign in."""
+"""One issuer process for all clients of a worker, on SQLite and in the soak on PostgreSQL, and a person to sign in."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx2
 import pytest
 
-from tests.fixtures.processes import ROOMY, Child, Deployment, furnished_sqlite_url
+from tests.fixtures.processes import ROOMY, Child, Deployment, furnished_postgresql_url, furnished_sqlite_url
 from tests.system.foreign.person import Person
 from tests.system.foreign.relying_parties import Parties
 
 HINT = "install the group interop: .venv/bin/python -m pip install -r requirements/interop.txt"
+
+
+def left_out(what: str, hint: str = HINT) -> NoReturn:
+    """Skip, saying how to get `what`: nothing installs these for CI, where the soak does not run."""
+    pytest.skip(f"no {what}: {hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +47,14 @@ class World:
         return child
 
 
-@pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The issuer, running."""
     folder, parties = tmp_path_factory.mktemp("foreign"), Parties()
+    if request.param == "sqlite":
+        url = furnished_sqlite_url(folder)
+    else:
+        url = furnished_postgresql_url(request.getfixturevalue("postgres_server"))
     registration = {
         "enabled": True,
         "open": True,
@@ -54,7 +63,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     }
     made = Deployment(
         folder,
-        furnished_sqlite_url(folder),
+        url,
         {**ROOMY, "registration": registration},
         clients=parties.clients(),
         resources=parties.resources(),

@@ -87,10 +87,10 @@ def test_apache_signs_out_at_the_issuer_too(world: World, person: Person, home: 
     assert person.typed == typed + 1
 
 
+@pytest.mark.rfc("OIDC Back-Channel Logout", "2.5")
 def test_apache_is_told_when_somebody_logs_out_at_another_client(
     world: World, person: Person, home: str
 ) -> None:
-    """OpenID Connect Back-Channel Logout §2.5: one logout for all clients of a session."""
     person.go(f"{home}/private/page")
     assert person.get(f"{home}/private/page").status_code == 200
     party = world.parties.openid_client

@@ -12,9 +12,8 @@ import pytest
 from anyio import sleep, to_thread
 
 from tests.fixtures.processes import Child
-from tests.fixtures.required import missing
 from tests.plugins.patience import patience
-from tests.system.foreign.conftest import HINT, World
+from tests.system.foreign.conftest import World, left_out
 from tests.system.foreign.person import Landed, Person, changed
 
 pytestmark = [pytest.mark.soak, pytest.mark.anyio]
@@ -25,7 +24,7 @@ SERVER = Path(__file__).parent / "apps" / "mcp_server.py"
 def server(world: World) -> Iterator[Child]:
     """The MCP server, running."""
     if importlib.util.find_spec("mcp") is None:
-        missing("MCP SDK", HINT)
+        left_out("MCP SDK")
     path = world.folder / "mcp.json"
     port, resource = world.parties.mcp_server, world.parties.mcp_resource
     path.write_text(json.dumps({"issuer": world.issuer, "resource": resource, "port": port}))
@@ -126,6 +125,7 @@ async def test_an_mcp_client_signs_in_and_calls_a_tool(world: World, server: Chi
     assert len(agent.asked) == 1
 
 
+@pytest.mark.rfc("7591", "3.1")
 async def test_an_mcp_client_that_nobody_knows_registers_itself_and_people_are_asked_each_time(
     world: World, server: Child, person: Person
 ) -> None:

@@ -88,6 +88,7 @@ def test_node_takes_no_answer_with_another_state_or_from_another_issuer(
     library.say("finish", url=landed.url)
 
 
+@pytest.mark.rfc("OIDC Core", "3.1.3.7")
 def test_node_takes_no_id_token_with_another_nonce(person: Person, library: Talking) -> None:
     landed = library.sent_back(person)
     with pytest.raises(RefusedError) as refused:
@@ -111,6 +112,7 @@ def test_node_is_told_that_a_person_refused(person: Person, library: Talking) ->
     assert {"OAUTH_AUTHORIZATION_RESPONSE_ERROR", "access_denied"} <= refused.value.codes
 
 
+@pytest.mark.rfc("OIDC RP-Initiated Logout", "2")
 def test_openid_client_logs_out_and_lands_where_it_said(
     world: World, person: Person, strict: Talking
 ) -> None:
@@ -136,6 +138,7 @@ def test_openid_client_holds_the_issuer_to_max_age(person: Person, strict: Talki
     assert done["claims"]["auth_time"] <= done["claims"]["iat"]
 
 
+@pytest.mark.rfc("9068", "4")
 def test_oauth4webapi_takes_the_access_token_as_an_api_would(world: World, person: Person) -> None:
     with conversation("oauth4webapi.mjs", "oauth4webapi") as said:
         library = Talking(said, world.parties.oauth4webapi, world, algorithm="oauth2")
@@ -157,6 +160,7 @@ def keyed(world: World) -> Iterator[Talking]:
         yield Talking(said, party, world, method="key", key=party.key.to_dict(private=True))
 
 
+@pytest.mark.rfc("9126", "2.1")
 def test_openid_client_pushes_its_request_and_proves_itself_by_its_key(
     person: Person, keyed: Talking
 ) -> None:
