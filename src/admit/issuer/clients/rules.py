@@ -15,7 +15,7 @@ from admit.tokens import scope as scope_names
 RESERVED_CLIENT_ID = "admit"  # the `client_id` of a session's principal, contracts of the verifier
 USER_ID_PREFIX = "u_"  # every user's `sub` begins so, hence no client id may, RFC 9700 §4.15
 EVERYBODY = "*"
-MAX_DOCUMENT_URL = 512
+MAX_DOCUMENT_URL = 256  # what a record of the audit keeps whole
 SIGNING_ALGS = ("ES256", "RS256")  # what tokens are signed with, here and in the keys' defaults
 GRANT_TYPES = frozenset({"authorization_code", "refresh_token", "client_credentials"})
 # Those that some claim of an account answers.
