@@ -59,8 +59,15 @@ async def test_of_many_uses_of_one_assertion_one_wins(
         assert await nodes[0].db.run(store.spend, "neighbour", jti, expires_at=NOW + 60)
 
 
-async def granted(node: Parts, client_id: str) -> Family:
-    found = await Machines(node.db).grant(
+@pytest.fixture
+def both(nodes: tuple[Parts, Parts]) -> tuple[Machines, Machines]:
+    """The grants of these two nodes."""
+    here, there = nodes
+    return Machines(here.db), Machines(there.db)
+
+
+async def granted(node: Machines, client_id: str) -> Family:
+    found = await node.grant(
         client_id, AUDIENCE, scope=frozenset({"read"}), until=NOW + 300, info=INFO, now=NOW
     )
     assert found is not None
@@ -68,23 +75,24 @@ async def granted(node: Parts, client_id: str) -> Family:
 
 
 async def test_tokens_asked_for_at_once_share_one_family(
-    nodes: tuple[Parts, Parts], rounds: Rounds, rng: Random
+    both: tuple[Machines, Machines], rounds: Rounds, rng: Random
 ) -> None:
     for number in rounds(test=2, soak=200):
-        order = [nodes[n % 2] for n in range(PARALLEL)]
+        order = [both[n % 2] for n in range(PARALLEL)]
         rng.shuffle(order)
         families = await asyncio.gather(*(granted(node, f"robot-{number}") for node in order))
         assert len({family.id for family in families}) == 1
 
 
 async def test_an_end_amid_tokens_leaves_none_of_before_alive_and_at_most_one_family(
-    nodes: tuple[Parts, Parts], rounds: Rounds, rng: Random
+    nodes: tuple[Parts, Parts], both: tuple[Machines, Machines], rounds: Rounds, rng: Random
 ) -> None:
     here, there = nodes
     for number in rounds(test=2, soak=200):
         client_id = f"robot-{number}"
-        before = await granted(here, client_id)
-        work = [granted(nodes[n % 2], client_id) for n in range(PARALLEL)]
+        before = await granted(both[0], client_id)
+        assert await granted(both[1], client_id) == before
+        work = [granted(both[n % 2], client_id) for n in range(PARALLEL)]
         rng.shuffle(work)
         families, _ = await asyncio.gather(
             asyncio.gather(*work),
@@ -93,7 +101,10 @@ async def test_an_end_amid_tokens_leaves_none_of_before_alive_and_at_most_one_fa
         assert await here.is_ended(before.id)
         alive = {family.id for family in families if not await here.is_ended(family.id)}
         assert len(alive) <= 1
-        assert (await granted(there, client_id)).id in (alive or {(await granted(here, client_id)).id})
+        now = [await granted(machines, client_id) for machines in both]
+        assert {family.id for family in now} == (alive or {now[0].id})
+    told = [row for row in await here.rows("audit") if row["event"] == "token.issued"]
+    assert len(told) == (number + 1) * (PARALLEL + 4), "each token has its record, whichever way it was given"
 
 
 @pytest.mark.rfc("7523", "3")

@@ -83,6 +83,12 @@ OF_MACHINE: Final = Statement(
     .order_by(node.c.idx.desc())
     .limit(1)
 )
+TELL_WHERE_ALIVE: Final = Statement(
+    audit_where(exists(select(node.c.id).where(node.c.id == bindparam("family"), *_ALIVE))).returning(
+        column("id")
+    )
+)
+"""The audit record that it is given, unless the family is over: then no row comes back."""
 OF_USER_AND_CLIENT: Final = Statement(
     select(grant_family.c.node_id, grant_family.c.session_id)
     .select_from(_JOINED)
