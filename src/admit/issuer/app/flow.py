@@ -16,6 +16,7 @@ from admit.issuer.app.call import Call
 from admit.issuer.app.consenting import Yes
 from admit.issuer.app.context import App, chosen_locales
 from admit.issuer.app.pages.views import ClientCard, FormPostView, LeavingView
+from admit.issuer.clients import profiles
 from admit.issuer.clients.rules import loopback_parts
 from admit.issuer.grants.pushed import is_reference
 from admit.issuer.grants.records import Authorization, Interaction
@@ -267,6 +268,7 @@ async def _issue(
         now=call.now,
         interaction=(transaction.handle, transaction.binding) if transaction is not None else None,
         reference=request.pushed,
+        longest=profiles.settled(request.client).code_lifetime,
         consented=said is not None,
         along=yes.along,
     )

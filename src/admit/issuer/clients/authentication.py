@@ -11,41 +11,40 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from admit.errors import ConfigError, InvalidKeyError
-from admit.issuer.clients.records import AuthMethod, Client, Profile
+from admit.issuer.clients import profiles
+from admit.issuer.clients.profiles import settled
+from admit.issuer.clients.records import AuthMethod, Client
 from admit.jose import JWS_ALGS, JWKSet
 from admit.jose.jwks import OKP_ALGS
 
-SIGNING_ALGS: Final = tuple(row.name for row in JWS_ALGS.values() if row.kty != "oct")
-"""What assertions may be signed with: all asymmetric algorithms. Who could check a shared secret could sign too."""
-FAPI2_ALGS: Final = frozenset({"PS256", "ES256", "EdDSA", "Ed25519"})
-"""FAPI 2.0 Security Profile §5.4.1."""
+SIGNING_ALGS: Final = profiles.ASYMMETRIC
+"""What assertions may be signed with, as far as the client's profile takes it."""
 SECRET_METHODS: Final = frozenset({AuthMethod.CLIENT_SECRET_BASIC, AuthMethod.CLIENT_SECRET_POST})
 _LOOPBACK_HTTP = re.compile(r"http://(?:localhost|127\.0\.0\.1|\[::1\]):[1-9][0-9]{0,4}/[^#]*", re.ASCII)
 _MAX_URI = 2048
 
 
 def may_use(client: Client, method: AuthMethod) -> bool:
-    """Whether the client may prove itself so. Who has a secret may send it in either of the two ways; FAPI 2.0 clients
-    have exactly the method that is registered.
+    """Whether the client may prove itself so. Who has a secret may send it in either of the two ways, unless the
+    profile wants exactly the method that is registered.
     """
     registered = client.auth_method
     if method is registered:
         return True
-    return client.profile is not Profile.FAPI2 and {method, registered} <= SECRET_METHODS
+    return settled(client).either_secret_method and {method, registered} <= SECRET_METHODS
 
 
 def algorithms(client: Client) -> frozenset[str]:
     """What the client's assertions may be signed with."""
     if client.token_endpoint_auth_signing_alg is not None:
         return frozenset({client.token_endpoint_auth_signing_alg})
-    return FAPI2_ALGS if client.profile is Profile.FAPI2 else frozenset(SIGNING_ALGS)
+    return settled(client).assertion_algs
 
 
 def assumed(client: Client) -> tuple[str, str]:
     """The algorithms of the client's RSA and its Ed25519 or Ed448 keys, where such a key names none."""
     alg = client.token_endpoint_auth_signing_alg
-    usual = "PS256" if client.profile is Profile.FAPI2 else "RS256"
-    rsa = alg if alg is not None and JWS_ALGS[alg].kty == "RSA" else usual
+    rsa = alg if alg is not None and JWS_ALGS[alg].kty == "RSA" else settled(client).assumed_rsa_alg
     return rsa, alg if alg in OKP_ALGS else "EdDSA"
 
 
@@ -75,7 +74,7 @@ def check(client: Client, where: str, *, dev: bool) -> None:
             f"{where}: token_endpoint_auth_method none and public = true go together; all else wants public = false"
         )
     alg = client.token_endpoint_auth_signing_alg
-    if alg is not None and (alg not in SIGNING_ALGS or (_is_fapi2(client) and alg not in FAPI2_ALGS)):
+    if alg is not None and alg not in settled(client).assertion_algs:
         raise ConfigError(f"{where}: token_endpoint_auth_signing_alg is not one that this profile takes")
     if client.public and client.secret_hashes:
         raise ConfigError(f"{where}: a public client has no secret; set public = false, or remove the secret")
@@ -95,8 +94,6 @@ def _check_keys(client: Client, where: str, *, dev: bool) -> None:
         raise ConfigError(f"{where}: private_key_jwt and a secret do not go together; remove secret_hashes")
     if (client.jwks is None) is (client.jwks_uri is None):
         raise ConfigError(f"{where}: private_key_jwt wants jwks or jwks_uri, and not both")
-    if client.token_endpoint_audience and _is_fapi2(client):
-        raise ConfigError(f"{where}: profile fapi2 takes assertions for the issuer only")
     if client.jwks_uri is not None and not _is_jwks_uri(client.jwks_uri, dev=dev):
         raise ConfigError(f"{where}: jwks_uri wants an https URL without fragment")
     if client.jwks is not None:
@@ -110,10 +107,6 @@ def _check_keys(client: Client, where: str, *, dev: bool) -> None:
             )
         if not len(keys.only(algorithms(client))):
             raise ConfigError(f"{where}: jwks has no key of an algorithm that the client may sign with")
-
-
-def _is_fapi2(client: Client) -> bool:
-    return client.profile is Profile.FAPI2
 
 
 def _is_jwks_uri(uri: str, *, dev: bool) -> bool:

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable
 from urllib.parse import urlsplit
 
 from admit.errors import ConfigError
-from admit.issuer.clients import authentication
-from admit.issuer.clients.records import ACRS, Client, Profile, Resource, TokenFormat
+from admit.issuer.clients import authentication, profiles
+from admit.issuer.clients.records import ACRS, Client, Resource, TokenFormat
 from admit.tokens import scope as scope_names
 
 RESERVED_CLIENT_ID = "admit"  # the `client_id` of a session's principal, contracts of the verifier
@@ -233,15 +233,9 @@ def check_client(client: Client, *, dev: bool) -> None:
     unknown = client.grant_types - GRANT_TYPES
     if unknown or not client.grant_types:
         raise ConfigError(f"{where}: grant_types wants some of {', '.join(sorted(GRANT_TYPES))}")
-    if client.id_token_signed_response_alg not in SIGNING_ALGS:
-        raise ConfigError(f"{where}: id_token_signed_response_alg wants one of {', '.join(SIGNING_ALGS)}")
-    if client.userinfo_signed_response_alg not in (None, *SIGNING_ALGS):
-        raise ConfigError(f"{where}: userinfo_signed_response_alg wants one of {', '.join(SIGNING_ALGS)}")
+    profiles.check(client, where)
     if client.acr is not None and client.acr not in ACRS:
         raise ConfigError(f"{where}: acr wants one of {', '.join(ACRS)}")
-    if client.profile is Profile.FAPI2:
-        # Taking the name without holding what it promises would be worse than refusing it.
-        raise ConfigError(f"{where}: profile fapi2 is not there yet; use oauth21 or oidc")
     if "client_credentials" in client.grant_types and client.public:
         raise ConfigError(f"{where}: client_credentials is for clients that authenticate; set public = false")
     if "authorization_code" in client.grant_types and not client.redirect_uris:

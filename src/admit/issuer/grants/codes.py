@@ -3,7 +3,8 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from datetime import timedelta
+from typing import Final, TypeAlias
 
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.audit.rules import Detail
@@ -21,9 +22,9 @@ from admit.issuer.grants.records import (
 )
 from admit.issuer.grants.store import codes as store
 from admit.issuer.revocation import store as revocation
-from admit.issuer.revocation.store import logins
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByNode
+from admit.issuer.revocation.store import logins
 from admit.issuer.storage import Bound, Database, Steps
 
 Along: TypeAlias = Callable[[], Steps[bool]]
@@ -34,6 +35,10 @@ def nothing() -> Steps[bool]:
     """Nothing more."""
     yield from ()
     return True
+
+
+LONGEST: Final = timedelta(minutes=10)
+"""RFC 6749 §4.1.2."""
 
 
 def new_code() -> str:
@@ -217,20 +222,22 @@ class Codes:
         now: float,
         interaction: tuple[str, bytes] | None = None,
         reference: bytes | None = None,
+        longest: timedelta = LONGEST,
         consented: bool = False,
         along: Along | None = None,
     ) -> str | None:
         """A code for what a person allowed. With `interaction`, a handle and its browser's secret, that one is finished
         in the same transaction, and None comes back when it was not open. `consented`: the person was asked and said
         yes just now, which is told too. `reference` is spent as well: what
-        the request was pushed under. `along` is written in the same transaction; where it is false None comes back.
+        the request was pushed under. `longest`: how long the code lives at most. `along` is written in
+        the same transaction; where it is false None comes back.
         """
         code = new_code()
         issued = await self._db.run(
             issue,
             authorization,
             code_hash=hash_code(code),
-            expires_at=now + self._config.code_lifetime.total_seconds(),
+            expires_at=now + min(self._config.code_lifetime, longest).total_seconds(),
             interaction=interaction,
             reference=reference,
             consented=consented,
@@ -252,7 +259,8 @@ class Codes:
         tell_end: bool = False,
     ) -> Redeemed | Refused:
         """Turn a code into a grant, once. `refresh`: the client may have refresh tokens. `jkt`: the thumbprint of the
-        DPoP key that they are to be bound to. `tell_end`: it is to be told when the session is over. Refused is `invalid_grant`; a second use ends the family of the first.
+        DPoP key that they are to be bound to. `tell_end`: it is to be told when the session is over. Refused is
+        `invalid_grant`; a second use ends the family of the first.
         """
         return await self._db.run(
             redeem,

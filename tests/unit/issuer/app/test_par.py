@@ -216,7 +216,7 @@ async def test_a_client_that_has_to_push_can_do_nothing_else(issuer: LiveIssuer)
 
 
 @pytest.mark.rfc("6749", "3.1.2.2")
-@pytest.mark.threat("EXT-jar", off="admit.issuer.grants.pushed:is_reference")
+@pytest.mark.threat("EXT-par", off="admit.issuer.grants.pushed:is_reference")
 async def test_an_address_of_somebody_else_is_never_followed(browser: Browser) -> None:
     await browser.sign_in()
     good = {**request_of("spa"), "code_challenge": pkce()[1]}

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from admit.errors import OAuthError
+from admit.issuer.clients import profiles
 from admit.issuer.clients import rules as clients
 from admit.issuer.clients.records import Client
 from admit.issuer.grants import rules as grants
@@ -124,8 +125,8 @@ def check_pushed(request: AuthorizeRequest, parameters: Parameters, known: Known
 
 
 def needs_push(client: Client) -> bool:
-    """Whether what a browser brings could have been changed on its way, by the client's own word."""
-    return client.require_pushed_authorization_requests
+    """Whether what a browser brings could have been changed on its way, by the client's own word or its profile's."""
+    return profiles.needs_push(client)
 
 
 def check_response_type(request: AuthorizeRequest, parameters: Parameters, known: Known) -> AuthorizeRequest:
@@ -180,7 +181,7 @@ def check_pkce(request: AuthorizeRequest, parameters: Parameters, known: Known) 
 
 def needs_pkce(client: Client) -> bool:
     """All clients but those that settings exempt by name, RFC 9700 §2.1.1."""
-    return client.require_pkce
+    return profiles.needs_pkce(client)
 
 
 def is_s256(method: str | None) -> bool:
@@ -189,9 +190,13 @@ def is_s256(method: str | None) -> bool:
 
 
 def check_scope(request: AuthorizeRequest, parameters: Parameters, known: Known) -> AuthorizeRequest:
-    """RFC 6749 §3.3: within the client's list. Without `scope`, all of the list that is of resources."""
+    """RFC 6749 §3.3: within the client's list. Without `scope`, all of the list that is of resources, or nothing, as
+    the client's profile says.
+    """
     allowed = frozenset(request.client.scopes)
     text = parameters.get("scope")
+    if text is None and profiles.settled(request.client).scope_needed:
+        raise InvalidScopeError("no scope")
     if text is None:
         return replace(request, scope=allowed - clients.OIDC_SCOPES - clients.ISSUER_SCOPES)
     asked = text.split(" ")

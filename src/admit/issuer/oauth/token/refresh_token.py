@@ -1,6 +1,7 @@
 """The refresh token grant, RFC 6749 §6, RFC 9700 §4.14."""
 
 from admit.issuer.audit.records import AuditEvent, RequestInfo
+from admit.issuer.clients import profiles
 from admit.issuer.clients.records import Client
 from admit.issuer.grants import refresh_token as token_format
 from admit.issuer.grants.records import Refusal, Refused
@@ -29,7 +30,7 @@ async def refresh(
     refreshed = await services.families.refresh(
         token,
         client_id=client.id,
-        rotates=client.public,
+        rotates=profiles.rotates(client),
         info=info,
         now=now,
         seen_every=services.sessions.config.seen_every,
