@@ -33,7 +33,8 @@
     │   ├── OversizedCredentialError    more header than is read     RFC 6585 §5
     │   ├── SessionError                the cookie names no live session
     │   ├── CsrfError                   a cookie request another site may have made
-    │   └── InsufficientScopeError      insufficient_scope           RFC 6750 §3.1
+    │   ├── InsufficientScopeError      insufficient_scope           RFC 6750 §3.1
+    │   └── InsufficientUserAuthenticationError  a weak or old sign-in   RFC 9470 §3
     ├── TokenTooLargeError              over 3,072 octets; was not signed
     ├── OAuthError                      an "error" value             RFC 6749 §5.2; subclasses in issuer.oauth
     ├── InvalidKeyError                 an unusable key              RFC 7517
@@ -275,6 +276,23 @@ class InsufficientScopeError(CredentialError):
     def __init__(self, detail: str = "", *, scope: str = "") -> None:
         super().__init__(detail)
         self.scope = scope
+
+
+class InsufficientUserAuthenticationError(CredentialError):
+    """The sign-in behind the credential is too weak or too long ago for this, RFC 9470 §3.
+
+    `acr_values` are the classes that will do, the preferred one first, separated by spaces; `max_age` is in seconds. An
+    application passes both on to `/authorize` as they are.
+    """
+
+    code: ClassVar[str] = "insufficient_user_authentication"
+    status: ClassVar[int] = 401
+    public: ClassVar[str] = "Sign in again for this, in the way that is asked."
+
+    def __init__(self, detail: str = "", *, acr_values: str = "", max_age: int | None = None) -> None:
+        super().__init__(detail)
+        self.acr_values = acr_values
+        self.max_age = max_age
 
 
 class TokenTooLargeError(AdmitError):

@@ -11,4 +11,11 @@ def any_scopes(principal: Principal, wanted: Requirement) -> None:
     """Whatever scopes there are."""
 
 
-TWINS: dict[str, Callable[..., Any]] = {"admit.verifier.policy:check_scopes": any_scopes}
+def any_sign_in(principal: Principal, wanted: Requirement, now: float) -> None:
+    """Whoever is in, is in."""
+
+
+TWINS: dict[str, Callable[..., Any]] = {
+    "admit.verifier.policy:check_scopes": any_scopes,
+    "admit.verifier.policy:check_sign_in": any_sign_in,
+}

@@ -6,6 +6,7 @@ from admit.errors import (
     AdmitError,
     ConfigError,
     InsufficientScopeError,
+    InsufficientUserAuthenticationError,
     MalformedCredentialError,
     TokenError,
 )
@@ -32,13 +33,20 @@ def www_authenticate(
 ) -> str:
     """The challenge for a refusal. `scope` is what the route asks for, RFC 6750 §3.
 
-    Only errors that RFC 6750 §3.1 has codes for carry one; without a credential, or with a session's, there is none.
+    Only errors that RFC 6750 §3.1 and RFC 9470 §3 have codes for carry one; without a credential, or with a session's
+    that is not good, there is none.
     `resource_metadata` is the URL of the protected resource metadata, RFC 9728 §5.1.
     """
     parts = [] if realm is None else [f'realm="{check_quotable("realm", realm)}"']
-    if isinstance(error, TokenError | InsufficientScopeError) or type(error) is MalformedCredentialError:
+    told = TokenError | InsufficientScopeError | InsufficientUserAuthenticationError
+    if isinstance(error, told) or type(error) is MalformedCredentialError:
         parts.append(f'error="{error.code}"')
         parts.append(f'error_description="{error.public}"')
+    if isinstance(error, InsufficientUserAuthenticationError):  # RFC 9470 §3
+        if error.acr_values:
+            parts.append(f'acr_values="{check_quotable("acr_values", error.acr_values)}"')
+        if error.max_age is not None:
+            parts.append(f'max_age="{error.max_age}"')
     wanted = error.scope if isinstance(error, InsufficientScopeError) and error.scope else scope
     if wanted:
         parts.append(f'scope="{check_quotable("scope", wanted)}"')

@@ -10,7 +10,9 @@ once however many guards it meets. Glue only: the rules are in `admit.credential
 """
 
 import re
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from inspect import Parameter, Signature
 from typing import Any, Final, Literal, TypeAlias, overload
 
@@ -120,7 +122,14 @@ class Guard(SecurityBase):
         self._plain = _Dependency(self, policy.ANYBODY, optional=False)
 
     @overload
-    def __call__(self, *scopes: str, role: str | None = None, group: str | None = None) -> Any: ...
+    def __call__(
+        self,
+        *scopes: str,
+        role: str | None = None,
+        group: str | None = None,
+        acr: str | Sequence[str] = (),
+        max_age: timedelta | None = None,
+    ) -> Any: ...
     @overload
     def __call__(
         self, *, request: Request, security_scopes: SecurityScopes
@@ -130,26 +139,40 @@ class Guard(SecurityBase):
         *scopes: str,
         role: str | None = None,
         group: str | None = None,
+        acr: str | Sequence[str] = (),
+        max_age: timedelta | None = None,
         request: Request | None = None,
         security_scopes: SecurityScopes | None = None,
     ) -> Any:
         """A dependency that wants all these scopes, and the role and the group if named.
 
+        `acr`: a class of sign-in, or several that will do; `max_age`: how long ago it may be. Where the sign-in is not
+        enough the answer tells so, and the application sends its user through `/authorize` again (RFC 9470).
+
         FastAPI itself calls with `request` and `security_scopes`, for `Security(guard, scopes=[…])`.
 
         Raises:
-            ConfigError: a scope, role or group that can be none.
+            ConfigError: a scope, role, group, class or age that can be none.
         """
         if request is not None and security_scopes is not None:
             return self._plain(request, security_scopes)
-        return self._security(policy.requirement(scopes, role=role, group=group), optional=False)
+        wanted = policy.requirement(scopes, role=role, group=group, acr=acr, max_age=max_age)
+        return self._security(wanted, optional=False)
 
-    def optional(self, *scopes: str, role: str | None = None, group: str | None = None) -> Any:
+    def optional(
+        self,
+        *scopes: str,
+        role: str | None = None,
+        group: str | None = None,
+        acr: str | Sequence[str] = (),
+        max_age: timedelta | None = None,
+    ) -> Any:
         """The same for routes that are open to strangers: None where the request carries no credential at all.
 
         A credential that is there and bad is refused all the same, and so is one without what is asked.
         """
-        return self._security(policy.requirement(scopes, role=role, group=group), optional=True)
+        wanted = policy.requirement(scopes, role=role, group=group, acr=acr, max_age=max_age)
+        return self._security(wanted, optional=True)
 
     def document(self, app: FastAPI) -> None:
         """Let the application's OpenAPI tell of 401 and 403 at each guarded operation, and of the session cookie.
@@ -162,6 +185,10 @@ class Guard(SecurityBase):
             return openapi.describe(whole(), self.scheme_name, self._cookie)
 
         app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+
+    def _now(self) -> float:
+        """Wall time, by the verifier's clock."""
+        return self._verifier.core.wall()
 
     def _security(self, wanted: policy.Requirement, *, optional: bool) -> Security:
         return Security(_Dependency(self, wanted, optional=optional), scopes=sorted(wanted.scopes))
@@ -242,7 +269,7 @@ class _Dependency(SecurityBase):
         if isinstance(found, AdmitError):
             raise self._guard.refuse(request, found, wanted) from None
         try:
-            policy.check(found, wanted)
+            policy.check(found, wanted, self._guard._now())
         except AdmitError as error:
             raise self._guard.refuse(request, error, wanted) from None
         return found
@@ -254,9 +281,7 @@ class _Dependency(SecurityBase):
         """
         wanted = self._wanted.get(scopes)
         if wanted is None:
-            wanted = policy.requirement(
-                {*scopes, *self._own.scopes}, role=self._own.role, group=self._own.group
-            )
+            wanted = replace(self._own, scopes=policy.requirement({*scopes, *self._own.scopes}).scopes)
             self._wanted[scopes] = wanted
         return wanted
 

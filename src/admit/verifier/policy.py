@@ -3,8 +3,9 @@
 A framework's integration only carries requests in and refusals out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import msgspec
 
@@ -15,6 +16,7 @@ from admit.errors import (
     CredentialError,
     GroupsUnavailableError,
     InsufficientScopeError,
+    InsufficientUserAuthenticationError,
     MalformedCredentialError,
     TokenError,
     UnavailableError,
@@ -25,11 +27,15 @@ from admit.tokens import scope as scopes
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What a route asks for: all the scopes, the role and the group. Nothing named: any principal."""
+    """What a route asks for: all the scopes, the role and the group; a sign-in of one of the classes `acr`, the
+    preferred one first, no longer than `max_age` seconds ago. Nothing named: any principal.
+    """
 
     scopes: frozenset[str] = frozenset()
     role: str | None = None
     group: str | None = None
+    acr: tuple[str, ...] = ()
+    max_age: int | None = None
     scope_text: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -39,11 +45,19 @@ class Requirement:
 ANYBODY = Requirement()
 
 
-def requirement(names: Iterable[str], *, role: str | None = None, group: str | None = None) -> Requirement:
+def requirement(
+    names: Iterable[str],
+    *,
+    role: str | None = None,
+    group: str | None = None,
+    acr: str | Sequence[str] = (),
+    max_age: timedelta | None = None,
+) -> Requirement:
     """A requirement from what a programmer wrote.
 
     Raises:
-        ConfigError: a scope that cannot be one, or an empty role or group: it would never or always hold.
+        ConfigError: a scope or class that cannot be one, an empty role or group, an age below a second: it would never
+            or always hold.
     """
     if isinstance(names, str):
         raise ConfigError("scopes are given one by one, not as one text")
@@ -54,13 +68,21 @@ def requirement(names: Iterable[str], *, role: str | None = None, group: str | N
     for what, value in (("role", role), ("group", group)):
         if value is not None and not (isinstance(value, str) and value):
             raise ConfigError(f"{what} is a text that is not empty, or None")
-    return Requirement(wanted, role, group)
+    classes = (acr,) if isinstance(acr, str) else tuple(acr)
+    for name in classes:
+        if not isinstance(name, str) or not scopes.is_name(name):
+            raise ConfigError("acr is a class of sign-in, or several: each one word of visible ASCII")
+    if max_age is not None and not (isinstance(max_age, timedelta) and max_age >= timedelta(seconds=1)):
+        raise ConfigError("max_age is a timedelta of at least a second, or None")
+    seconds = None if max_age is None else int(max_age.total_seconds())
+    return Requirement(wanted, role, group, classes, seconds)
 
 
-def check(principal: Principal, wanted: Requirement) -> None:
-    """Pass a principal that has everything the route asks for.
+def check(principal: Principal, wanted: Requirement, now: float) -> None:
+    """Pass a principal that has everything the route asks for. `now` is in seconds since the epoch.
 
     Raises:
+        InsufficientUserAuthenticationError: the sign-in was of another class, or too long ago.
         InsufficientScopeError: a scope, the role or the group is missing; it carries the scopes that are asked.
         GroupsUnavailableError: the groups are a reference that nobody fetched.
     """
@@ -69,6 +91,28 @@ def check(principal: Principal, wanted: Requirement) -> None:
         check_role(principal, wanted)
     if wanted.group is not None:
         check_group(principal, wanted)
+    if wanted.acr or wanted.max_age is not None:
+        check_sign_in(principal, wanted, now)
+
+
+def check_sign_in(principal: Principal, wanted: Requirement, now: float) -> None:
+    """The user signed in as the route asks, RFC 9470 §3. Asked last: who lacks a scope gains nothing by signing in.
+
+    A principal that tells no class or no time has not shown it; a time to come is no time.
+    """
+    right = not wanted.acr or principal.acr in wanted.acr
+    at = principal.auth_time
+    recent = wanted.max_age is None or (at is not None and -_CLOCKS <= now - at <= wanted.max_age)
+    if not (right and recent):
+        raise InsufficientUserAuthenticationError(
+            "the sign-in is of another class or too long ago",
+            acr_values=" ".join(wanted.acr),
+            max_age=wanted.max_age,
+        )
+
+
+_CLOCKS = 60
+"""Seconds by which the issuer's clock may be ahead."""
 
 
 def check_scopes(principal: Principal, wanted: Requirement) -> None:

@@ -1,5 +1,6 @@
 """`admit.verifier.policy`: what a route asks, and what a refusal looks like."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,9 +11,13 @@ from admit.errors import (
     ConfigError,
     GroupsUnavailableError,
     InsufficientScopeError,
+    InsufficientUserAuthenticationError,
 )
 from admit.principal import ByReference, Principal
 from admit.verifier import policy
+
+NOW = 1_800_000_000.0
+ACR_1FA, ACR_2FA = "urn:admit:acr:1fa", "urn:admit:acr:2fa"
 
 
 def principal(**changed: Any) -> Principal:
@@ -22,8 +27,8 @@ def principal(**changed: Any) -> Principal:
 
 
 def test_nothing_asked_is_any_principal() -> None:
-    policy.check(principal(), policy.ANYBODY)
-    policy.check(principal(), policy.requirement([]))
+    policy.check(principal(), policy.ANYBODY, NOW)
+    policy.check(principal(), policy.requirement([]), NOW)
 
 
 def test_everything_asked_must_be_there() -> None:
@@ -31,24 +36,49 @@ def test_everything_asked_must_be_there() -> None:
     whole: dict[str, Any] = {
         "scopes": frozenset({"a", "b", "c"}), "roles": frozenset({"admin"}), "groups": frozenset({"staff"})
     }  # fmt: skip
-    policy.check(principal(**whole), wanted)
+    policy.check(principal(**whole), wanted, NOW)
     for name, less in (("scopes", {"a"}), ("roles", {"Admin"}), ("groups", set())):
         with pytest.raises(InsufficientScopeError) as refused:
-            policy.check(principal(**{**whole, name: frozenset(less)}), wanted)
+            policy.check(principal(**{**whole, name: frozenset(less)}), wanted, NOW)
         assert refused.value.scope == "a b"
 
 
 def test_groups_by_reference_matter_only_where_a_group_is_asked() -> None:
     by_reference = principal(groups=ByReference("https://id.example.com/userinfo"))
-    policy.check(by_reference, policy.ANYBODY)
+    policy.check(by_reference, policy.ANYBODY, NOW)
     with pytest.raises(GroupsUnavailableError):
-        policy.check(by_reference, policy.requirement([], group="staff"))
+        policy.check(by_reference, policy.requirement([], group="staff"), NOW)
+
+
+@pytest.mark.rfc("9470", "3")
+@pytest.mark.threat("MFA-3", off="admit.verifier.policy:check_sign_in")
+def test_a_sign_in_of_another_class_or_too_long_ago_is_told_what_will_do() -> None:
+    wanted = policy.requirement(["a"], acr=[ACR_2FA, "gold"], max_age=timedelta(minutes=5))
+    whole: dict[str, Any] = {"scopes": frozenset({"a"}), "acr": ACR_2FA, "auth_time": NOW - 300}
+    for good in ({}, {"acr": "gold"}, {"auth_time": NOW}, {"auth_time": NOW + 60}):
+        policy.check(principal(**{**whole, **good}), wanted, NOW)
+    for bad in (
+        {"acr": ACR_1FA}, {"acr": None}, {"acr": ACR_2FA + "x"}, {"auth_time": NOW - 301}, {"auth_time": None},
+        {"auth_time": NOW + 61},
+    ):  # fmt: skip
+        with pytest.raises(InsufficientUserAuthenticationError) as refused:
+            policy.check(principal(**{**whole, **bad}), wanted, NOW)
+        refusal = policy.refusal(refused.value, scope="a", realm="api")
+        assert refusal.status == 401
+        assert dict(refusal.headers)["WWW-Authenticate"] == (
+            'Bearer realm="api", error="insufficient_user_authentication", '
+            'error_description="Sign in again for this, in the way that is asked.", '
+            f'acr_values="{ACR_2FA} gold", max_age="300", scope="a"'
+        )
+    with pytest.raises(InsufficientScopeError):
+        policy.check(principal(acr=ACR_1FA), wanted, NOW)
 
 
 @pytest.mark.parametrize(
     ("names", "more"),
     [
-        ("orders:read", {}), (["a b"], {}), ([""], {}), ([1], {}), (['a"'], {}),
+        ([], {"acr": ""}), ([], {"acr": ["a b"]}), ([], {"acr": [1]}), ([], {"max_age": timedelta(0)}),
+        ([], {"max_age": 300}), ("orders:read", {}), (["a b"], {}), ([""], {}), ([1], {}), (['a"'], {}),
         ([], {"role": ""}), ([], {"group": ""}), ([], {"role": 7}),
     ],
 )  # fmt: skip
