@@ -195,7 +195,7 @@ def refuse(
     if sent_on or target.response_mode is ResponseMode.FORM_POST:
         return answer(app, call, target, respond.error(error), ui_locales, by_itself=sent_on)
     whole = respond.answer(target, respond.error(error), issuer=app.issuer)
-    leaving = LeavingView(client=card_of(target), url=respond.location(target, whole))
+    leaving = LeavingView(client=card_of(target), return_url=respond.location(target, whole))
     return app.page(call, leaving, ui_locales=chosen_locales(call) or ui_locales)
 
 

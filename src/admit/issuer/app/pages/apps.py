@@ -64,6 +64,7 @@ def _item(
         offline=any(family.offline for family in grants),
         acts=bool(grants),
         remembered=bool(answers),
+        unverified=client is not None and not client.trusted,
     )
 
 

@@ -11,6 +11,7 @@ from admit.issuer.app.pages.views import (
     AppItem,
     ClientCard,
     ConsentView,
+    LeavingView,
     ErrorView,
     FormPostView,
     LogoutView,
@@ -85,6 +86,11 @@ APPS: Final = (
         since=NOW - 60 * 50,
         last_used_at=NOW - 30,
         offline=False,
+        remembered=True,
+    ),
+    AppItem(
+        client_id="merge", client=STRANGER, scopes=(ScopeItem(name="openid"),), since=NOW - 60 * 50,
+        last_used_at=NOW - 40, offline=False, acts=False, unverified=True,
     ),
     AppItem(
         client_id="terminal",
@@ -129,10 +135,13 @@ CONSENT: Final = ConsentView(
     user_name="Wen Li",
     user_email="wen.li@example.com",
     scopes=(
-        ScopeItem(name="openid"),
-        ScopeItem(name="profile"),
-        ScopeItem(name="orders:read", text={"en": "Read your orders", "zh": "查看你的订单"}),
+        ScopeItem(name="openid", fixed=True),
+        ScopeItem(name="profile", ticked=False),
+        ScopeItem(name="orders:read", text={"en": "Read your orders", "zh": "查看你的订单"}, new=True),
     ),
+    resource="Orders",
+    ticks=True,
+    remembered=True,
     switch_url="/login?i=Qm9v",
 )
 STRANGERS_CONSENT: Final = ConsentView(
@@ -143,11 +152,12 @@ STRANGERS_CONSENT: Final = ConsentView(
     user_name="Wen Li",
     user_email="wen.li@example.com",
     scopes=(
-        ScopeItem(name="openid"),
+        ScopeItem(name="openid", fixed=True),
         ScopeItem(name="email"),
         ScopeItem(name="offline_access"),
         ScopeItem(name="merge:send"),
     ),
+    ticks=True,
     lasts_seconds=90 * 86_400,
     switch_url="/login?i=Qm9v",
 )
@@ -237,6 +247,10 @@ VIEWS: Final[Mapping[str, AnyView]] = {
     "form_post": FormPostView(
         action="http://localhost:8411/cb", client=ORDERS,
         fields={"code": "Qm9v", "state": "\"><b>a state", "iss": "http://localhost:8410"},
+    ),
+    "leaving": LeavingView(client=STRANGER, return_url="https://merge.example.net/cb?error=access_denied"),
+    "leaving_device": LeavingView(
+        client=ClientCard(name="Terminal", host=None, verified=False), return_url="com.example.app:/cb?error=x"
     ),
     "logout": LogoutView(here="/logout?i=Qm9v", csrf=CSRF, interaction="Qm9v", user_email="wen.li@example.com",
                          client=ORDERS),

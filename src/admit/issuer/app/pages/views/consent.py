@@ -44,10 +44,10 @@ class ConsentView(FormView):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeavingView(View):
-    """An answer for an application that nobody here vouches for waits for its person to send it: `url` is its
-    registered redirect URI with the answer."""
+    """An answer for an application that nobody here vouches for waits for its person to send it: `return_url` is
+    its registered redirect URI with the answer."""
 
     page: ClassVar[str] = "leaving"
     kind: ClassVar[Kind] = Kind.FLOW
     client: ClientCard
-    url: str = field(repr=False)
+    return_url: str = field(repr=False)
