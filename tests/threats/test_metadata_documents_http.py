@@ -127,7 +127,7 @@ async def test_an_agent_that_nobody_registered_signs_somebody_in(
         assert (gone.status_code, "location" in gone.headers) == (400, False)
 
 
-@pytest.mark.threat("INF-ssrf", off="admit.fetch.fetcher:check_redirect")
+@pytest.mark.threat("EXT-dcr", off="admit.issuer.clients.documents:check_answer")
 async def test_what_is_no_document_is_a_page_and_no_redirect(
     furnished_sqlite: str, keyring: Keyring, tmp_path: Path
 ) -> None:
@@ -142,6 +142,7 @@ async def test_what_is_no_document_is_a_page_and_no_redirect(
             host.put(
                 "/script.json", document(host.url("/script.json"), redirect_uris=["javascript:alert(1)"])
             ),
+            host.put("/gone.json", document(host.url("/gone.json")), status="404 Not Found"),
             host.put("/twice.json", b'{"client_id":"a","client_id":"b"}'),
         }
         for url in sorted(bad):

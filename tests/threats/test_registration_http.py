@@ -91,6 +91,7 @@ async def test_what_registers_is_told_what_it_has_signs_people_in_and_looks_afte
         token_endpoint_auth_method="client_secret_post", contacts=["ada@app.example"], scope="openid profile",
         logo_uri="https://app.example/logo", policy_uri="https://app.example/policy", jwks=KEYS,
         subject_type="public", post_logout_redirect_uris=["https://app.example/bye"], software_id="app",
+        backchannel_logout_uri="https://app.example/logout", backchannel_logout_session_required=True,
         id_token_signed_response_alg="ES256", request_uris=["https://app.example/request"],
     )  # fmt: skip
     assert made["client_secret_expires_at"] == 0
@@ -98,6 +99,9 @@ async def test_what_registers_is_told_what_it_has_signs_people_in_and_looks_afte
     assert made["redirect_uris"] == [CALLBACK]
     assert (made["scope"], made["token_endpoint_auth_method"]) == ("openid profile", "client_secret_post")
     assert made["jwks"] == KEYS
+    assert (made["backchannel_logout_uri"], made["backchannel_logout_session_required"]) == (
+        "https://app.example/logout", True,
+    )  # fmt: skip
     assert "request_uris" not in made, "what is not understood is not registered"
     # The client that is found is the one that was told.
     verifier, challenge = pkce()
@@ -262,6 +266,8 @@ BAD_METADATA: dict[str, dict[str, Any]] = {
     "encrypted": {"id_token_encrypted_response_alg": "RSA-OAEP"},
     "pairwise": {"subject_type": "pairwise"},
     "sector": {"sector_identifier_uri": "https://app.example/sector"},
+    "logout-clear": {"backchannel_logout_uri": "http://app.example/logout"},
+    "logout-fragment": {"backchannel_logout_uri": "https://app.example/logout#x"},
     "logo-script": {"logo_uri": "javascript:alert(1)"},
     "logo-clear": {"logo_uri": "http://169.254.169.254/latest"},
     "name-too-long": {"client_name": "n" * 201},

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from admit.fetch import Response
 from admit.issuer.audit import RequestInfo
 from admit.issuer.clients.config import RegistrationConfig
 from admit.issuer.clients.documents import MetadataDocuments
@@ -55,11 +56,16 @@ async def _at_once(self: MetadataDocuments) -> None:
     return None
 
 
+def _whatever_came(response: Response) -> None:
+    return None
+
+
 TWINS: dict[str, Any] = {
     "admit.issuer.clients.registration:is_token_of": _any_token,
     "admit.issuer.clients.registration:new_id": _as_asked,
     "admit.issuer.clients.registration:may_come": _whoever,
     "admit.issuer.clients.registration:Registration.check_rate": _at_any_rate,
+    "admit.issuer.clients.documents:check_answer": _whatever_came,
     "admit.issuer.clients.documents:check_own": _anybodys,
     "admit.issuer.clients.documents:check_no_secret": _with_secrets,
     "admit.issuer.clients.documents:MetadataDocuments._admit": _at_once,
