@@ -250,7 +250,10 @@ VIEWS: Final[Mapping[str, AnyView]] = {
     ),
     "leaving": LeavingView(client=STRANGER, return_url="https://merge.example.net/cb?error=access_denied"),
     "leaving_device": LeavingView(
-        client=ClientCard(name="Terminal", host=None, verified=False), return_url="com.example.app:/cb?error=x"
+        client=ClientCard(name="Terminal", host=None, verified=False), return_url="http://127.0.0.1:5123/cb?error=x"
+    ),
+    "leaving_by_hand": LeavingView(
+        client=ClientCard(name="Phone", host=None, verified=False), return_url="com.example.app:/cb?error=x"
     ),
     "logout": LogoutView(here="/logout?i=Qm9v", csrf=CSRF, interaction="Qm9v", user_email="wen.li@example.com",
                          client=ORDERS),
