@@ -5,12 +5,14 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 import pytest
 
 from admit.issuer.grants.config import GrantsConfig
+from admit.issuer.grants.pushed import PushedRequests, hash_reference, new_reference
 from admit.issuer.grants.records import Redeemed, Refreshed, Refusal, Refused
-from tests.fixtures.people import INFO, NOW, Parts
+from tests.fixtures.people import CLIENT, INFO, NOW, Parts
 from tests.fixtures.storage import OpenAgain
 
 PARALLEL = 50
@@ -46,6 +48,44 @@ async def test_of_fifty_uses_of_one_code_one_wins_and_its_family_is_ended_with_i
             assert await node.is_ended(won[0].family.id)
             assert await node.refresh(won[0].refresh_token, now=NOW + 2) == Refused(Refusal.ENDED)
     assert len(await here.rows("grant_family")) == count + 1
+
+
+@pytest.mark.rfc("9126", "4")
+@pytest.mark.threat("INF-race", off="admit.issuer.grants.pushed:spend")
+@pytest.mark.threat("EXT-par", off="admit.issuer.grants.pushed:spend")
+async def test_of_fifty_pages_begun_by_one_pushed_request_one_is_answered(
+    nodes: tuple[Parts, Parts], rounds: Rounds, rng: Random
+) -> None:
+    for _ in rounds(test=2, soak=200):
+        new = await nodes[0].sign_in()
+        user_id, session_id = new.session.user.id, new.session.id
+        pushed = [PushedRequests(node.db) for node in nodes]
+        request_uri = new_reference()
+        await pushed[0].keep(request_uri, {"parameters": {}}, client_id=CLIENT, info=INFO, now=NOW)
+        assert await pushed[1].find(request_uri, client_id=CLIENT, now=NOW) is not None
+        reference = hash_reference(request_uri)
+        before = len(await nodes[0].rows("authorization_code"))
+
+        async def say_no(
+            n: int, reference: bytes = reference, who: tuple[str, str] = (user_id, session_id)
+        ) -> Any:
+            waiting, binding = nodes[n % 2].interactions, b"b" * 32
+            handle = await waiting.begin(client_id=CLIENT, request={}, binding=binding, now=NOW)
+            return await waiting.refuse(
+                handle, binding, user_id=who[0], session_id=who[1], info=INFO, now=NOW, reference=reference
+            )
+
+        work = [say_no(n) for n in range(5)]
+        work += [
+            nodes[n % 2].codes.issue(nodes[0].authorization(new), info=INFO, now=NOW + 1, reference=reference)
+            for n in range(PARALLEL - 5)
+        ]
+        rng.shuffle(work)
+        answered = [outcome for outcome in await asyncio.gather(*work) if outcome is not None]
+        assert len(answered) == 1
+        codes = len(await nodes[1].rows("authorization_code")) - before
+        assert codes == isinstance(answered[0], str)
+        assert await pushed[1].find(request_uri, client_id=CLIENT, now=NOW) is None
 
 
 @pytest.mark.threat("INF-race", off=ROTATE_ONCE)
