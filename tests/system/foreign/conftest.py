@@ -12,7 +12,7 @@ from tests.fixtures.processes import ROOMY, Child, Deployment, furnished_postgre
 from tests.system.foreign.person import Person
 from tests.system.foreign.relying_parties import Parties
 
-HINT = "install the group interop: .venv/bin/python -m pip install -r requirements/interop.txt"
+HINT = "install the group interop: uv pip install --python .venv/bin/python -r requirements/interop.txt"
 
 
 def left_out(what: str, hint: str = HINT) -> NoReturn:
