@@ -20,6 +20,7 @@ from typing import Any
 
 from admit.issuer import Settings
 from admit.issuer.app.settings import PREFIX
+from admit.issuer.clients.records import Jwks
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/settings.md"
@@ -179,7 +180,7 @@ def _type(kind: Any) -> str:
         return ", ".join(f"`{one.value}`" for one in kind)
     return {
         str: "text", int: "whole number", float: "number", bool: "`true`, `false`",
-        timedelta: "duration", bytes: "SHA-256 in hex digits",
+        timedelta: "duration", bytes: "SHA-256 in hex digits", Jwks: "JWK Set, as a table or as JSON text",
     }[kind]  # fmt: skip
 
 

@@ -298,7 +298,7 @@ async def test_a_client_has_one_method_and_no_other(issuer: LiveIssuer, browser:
     assert outcome(await browser.post("/revoke", data=web, auth=("web", WEB_SECRET))) == (200, None)
 
 
-@pytest.mark.threat("6819-4.1.1", off="admit.issuer.oauth.refusals:count_wrong_secret")
+@pytest.mark.threat("6819-4.3.5", off="admit.issuer.oauth.refusals:count_wrong_secret")
 async def test_wrong_assertions_are_told_and_throttled_and_right_ones_are_not(
     furnished_sqlite: str, keyring: Keyring
 ) -> None:

@@ -70,9 +70,9 @@ class Client:
     `secret_hashes`: SHA-256 of its secret, two while one is replaced by another.
     `token_endpoint_auth_method`: `private_key_jwt` for a client that signs with its own key; without it, `none` for
     public clients and a secret for all others, by Basic or in the body as the client likes.
-    `jwks`: its public keys, or `jwks_uri`: where they are. `token_endpoint_auth_signing_alg`: the one algorithm that
-    it signs with; any asymmetric one where that is None. `token_endpoint_audience`: take its assertions for the token
-    endpoint's URL too, not only those for the issuer.
+    `jwks`: its public keys. `jwks_uri`: the https URL where it publishes them instead.
+    `token_endpoint_auth_signing_alg`: the one algorithm that it signs with; any asymmetric one where that is None.
+    `token_endpoint_audience`: take its assertions for the token endpoint's URL too, not only those for the issuer.
     `first_party`: no consent page. `scopes`: all that it may ever ask for, those of resources included.
     `resources`: the audiences it may name. `default_resource`: the `aud` when it names none; the issuer if that is
     None. `userinfo_audience`: add the issuer to `aud`, so that the token is good for `/userinfo` too.
