@@ -9,7 +9,7 @@ def _any_uri(client: Client, uri: str) -> bool:
     return True
 
 
-def _any_registration(uri: str, *, native: bool, dev: bool) -> bool:
+def _any_registration(uri: str, *, native: bool, dev: bool, localhost: bool = False) -> bool:
     return True
 
 

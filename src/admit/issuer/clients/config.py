@@ -28,6 +28,8 @@ class RegistrationConfig:
     resources: the APIs that it may ask tokens for (default none). Their scopes stand in `scopes` too.
     redirect_hosts: the hosts that its redirect URIs may have (default any); `*.example.com` stands for all below it.
     require_pkce: hold it to PKCE even where it has a secret (default true).
+    localhost: take `http://localhost` redirect URIs of native clients, on any port, as agents of the Model Context
+        Protocol have them (default false).
     per_network: registrations that are taken from one network within `window` (20 in an hour).
     window: see `per_network`.
     unused_for: who registered without an initial access token and was never granted anything is forgotten after this
@@ -41,6 +43,7 @@ class RegistrationConfig:
     resources: frozenset[str] = frozenset()
     redirect_hosts: frozenset[str] = frozenset()
     require_pkce: bool = True
+    localhost: bool = False
     per_network: int = 20
     window: timedelta = timedelta(hours=1)
     unused_for: timedelta = timedelta(days=7)
@@ -62,6 +65,8 @@ class MetadataDocumentsConfig:
         told so each time.
     scopes: what such a client may have at most (default openid, profile, email, offline_access).
     resources: the APIs that it may ask tokens for (default none). Their scopes stand in `scopes` too.
+    localhost: take `http://localhost` redirect URIs, on any port, as agents of the Model Context Protocol have them
+        (default true): only programs on the person's own machine listen there.
     shortest: a document is not fetched again sooner than this, whatever it says of caching (1 minute).
     longest: a document is fetched again after this time at the latest (24 h).
     kept: without a fetch that works a document is used for so long after it should have been fetched again (24 h).
@@ -73,6 +78,7 @@ class MetadataDocumentsConfig:
     enabled: bool = False
     scopes: frozenset[str] = frozenset({"openid", "profile", "email", "offline_access"})
     resources: frozenset[str] = frozenset()
+    localhost: bool = True
     shortest: timedelta = timedelta(minutes=1)
     longest: timedelta = timedelta(hours=24)
     kept: timedelta = timedelta(hours=24)

@@ -244,8 +244,8 @@ def cut(members: Mapping[str, Any], policy: Policy, registry: Registry) -> dict[
     for name, can in (
         ("grant_types", lambda one: one in policy.grant_types),
         ("response_types", lambda one: one == "code"),
-        ("redirect_uris", lambda one: _is_taken(one, registry)),
-        ("post_logout_redirect_uris", lambda one: _is_taken(one, registry)),
+        ("redirect_uris", lambda one: _is_taken(one, policy, registry)),
+        ("post_logout_redirect_uris", lambda one: _is_taken(one, policy, registry)),
     ):
         if isinstance(value := given.get(name), list):
             given[name] = [one for one in value if not isinstance(one, str) or can(one)]
@@ -254,8 +254,8 @@ def cut(members: Mapping[str, Any], policy: Policy, registry: Registry) -> dict[
     return given
 
 
-def _is_taken(uri: str, registry: Registry) -> bool:
-    return rules.is_registrable_redirect_uri(uri, native=True, dev=registry.dev)
+def _is_taken(uri: str, policy: Policy, registry: Registry) -> bool:
+    return rules.is_registrable_redirect_uri(uri, native=True, dev=registry.dev, localhost=policy.localhost)
 
 
 def fresh_for(cache_control: str, config: MetadataDocumentsConfig) -> float:

@@ -117,6 +117,7 @@ def client_of(
         backchannel_logout_uri=metadata.backchannel_logout_uri,
         backchannel_logout_session_required=metadata.backchannel_logout_session_required,
         public=method is AuthMethod.NONE,
+        localhost_redirects=native and policy.localhost,
         application_type=ApplicationType.NATIVE if native else ApplicationType.WEB,
         secret_hashes=secret_hashes if method in SECRET_METHODS else (),
         token_endpoint_auth_method=method,
@@ -173,7 +174,7 @@ def is_native(metadata: Metadata, method: AuthMethod) -> bool:
     if metadata.application_type is not None:
         return metadata.application_type == "native"
     uris = metadata.redirect_uris
-    return method is AuthMethod.NONE and bool(uris) and not any(uri.startswith("https:") for uri in uris)
+    return method is AuthMethod.NONE and any(not uri.startswith("https:") for uri in uris)
 
 
 def check_redirect_uris(metadata: Metadata, policy: Policy, *, native: bool, registry: Registry) -> None:
@@ -183,7 +184,9 @@ def check_redirect_uris(metadata: Metadata, policy: Policy, *, native: bool, reg
         InvalidRedirectUriError: one is not; which of them is not said.
     """
     for uri in (*metadata.redirect_uris, *metadata.post_logout_redirect_uris):
-        if not rules.is_registrable_redirect_uri(uri, native=native, dev=registry.dev):
+        if not rules.is_registrable_redirect_uri(
+            uri, native=native, dev=registry.dev, localhost=policy.localhost
+        ):
             raise InvalidRedirectUriError(
                 "not registrable",
                 public="Redirect URIs are https without fragment; a native client may use loopback addresses and "

@@ -17,7 +17,8 @@ from admit.issuer.clients.kept import KeptError
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """`scopes`, `grant_types` and `resources` at most. `redirect_hosts`: those that redirect URIs may have; empty for
-    any. `require_pkce`: also of confidential clients. `trusted`: somebody who runs this issuer let the client in.
+    any. `require_pkce`: also of confidential clients. `localhost`: redirect URIs of native clients may have that name.
+    `trusted`: somebody who runs this issuer let the client in.
     """
 
     scopes: frozenset[str]
@@ -25,6 +26,7 @@ class Policy:
     resources: frozenset[str] = frozenset()
     redirect_hosts: frozenset[str] = frozenset()
     require_pkce: bool = True
+    localhost: bool = False
     trusted: bool = False
 
     @classmethod
@@ -32,14 +34,20 @@ class Policy:
         """What the settings say of clients that register themselves."""
         return cls(
             scopes=config.scopes, grant_types=config.grant_types, resources=config.resources,
-            redirect_hosts=config.redirect_hosts, require_pkce=config.require_pkce, trusted=trusted,
+            redirect_hosts=config.redirect_hosts, require_pkce=config.require_pkce, localhost=config.localhost,
+            trusted=trusted,
         )  # fmt: skip
 
     @classmethod
     def of_documents(cls, config: MetadataDocumentsConfig) -> "Policy":
         """What the settings say of clients with a metadata document."""
         grant_types = frozenset({"authorization_code", "refresh_token"})
-        return cls(scopes=config.scopes, grant_types=grant_types, resources=config.resources)
+        return cls(
+            scopes=config.scopes,
+            grant_types=grant_types,
+            resources=config.resources,
+            localhost=config.localhost,
+        )
 
     def write(self) -> str:
         """The policy as an initial access token keeps it."""

@@ -59,6 +59,8 @@ class Client:
 
     `id`: as it stands in requests: letters, digits, `.`, `_`, `~` and `-`. `name`: what people are shown.
     `redirect_uris`: where codes may be sent, byte for byte, RFC 9700 §4.1.3.
+    `localhost_redirects`: of a native client: take `http://localhost` like a loopback address, on any port; RFC 8252
+    §8.3 would rather see the address, and many programs know no other way.
     `post_logout_redirect_uris`: where browsers may be sent after signing out.
     `application_type`: `web`, or `native` for what runs on people's own machines (RFC 8252).
     `grant_types`: how it may ask for tokens. `id_token_signed_response_alg`: what its ID tokens are signed with.
@@ -89,6 +91,7 @@ class Client:
     name: str
     redirect_uris: tuple[str, ...] = ()
     post_logout_redirect_uris: tuple[str, ...] = ()
+    localhost_redirects: bool = False
     public: bool = True
     application_type: ApplicationType = ApplicationType.WEB
     secret_hashes: tuple[bytes, ...] = field(default=(), repr=False)

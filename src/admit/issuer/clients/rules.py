@@ -30,6 +30,7 @@ RESERVED_SCOPES = OIDC_SCOPES | ISSUER_SCOPES
 _CLIENT_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._~-]{0,126}[A-Za-z0-9])?", re.ASCII)
 _URI_CHARS = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+", re.ASCII)  # RFC 3986 §2
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\])(?::([1-9][0-9]{0,4}))?(/[^#]*)?", re.ASCII)
+_ANY_LOCALHOST = re.compile(r"http://(localhost)(?::([1-9][0-9]{0,4}))?(/[^#]*)?", re.ASCII)
 _LOCALHOST = re.compile(r"http://localhost:[1-9][0-9]{0,4}(?:/[^#]*)?", re.ASCII)
 _PRIVATE_SCHEME = re.compile(
     r"[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:/[^/#][^#]*|[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:/", re.ASCII
@@ -67,9 +68,11 @@ def new_client_id() -> str:
 # Redirect URIs
 
 
-def loopback_parts(uri: str) -> tuple[str, str] | None:
-    """The address and what follows the port of a loopback-IP redirect URI, RFC 8252 §7.3; None for any other."""
-    match = _LOOPBACK.fullmatch(uri)
+def loopback_parts(uri: str, *, localhost: bool = False) -> tuple[str, str] | None:
+    """The address and what follows the port of a loopback-IP redirect URI, RFC 8252 §7.3; None for any other. With
+    `localhost` also of one with that name.
+    """
+    match = _LOOPBACK.fullmatch(uri) or (_ANY_LOCALHOST.fullmatch(uri) if localhost else None)
     if match is None or not _URI_CHARS.fullmatch(uri):
         return None
     address, port, rest = match.groups()
@@ -87,8 +90,11 @@ def redirect_uri_allowed(client: Client, uri: str) -> bool:
         return True
     if not client.is_native:
         return False
-    asked = loopback_parts(uri)
-    return asked is not None and any(loopback_parts(known) == asked for known in client.redirect_uris)
+    localhost = client.localhost_redirects
+    asked = loopback_parts(uri, localhost=localhost)
+    return asked is not None and any(
+        loopback_parts(known, localhost=localhost) == asked for known in client.redirect_uris
+    )
 
 
 def post_logout_redirect_uri_allowed(client: Client, uri: str) -> bool:
@@ -96,19 +102,29 @@ def post_logout_redirect_uri_allowed(client: Client, uri: str) -> bool:
     return uri in client.post_logout_redirect_uris
 
 
-def is_registrable_redirect_uri(uri: str, *, native: bool, dev: bool) -> bool:
+def is_registrable_redirect_uri(uri: str, *, native: bool, dev: bool, localhost: bool = False) -> bool:
     """Whether a redirect URI may be registered at all.
 
     https for all; for native applications also `http` on a loopback IP address and private-use schemes that contain
-    a dot (RFC 8252 §7); with `dev` the exact `http://localhost:PORT/…`. Never a fragment, user info or dot segments.
+    a dot (RFC 8252 §7), with `localhost` on that name as well; with `dev` the exact `http://localhost:PORT/…`. Never a
+    fragment, user info or dot segments.
     """
     if not _URI_CHARS.fullmatch(uri) or "#" in uri or len(uri) > 2048:
         return False
+    if native and localhost and loopback_parts(uri, localhost=True) is not None:
+        return True
     if _LOCALHOST.fullmatch(uri):
         return dev
     if native and (loopback_parts(uri) is not None or _PRIVATE_SCHEME.fullmatch(uri)):
         return True
     return is_plain_https(uri)
+
+
+def may_register(client: Client, uri: str, *, dev: bool) -> bool:
+    """Whether this client may have the redirect URI."""
+    return is_registrable_redirect_uri(
+        uri, native=client.is_native, dev=dev, localhost=client.localhost_redirects
+    )
 
 
 def is_plain_https(uri: str) -> bool:
@@ -219,12 +235,12 @@ def check_client(client: Client, *, dev: bool) -> None:
     where = f"client {client.id}"
     authentication.check(client, where, dev=dev)
     for uri in client.redirect_uris:
-        if not is_registrable_redirect_uri(uri, native=client.is_native, dev=dev):
+        if not may_register(client, uri, dev=dev):
             raise ConfigError(
                 f"{where}: redirect_uris wants https URIs without fragment (see docs for native and --dev)"
             )
     for uri in client.post_logout_redirect_uris:
-        if not is_registrable_redirect_uri(uri, native=client.is_native, dev=dev):
+        if not may_register(client, uri, dev=dev):
             raise ConfigError(f"{where}: post_logout_redirect_uris wants https URIs without fragment")
     if client.backchannel_logout_uri is not None and not is_backchannel_uri(
         client.backchannel_logout_uri, dev=dev

@@ -10,7 +10,7 @@ import pytest
 
 from admit.errors import FetchError, ThrottledError
 from admit.fetch import Fetcher, Response
-from admit.issuer.clients import asking
+from admit.issuer.clients import asking, rules
 from admit.issuer.clients.config import MetadataDocumentsConfig
 from admit.issuer.clients.documents import MetadataDocuments, fresh_for
 from admit.issuer.clients.driver import Clients
@@ -110,6 +110,32 @@ async def test_a_document_is_a_client_that_nobody_here_trusts_without_what_it_ma
     assert site.asked == [URL]
     assert await elsewhere.has_origin("https://app.example")
     await elsewhere.check_known(URL)
+
+
+async def test_an_agent_listens_on_localhost_where_the_settings_take_that(sqlite_db: Database) -> None:
+    agent = {
+        **GOOD,
+        "redirect_uris": [
+            "http://localhost/callback",
+            "http://127.0.0.1/callback",
+            "http://localhost.evil.example/x",
+        ],
+    }
+    client = await Site(document=agent).clients(sqlite_db).find(URL)
+    assert client is not None
+    for uri, good in {
+        "http://localhost:3118/callback": True, "http://localhost/callback": True, "http://127.0.0.1:9/callback": True,
+        "http://localhost:3118/callback/": False, "http://localhost:99999/callback": False,
+        "http://localhost.evil.example/x": False, "https://localhost/callback": False, "http://[::1]/callback": False,
+        "http://localhost:3118@evil.example/callback": False,
+    }.items():  # fmt: skip
+        assert rules.redirect_uri_allowed(client, uri) is good, uri
+    other = URL.replace("client", "other")
+    strict = Site(document={**agent, "client_id": other}).clients(sqlite_db, localhost=False)
+    client = await strict.find(other)
+    assert client is not None
+    assert client.redirect_uris == ("http://127.0.0.1/callback",)
+    assert not rules.redirect_uri_allowed(client, "http://localhost:3118/callback")
 
 
 async def test_off_unless_it_is_asked_for_and_never_for_what_is_no_such_url(db: Database) -> None:

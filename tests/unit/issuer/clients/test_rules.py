@@ -2,6 +2,7 @@
 
 import string
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -336,3 +337,28 @@ def test_the_origin_of_a_redirect_uri(uri: str, origin: str | None) -> None:
 def test_resources_are_read_only_values() -> None:
     assert isinstance(ORDERS.scopes, Mapping)
     assert "secret" not in repr(Resource(id="https://x.example", name="X", secret_hash=b"secret" * 5))
+
+
+def test_localhost_is_for_native_clients_that_say_so_by_name() -> None:
+    for uri in ("http://localhost/cb", "http://localhost:5000/cb"):
+        assert rules.is_registrable_redirect_uri(uri, native=True, dev=False, localhost=True)
+        assert not rules.is_registrable_redirect_uri(uri, native=False, dev=False, localhost=True)
+        assert not rules.is_registrable_redirect_uri(uri, native=True, dev=False)
+    for uri in (
+        "http://localhost:0/cb",
+        "http://localhost:70000/cb",
+        "http://localhost./cb",
+        "http://LOCALHOST/cb",
+    ):
+        assert not rules.is_registrable_redirect_uri(uri, native=True, dev=False, localhost=True), uri
+    client = Client(
+        id="tool",
+        name="Tool",
+        application_type=ApplicationType.NATIVE,
+        redirect_uris=("http://localhost/cb",),
+    )
+    assert not rules.redirect_uri_allowed(client, "http://localhost:5000/cb")
+    assert rules.redirect_uri_allowed(replace(client, localhost_redirects=True), "http://localhost:5000/cb")
+    assert not rules.redirect_uri_allowed(
+        replace(client, localhost_redirects=True), "http://127.0.0.1:5000/cb"
+    )
