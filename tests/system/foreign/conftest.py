@@ -8,9 +8,10 @@ from typing import Any, NoReturn
 import httpx2
 import pytest
 
+from tests.fixtures.certificates import Certificate, certificate
 from tests.fixtures.processes import ROOMY, Child, Deployment, furnished_postgresql_url, furnished_sqlite_url
 from tests.system.foreign.person import Person
-from tests.system.foreign.relying_parties import Parties
+from tests.system.foreign.relying_parties import TOOLS, Parties
 
 HINT = "install the group interop: uv pip install --python .venv/bin/python -r requirements/interop.txt"
 
@@ -22,10 +23,11 @@ def left_out(what: str, hint: str = HINT) -> NoReturn:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The issuer, and who its clients are."""
+    """The issuer, who its clients are, and the certificate of the host where some describe themselves."""
 
     deployed: Deployment
     parties: Parties
+    tls: Certificate
 
     @property
     def issuer(self) -> str:
@@ -55,21 +57,23 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         url = furnished_sqlite_url(folder)
     else:
         url = furnished_postgresql_url(request.getfixturevalue("postgres_server"))
-    registration = {
-        "enabled": True,
-        "open": True,
-        "scopes": ["offline_access", "tools:use"],
-        "resources": [parties.mcp_resource],
+    tls = certificate(folder / "tls", "localhost")
+    strangers = {"enabled": True, "scopes": sorted(TOOLS), "resources": [parties.mcp_resource]}
+    tables = {
+        **ROOMY,
+        "registration": {**strangers, "open": True},
+        "metadata_documents": strangers,
+        "egress": {"allow": [parties.document_host], "ca_file": str(tls.authority)},
     }
     made = Deployment(
         folder,
         url,
-        {**ROOMY, "registration": registration},
+        tables,
         clients=parties.clients(),
         resources=parties.resources(),
     )
     made.front.start()
-    yield World(made, parties)
+    yield World(made, parties, tls)
     made.close()
 
 

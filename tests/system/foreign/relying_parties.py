@@ -110,11 +110,17 @@ class Parties:
     )
     mcp: Party = field(default_factory=lambda: Party("mcp-client", public=True, scopes=TOOLS))
     mcp_server: int = field(default_factory=free_port)
+    documents: int = field(default_factory=free_port)
 
     @property
     def mcp_resource(self) -> str:
         """The MCP server's address, which is its name as a resource too, RFC 8707."""
         return f"http://127.0.0.1:{self.mcp_server}/mcp"
+
+    @property
+    def document_host(self) -> str:
+        """Where clients lie that are named by the address of what describes them."""
+        return f"https://localhost:{self.documents}"
 
     def clients(self) -> tuple[Client, ...]:
         """For the issuer's settings."""

@@ -2,8 +2,11 @@
 
 import importlib.util
 import json
+import ssl
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +68,15 @@ class Agent:
     """An application with the SDK's client. `bend` changes the answer before the client sees it."""
 
     def __init__(
-        self, world: World, person: Person, bend: Callable[[str], str] = str, *, known: bool = True
+        self,
+        world: World,
+        person: Person,
+        bend: Callable[[str], str] = str,
+        *,
+        known: bool = True,
+        document: str | None = None,
     ) -> None:
+        self.document = document
         self.world, self.person, self.bend = world, person, bend
         self.store = Store(world, known=known)
         self.landed: Landed | None = None
@@ -84,6 +94,7 @@ class Agent:
             self.store,
             self.open,
             self.answer,
+            client_metadata_url=self.document,
         )
 
     async def open(self, url: str) -> None:
@@ -137,6 +148,62 @@ async def test_an_mcp_client_that_nobody_knows_registers_itself_and_people_are_a
     agent.signing_in = agent.new_start()
     await agent.whoami()
     assert (person.typed, person.asked) == (1, 2), "it is nobody's friend, so a yes is not remembered"
+
+
+@pytest.fixture
+def document(world: World) -> Iterator[str]:
+    """The address where a client describes itself, over TLS; that is its id."""
+    url = f"{world.parties.document_host}/agent.json"
+    described = {
+        "client_id": url,
+        "client_name": "An agent",
+        "redirect_uris": [world.parties.mcp.redirect_uri],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "token_endpoint_auth_method": "none",
+    }
+    body = json.dumps(described).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/agent.json" else 404)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            """Nothing to tell."""
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(world.tls.cert, world.tls.key)
+    with ThreadingHTTPServer(("127.0.0.1", world.parties.documents), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield url
+        server.shutdown()
+
+
+async def test_an_mcp_client_that_describes_itself_at_its_own_address_signs_in(
+    world: World, server: Child, person: Person, document: str
+) -> None:
+    """Client ID Metadata Document: nobody registers anything."""
+    agent = Agent(world, person, known=False, document=document)
+    assert (await agent.whoami()).startswith("u_")
+    assert Landed(agent.asked[0]).answer["client_id"] == document
+    agent.signing_in.context.token_expiry_time = 1.0
+    await agent.whoami()
+    assert len(agent.asked) == 1, "it refreshed"
+
+
+async def test_an_mcp_client_whose_document_is_not_there_is_shown_to_nobody(
+    world: World, server: Child, person: Person
+) -> None:
+    agent = Agent(world, person, known=False, document=f"{world.parties.document_host}/agent.json?gone")
+    with pytest.raises(BaseExceptionGroup):
+        await agent.whoami()
+    assert agent.landed is not None
+    assert agent.landed.page is not None
+    assert (agent.landed.page.status_code, person.asked) == (400, 0)
 
 
 async def test_an_mcp_client_refreshes_what_has_run_out(world: World, server: Child, person: Person) -> None:
