@@ -19,7 +19,7 @@ from admit.issuer.grants.store.pushed import pushed_of, pushed_request
 from admit.issuer.oauth import token
 from admit.issuer.oauth.authorize.request import AuthorizeRequest
 from admit.issuer.oauth.errors import UnsupportedGrantTypeError
-from admit.issuer.oauth.parameters import Parameters
+from admit.issuer.oauth.parameters import Parameters, as_query
 from admit.issuer.oauth.services import Services
 from admit.issuer.oauth.token.mint import TokenResponse
 from admit.issuer.storage import Statement, Steps
@@ -121,7 +121,13 @@ def whatever_was_asked(self: AuthorizeRequest, allowed: frozenset[str]) -> Grant
     return GrantedClaims(userinfo=self.claims.userinfo, id_token=self.claims.id_token)
 
 
+def all_of_it(form: Parameters) -> str:
+    """Whatever was posted."""
+    return as_query(form)
+
+
 TWINS = {
+    "admit.issuer.app.routes.authorize:carried": all_of_it,
     "admit.issuer.oauth.authorize.request:AuthorizeRequest.granted_claims": whatever_was_asked,
     "admit.issuer.grants.pushed:spend": spent_or_not,
     "admit.issuer.grants.pushed:PushedRequests.find": found_anyway,

@@ -141,6 +141,11 @@ CLAIMS_OF_SCOPES = kept.OF_SCOPES
 """The claims that `standard_claims` has for each scope, OpenID Connect Core §5.4."""
 
 
+def scopes_holding(names: Collection[str]) -> frozenset[str]:
+    """The scopes whose words tell of these claims."""
+    return frozenset(scope for scope, held in CLAIMS_OF_SCOPES.items() if not held.isdisjoint(names))
+
+
 def chosen_claims(user: User, names: Collection[str]) -> Mapping[str, Any]:
     """Of the claims of all scopes those that are named, OpenID Connect Core §5.5, without `sub`."""
     if not names:

@@ -136,3 +136,14 @@ async def test_to_a_client_that_nobody_let_in_only_the_person_sends_an_error(iss
         assert "data-sent-by-itself" not in page.text
         assert '<button class="button primary" type="submit">' in page.text
         await browser.aclose()
+
+
+@pytest.mark.threat("O-2", off="admit.issuer.app.routes.authorize:carried")
+async def test_what_belongs_to_the_token_endpoint_does_not_get_into_an_address(browser: Browser) -> None:
+    posted = await browser.post("/authorize", data=asked(client_secret="a-secret", code_verifier="v" * 43))
+    assert posted.status_code == 303
+    assert "a-secret" not in posted.headers["location"]
+    assert "v" * 43 not in posted.headers["location"]
+    assert is_form_post(
+        await browser.get(posted.headers["location"].replace("prompt=", "x=") + "&prompt=none")
+    )

@@ -5,13 +5,13 @@ let in.
 from collections.abc import Iterable, Mapping, Sequence
 
 from admit.issuer.accounts.records import User
-from admit.issuer.accounts.rules import may_operate
+from admit.issuer.accounts.rules import may_operate, scopes_holding
 from admit.issuer.app.pages.views import AppItem, ClientCard, ScopeItem, Words
 from admit.issuer.clients.records import Client
 from admit.issuer.clients.registry import Registry
 from admit.issuer.clients.rules import SESSIONS_SCOPE, grantable_scopes, loopback_parts
 from admit.issuer.consents.records import Remembered
-from admit.issuer.grants.records import Family
+from admit.issuer.grants.records import Family, GrantedClaims
 from admit.issuer.oauth.authorize.respond import host
 
 
@@ -45,7 +45,7 @@ def _item(
     user: User,
 ) -> AppItem:
     texts: dict[str, Words] = {}
-    let = [(one.audience, one.scope) for one in grants] + [(one.audience, one.granted) for one in answers]
+    let = [(one.audience, one.scope | told_of(one.claims)) for one in grants] + [(one.audience, one.granted) for one in answers]
     for audience, allowed in let:
         resource = registry.resource(audience)
         # As a token would say now: what was granted, cut to what client and user may still have.
@@ -66,6 +66,11 @@ def _item(
         remembered=bool(answers),
         unverified=client is not None and not client.trusted,
     )
+
+
+def told_of(claims: GrantedClaims) -> frozenset[str]:
+    """The scopes in whose words the person was asked about claims that were asked for one by one."""
+    return scopes_holding(claims.userinfo | claims.id_token)
 
 
 def reaches_everybody(scope: str, user: User) -> bool:

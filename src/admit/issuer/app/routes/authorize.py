@@ -1,5 +1,7 @@
 """`/authorize`: the authorization endpoint, RFC 6749 §3.1, OpenID Connect Core §3.1.2."""
 
+from typing import Final
+
 from starlette.responses import Response
 
 from admit.issuer.app import flow
@@ -9,7 +11,7 @@ from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.pages.views import ErrorView, Trouble
 from admit.issuer.oauth.authorize import steps
 from admit.issuer.oauth.errors import InvalidRequestError, UntrustedTargetError
-from admit.issuer.oauth.parameters import MAX_QUERY, as_query
+from admit.issuer.oauth.parameters import MAX_QUERY, Parameters, as_query
 
 
 def check_length(query: bytes) -> None:
@@ -20,6 +22,21 @@ def check_length(query: bytes) -> None:
     """
     if len(query) > MAX_QUERY:
         raise InvalidRequestError("too long for a query")
+
+
+_OF_TOKEN: Final = frozenset(
+    {"client_secret", "client_assertion", "client_assertion_type", "code", "code_verifier"}
+)
+
+
+def carried(form: Parameters) -> str:
+    """A posted request as a query, without what belongs to the token endpoint and is a secret: addresses are kept by
+    browsers and logs.
+
+    Raises:
+        InvalidRequestError: longer than a URL can be relied on to carry.
+    """
+    return as_query(Parameters({name: value for name, value in form.items() if name not in _OF_TOKEN}))
 
 
 def routes(app: App) -> list[Route]:
@@ -43,7 +60,7 @@ def routes(app: App) -> list[Route]:
 
     async def post(call: Call) -> Response:
         # A form posted from another site brings no Lax cookie. As a GET of the same request it does.
-        return app.redirect(f"{app.here('/authorize')}?{as_query(await call.form())}")
+        return app.redirect(f"{app.here('/authorize')}?{carried(await call.form())}")
 
     return [
         Route(

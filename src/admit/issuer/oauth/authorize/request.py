@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from admit.issuer.accounts.rules import CLAIMS_OF_SCOPES
+from admit.issuer.accounts.rules import CLAIMS_OF_SCOPES, scopes_holding
 from admit.issuer.clients.records import ACR_1FA, Client
 from admit.issuer.clients.registry import Registry
 from admit.issuer.grants.records import GrantedClaims
@@ -122,9 +122,7 @@ class AuthorizeRequest:
     @property
     def asked_scope(self) -> frozenset[str]:
         """The scopes that a person has to be asked about: those asked for, and those that hold a claim asked for."""
-        return self.scope | frozenset(
-            name for name, held in CLAIMS_OF_SCOPES.items() if held & self.claims.names
-        )
+        return self.scope | scopes_holding(self.claims.names)
 
     def granted_claims(self, allowed: frozenset[str]) -> GrantedClaims:
         """Of the claims asked for those that scopes which were allowed hold."""
