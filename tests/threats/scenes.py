@@ -221,16 +221,11 @@ async def at_authorize(stage: Stage) -> list[Ask]:
     browser, who = await stage.signed_in()
     hint = (await browser.tokens(who))["id_token"]
     fields = asking(
-        prompt="none", max_age="9", id_token_hint=hint, login_hint=who[0], ui_locales="en", resource=API,
-        response_mode="form_post", claims='{"userinfo":{"name":null}}', display="page", acr_values="x",
-    )  # fmt: skip
-    choosing = asking(prompt="select_account")
-    chosen = (await browser.get("/authorize", params=choosing)).headers["location"]
+        prompt="none", max_age="9", id_token_hint=hint, login_hint=who[0], ui_locales="en", resource=API
+    )
     return [
         Ask("GET /authorize", "GET", "/authorize", "query", fields, cookies_of(browser)),
         Ask("POST /authorize", "POST", "/authorize", "form", fields, cookies_of(browser)),
-        Ask("POST /par", "POST", "/par", "form", fields),
-        *(await page(browser, chosen)),
         ask_of("/login/second-factor/done?i=x", cookies_of(browser)),
         ask_of("/?done=x", cookies_of(browser)),
     ]
@@ -277,6 +272,7 @@ async def at_programs(stage: Stage) -> list[Ask]:
     known = ((b"authorization", flow.headers["authorization"].encode()),)
     return [
         Ask("POST /session/lookup", "POST", "/session/lookup", "json", {"id_hash": "A" * 43}, known),
+        Ask("POST /introspect", "POST", "/introspect", "form", {"token": "x", "token_type_hint": "x"}, known),
         ask_of("/status/head?nonce=0123456789abcdef", ()),
         ask_of("/status/events?from=0", ()),
         ask_of("/status?x=0", ()),

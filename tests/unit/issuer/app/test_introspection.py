@@ -109,67 +109,63 @@ async def told(browser: Browser, token: str, kind: str) -> dict[str, Any]:
     return found
 
 
-@kinds
 @pytest.mark.rfc("7662", "2.2")
 @pytest.mark.rfc("9068", "2.2")
-async def test_an_api_is_told_what_a_token_made_for_it_says(
-    issuer: LiveIssuer, browser: Browser, kind: str
-) -> None:
-    tokens = await granted(browser, kind)
-    answer = await ask(browser, tokens["access_token"], KINDS[kind]["resource"])
-    assert answer.headers["cache-control"] == "no-store"
-    assert answer.headers["content-type"] == "application/json"
-    said = answer.json()
-    user = await issuer.services.accounts.find(ADA[0])
-    assert user is not None
-    # The spa's tokens are for /userinfo too, so it has two audiences.
-    assert said["aud"] == sorted([KINDS[kind]["resource"], issuer.settings.issuer])
-    assert said["active"] is True
-    assert said["sub"] == user.id
-    assert said["iss"] == issuer.settings.issuer
-    assert said["client_id"] == "spa"
-    assert said["token_type"] == "Bearer"
-    assert said["scope"] == KINDS[kind]["scope"]
-    assert said["roles"] == ["admin"]
-    assert "groups" not in said, "there are none"
-    assert said["exp"] - said["iat"] == tokens["expires_in"]
-    assert said["acr"] == "urn:admit:acr:1fa"
-    assert said["amr"] == ["pwd"]
-    assert said["auth_time"] <= said["iat"]
-    assert said["status"]["status_list"]["uri"].startswith(issuer.settings.issuer + "/status/")
-    assert said.keys() == {
-        "active", "iss", "sub", "aud", "client_id", "token_type", "iat", "exp", "jti", "sid", "status", "scope",
-        "auth_time", "acr", "amr", "roles",
-    }  # fmt: skip
+async def test_an_api_is_told_what_a_token_made_for_it_says(issuer: LiveIssuer, browser: Browser) -> None:
+    for kind in KINDS:
+        tokens = await granted(browser, kind)
+        answer = await ask(browser, tokens["access_token"], KINDS[kind]["resource"])
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["content-type"] == "application/json"
+        said = answer.json()
+        user = await issuer.services.accounts.find(ADA[0])
+        assert user is not None
+        # The spa's tokens are for /userinfo too, so it has two audiences.
+        assert said["aud"] == sorted([KINDS[kind]["resource"], issuer.settings.issuer])
+        assert said["active"] is True
+        assert said["sub"] == user.id
+        assert said["iss"] == issuer.settings.issuer
+        assert said["client_id"] == "spa"
+        assert said["token_type"] == "Bearer"
+        assert said["scope"] == KINDS[kind]["scope"]
+        assert said["roles"] == ["admin"]
+        assert "groups" not in said, "there are none"
+        assert said["exp"] - said["iat"] == tokens["expires_in"]
+        assert said["acr"] == "urn:admit:acr:1fa"
+        assert said["amr"] == ["pwd"]
+        assert said["auth_time"] <= said["iat"]
+        assert said["status"]["status_list"]["uri"].startswith(issuer.settings.issuer + "/status/")
+        assert said.keys() == {
+            "active", "iss", "sub", "aud", "client_id", "token_type", "iat", "exp", "jti", "sid", "status", "scope",
+            "auth_time", "acr", "amr", "roles",
+        }  # fmt: skip
 
 
-@kinds
 @pytest.mark.threat("6819-4.6.5", off="admit.issuer.oauth.introspect:may_learn")
 @pytest.mark.threat("EXT-introspect", off="admit.issuer.oauth.introspect:may_learn")
-async def test_another_api_is_told_that_it_is_not_active_and_nothing_more(
-    browser: Browser, kind: str
-) -> None:
-    token = (await granted(browser, kind))["access_token"]
-    assert (await told(browser, token, kind))["active"] is True
-    (other,) = {API, VAULT} - {KINDS[kind]["resource"]}
-    answer = await ask(browser, token, other)
-    assert answer.status_code == 200
-    assert answer.json() == {"active": False}
+async def test_another_api_is_told_that_it_is_not_active_and_nothing_more(browser: Browser) -> None:
+    for kind in KINDS:
+        token = (await granted(browser, kind))["access_token"]
+        assert (await told(browser, token, kind))["active"] is True
+        (other,) = {API, VAULT} - {KINDS[kind]["resource"]}
+        answer = await ask(browser, token, other)
+        assert answer.status_code == 200
+        assert answer.json() == {"active": False}
 
 
-@kinds
 @pytest.mark.rfc("7662", "2.1")
 async def test_a_confidential_client_is_told_of_its_own_tokens_alone(
-    issuer: LiveIssuer, browser: Browser, kind: str
+    issuer: LiveIssuer, browser: Browser
 ) -> None:
-    own = await granted(browser, kind, "web")
-    others = await granted(browser, kind, "spa")
-    for name in ("access_token", "refresh_token"):
-        said = await ask_as_web(browser, own[name])
-        assert (said["active"], said["client_id"]) == (True, "web")
-        assert ("token_type" in said) is (name == "access_token"), "no API takes a refresh token"
-        assert await ask_as_web(browser, others[name]) == {"active": False}
-    assert await told(browser, own["refresh_token"], kind) == {"active": False}, "of an API's no concern"
+    for kind in KINDS:
+        own = await granted(browser, kind, "web")
+        others = await granted(browser, kind, "spa")
+        for name in ("access_token", "refresh_token"):
+            said = await ask_as_web(browser, own[name])
+            assert (said["active"], said["client_id"]) == (True, "web")
+            assert ("token_type" in said) is (name == "access_token"), "no API takes a refresh token"
+            assert await ask_as_web(browser, others[name]) == {"active": False}
+        assert await told(browser, own["refresh_token"], kind) == {"active": False}, "of an API's no concern"
 
 
 @pytest.mark.rfc("7662", "2.1")
@@ -207,63 +203,65 @@ async def test_introspection_is_a_form_by_post_alone(browser: Browser) -> None:
     assert (await ask(browser, token)).status_code == 200
 
 
-@kinds
 @pytest.mark.rfc("7662", "2.2")
-async def test_what_is_no_token_is_not_active(browser: Browser, kind: str) -> None:
-    tokens = await granted(browser, kind, "web")
-    good = tokens["access_token"]
-    for bad in (
-        "abc", "a.b.c", good[:-2], good + "A", good + ".", " " + good, "é" * 9, reference.PREFIX,
-        reference.PREFIX + "A" * 400, tokens["id_token"], "x" * 8_000, tokens["refresh_token"][:-1],
-    ):  # fmt: skip
-        assert await told(browser, bad, kind) == {"active": False}
-        assert await ask_as_web(browser, bad) == {"active": False}
-    assert (await told(browser, good, kind))["active"] is True
+async def test_what_is_no_token_is_not_active(browser: Browser) -> None:
+    for kind in KINDS:
+        tokens = await granted(browser, kind, "web")
+        good = tokens["access_token"]
+        for bad in (
+            "abc", "a.b.c", good[:-2], good + "A", good + ".", " " + good, "é" * 9, reference.PREFIX,
+            reference.PREFIX + "A" * 400, tokens["id_token"], "x" * 8_000, tokens["refresh_token"][:-1],
+        ):  # fmt: skip
+            assert await told(browser, bad, kind) == {"active": False}
+            assert await ask_as_web(browser, bad) == {"active": False}
+        assert (await told(browser, good, kind))["active"] is True
 
 
-@kinds
-async def test_a_token_that_expired_is_not_active(issuer: LiveIssuer, browser: Browser, kind: str) -> None:
-    tokens = await granted(browser, kind)
-    issuer.clock.advance(tokens["expires_in"] - 1)
-    assert (await told(browser, tokens["access_token"], kind))["active"] is True
-    issuer.clock.advance(2)
-    assert await told(browser, tokens["access_token"], kind) == {"active": False}
+async def test_a_token_that_expired_is_not_active(issuer: LiveIssuer, browser: Browser) -> None:
+    for kind in KINDS:
+        tokens = await granted(browser, kind)
+        issuer.clock.advance(tokens["expires_in"] - 1)
+        assert (await told(browser, tokens["access_token"], kind))["active"] is True
+        issuer.clock.advance(2)
+        assert await told(browser, tokens["access_token"], kind) == {"active": False}
 
 
-@kinds
 @pytest.mark.rfc("7009", "2.1")
 @pytest.mark.threat("EXT-revoke", off="admit.issuer.oauth.shown:is_alive")
-async def test_a_client_revokes_by_either_token_and_both_are_dead_at_once(
-    browser: Browser, kind: str
-) -> None:
-    bystander = await granted(browser, kind, "web")
-    for name, hints in (
-        ("access_token", ({}, {"token_type_hint": "refresh_token"})),
-        ("refresh_token", ({"token_type_hint": "no_such_type"},)),
-    ):
-        for hint in hints:
-            tokens = await granted(browser, kind, "web")
-            form = {"token": tokens[name], **hint}
-            for _ in range(2):
-                assert (await browser.post("/revoke", data=form, auth=("web", WEB_SECRET))).status_code == 200
-            assert await told(browser, tokens["access_token"], kind) == {"active": False}
-            assert await ask_as_web(browser, tokens["refresh_token"]) == {"active": False}
-            again = await browser.refresh(tokens["refresh_token"], "web")
-            assert again.json()["error"] == "invalid_grant"
-    assert (await told(browser, bystander["access_token"], kind))["active"] is True
-    assert (await ask_as_web(browser, bystander["refresh_token"]))["active"] is True
+async def test_a_client_revokes_by_either_token_and_both_are_dead_at_once(browser: Browser) -> None:
+    for kind in KINDS:
+        bystander = await granted(browser, kind, "web")
+        for name, hints in (
+            ("access_token", ({}, {"token_type_hint": "refresh_token"})),
+            ("refresh_token", ({"token_type_hint": "no_such_type"},)),
+        ):
+            for hint in hints:
+                tokens = await granted(browser, kind, "web")
+                form = {"token": tokens[name], **hint}
+                for _ in range(2):
+                    assert (
+                        await browser.post("/revoke", data=form, auth=("web", WEB_SECRET))
+                    ).status_code == 200
+                assert await told(browser, tokens["access_token"], kind) == {"active": False}
+                assert await ask_as_web(browser, tokens["refresh_token"]) == {"active": False}
+                again = await browser.refresh(tokens["refresh_token"], "web")
+                assert again.json()["error"] == "invalid_grant"
+        assert (await told(browser, bystander["access_token"], kind))["active"] is True
+        assert (await ask_as_web(browser, bystander["refresh_token"]))["active"] is True
 
 
-@kinds
 @pytest.mark.rfc("7009", "2.1")
 @pytest.mark.threat("EXT-revoke", off="admit.issuer.grants.families:is_its_own")
-async def test_a_client_revokes_nobody_elses_token(browser: Browser, kind: str) -> None:
-    tokens = await granted(browser, kind, "spa")
-    for name in ("access_token", "refresh_token"):
-        answer = await browser.post("/revoke", data={"token": tokens[name]}, auth=("web", WEB_SECRET))
-        assert (answer.status_code, answer.content) == (200, b""), "who asks is not told whether it is one"
-    assert (await told(browser, tokens["access_token"], kind))["active"] is True
-    assert (await browser.refresh(tokens["refresh_token"])).status_code == 200
+async def test_a_client_revokes_nobody_elses_token(browser: Browser) -> None:
+    for kind in KINDS:
+        tokens = await granted(browser, kind, "spa")
+        for name in ("access_token", "refresh_token"):
+            answer = await browser.post("/revoke", data={"token": tokens[name]}, auth=("web", WEB_SECRET))
+            assert (answer.status_code, answer.content) == (200, b""), (
+                "who asks is not told whether it is one"
+            )
+        assert (await told(browser, tokens["access_token"], kind))["active"] is True
+        assert (await browser.refresh(tokens["refresh_token"])).status_code == 200
 
 
 @kinds
@@ -291,58 +289,58 @@ async def test_what_was_ended_or_taken_is_seen_at_once(
     assert await told(browser, token, kind) == {"active": False}
 
 
-@kinds
 @pytest.mark.rfc("9701", "5")
 async def test_an_answer_is_signed_for_who_asks_so_and_passes_for_no_token(
-    issuer: LiveIssuer, browser: Browser, kind: str
+    issuer: LiveIssuer, browser: Browser
 ) -> None:
-    token = (await granted(browser, kind))["access_token"]
-    resource = KINDS[kind]["resource"]
-    media = "application/token-introspection+jwt"
-    plain = (await ask(browser, token, resource)).json()
-    for caller, expected in ((resource, plain), (({API, VAULT} - {resource}).pop(), {"active": False})):
-        answer = await ask(browser, token, caller, accept=media)
-        assert answer.headers["content-type"] == media
-        assert answer.headers["cache-control"] == "no-store"
-        policy = jose_claims.ClaimPolicy(
-            issuer=issuer.settings.issuer,
-            audience=caller,
-            typ="token-introspection+jwt",
-            accept_expired=Waive.EXPIRY,
-        )
-        keys = issuer.keys.snapshot.token_keys
-        claims = jose_claims.verify(answer.text, keys, policy, issuer.clock())
-        assert claims.keys() == {"iss", "aud", "iat", "token_introspection"}
-        assert claims["token_introspection"] == expected
-        assert await told(browser, answer.text, kind) == {"active": False}
-    for accept in ("*/*", "application/json", f"{media};q=0, application/json"):
-        answer = await ask(browser, token, resource, accept=accept)
-        assert answer.headers["content-type"] == "application/json"
+    for kind in KINDS:
+        token = (await granted(browser, kind))["access_token"]
+        resource = KINDS[kind]["resource"]
+        media = "application/token-introspection+jwt"
+        plain = (await ask(browser, token, resource)).json()
+        for caller, expected in ((resource, plain), (({API, VAULT} - {resource}).pop(), {"active": False})):
+            answer = await ask(browser, token, caller, accept=media)
+            assert answer.headers["content-type"] == media
+            assert answer.headers["cache-control"] == "no-store"
+            policy = jose_claims.ClaimPolicy(
+                issuer=issuer.settings.issuer,
+                audience=caller,
+                typ="token-introspection+jwt",
+                accept_expired=Waive.EXPIRY,
+            )
+            keys = issuer.keys.snapshot.token_keys
+            claims = jose_claims.verify(answer.text, keys, policy, issuer.clock())
+            assert claims.keys() == {"iss", "aud", "iat", "token_introspection"}
+            assert claims["token_introspection"] == expected
+            assert await told(browser, answer.text, kind) == {"active": False}
+        for accept in ("*/*", "application/json", f"{media};q=0, application/json"):
+            answer = await ask(browser, token, resource, accept=accept)
+            assert answer.headers["content-type"] == "application/json"
 
 
-@kinds
 @pytest.mark.rfc("7662", "2.2")
-async def test_our_own_verifier_takes_each_answer(issuer: LiveIssuer, browser: Browser, kind: str) -> None:
-    token, resource = (await granted(browser, kind))["access_token"], KINDS[kind]["resource"]
+async def test_our_own_verifier_takes_each_answer(issuer: LiveIssuer, browser: Browser) -> None:
     keys = issuer.keys.snapshot.token_keys
-    for signed in (False, True):
-        terms = Introspection(
-            client_id=resource, secret=SECRETS[resource], signed=signed, prefix=reference.PREFIX
-        )
-        trust = TrustedIssuer(issuer.settings.issuer, audience=resource, jwks=keys, introspection=terms)
-        body, headers = question(terms, token)
-        answer = await browser.post("/introspect", content=body, headers=dict(headers))
-        response = Response(answer.status_code, answer.headers, answer.content)
-        members = members_of(response, trust, terms, lambda: keys, issuer.clock())
-        who = principal(members, trust, terms, issuer.clock())
-        assert (who.client_id, who.roles, who.acr) == ("spa", frozenset({"admin"}), "urn:admit:acr:1fa")
-        assert who.scopes == frozenset(KINDS[kind]["scope"].split())
-        assert resource in who.audience
-        other = TrustedIssuer(
-            issuer.settings.issuer, audience="https://x.example", jwks=keys, introspection=terms
-        )
-        with pytest.raises(AudienceError):
-            principal(members, other, terms, issuer.clock())
+    for kind in KINDS:
+        token, resource = (await granted(browser, kind))["access_token"], KINDS[kind]["resource"]
+        for signed in (False, True):
+            terms = Introspection(
+                client_id=resource, secret=SECRETS[resource], signed=signed, prefix=reference.PREFIX
+            )
+            trust = TrustedIssuer(issuer.settings.issuer, audience=resource, jwks=keys, introspection=terms)
+            body, headers = question(terms, token)
+            answer = await browser.post("/introspect", content=body, headers=dict(headers))
+            response = Response(answer.status_code, answer.headers, answer.content)
+            members = members_of(response, trust, terms, lambda: keys, issuer.clock())
+            who = principal(members, trust, terms, issuer.clock())
+            assert (who.client_id, who.roles, who.acr) == ("spa", frozenset({"admin"}), "urn:admit:acr:1fa")
+            assert who.scopes == frozenset(KINDS[kind]["scope"].split())
+            assert resource in who.audience
+            other = TrustedIssuer(
+                issuer.settings.issuer, audience="https://x.example", jwks=keys, introspection=terms
+            )
+            with pytest.raises(AudienceError):
+                principal(members, other, terms, issuer.clock())
 
 
 @pytest.mark.threat("6819-4.3.2")
