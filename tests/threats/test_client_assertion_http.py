@@ -196,6 +196,19 @@ async def test_an_assertion_with_anything_wrong_proves_nobody(
             assert outcome(response) == REFUSED, what
             assert response.json()["error_description"] == "Client authentication failed.", what
             assert response.headers["www-authenticate"].startswith("Basic "), what
+        for what, said in {
+            "an hour": "oauth.assertion_ttl",
+            "other iss": "iss is missing or another",
+            "no jti": "a required claim is missing",
+            "unknown kid": "no key of that kid and alg",
+            "for the endpoint": "token_endpoint_audience",
+        }.items():
+            assertion = wrong.get(what) or sign(claims(now, aud=f"{ISSUER}/token"))
+            refused = await asked(browser, assertion)
+            await issuer.ring.write()
+            (kept,) = await issuer.ring.find(refused.headers["admit-error-id"])
+            assert (kept.kind, kept.client_id) == ("InvalidClientError", "signer")
+            assert said in kept.detail, what
         foreign_id = await asked(browser, sign(claims(now)), client_id="neighbour")
         assert outcome(foreign_id) == REFUSED
         assert await rows(issuer, "spent_assertion") == []

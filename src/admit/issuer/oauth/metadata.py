@@ -44,6 +44,7 @@ def document(registry: Registry) -> dict[str, Any]:
         "revocation_endpoint_auth_methods_supported": sorted(METHODS),
         "revocation_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGS),
         "introspection_endpoint_auth_methods_supported": sorted(METHODS.keys() - {"none"}),
+        "introspection_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGS),
         "introspection_signing_alg_values_supported": list(SIGNING_ALGS),
         "userinfo_signing_alg_values_supported": ["none", *SIGNING_ALGS],
         "code_challenge_methods_supported": ["S256"],

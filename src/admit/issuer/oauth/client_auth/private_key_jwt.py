@@ -50,11 +50,18 @@ async def authenticate(presented: Presented, services: Services, now: float) -> 
         claims = await verified(assertion, client, services, now)
         check_claims(claims, client, services, now)
     except TokenError as error:
-        raise InvalidClientError(f"client_assertion: {error.detail or error.code}") from error
+        raise InvalidClientError(f"client_assertion: {told(error)}") from error
     expires_at = claims["exp"] + LEEWAY.total_seconds()
     if not await spend(services, client.id, claims["jti"], expires_at=expires_at):
         raise InvalidClientError("client_assertion: jti was used before")
     return client
+
+
+def told(error: TokenError) -> str:
+    """Which rule it was, and what would allow it: for the operator."""
+    if isinstance(error, AudienceError):
+        return "aud is not the issuer as one string (token_endpoint_audience takes the endpoint's URL too)"
+    return error.detail or error.code
 
 
 def parse(form: Parameters) -> UnverifiedJws:
