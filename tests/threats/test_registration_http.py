@@ -15,6 +15,7 @@ import pytest
 
 from admit.errors import RevokedError
 from admit.fetch import Fetcher
+from admit.issuer import Client, Resource
 from admit.issuer.clients.config import RegistrationConfig
 from admit.issuer.clients.policy import Policy
 from admit.issuer.clients.registration import Registration
@@ -435,3 +436,34 @@ async def test_a_page_of_a_registered_client_may_read_the_token_endpoint(issuer:
     assert await allowed() == "https://app.example"
     await issuer.remove_client(made["client_id"])
     assert await allowed() is None
+
+
+async def test_a_removed_resource_gets_no_more_tokens(issuer: LiveIssuer) -> None:
+    browser, clients = issuer.browser(), issuer.services.clients
+    api = Resource(id="https://parcels.example", name="Parcels", scopes={"parcels:read": "See your parcels"})
+    assert await clients.add_resource(api, now=issuer.clock())
+    added = Client(
+        id="parcels-app", name="Parcels", redirect_uris=(CALLBACK,), resources=frozenset({api.id}),
+        default_resource=api.id, scopes=frozenset({"openid", "parcels:read"}), first_party=True,
+    )  # fmt: skip
+    assert await clients.add(added, now=issuer.clock())
+    await browser.sign_in(ADA)
+    verifier, challenge = pkce()
+    request = {
+        "response_type": "code", "client_id": added.id, "redirect_uri": CALLBACK, "scope": "openid",
+        "code_challenge": challenge, "code_challenge_method": "S256",
+    }  # fmt: skip
+    code = answer_of(await browser.get("/authorize", params=request))["code"]
+    form = {
+        "grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "client_id": added.id,
+        "code_verifier": verifier,
+    }  # fmt: skip
+    tokens = (await browser.post("/token", data=form)).json()
+    again = {"grant_type": "refresh_token", "client_id": added.id, "refresh_token": tokens["refresh_token"]}
+    tokens = (await browser.post("/token", data=again)).json()
+    assert "access_token" in tokens
+    assert await clients.remove_resource(api.id, now=issuer.clock())
+    again["refresh_token"] = tokens["refresh_token"]
+    refused(await browser.post("/token", data=again), "invalid_grant")
+    answer = answer_of(await browser.get("/authorize", params={**request, "resource": api.id}))
+    assert answer["error"] == "invalid_target"

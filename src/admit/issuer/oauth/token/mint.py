@@ -66,6 +66,16 @@ def check_assurance(services: Services, client: Client, user: User, family: Fami
         raise InvalidGrantError("the grant's sign-in is not enough by the settings of now")
 
 
+def check_audience(services: Services, family: Family) -> None:
+    """A grant for an API that was removed makes no more tokens.
+
+    Raises:
+        InvalidGrantError: nobody here knows the audience any more.
+    """
+    if services.registry.resource(family.audience) is None:
+        raise InvalidGrantError("the grant's resource is removed")
+
+
 def mint(
     services: Services,
     *,
@@ -82,8 +92,10 @@ def mint(
 
     Raises:
         TokenTooLargeError: claims over budget even with groups by reference.
-        InvalidGrantError: the user has to show more at sign-in by now than this grant was given for.
+        InvalidGrantError: the user has to show more at sign-in by now than this grant was given for, or its resource is
+            removed.
     """
+    check_audience(services, family)
     if user is not None:
         check_assurance(services, client, user, family)
     lifetime = int(services.config.access_token_ttl.total_seconds())
