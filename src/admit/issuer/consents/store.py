@@ -48,13 +48,16 @@ FORGET: Final = Statement(
     .returning(consent.c.audience)
 )
 FORGET_OF_CLIENT: Final = Statement(delete(consent).where(consent.c.client_id == bindparam("of_client")))
-FORGET_OF_USER: Final = Statement(delete(consent).where(consent.c.user_id == bindparam("of_user")))
-# Of clients that were removed some time ago: while nodes are being renewed, some have the settings from before.
+# Of clients whose row is gone, or that were removed some time ago: while nodes are being renewed, some have the settings
+# from before.
 FORGET_REMOVED: Final = Statement(
     delete(consent).where(
-        consent.c.client_id.in_(
-            select(client.c.id).where(client.c.removed_at < bindparam("before", type_=Double))
+        ~select(client.c.id)
+        .where(
+            client.c.id == consent.c.client_id,
+            client.c.removed_at.is_(None) | (client.c.removed_at >= bindparam("before", type_=Double)),
         )
+        .exists()
     )
 )
 

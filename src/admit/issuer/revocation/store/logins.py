@@ -124,7 +124,6 @@ CLAIM: Final = Statement(
 TOLD: Final = Statement(delete(client_login).where(client_login.c.id == bindparam("login_id")))
 LATER: Final = Statement(update(client_login).where(_MINE).values(due_at=bindparam("again_at", type_=Double)))
 GIVE_UP: Final = Statement(delete(client_login).where(_MINE).returning(client_login.c.id))
-FORGET_OF_USER: Final = Statement(delete(client_login).where(client_login.c.user_id == bindparam("of_user")))
 
 
 def note(login_id: str, *, session_id: str, client_id: str, user_id: str) -> Bound:
