@@ -40,8 +40,10 @@ await talk({
     return config.serverMetadata()
   },
   authorize: authorization,
-  async finish({ url, state = kept.state, nonce = kept.nonce, verifier = kept.verifier }) {
-    const tokens = await oidc.authorizationCodeGrant(config, new URL(url), {
+  async finish({ url, posted, state = kept.state, nonce = kept.nonce, verifier = kept.verifier }) {
+    const form = posted && new URLSearchParams(posted)
+    const answer = form ? new Request(url, { method: 'POST', body: form }) : new URL(url)
+    const tokens = await oidc.authorizationCodeGrant(config, answer, {
       pkceCodeVerifier: verifier,
       expectedState: state,
       expectedNonce: nonce,

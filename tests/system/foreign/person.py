@@ -1,5 +1,6 @@
 """A person with a browser without script: follows redirects, and fills in the issuer's forms where they meet one."""
 
+import html
 import re
 from dataclasses import dataclass
 from typing import Self
@@ -23,6 +24,14 @@ class Landed:
     def answer(self) -> dict[str, str]:
         """The parameters in the address."""
         return {name: values[0] for name, values in parse_qs(urlsplit(self.url).query).items()}
+
+    @property
+    def form(self) -> tuple[str, dict[str, str]]:
+        """Where the form on the page leads, and its hidden fields."""
+        action = re.search(r'<form [^>]*method="post" action="([^"]+)"', self.text)
+        assert action is not None, "the page has no form"
+        fields = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', self.text)
+        return html.unescape(action[1]), {name: html.unescape(value) for name, value in fields}
 
     @property
     def text(self) -> str:
@@ -71,10 +80,10 @@ class Person(httpx2.Client):
         path = urlsplit(url).path
         if page.status_code != 200 or not url.startswith(self.issuer + "/"):
             return None
-        if path == "/login":
+        if path == "/login" and 'name="password"' in page.text:
             self.typed += 1
             return self.submit("/login", page.text, email=self.who[0], password=self.who[1])
-        if path == "/consent":
+        if path == "/consent" and 'name="decision"' in page.text:
             self.asked += 1
             return self.submit("/consent", page.text, decision="allow" if self.consents else "refuse")
         return None

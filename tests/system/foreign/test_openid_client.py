@@ -131,6 +131,19 @@ def test_openid_client_logs_out_and_lands_where_it_said(
     assert (person.typed, landed.answer["error"]) == (1, "login_required")
 
 
+@pytest.mark.rfc("OAuth Form Post", "2")
+def test_openid_client_takes_an_answer_that_is_posted_and_none_that_was_changed(
+    person: Person, strict: Talking
+) -> None:
+    landed = person.go(strict.say("authorize", extra={"response_mode": "form_post"}))
+    action, fields = landed.form
+    assert (action, set(fields)) == (strict.party.redirect_uri, {"code", "state", "iss"})
+    with pytest.raises(RefusedError) as refused:
+        strict.say("finish", url=action, posted={**fields, "state": "another"})
+    assert "OAUTH_INVALID_RESPONSE" in refused.value.codes
+    assert "id_token" in strict.say("finish", url=action, posted=fields)["tokens"]
+
+
 def test_openid_client_holds_the_issuer_to_max_age(person: Person, strict: Talking) -> None:
     strict.say("finish", url=strict.sent_back(person).url)
     done = strict.say("finish", url=strict.sent_back(person, extra={"max_age": "0"}).url)
