@@ -28,6 +28,7 @@ RFCS = {
     "7518": "JSON Web Algorithms",
     "7519": "JSON Web Token",
     "7520": "Examples of protecting content with JOSE",
+    "7521": "Assertions",
     "7523": "JWT for client authentication and grants",
     "7591": "Dynamic client registration",
     "7617": "Basic authentication",

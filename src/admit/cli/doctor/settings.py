@@ -120,6 +120,14 @@ def _clients(settings: Settings) -> Iterator[Finding]:
             "a stolen authorization code can be put into another person's sign-in there",
             f"leave require_pkce out for {id}, as soon as it sends a code_challenge",
         )
+    loose = [client.id for client in settings.client if client.token_endpoint_audience]
+    for id in loose:
+        yield warning(
+            "clients",
+            f"{id} may prove itself by assertions for the token endpoint's URL",
+            "what it signs for another server that names our endpoint as its own is good here",
+            f"leave token_endpoint_audience out for {id}, as soon as it signs for the issuer",
+        )
     strangers = [client.id for client in settings.client if not client.first_party]
     if urlsplit(settings.issuer).path and strangers:
         yield error(
