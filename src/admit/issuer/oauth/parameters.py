@@ -4,8 +4,10 @@ RFC 6749 §3.1, §3.2: a parameter must not occur twice; one without a value cou
 control characters are refused, since no OAuth parameter has a use for them and logs and headers suffer from them.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
+from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
 from admit.issuer.oauth.errors import InvalidRequestError
@@ -99,5 +101,8 @@ def as_query(parameters: Parameters) -> str:
     return query
 
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+
 def _has_control(text: str) -> bool:
-    return any(character < " " or character == "\x7f" for character in text)
+    return _CONTROL.search(text) is not None

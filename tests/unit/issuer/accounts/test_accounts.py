@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from argon2 import PasswordHasher as Argon2
 
-from admit.errors import AccountError, ConfigError, SessionError, ThrottledError
+from admit.errors import AccountError, ConfigError, ConflictError, SessionError, ThrottledError
 from admit.issuer.accounts import passwords
 from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.accounts.driver import Accounts
@@ -371,3 +371,27 @@ async def test_where_accounts_were_imported_unknown_ones_cost_what_those_cost(
             )
     assert set(settings) == {"m=19456,t=2,p=1", "m=64,t=1,p=1"}
     assert settings[:40] == settings[40:], "each the same every time"
+
+
+async def test_of_changes_of_claims_at_once_none_is_lost_in_silence(accounts: Accounts) -> None:
+    user = await sign_up(accounts)
+    names = ("given_name", "family_name", "nickname", "middle_name", "gender", "preferred_username")
+
+    async def change(name: str) -> bool:
+        try:
+            await accounts.set_claims(user.id, {name: "X"}, info=INFO, now=NOW)
+        except ConflictError:
+            return False
+        return True
+
+    done = await asyncio.gather(*map(change, names))
+    after = await accounts.get(user.id)
+    assert after is not None
+    assert after.claims.keys() == {name for name, ok in zip(names, done, strict=True) if ok}
+    assert any(done)
+    without = await accounts.set_claims(
+        user.id, {**dict.fromkeys(names), "locale": "en"}, info=INFO, now=NOW + 1
+    )
+    assert (without.claims, without.locale, without.updated_at) == ({}, "en", NOW + 1)
+    with pytest.raises(UserNotFoundError):
+        await accounts.set_claims("u_nobody", {"nickname": "X"}, info=INFO, now=NOW)

@@ -1,13 +1,12 @@
 """Standard claims from the account to applications: by scope, at `/userinfo`, signed where asked, and in ID tokens."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from admit.errors import ConflictError, TokenError
+from admit.errors import TokenError
 from admit.issuer.accounts.errors import ClaimValueError, PersonNameError
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import AuditEvent, RequestInfo
@@ -179,21 +178,3 @@ async def test_a_wrong_value_changes_nothing(issuer: LiveIssuer, wrong: dict[str
     with pytest.raises((ClaimValueError, PersonNameError)):
         await accounts.set_claims(before.id, wrong, info=INFO, now=issuer.clock())
     assert await accounts.get(before.id) == before
-
-
-async def test_of_two_changes_at_once_none_is_lost_in_silence(issuer: LiveIssuer) -> None:
-    accounts, user = issuer.services.accounts, await ada(issuer)
-    names = ("given_name", "family_name", "nickname", "middle_name", "gender", "preferred_username")
-
-    async def change(name: str) -> bool:
-        try:
-            await accounts.set_claims(user.id, {name: "X"}, info=INFO, now=issuer.clock())
-        except ConflictError:
-            return False
-        return True
-
-    done = await asyncio.gather(*map(change, names))
-    after = await accounts.get(user.id)
-    assert after is not None
-    assert after.claims.keys() == {name for name, ok in zip(names, done, strict=True) if ok}
-    assert any(done)

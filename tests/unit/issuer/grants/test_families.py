@@ -50,6 +50,39 @@ async def test_a_confidential_clients_token_stays_and_its_use_is_noted_once_a_mi
         assert (stored.generation, stored.used_at) == (0, NOW + noted)
 
 
+async def test_a_family_is_found_by_its_index_and_shown_by_a_token_that_would_be_taken(parts: Parts) -> None:
+    grant, other = await parts.grant(), await parts.grant()
+    families, id = parts.families, grant.family.id
+    for one in (grant, other):
+        assert await families.at(one.family.idx) == await families.get(one.family.id)
+    assert await families.at(grant.family.idx + 1_000) is None
+    assert await families.at(1 << 62) is None
+
+    async def is_shown(token: str | None, *, client_id: str = CLIENT, now: float = NOW + 60) -> bool:
+        found = await families.shown(token or "", client_id=client_id, rotates=True, now=now)
+        return found is not None and found.id == id
+
+    assert await is_shown(grant.refresh_token)
+    assert await is_shown(grant.refresh_token), "nothing is used up"
+    assert not await is_shown(grant.refresh_token, client_id="other")
+    assert not await is_shown((grant.refresh_token or "")[:-4] + "AAAA")
+    assert not await is_shown("garbage")
+    stored = await families.get(id)
+    assert stored is not None
+    assert not await is_shown(grant.refresh_token, now=families.good_until(stored))
+    rotated = await parts.refresh(grant.refresh_token, now=NOW + 70)
+    assert await is_shown(rotated.refresh_token, now=NOW + 200)
+    assert not await is_shown(grant.refresh_token, now=NOW + 200), (
+        "a reuse: told, and ended by nobody's asking"
+    )
+    assert not await parts.is_ended(id)
+    assert not await families.revoke_family(id, client_id="other", info=INFO, now=NOW + 201)
+    assert await families.revoke_family(id, client_id=CLIENT, info=INFO, now=NOW + 201)
+    assert not await is_shown(rotated.refresh_token, now=NOW + 202)
+    assert await parts.is_ended(id)
+    assert not await parts.is_ended(other.family.id)
+
+
 @pytest.mark.threat("9700-refresh", off="admit.issuer.grants.rules:is_reuse")
 async def test_a_lost_reply_gets_the_same_successor_for_thirty_seconds_and_then_ends_the_family(
     parts: Parts,
