@@ -269,6 +269,8 @@ BAD_METADATA: dict[str, dict[str, Any]] = {
     "sector": {"sector_identifier_uri": "https://app.example/sector"},
     "logout-clear": {"backchannel_logout_uri": "http://app.example/logout"},
     "logout-fragment": {"backchannel_logout_uri": "https://app.example/logout#x"},
+    "age-zero": {"default_max_age": 0},
+    "age-text": {"default_max_age": "60"},
     "logo-script": {"logo_uri": "javascript:alert(1)"},
     "logo-clear": {"logo_uri": "http://169.254.169.254/latest"},
     "name-too-long": {"client_name": "n" * 201},
@@ -467,3 +469,22 @@ async def test_a_removed_resource_gets_no_more_tokens(issuer: LiveIssuer) -> Non
     refused(await browser.post("/token", data=again), "invalid_grant")
     answer = answer_of(await browser.get("/authorize", params={**request, "resource": api.id}))
     assert answer["error"] == "invalid_target"
+
+
+@pytest.mark.rfc("OIDC Registration", "2")
+async def test_a_registered_default_max_age_asks_again_where_the_request_says_nothing(
+    issuer: LiveIssuer,
+) -> None:
+    browser = issuer.browser()
+    made = await registered(browser, default_max_age=60)
+    assert made["default_max_age"] == 60
+    request = {
+        "response_type": "code", "client_id": made["client_id"], "redirect_uri": CALLBACK, "scope": "openid",
+        "code_challenge": pkce()[1], "code_challenge_method": "S256",
+    }  # fmt: skip
+    await browser.sign_in(ADA)
+    assert "/consent" in (await browser.get("/authorize", params=request)).headers["location"]
+    issuer.clock.advance(61)
+    assert "/login" in (await browser.get("/authorize", params=request)).headers["location"]
+    later = await browser.get("/authorize", params={**request, "max_age": "600"})
+    assert "/consent" in later.headers["location"], "the request goes before"

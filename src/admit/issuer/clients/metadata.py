@@ -54,6 +54,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     id_token_signed_response_alg: _Word = "RS256"  # noqa: S105  # an algorithm's name
     userinfo_signed_response_alg: _Word | None = None
     subject_type: _Word = "public"
+    default_max_age: Annotated[int, msgspec.Meta(ge=1, le=rules.MAX_AGE_LIMIT)] | None = None
     require_pushed_authorization_requests: bool = False
 
 
@@ -131,6 +132,7 @@ def client_of(
         userinfo_signed_response_alg=metadata.userinfo_signed_response_alg,
         require_pkce=policy.require_pkce or method is AuthMethod.NONE or not _all_https(metadata),
         require_pushed_authorization_requests=metadata.require_pushed_authorization_requests,
+        default_max_age=metadata.default_max_age,
         trusted=policy.trusted,
         contacts=metadata.contacts,
         **{name: getattr(metadata, name) for name in _TEXT_MEMBERS},
@@ -263,6 +265,7 @@ def told(client: Client) -> dict[str, Any]:
         "token_endpoint_auth_signing_alg": client.token_endpoint_auth_signing_alg,
         "jwks": msgspec.json.decode(client.jwks) if client.jwks is not None else None,
         "jwks_uri": client.jwks_uri,
+        "default_max_age": client.default_max_age,
         **{name: getattr(client, name) for name in _TEXT_MEMBERS},
     }
     return members | {name: value for name, value in more.items() if value not in (None, [])}

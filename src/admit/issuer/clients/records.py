@@ -81,6 +81,8 @@ class Client:
     `backchannel_logout_uri`: where it is told that somebody's session is over (OpenID Connect Back-Channel Logout).
     `backchannel_logout_session_required`: it wants `sid` to be named; it always is.
     `acr`: the least class of sign-in that it is used with, `urn:admit:acr:2fa` for a second factor.
+    `default_max_age`: seconds since the person's sign-in that it takes where its request names no `max_age`, OpenID
+    Connect Registration §2.
     `trusted`: somebody who runs this issuer let it in. False for what registered itself without an initial access
     token, and for what its own metadata document describes; `first_party` is never theirs.
     `client_uri`, `logo_uri`, `policy_uri`, `tos_uri`, `contacts`, `software_id`, `software_version`: what it says of
@@ -114,6 +116,7 @@ class Client:
     backchannel_logout_uri: str | None = None
     backchannel_logout_session_required: bool = False
     acr: str | None = None
+    default_max_age: int | None = None
     trusted: bool = True
     client_uri: str | None = None
     logo_uri: str | None = None

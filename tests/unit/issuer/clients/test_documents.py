@@ -93,6 +93,7 @@ async def refused(clients: Clients, url: str = URL) -> None:
         await clients.find(url)
 
 
+@pytest.mark.rfc("draft-ietf-oauth-client-id-metadata-document", "4")
 async def test_a_document_is_a_client_that_nobody_here_trusts_without_what_it_may_not_have(
     db: Database,
 ) -> None:
@@ -138,6 +139,7 @@ async def test_an_agent_listens_on_localhost_where_the_settings_take_that(sqlite
     assert not rules.redirect_uri_allowed(client, "http://localhost:3118/callback")
 
 
+@pytest.mark.rfc("draft-ietf-oauth-client-id-metadata-document", "3")
 async def test_off_unless_it_is_asked_for_and_never_for_what_is_no_such_url(db: Database) -> None:
     site = Site()
     assert await site.clients(db, enabled=False).find(URL) is None
@@ -192,6 +194,7 @@ async def test_nothing_is_shared_with_a_public_document(sqlite_db: Database) -> 
         await refused(Site(document={**GOOD, **BAD[name]}).clients(sqlite_db))
 
 
+@pytest.mark.rfc("draft-ietf-oauth-client-id-metadata-document", "4.1")
 async def test_what_describes_no_client_is_refused(sqlite_db: Database) -> None:
     for name, changes in BAD.items():
         with pytest.raises(MetadataDocumentError):
@@ -263,6 +266,7 @@ async def test_one_network_does_not_have_all_the_places(sqlite_db: Database) -> 
         await other
 
 
+@pytest.mark.rfc("draft-ietf-oauth-client-id-metadata-document", "4.4")
 async def test_fresh_as_long_as_it_says_within_bounds_and_kept_while_its_host_is_away(db: Database) -> None:
     site = Site()
     clients = site.clients(db)

@@ -234,10 +234,10 @@ def check_prompt(request: AuthorizeRequest, parameters: Parameters, known: Known
 
 
 def check_max_age(request: AuthorizeRequest, parameters: Parameters, known: Known) -> AuthorizeRequest:
-    """OpenID Connect Core §3.1.2.1: whole seconds."""
+    """OpenID Connect Core §3.1.2.1: whole seconds; what the client registered where the request says nothing."""
     text = parameters.get("max_age")
     if text is None:
-        return request
+        return replace(request, max_age=request.client.default_max_age)
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= MAX_AGE_LIMIT):
         raise InvalidRequestError("max_age", public="max_age is a number of seconds.")
     return replace(request, max_age=int(text))
