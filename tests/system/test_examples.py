@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import threading
@@ -17,11 +18,14 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any, Final
 
+import httpx2
 import pytest
+from anyio import to_thread
 
 from tests.fixtures.demo import BO, PICTURES, POLL, ROOT, Demo
 from tests.fixtures.processes import free_port
 from tests.plugins.patience import wait_until
+from tests.system.foreign.person import Person
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -197,6 +201,33 @@ def test_the_web_example_signs_in_calls_and_signs_out(page: "Page", demo: Demo, 
     page.get_by_text("Nobody is signed in.").wait_for()
     page.get_by_role("link", name="Sign in").click()
     page.get_by_label("Password", exact=True).wait_for()
+
+
+@pytest.mark.soak
+@pytest.mark.anyio
+async def test_the_web_example_refreshes_what_has_run_out_and_forgets_whom_the_issuer_ended(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEB_APP_SETTINGS", str(demo.state / "web.json"))
+    there = runpy.run_path(str(WEB))
+    transport = httpx2.ASGITransport(app=there["app"])
+    async with httpx2.AsyncClient(transport=transport, base_url=demo.web) as browser:
+        with Person(demo.issuer, (BO, demo.secrets[BO], "Bo", ())) as bo:
+            away = (await browser.get("/login")).headers["location"]
+            landed = await to_thread.run_sync(lambda: bo.go(away, until=demo.web))
+        assert (await browser.get(landed.url)).headers["location"] == "/"
+        (held,) = there["SIGNED_IN"].values()
+        first = held["access_token"]
+        held["expires_at"] = 1
+        assert (await browser.get("/orders")).status_code == 200
+        assert held["access_token"] != first
+        assert demo.admit("user", "disable", BO).returncode == 0
+        try:
+            held["expires_at"] = 1
+            assert (await browser.get("/orders")).headers["location"] == "/"
+        finally:
+            assert demo.admit("user", "enable", BO).returncode == 0
+        assert there["SIGNED_IN"] == {}
 
 
 @pytest.mark.soak
