@@ -9,10 +9,14 @@ import pytest
 from sqlalchemy import select
 
 from admit.errors import RevokedError
+from admit.fetch import Fetcher
 from admit.issuer import Client, Settings
-from admit.issuer.audit import RequestInfo
-from admit.issuer.oauth.backchannel import rules
+from admit.issuer.app import jobs
+from admit.issuer.audit import AuditEvent, RequestInfo
+from admit.issuer.audit.store import audit
+from admit.issuer.oauth.backchannel import Teller, rules
 from admit.issuer.revocation.store.logins import client_login
+from admit.issuer.sessions import transactions
 from admit.issuer.storage import Keyring, Statement
 from admit.jose.waive import Waive
 from admit.tokens import logout
@@ -32,6 +36,12 @@ from tests.fixtures.told_client import ToldClient, told_client
 from tests.plugins.patience import until
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The issuer's own job looks once, at its start: what a test sends, it sends itself."""
+    monkeypatch.setattr(jobs, "MAILS_EVERY", 3_600.0)
 
 
 @pytest.fixture
@@ -94,6 +104,17 @@ async def test_a_client_is_told_of_the_log_out_by_a_token_that_names_session_and
     assert (told.subject, told.session_id) == (principal.subject, principal.session_id)
     assert "content-type: application/x-www-form-urlencoded" in client.heads[0].lower()
     assert await waiting(telling) == []
+
+
+async def test_a_running_issuer_tells_by_itself(
+    furnished_sqlite: str, keyring: Keyring, client: ToldClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "MAILS_EVERY", 0.02)
+    async with running(settings_for(furnished_sqlite, client=told_at(client.uri)), keyring) as issuer:
+        browser = issuer.browser()
+        tokens = await browser.tokens()
+        await browser.get("/logout", params={"id_token_hint": tokens["id_token"]})
+        await until(lambda: client.statuses == [200], "the logout token")
 
 
 async def test_a_client_that_does_not_ask_for_it_is_told_nothing(
@@ -161,8 +182,6 @@ async def test_an_end_that_is_rolled_back_is_told_to_nobody(telling: LiveIssuer,
     browser = telling.browser()
     tokens = await browser.tokens()
     principal = await telling.verifier.verify(tokens["access_token"])
-    from admit.issuer.audit import AuditEvent
-    from admit.issuer.sessions import transactions
 
     def failing() -> Any:
         yield from transactions.end(
@@ -210,8 +229,6 @@ async def test_a_client_that_never_answers_well_is_given_up_and_that_is_told(
         await telling.teller.turn()
         telling.clock.advance(5_000)
     assert await waiting(telling) == []
-    from admit.issuer.audit.store import audit
-
     events = [row["event"] for row in await telling.db.read(Statement(select(audit))())]
     assert events.count("logout.untold") == 1
 
@@ -228,19 +245,26 @@ async def test_a_redirect_of_a_client_is_not_followed(telling: LiveIssuer, clien
     assert row["due_at"] > telling.clock(), "it is tried again"
 
 
+@pytest.mark.threat("INF-ssrf", off=["admit.fetch.egress:check_url", "admit.fetch.egress:check_addresses"])
 async def test_a_client_inside_the_network_that_nobody_named_is_not_dialled(
-    furnished_sqlite: str, keyring: Keyring, client: ToldClient
+    telling: LiveIssuer, client: ToldClient
 ) -> None:
     """The address of a client from elsewhere than the settings: the guard's to refuse, and nobody is dialled."""
-    settings = settings_for(furnished_sqlite, client=told_at(client.uri))
-    async with running(settings, keyring) as issuer:
-        issuer.teller._fetcher = type(issuer.fetcher)()
-        browser = issuer.browser()
-        tokens = await browser.tokens()
-        await browser.get("/logout", params={"id_token_hint": tokens["id_token"]})
-        await issuer.teller.turn()
-        assert client.bodies == []
-        assert len(await waiting(issuer)) == 1
+    telling.teller = replaced(telling)
+    browser = telling.browser()
+    tokens = await browser.tokens()
+    await browser.get("/logout", params={"id_token_hint": tokens["id_token"]})
+    await telling.teller.turn()
+    assert client.bodies == []
+    [row] = await waiting(telling)
+    assert row["tries"] == 1
+
+
+def replaced(issuer: LiveIssuer) -> Teller:
+    """A teller to whom no origin was named."""
+    return Teller(
+        issuer.db, issuer.services.clients, issuer.keys, Fetcher(), issuer=ISSUER, clock=issuer.clock
+    )
 
 
 async def test_a_client_that_does_not_answer_holds_no_other_up(
