@@ -6,6 +6,7 @@ pytest_plugins = [
     "tests.plugins.environment",
     "tests.plugins.evidence",
     "tests.plugins.hashing",
+    "tests.plugins.heap",
     "tests.plugins.loopback",
     "tests.plugins.patience",
     "tests.plugins.rounds",

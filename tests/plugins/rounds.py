@@ -11,12 +11,13 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
 
 from tests.plugins.environment import given
 
 SYSTEM = Path(__file__).resolve().parents[1] / "system"
 TIER = given("ADMIT_TIER") or "test"
-_EXAMPLES = {"quick": 20, "test": 60, "soak": 5000}
+_EXAMPLES = {"quick": 20, "test": 30, "soak": 5000}
 _NEEDS_TIME = {
     "issuer",
     "furnished_sqlite",
@@ -48,6 +49,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "admit", max_examples=_EXAMPLES[TIER], deadline=None, print_blob=True, phases=phases, database=None
     )
     hypothesis.settings.load_profile("admit")
+    if TIER != "soak" and hasattr(providers, "_get_local_constants"):
+        # It would look through all of our source for numbers and texts to try: two seconds, in each worker.
+        patch = pytest.MonkeyPatch()
+        patch.setattr(providers, "_get_local_constants", lambda: providers._local_constants)
+        config.add_cleanup(patch.undo)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
