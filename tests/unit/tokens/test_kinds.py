@@ -7,9 +7,19 @@ from typing import Any
 
 import pytest
 
-from admit.errors import AdmitError, TokenTypeError
+from admit.errors import AdmitError, InvalidKeyError, TokenTypeError
 from admit.jose import JWK, JWKSet, Waive, json, jws
-from admit.tokens import access, identity, kinds, logout, security_event, status_head, status_list
+from admit.tokens import (
+    access,
+    identity,
+    introspection,
+    kinds,
+    logout,
+    security_event,
+    status_head,
+    status_list,
+    userinfo,
+)
 
 ISSUER = "https://id.example.com"
 # The worst case: one name is both the client's id and the resource, so audiences tell nothing apart.
@@ -58,6 +68,17 @@ KINDS: Mapping[str, tuple[str | None, Claims]] = {
             "sub_id": {"format": "iss_sub", "iss": ISSUER, "sub": "u_alice"},
             "events": {security_event.SESSION_REVOKED: {}},
         },
+    ),
+    # Answers that are signed: read by no part of ours as a token.
+    "introspection": (
+        introspection.TYP,
+        introspection.claims({"active": True, **COMMON}, issuer=ISSUER, audience=AUDIENCE, iat=NOW),
+    ),
+    "userinfo": (
+        userinfo.TYP,
+        jws.peek_unverified_claims(
+            userinfo.sign({"sub": "u_alice", "name": "Alice"}, TOKEN_KEY, issuer=ISSUER, audience=AUDIENCE)
+        ),
     ),
     # Minted by parts still to come, or by others; each must be refused by every consumer there is.
     "both": (  # a logout and a security event in one
@@ -217,3 +238,30 @@ def test_a_kid_that_merely_contains_status_is_no_status_key() -> None:
         kinds.check_key("status-", kinds.ACCESS)
     with pytest.raises(TokenTypeError):
         kinds.check_key(None, kinds.STATUS_HEAD)
+
+
+@pytest.mark.rfc("9701", "5")
+@pytest.mark.rfc("OIDC Core", "5.3.2")
+def test_answers_are_signed_by_no_status_key_and_say_nothing_that_makes_another_kind_of_them() -> None:
+    said = introspection.claims({"active": False}, issuer=ISSUER, audience=AUDIENCE, iat=NOW + 0.5)
+    assert said == {"iss": ISSUER, "aud": AUDIENCE, "iat": NOW, "token_introspection": {"active": False}}
+    assert introspection.sign({"active": False}, TOKEN_KEY, issuer=ISSUER, audience=AUDIENCE, iat=NOW)
+    with pytest.raises(InvalidKeyError):
+        introspection.sign({"active": False}, STATUS_KEY, issuer=ISSUER, audience=AUDIENCE, iat=NOW)
+    good: Claims = {"sub": "u_alice", "email": "a@example.com"}
+    assert userinfo.sign(good, TOKEN_KEY, issuer=ISSUER, audience=AUDIENCE)
+    with pytest.raises(InvalidKeyError):
+        userinfo.sign(good, STATUS_KEY, issuer=ISSUER, audience=AUDIENCE)
+    others: tuple[Claims, ...] = (
+        {"exp": NOW},
+        {"nonce": "x"},
+        {"scope": "x"},
+        {"events": {}},
+        {"iss": "x"},
+        {"aud": "x"},
+    )
+    for more in others:
+        with pytest.raises(AdmitError):
+            userinfo.sign({**good, **more}, TOKEN_KEY, issuer=ISSUER, audience=AUDIENCE)
+    with pytest.raises(AdmitError):
+        userinfo.sign({"email": "a@example.com"}, TOKEN_KEY, issuer=ISSUER, audience=AUDIENCE)
