@@ -221,11 +221,20 @@ async def at_authorize(stage: Stage) -> list[Ask]:
     browser, who = await stage.signed_in()
     hint = (await browser.tokens(who))["id_token"]
     fields = asking(
-        prompt="none", max_age="9", id_token_hint=hint, login_hint=who[0], ui_locales="en", resource=API
-    )
+        prompt="none", max_age="9", id_token_hint=hint, login_hint=who[0], ui_locales="en", resource=API,
+        response_mode="form_post", claims='{"userinfo":{"name":null}}', display="page", acr_values="x",
+    )  # fmt: skip
+    pushed = (await browser.post("/par", data=asking(response_mode="form_post"))).json()["request_uri"]
+    by_reference = {"client_id": "spa", "request_uri": pushed}
+    chooser, _ = await stage.signed_in()
+    choosing = asking(prompt="select_account")
+    chosen = (await chooser.get("/authorize", params=choosing)).headers["location"]
     return [
         Ask("GET /authorize", "GET", "/authorize", "query", fields, cookies_of(browser)),
         Ask("POST /authorize", "POST", "/authorize", "form", fields, cookies_of(browser)),
+        Ask("GET /authorize, pushed", "GET", "/authorize", "query", by_reference, cookies_of(browser)),
+        Ask("POST /par", "POST", "/par", "form", fields),
+        *(await page(chooser, chosen)),
         ask_of("/login/second-factor/done?i=x", cookies_of(browser)),
         ask_of("/?done=x", cookies_of(browser)),
     ]
