@@ -3,6 +3,8 @@
 Every worker reads every test file, and what pytest makes of one is kept beside it. In a fresh clone each would make all
 of it, all at the same time: so each begins at another place, and finds what the others made.
 
+Files that ask for the demo follow one another, so that one worker starts it, and ends it after the last of them.
+
 Files that start programs go apart from those that do not.
 
 With `--dist loadfile` alone the files with few tests come last, which are those that start whole deployments: then all
@@ -25,6 +27,11 @@ def starts_programs(file: str) -> bool:
     return file.startswith(STARTS_PROGRAMS)
 
 
+def wants_demo(item: pytest.Item) -> bool:
+    """Whether a test asks for the demo."""
+    return "demo" in getattr(item, "fixturenames", ())
+
+
 def pytest_configure(config: pytest.Config) -> None:
     worker = getattr(config, "workerinput", None)
     if worker is None or config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
@@ -43,7 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):  # all workers must tell of the same order
-        items.sort(key=lambda item: item.path)
+        demo = {item.path for item in items if wants_demo(item)}
+        first = min(demo, default=None)
+        items.sort(key=lambda item: (first if first and item.path in demo else item.path, item.path))
 
 
 class Turns(LoadFileScheduling):
