@@ -306,7 +306,7 @@ BODIES = (
         st.none() | st.text(max_size=5) | st.integers(), lambda inner: st.lists(inner, max_size=3)
     ).map(lambda value: json.dumps({"id_hash": value}).encode())
 )
-EXAMPLES = {"quick": 40, "test": 150, "soak": 20_000}[TIER]
+EXAMPLES = {"quick": 40, "test": 75, "soak": 20_000}[TIER]
 
 
 @given(

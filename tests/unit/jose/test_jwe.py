@@ -122,7 +122,9 @@ def test_every_row_reads_what_it_wrote_and_no_part_of_it_may_change(row: tuple[s
         assert found.plaintext == TEXT
         assert (found.header["enc"], found.header["typ"], found.header["cty"]) == (enc, "x", "y")
     parts = token.split(".")
-    for place in range(1, 5):
+    # A password is made a key slowly, each time: with these the other parts are left to the rows beside.
+    places = (1,) if key.alg.startswith("PBES2") else range(1, 5)
+    for place in places:
         if parts[place]:
             wrong = [spoilt(part) if at == place else part for at, part in enumerate(parts)]
             with pytest.raises(DecryptionError):
