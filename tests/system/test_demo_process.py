@@ -55,7 +55,7 @@ def test_it_comes_up_tells_where_and_who_and_ctrl_c_ends_all_of_it_within_5_seco
     assert BO in listed
     assert "Traceback" not in own.log
     print(f"first start {first:.1f} s, second start {second:.1f} s")
-    assert second < 10
+    assert second < 10 + slack()
 
     beside = own.run()
     assert beside.returncode == 1
