@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
-from admit.issuer.revocation.store import logins
+from admit.issuer.revocation.store import logins, raise_epoch
 from admit.issuer.revocation.store.logins import client_login
 from admit.issuer.sessions.records import NewSession
 from admit.issuer.storage import Database, Row, Statement, bound_once
@@ -75,6 +75,13 @@ async def test_everything_that_ends_together_is_due_together(parts: Parts) -> No
         await note(parts, await parts.sign_in(user))
     await parts.sessions.end_everything(user.id, reason="test", info=INFO, now=NOW)
     assert [row["due_at"] for row in await kept(parts)] == [NOW] * 3
+
+
+async def test_a_restored_database_tells_every_client_that_it_knows_of(parts: Parts) -> None:
+    for _ in range(2):
+        await note(parts, await parts.sign_in())
+    await parts.db.run(raise_epoch, parts.lists, now=NOW)
+    assert [row["due_at"] for row in await kept(parts)] == [NOW] * 2
 
 
 async def test_a_session_that_expires_by_itself_is_told_too(parts: Parts) -> None:

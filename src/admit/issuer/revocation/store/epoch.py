@@ -10,6 +10,7 @@ from sqlalchemy.sql.base import Executable
 
 from admit.issuer.revocation import rules
 from admit.issuer.revocation.store.lists import INSERT_CHANGE, SELECT_LISTS, SELECT_TOP, add_list
+from admit.issuer.revocation.store.logins import OVER_ALL
 from admit.issuer.revocation.store.tables import node, status_head
 from admit.issuer.storage import LONG, PUBLISH, Bound, DialectName, Row, Statement, Steps
 
@@ -107,3 +108,4 @@ def end_older(in_use: Sequence[Row], now: float) -> Steps[None]:
     """End every family there is, known or not: a million of them are one mark a list, and one statement."""
     yield from mark_ended(in_use, 0)
     yield END_ALL(now=now, reason=RESTORED)
+    yield OVER_ALL(now=now)

@@ -90,6 +90,7 @@ def _over(*which: ColumnElement[bool]) -> Statement:
 IN_ENDED: Final = any_of(client_login.c.session_idx, "indices")
 """In sessions that were ended; `indices` may name anything that was."""
 OVER_WITH: Final = _over(IN_ENDED)
+OVER_ALL: Final = _over()
 OVER_OF_CLIENT: Final = _over(client_login.c.client_id == bindparam("of_client"))
 _OF_USER_AND_CLIENT = (client_login.c.user_id == bindparam("of_user")) & (
     client_login.c.client_id == bindparam("of_client")
