@@ -23,7 +23,7 @@ from admit.issuer.clients.rules import is_client_id
 from admit.issuer.storage import Keyring
 from admit.jose import JWK
 from tests.fixtures.issuer import ADA, ISSUER, Browser, LiveIssuer, answer_of, make_issuer, pkce, settings_for
-from tests.threats.whole import events, rows, user_id_of
+from tests.threats.whole import again, database_files, events, rows, user_id_of
 
 pytestmark = pytest.mark.anyio
 
@@ -488,3 +488,52 @@ async def test_a_registered_default_max_age_asks_again_where_the_request_says_no
     assert "/login" in (await browser.get("/authorize", params=request)).headers["location"]
     later = await browser.get("/authorize", params={**request, "max_age": "600"})
     assert "/consent" in later.headers["location"], "the request goes before"
+
+
+@pytest.mark.threat("6819-4.1.1", off="admit.issuer.clients.rules:good_beside")
+async def test_what_runs_on_many_machines_has_no_secret_and_one_that_was_dug_out_is_worth_nothing_everywhere(
+    issuer: LiveIssuer,
+) -> None:
+    browser = issuer.browser()
+    native = await registered(browser, application_type="native", redirect_uris=["com.example.app:/cb"])
+    assert native["token_endpoint_auth_method"] == "none"
+    assert "client_secret" not in native
+    made = await registered(browser)
+    other = again(issuer)
+    async with other.lifespan():
+        elsewhere = other.browser()
+
+        async def code_of(secret: str) -> set[str]:
+            form = {"grant_type": "authorization_code", "code": "x", "redirect_uri": CALLBACK}
+            return {
+                (await one.post("/token", data=form, auth=(made["client_id"], secret))).json()["error"]
+                for one in (browser, elsewhere)
+            }
+
+        old = made["client_secret"]
+        assert await code_of(old) == {"invalid_grant"}, "it is who it says; only the code is none"
+        second, _ = await issuer.services.clients.new_secret(
+            made["client_id"], drop_old=False, now=issuer.clock()
+        )
+        assert await code_of(old) == await code_of(second) == {"invalid_grant"}
+        third, _ = await other.services.clients.new_secret(
+            made["client_id"], drop_old=True, now=issuer.clock()
+        )
+        assert await code_of(third) == {"invalid_grant"}
+        assert await code_of(old) == await code_of(second) == {"invalid_client"}
+        await elsewhere.aclose()
+
+
+@pytest.mark.threat("6819-4.3.4", off="admit.issuer.clients.rules:hash_secret")
+async def test_nobody_reads_a_secret_or_a_token_of_clients_from_the_database(issuer: LiveIssuer) -> None:
+    browser = issuer.browser()
+    initial = await invited(issuer, uses=5)
+    made = await registered(browser, initial)
+    second, _ = await issuer.services.clients.new_secret(
+        made["client_id"], drop_old=False, now=issuer.clock()
+    )
+    shown = [initial, made["client_secret"], made["registration_access_token"], second]
+    stored = b"".join(path.read_bytes() for path in database_files(issuer))
+    assert made["client_id"].encode() in stored
+    for secret in shown:
+        assert secret[:24].encode() not in stored

@@ -165,7 +165,7 @@ class Clients:
             if found is None or found.client.public or not found.client.secret_hashes:
                 raise ClientNotFoundError
             secret, seen = rules.new_secret(), found.client.secret_hashes
-            hashes = (*(() if drop_old else seen[-1:]), rules.hash_secret(secret))
+            hashes = (*rules.good_beside(seen, drop_old=drop_old), rules.hash_secret(secret))
             if await self._db.run(transactions.replace_secrets, client_id, seen, hashes, info=info, now=now):
                 return secret, len(hashes)
 

@@ -158,12 +158,15 @@ SECRET_METHODS: Final = frozenset({AuthMethod.CLIENT_SECRET_BASIC, AuthMethod.CL
 
 
 def method_of(metadata: Metadata) -> AuthMethod:
-    """RFC 7591 §2: Basic where nothing is said.
+    """RFC 7591 §2: Basic where nothing is said; none for a native client, whose copies would all share one secret
+    (RFC 8252 §8.5), unless it asks for one of its own.
 
     Raises:
         InvalidClientMetadataError: a method that is not offered.
     """
     try:
+        if metadata.token_endpoint_auth_method is None and metadata.application_type == "native":
+            return AuthMethod.NONE
         return AuthMethod(metadata.token_endpoint_auth_method or "client_secret_basic")
     except ValueError:
         raise invalid("token_endpoint_auth_method", "is not one of those that are offered") from None

@@ -213,6 +213,11 @@ def hash_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
+def good_beside(hashes: tuple[bytes, ...], *, drop_old: bool) -> tuple[bytes, ...]:
+    """Those of a client's secrets that stay good beside a new one: the newest, or none."""
+    return () if drop_old else hashes[-1:]
+
+
 def verify_secret(hashes: Iterable[bytes], secret: str) -> bool:
     """Whether the secret is one of those kept; looks at all of them, in constant time each."""
     presented = hash_secret(secret)
