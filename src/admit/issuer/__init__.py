@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from admit.issuer.accounts.config import AccountsConfig, SecondFactor
-    from admit.issuer.app.config import LogConfig, MetricsConfig, ProxyConfig, ServeConfig, TlsConfig
+    from admit.issuer.app.config import (
+        EgressConfig,
+        LogConfig,
+        MetricsConfig,
+        ProxyConfig,
+        ServeConfig,
+        TlsConfig,
+    )
     from admit.issuer.app.ends import Ends
     from admit.issuer.app.issuer import Issuer
     from admit.issuer.app.settings import Settings
@@ -28,6 +35,7 @@ __all__ = [
     "AccountsConfig",
     "Client",
     "DirectLookup",
+    "EgressConfig",
     "Ended",
     "Ends",
     "FactorsConfig",
@@ -54,6 +62,7 @@ _HOMES = {
     "AccountsConfig": "admit.issuer.accounts.config",
     "Client": "admit.issuer.clients.records",
     "DirectLookup": "admit.issuer.sessions.lookup",
+    "EgressConfig": "admit.issuer.app.config",
     "Ended": "admit.issuer.sessions.records",
     "Ends": "admit.issuer.app.ends",
     "FactorsConfig": "admit.issuer.factors.config",

@@ -134,7 +134,7 @@ async def test_an_application_that_the_settings_name_no_more_and_one_that_is_idl
     ada = await issuer.services.accounts.find(ADA[0])
     assert ada is not None
     families = await issuer.services.families.list(ada.id, issuer.clock())
-    (shown,) = apps.items(families, {}, Registry([], [], issuer=issuer.settings.issuer), ada)
+    (shown,) = apps.items(families, (), {}, Registry([], [], issuer=issuer.settings.issuer), ada)
     assert (shown.client_id, shown.client.name, shown.client.host) == ("spa", "spa", None)
     assert await issuer.services.families.list(ada.id, issuer.clock() + 8 * 3600) == [], (
         "its token is worth nothing"
