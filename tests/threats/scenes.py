@@ -235,7 +235,7 @@ async def at_authorize(stage: Stage) -> list[Ask]:
         Ask("GET /authorize, pushed", "GET", "/authorize", "query", by_reference, cookies_of(browser)),
         Ask("POST /par", "POST", "/par", "form", fields),
         *(await page(chooser, chosen)),
-        ask_of("/login/second-factor/done?i=x", cookies_of(browser)),
+        ask_of("/login/second-factor/done?x=x", cookies_of(browser)),
         ask_of("/?done=x", cookies_of(browser)),
     ]
 

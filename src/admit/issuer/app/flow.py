@@ -148,9 +148,7 @@ async def proceed(
             call.refused, call.client_id = error, request.client.id
             if session is not None:  # of somebody; that nobody is signed in is no news of anybody
                 await refusals.of_person(app.services, request, session, error, info=call.info, now=call.now)
-            if request.pushed is not None:
-                await app.services.pushed.spend(request.pushed, call.now)
-            return refuse(app, call, request.target, error, ui_locales=request.ui_locales)
+            return await give_up(app, call, request, error)
         case Login():
             return await _to_page(app, call, request, transaction, "/login")
         case Select():
@@ -197,6 +195,13 @@ def refuse(
     whole = respond.answer(target, respond.error(error), issuer=app.issuer)
     leaving = LeavingView(client=card_of(target), return_url=respond.location(target, whole))
     return app.page(call, leaving, ui_locales=chosen_locales(call) or ui_locales)
+
+
+async def give_up(app: App, call: Call, request: AuthorizeRequest, error: OAuthError) -> Response:
+    """Send an error that ends the request; what it was pushed under is spent by it."""
+    if request.pushed is not None:
+        await app.services.pushed.spend(request.pushed, call.now)
+    return refuse(app, call, request.target, error, ui_locales=request.ui_locales)
 
 
 def may_be_sent_on(target: Target) -> bool:

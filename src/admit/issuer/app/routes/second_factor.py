@@ -228,10 +228,7 @@ def routes(app: App) -> list[Route]:
         finished = await app.services.interactions.finish(transaction.handle, transaction.binding, call.now)
         if finished is None:
             raise flow.ExpiredInteractionError("finished already")
-        request = transaction.request
-        return flow.refuse(
-            app, call, request.target, UnmetAuthenticationRequirementsError(), ui_locales=request.ui_locales
-        )
+        return await flow.give_up(app, call, transaction.request, UnmetAuthenticationRequirementsError())
 
     async def done(call: Call) -> Response:
         """On with the transaction, after the recovery codes were shown."""
