@@ -15,10 +15,10 @@ from admit.issuer.clients.driver import Clients
 from admit.issuer.clients.records import Client
 from admit.issuer.keys import SigningKeys
 from admit.issuer.oauth.backchannel import rules
-from admit.issuer.oauth.backchannel.records import Notice, notice_of
+from admit.issuer.oauth.backchannel.records import Notice
 from admit.issuer.outbox.rules import pause_before
 from admit.issuer.revocation.store import logins
-from admit.issuer.storage import Database, Steps, bound_once
+from admit.issuer.storage import Database, Row, Steps, bound_once
 from admit.tokens import logout
 
 log = logging.getLogger("admit.issuer.backchannel")
@@ -155,3 +155,14 @@ def give_up(notice: Notice, *, now: float) -> Steps[None]:
             session_id=notice.session_id,
             detail={"tries": notice.tries},
         )
+
+
+def notice_of(row: Row) -> Notice:
+    """The notice in a row of CLAIM."""
+    return Notice(
+        id=row["id"],
+        client_id=row["client_id"],
+        user_id=row["user_id"],
+        session_id=row["session_id"],
+        tries=row["tries"],
+    )

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from admit.issuer.storage import Row
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
@@ -14,14 +12,3 @@ class Notice:
     user_id: str
     session_id: str
     tries: int
-
-
-def notice_of(row: Row) -> Notice:
-    """The notice in a row of CLAIM."""
-    return Notice(
-        id=row["id"],
-        client_id=row["client_id"],
-        user_id=row["user_id"],
-        session_id=row["session_id"],
-        tries=row["tries"],
-    )
