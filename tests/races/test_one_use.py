@@ -56,7 +56,7 @@ async def test_of_fifty_uses_of_one_code_one_wins_and_its_family_is_ended_with_i
 async def test_of_fifty_pages_begun_by_one_pushed_request_one_is_answered(
     nodes: tuple[Parts, Parts], rounds: Rounds, rng: Random
 ) -> None:
-    for _ in rounds(test=2, soak=200):
+    for _ in rounds(test=1, soak=200):
         new = await nodes[0].sign_in()
         user_id, session_id = new.session.user.id, new.session.id
         pushed = [PushedRequests(node.db) for node in nodes]

@@ -72,24 +72,19 @@ async def test_its_page_has_a_button_one_script_of_ours_and_may_lead_to_the_clie
 
 
 @pytest.mark.rfc("OAuth Multiple Response Types", "2.1")
-@pytest.mark.parametrize(
-    ("changes", "error"),
-    [
+async def test_errors_come_back_in_the_mode_that_was_asked(browser: Browser) -> None:
+    for changes, error in (
         ({"prompt": "none"}, "login_required"),
         ({"scope": "no-such-scope"}, "invalid_scope"),
         ({"response_type": "token"}, "unsupported_response_type"),
         ({"code_challenge": ""}, "invalid_request"),
-    ],
-)  # fmt: skip
-async def test_errors_come_back_in_the_mode_that_was_asked(
-    browser: Browser, changes: dict[str, str], error: str
-) -> None:
-    page = await browser.get("/authorize", params=asked(**changes))
-    assert is_form_post(page)
-    action, fields = form_of(page)
-    assert (action, fields["error"], fields["state"]) == (f"{SPA}/cb", error, "a-state")
-    by_query = await browser.get("/authorize", params={**asked(**changes), "response_mode": "query"})
-    assert answer_of(by_query)["error"] == error
+    ):
+        page = await browser.get("/authorize", params=asked(**changes))
+        assert is_form_post(page)
+        action, fields = form_of(page)
+        assert (action, fields["error"], fields["state"]) == (f"{SPA}/cb", error, "a-state")
+        by_query = await browser.get("/authorize", params={**asked(**changes), "response_mode": "query"})
+        assert answer_of(by_query)["error"] == error
 
 
 async def test_a_no_comes_back_in_the_mode_that_was_asked(browser: Browser) -> None:
@@ -102,13 +97,13 @@ async def test_a_no_comes_back_in_the_mode_that_was_asked(browser: Browser) -> N
 
 @pytest.mark.threat("9700-fragment", off="admit.issuer.oauth.authorize.steps:is_answered_in")
 @pytest.mark.threat("9700-postmessage", off="admit.issuer.oauth.authorize.steps:is_answered_in")
-@pytest.mark.parametrize("mode", ["fragment", "web_message", "form_post.jwt", "FORM_POST", "jwt"])
-async def test_no_other_mode_is_taken(browser: Browser, mode: str) -> None:
+async def test_no_other_mode_is_taken(browser: Browser) -> None:
     await browser.sign_in()
-    refused = await browser.get("/authorize", params=asked(response_mode=mode))
-    assert refused.status_code == 303
-    assert answer_of(refused)["error"] == "invalid_request"
-    assert "#" not in refused.headers["location"]
+    for mode in ("fragment", "web_message", "form_post.jwt", "FORM_POST", "jwt"):
+        refused = await browser.get("/authorize", params=asked(response_mode=mode))
+        assert refused.status_code == 303
+        assert answer_of(refused)["error"] == "invalid_request", mode
+        assert "#" not in refused.headers["location"]
 
 
 async def test_an_unproven_place_gets_no_form(browser: Browser) -> None:
