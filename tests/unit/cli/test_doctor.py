@@ -20,12 +20,13 @@ from click.testing import CliRunner, Result
 from admit.cli import main
 from admit.cli.doctor import database, files, findings_of, running, tls
 from admit.cli.doctor.findings import Finding, Severity
-from admit.cli.doctor.settings import cookies
+from admit.cli.doctor.settings import cookies, strangers
 from admit.fetch import Response
 from admit.issuer import Client, Resource, Settings
 from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.app import probe
 from admit.issuer.app.config import MetricsConfig, ProxyConfig, TlsConfig
+from admit.issuer.clients.config import MetadataDocumentsConfig, RegistrationConfig
 from admit.issuer.keys.records import KeyState, StoredKey
 from admit.issuer.outbox import MailConfig
 from admit.issuer.revocation.config import RevocationConfig
@@ -180,6 +181,17 @@ def test_the_cookie_s_domain_is_held_against_the_hosts(
 
     [first, *_] = cookies(Given())  # type: ignore[arg-type]  # settings that refuse to be made are looked at too
     assert (first.severity, words in first.what) == (severity, True), first
+
+
+def test_applications_that_let_themselves_in_are_told(good: Settings) -> None:
+    invited = RegistrationConfig(enabled=True)
+    assert list(strangers(good)) == list(strangers(replace(good, registration=invited))) == []
+    anybody = replace(invited, open=True, require_pkce=False)
+    agents = MetadataDocumentsConfig(enabled=True)
+    told = list(strangers(replace(good, registration=anybody, metadata_documents=agents)))
+    assert [one.severity for one in told] == [Severity.NOTE, Severity.NOTE, Severity.WARNING]
+    beside = replace(good, issuer=f"{ISSUER}/auth", registration=invited)
+    assert [one.severity for one in strangers(beside)] == [Severity.ERROR]
 
 
 def test_listeners_and_bounds_that_are_too_wide_are_told(good: Settings) -> None:

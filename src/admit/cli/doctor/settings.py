@@ -21,6 +21,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _mode(settings)
     yield from cookies(settings)
     yield from _clients(settings)
+    yield from strangers(settings)
     yield from _proxy(settings)
     yield from _listeners(settings)
     yield from _guessing(settings)
@@ -145,6 +146,40 @@ def _clients(settings: Settings) -> Iterator[Finding]:
         )
     elif not unproven:
         yield good("clients", f"{counted(len(settings.client), 'client')}, each with PKCE")
+
+
+def strangers(settings: Settings) -> Iterator[Finding]:
+    """Applications that nobody here lets in."""
+    on = [
+        name
+        for name, is_on in (
+            ("registration.open", settings.registration.open),
+            ("metadata_documents.enabled", settings.metadata_documents.enabled),
+        )
+        if is_on
+    ]
+    known = settings.registration.enabled or settings.metadata_documents.enabled
+    if known and (urlsplit(settings.issuer).path or settings.sessions.cookie_domain is not None):
+        yield error(
+            "clients",
+            "others' applications can make themselves known, and the issuer shares its site with an application",
+            "scripts of what is served beside it can then act on its pages or read its cookie",
+            "give the issuer a host of its own, or leave registration and metadata_documents out",
+        )
+    for name in on:
+        yield note(
+            "clients",
+            f"{name}: applications come that nobody here has looked at",
+            "people are told so, and can be talked into letting one in all the same",
+            f"leave {name} out, if every application can be invited (admit client invite add)",
+        )
+    if settings.registration.enabled and not settings.registration.require_pkce:
+        yield warning(
+            "clients",
+            "registration.require_pkce is off: clients that register with a secret need no PKCE",
+            "a stolen authorization code can be put into another person's sign-in there",
+            "leave registration.require_pkce out; make invitations with --no-pkce for those that cannot",
+        )
 
 
 def _proxy(settings: Settings) -> Iterator[Finding]:
