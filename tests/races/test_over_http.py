@@ -45,6 +45,9 @@ REMEMBER = "admit.issuer.revocation.reading:bits_of"
 # On SQLite transactions come one after another, so that there the look at the parent alone keeps what is late out.
 END_ALL = ["admit.issuer.revocation.store.nodes:lock_node", "admit.issuer.revocation.store.ends:end_trees"]
 
+# Its one writer has the same races inside one process, in tests/races/test_one_use.py and test_ends_race.py.
+BESIDE = pytest.param("sqlite", marks=pytest.mark.soak)
+
 
 @pytest.fixture(scope="module")
 def two(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
@@ -140,7 +143,7 @@ async def assert_ended(visitor: Visitor, two: Deployment, access_token: str) -> 
 @pytest.mark.rfc("6749", "4.1.2")
 @pytest.mark.parametrize(
     "two",
-    ["sqlite", pytest.param("postgresql", marks=pytest.mark.threat("O-1", off_system=SPEND_ONCE))],
+    [BESIDE, pytest.param("postgresql", marks=pytest.mark.threat("O-1", off_system=SPEND_ONCE))],
     indirect=True,
 )
 @pytest.mark.threat("INF-race")
@@ -162,7 +165,7 @@ async def test_of_fifty_uses_of_one_code_one_wins_and_its_family_is_ended_with_i
 
 @pytest.mark.parametrize(
     "two",
-    ["sqlite", pytest.param("postgresql", marks=pytest.mark.threat("INF-race", off_system=ROTATE_ONCE))],
+    [BESIDE, pytest.param("postgresql", marks=pytest.mark.threat("INF-race", off_system=ROTATE_ONCE))],
     indirect=True,
 )
 @pytest.mark.threat("O-1")
@@ -199,7 +202,7 @@ async def disable(third: Issuer, user_id: str, wait: float) -> None:
     await third.services.accounts.disable(user_id, info=RequestInfo(), now=time.time())
 
 
-@pytest.mark.parametrize("two", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("two", [BESIDE, "postgresql"], indirect=True)
 @pytest.mark.threat("INF-race", off_system=END_ALL)
 @pytest.mark.threat("SES-6")
 async def test_an_end_that_races_with_fifty_issues_under_it_leaves_nothing_alive(

@@ -251,3 +251,10 @@ def test_the_page_judges_a_new_password_as_the_server_does_and_sends_nothing(pag
     page.get_by_label("Your name").fill("Cyrano B")
     assert page.locator("[data-strength]").get_attribute("data-level") == "context"
     assert complaints == []
+
+
+def test_the_browser_of_the_tests_finds_no_name_outside_this_machine(page: "Page") -> None:
+    from playwright.sync_api import Error
+
+    with pytest.raises(Error, match="ERR_NAME_NOT_RESOLVED"):
+        page.goto("http://example.com/")

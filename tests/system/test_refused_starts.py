@@ -14,6 +14,7 @@ import pytest
 from admit.issuer.storage import Keyring
 from tests.fixtures.postgres import PostgresServer
 from tests.fixtures.processes import (
+    fork_admit,
     free_port,
     furnished_sqlite_url,
     run_admit,
@@ -68,7 +69,7 @@ def test_another_key_file_is_told_and_the_right_one_still_serves_the_data(
     check_one_line(serve(url, keyring=Keyring.generate()), "keys.file", "ADMIT_KEYS", "nothing was changed")
     assert digest(url) == before
     write_key_file(tmp_path)
-    listed = run_admit("user", "list", "--json", "--config", str(tmp_path / "admit.toml"))
+    listed = fork_admit("user", "list", "--json", "--config", str(tmp_path / "admit.toml"))
     assert listed.returncode == 0, listed.stderr
     assert "ada@example.com" in listed.stdout
 
@@ -98,9 +99,9 @@ def test_a_postgresql_that_was_not_migrated_is_refused_with_the_command_that_doe
 ) -> None:
     check_one_line(serve(postgres_dsn), "admit migrate")
     config = str(tmp_path / "admit.toml")
-    migrated = run_admit("migrate", "--config", config)
+    migrated = fork_admit("migrate", "--config", config)
     assert (migrated.returncode, migrated.stdout) == (0, "The schema is up to date.\n"), migrated.stderr
-    listed = run_admit("user", "list", "--config", config)
+    listed = fork_admit("user", "list", "--config", config)
     assert (listed.returncode, listed.stdout) == (0, "No accounts yet.\n"), listed.stderr
 
 
