@@ -295,6 +295,8 @@ async def test_metadata_that_cannot_be_held_is_refused_by_name_and_never_repeate
         assert response.json()["error_description"], name
         for value in changes.values():
             assert not isinstance(value, str) or len(value) < 8 or value not in response.text, name
+    named = await post(browser, {**GOOD, "contacts": [1]})
+    assert named.json()["error_description"].startswith("contacts "), "whoever wrote it can mend it"
     for body, type_ in (
         (b"[]", "application/json"), (b"{", "application/json"), (b'{"a":1,"a":2}', "application/json"),
         (b"redirect_uris=x", "application/x-www-form-urlencoded"), (b"null", "application/json"),

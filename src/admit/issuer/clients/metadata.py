@@ -5,6 +5,7 @@ Members that we do not know are ignored, as RFC 7591 §2 wants; values that we k
 no client believes that it has what it has not.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -61,11 +62,10 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 UNSUPPORTED: Final = (
     "id_token_encrypted_response_alg", "id_token_encrypted_response_enc", "userinfo_encrypted_response_alg",
     "userinfo_encrypted_response_enc", "introspection_encrypted_response_alg", "request_object_encryption_alg",
-    "request_object_encryption_enc", "sector_identifier_uri", "initiate_login_uri", "dpop_bound_access_tokens",
-    "tls_client_certificate_bound_access_tokens", "software_statement", "request_object_signing_alg",
-    "require_signed_request_object", "authorization_signed_response_alg", "require_auth_time",
-    "default_acr_values", "authorization_details_types", "backchannel_token_delivery_mode",
-    "frontchannel_logout_uri",
+    "request_object_encryption_enc", "require_signed_request_object", "authorization_signed_response_alg",
+    "sector_identifier_uri", "default_acr_values", "authorization_details_types", "frontchannel_logout_uri",
+    "dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens", "software_statement",
+    "backchannel_token_delivery_mode",
 )  # fmt: skip
 """Members whose promise could not be kept. `false` promises nothing, and is taken."""
 
@@ -83,10 +83,14 @@ def read(members: Mapping[str, Any]) -> Metadata:
     try:
         return msgspec.convert(given, Metadata)
     except msgspec.ValidationError as error:
-        # Its message names our own members and types, and quotes a value nowhere but in the place of a wrong literal.
-        raise InvalidClientMetadataError(
-            "type", public="A member of the metadata has another type than it should have, or is too long."
-        ) from error
+        raise invalid(_member_of(error), "has another type than it should have, or is too long") from error
+
+
+def _member_of(error: msgspec.ValidationError) -> str:
+    """The member that the error is about, by its name here; nothing else of the message leaves."""
+    found = re.search(r"at `\$\.([a-z_]+)", str(error))
+    known = {one.name for one in msgspec.structs.fields(Metadata)}
+    return found[1] if found is not None and found[1] in known else "the metadata"
 
 
 def client_of(
