@@ -7,6 +7,7 @@ from dataclasses import replace
 import httpx2
 import pytest
 
+from admit.issuer.clients.records import Profile
 from tests.fixtures.issuer import (
     ADA,
     ISSUER,
@@ -142,3 +143,20 @@ async def test_what_belongs_to_the_token_endpoint_does_not_get_into_an_address(b
     assert is_form_post(
         await browser.get(posted.headers["location"].replace("prompt=", "x=") + "&prompt=none")
     )
+
+
+async def test_a_form_goes_to_web_addresses_only_and_oidc_clients_name_a_scope(issuer: LiveIssuer) -> None:
+    native = replace(issuer.settings.client[1], redirect_uris=("com.example.app:/cb", "http://[::1]/cb"))
+    oidc = replace(issuer.settings.client[0], profile=Profile.OIDC)
+    other = make_issuer(replace(issuer.settings, client=(native, oidc)), issuer.keyring)
+    async with other.lifespan():
+        browser = other.browser()
+        refused = await browser.get("/authorize", params=asked("native", redirect_uri="com.example.app:/cb"))
+        assert refused.headers["location"].startswith("com.example.app:/cb?error=invalid_request")
+        to_loopback = asked("native", redirect_uri="http://[::1]:7777/cb", scope="no-such-scope")
+        page = await browser.get("/authorize", params=to_loopback)
+        assert form_of(page)[0] == "http://[::1]:7777/cb"
+        assert "form-action 'self' http:;" in page.headers["content-security-policy"]
+        no_scope = {name: value for name, value in asked().items() if name != "scope"}
+        assert form_of(await browser.get("/authorize", params=no_scope))[1]["error"] == "invalid_scope"
+        await browser.aclose()
