@@ -135,6 +135,7 @@ TWINS = {
     "admit.issuer.oauth.authorize.steps:needs_push": no,
     "admit.issuer.oauth.reference:unsealed": whatever_is_sealed,
     "admit.issuer.oauth.introspect:may_learn": yes,
+    "admit.issuer.oauth.userinfo:check_audience": ignore,
     "admit.issuer.oauth.shown:is_alive": yes,
     "admit.issuer.app.routes.introspect:check_confidential": ignore,
     "admit.issuer.oauth.authorize.steps:is_answered_in": yes,

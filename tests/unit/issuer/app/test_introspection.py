@@ -364,6 +364,7 @@ async def test_no_access_token_is_found_in_the_database(
     assert issued[0]["refresh_token"].encode() not in kept
 
 
+@pytest.mark.threat("6819-4.6.5", off="admit.issuer.oauth.userinfo:check_audience")
 async def test_opaque_tokens_open_userinfo_where_the_issuer_is_an_audience(browser: Browser) -> None:
     for client, status in (("spa", 200), ("web", 401)):  # `userinfo_audience` is the spa's alone
         token = (await granted(browser, "opaque", client))["access_token"]
