@@ -117,6 +117,7 @@ async def test_a_running_issuer_tells_by_itself(
         await until(lambda: client.statuses == [200], "the logout token")
 
 
+@pytest.mark.soak
 async def test_a_client_that_does_not_ask_for_it_is_told_nothing(
     issuer: LiveIssuer, browser: Browser
 ) -> None:
@@ -125,6 +126,7 @@ async def test_a_client_that_does_not_ask_for_it_is_told_nothing(
     assert await waiting(issuer) == []
 
 
+@pytest.mark.soak
 async def test_a_client_is_told_once_of_a_session_in_which_it_was_let_in_twice(
     telling: LiveIssuer, client: ToldClient
 ) -> None:
@@ -137,8 +139,10 @@ async def test_a_client_is_told_once_of_a_session_in_which_it_was_let_in_twice(
 
 
 # All ways meet in one statement; those that are told for a reason of their own are tried each time.
-WAYS = ["disabled", "expired", "app", "client", "reused"]
-MORE = [pytest.param(way, marks=pytest.mark.soak) for way in ("everything", "other", "idle")]
+WAYS = ["disabled", "app", "reused"]
+MORE = [
+    pytest.param(way, marks=pytest.mark.soak) for way in ("everything", "other", "idle", "expired", "client")
+]
 
 
 async def end_by(way: str, issuer: LiveIssuer, browser: Browser, tokens: dict[str, Any]) -> None:
@@ -217,6 +221,7 @@ async def test_a_client_that_fails_is_told_again_later_by_another_token(
     assert await waiting(telling) == []
 
 
+@pytest.mark.soak
 async def test_a_client_that_never_answers_well_is_given_up_and_that_is_told(
     telling: LiveIssuer, client: ToldClient
 ) -> None:
@@ -312,6 +317,7 @@ async def test_our_own_receiver_takes_the_token_and_refuses_the_session_from_the
             await verifier.verify(tokens["access_token"])
 
 
+@pytest.mark.soak
 async def test_another_sessions_end_is_not_told(telling: LiveIssuer, client: ToldClient) -> None:
     mine, other = telling.browser(), telling.browser()
     await mine.tokens()

@@ -76,6 +76,7 @@ async def test_a_no_is_not_remembered(browser: Browser) -> None:
     assert answer_of(silent)["error"] == "consent_required"
 
 
+@pytest.mark.soak
 async def test_another_users_yes_is_not_this_users(issuer: LiveIssuer, browser: Browser) -> None:
     await browser.sign_in()
     await answer(browser, await authorize(browser))
@@ -114,6 +115,7 @@ async def test_what_was_unticked_is_not_granted_and_not_asked_about_again(browse
     )
 
 
+@pytest.mark.soak
 async def test_a_box_that_was_not_shown_gives_nothing(browser: Browser) -> None:
     await browser.sign_in()
     verifier, challenge = pkce()
@@ -199,6 +201,7 @@ async def test_what_was_let_in_is_listed_and_taken_back_with_its_tokens(browser:
     assert is_asked(await authorize(browser))
 
 
+@pytest.mark.soak
 async def test_what_a_program_takes_back_is_the_same_and_another_users_stays(
     issuer: LiveIssuer, browser: Browser
 ) -> None:
@@ -212,6 +215,7 @@ async def test_what_a_program_takes_back_is_the_same_and_another_users_stays(
     assert is_asked(await authorize(browser))
 
 
+@pytest.mark.soak
 async def test_the_end_of_all_that_a_client_was_granted_asks_everybody_again(
     issuer: LiveIssuer, browser: Browser
 ) -> None:
