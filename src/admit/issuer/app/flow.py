@@ -62,8 +62,8 @@ async def resume(app: App, call: Call, handle: str | None) -> Transaction | None
         return None
     binding = app.cookies.pre_session(call)
     found = await app.services.interactions.get(handle, binding, call.now) if binding is not None else None
-    if found is None or binding is None:
-        raise ExpiredInteractionError("no such interaction of this browser")
+    if found is None or binding is None or "parameters" not in found.request:
+        raise ExpiredInteractionError("no such authorization request of this browser")
     try:
         request = await judged_again(app, call, found.request)
     except steps.RedirectableError as error:

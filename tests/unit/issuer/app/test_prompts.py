@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from admit import JWK, jwt
+from admit.credentials import cookies
 from tests.fixtures.issuer import (
     ADA,
     BO,
@@ -208,3 +209,16 @@ async def test_what_only_shapes_the_page_is_taken_as_text(browser: Browser) -> N
     assert 'lang="zh-Hans"' in page.text
     plain = await browser.get("/authorize", params=asked(login_hint=ADA[0], display="nothing-known"))
     assert f'value="{ADA[0]}"' in (await browser.get(plain.headers["location"])).text
+
+
+async def test_what_waits_and_is_no_authorization_request_does_not_go_on(
+    issuer: LiveIssuer, browser: Browser
+) -> None:
+    await browser.get("/login")
+    raw = cookies.decode_session_id(browser.cookies[issuer.app.cookies.pre_session_name].encode())
+    assert raw is not None
+    handle = await issuer.services.interactions.begin(
+        client_id="spa", request={"state": "s"}, binding=raw, now=issuer.clock.now
+    )
+    for path in ("/login", "/login/account", "/consent"):
+        assert (await browser.get(path, params={"i": handle})).status_code == 400
