@@ -57,26 +57,25 @@ async def test_a_client_of_the_database_is_found_with_all_that_it_was_added_with
     assert [one.client for one in await clients.list()] == [added]
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"redirect_uris": ("http://app.example/cb",)},
-        {"id": "u_kept"},
-        {"resources": frozenset({"https://unknown.example"})},
-        {"scopes": frozenset({"admin"})},
-        {"name": "two\nlines"},
-        {"trusted": False, "first_party": True},
-        {"logo_uri": "javascript:alert(1)"},
-    ],
-    ids=lambda changes: "-".join(changes),
+BROKEN: tuple[dict[str, Any], ...] = (
+    {"redirect_uris": ("http://app.example/cb",)},
+    {"id": "u_kept"},
+    {"resources": frozenset({"https://unknown.example"})},
+    {"scopes": frozenset({"admin"})},
+    {"name": "two\nlines"},
+    {"trusted": False, "first_party": True},
+    {"logo_uri": "javascript:alert(1)"},
 )
-async def test_the_rules_of_the_settings_hold_for_the_database_too(
-    db: Database, changes: dict[str, Any]
-) -> None:
-    client = replace(Client(id="kept", name="Kept", redirect_uris=("https://app.example/cb",)), **changes)
-    with pytest.raises(ConfigError):
-        await Clients(db, registry()).add(client, now=NOW)
-    assert await Clients(db, registry()).find(client.id) is None
+
+
+async def test_the_rules_of_the_settings_hold_for_the_database_too(db: Database) -> None:
+    clients = Clients(db, registry())
+    good = Client(id="kept", name="Kept", redirect_uris=("https://app.example/cb",))
+    for changes in BROKEN:
+        with pytest.raises(ConfigError):
+            await clients.add(replace(good, **changes), now=NOW)
+    assert await clients.list() == []
+    assert await clients.add(good, now=NOW)
 
 
 async def test_origins_are_known_while_some_client_has_them(db: Database) -> None:
