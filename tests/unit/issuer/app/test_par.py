@@ -215,7 +215,7 @@ async def test_a_client_that_has_to_push_can_do_nothing_else(issuer: LiveIssuer)
             await one.aclose()
 
 
-@pytest.mark.rfc("6749", "3.1.2.2")
+@pytest.mark.rfc("OIDC Core", "6.2")
 @pytest.mark.threat("EXT-par", off="admit.issuer.grants.pushed:is_reference")
 async def test_an_address_of_somebody_else_is_never_followed(browser: Browser) -> None:
     await browser.sign_in()
