@@ -276,7 +276,7 @@ def keys(stored: tuple[StoredKey, ...], settings: Settings, now: float) -> Itera
 async def _revocations(db: Database, settings: Settings) -> Finding:
     service = StatusService(db, Lists(db.keyring), settings.issuer, settings.revocation)
     state = await service.refresh()
-    ends = sum(byte.bit_count() for bits in state.lists.values() for byte in bits.bitmap)
+    ends = sum(int.from_bytes(bits.bitmap, "big").bit_count() for bits in state.lists.values())
     room = len(state.lists) * _LISTED
     told = f"{counted(ends, 'end')} in {len(state.lists)} status lists; epoch {state.epoch}, step {state.seq}"
     if room and ends > room // 2:
