@@ -99,7 +99,7 @@ class Ends(ABC):
             StorageUnavailableError: nothing is known to be ended; ask again.
         """
         info = RequestInfo(actor=actor)
-        ended = await self.services.families.remove_client(
+        ended = await self.services.consents.remove_client(
             client_id, reason=cut(reason) or REASON, info=info, now=self._clock()
         )
         if ended is None:

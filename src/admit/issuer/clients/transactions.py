@@ -86,7 +86,7 @@ def replace_secrets(
 
 def remove(client_id: str, *, info: RequestInfo, now: float) -> Steps[bool]:
     """Unknown from here on, with nothing issued any more. False: no such client here. What was granted to it is ended
-    beside this, in the same transaction, by `grants.ends.remove_client`.
+    beside this, in the same transaction, by `consents.transactions.remove_client`.
     """
     if not (yield store.REMOVE(of=client_id, now=now)):
         return False

@@ -60,6 +60,25 @@ class Consents:
             transactions.end_of_client, self._lists, client_id, reason=reason, info=info, now=now
         )
 
+    async def remove_client(
+        self, client_id: str, *, reason: str, info: RequestInfo, now: float
+    ) -> int | None:
+        """Forget a client of the database, who said yes to it, and all that was granted to it; how many grants. None:
+        the database has no such client.
+        """
+        return await self._db.run(
+            transactions.remove_client, self._lists, client_id, reason=reason, info=info, now=now
+        )
+
+    async def remove_registered(
+        self, client_id: str, *, presented: bytes, reason: str, info: RequestInfo, now: float
+    ) -> int | None:
+        """As `remove_client`, on the word of the client itself. None: its registration access token is spent by now."""
+        return await self._db.run(
+            transactions.remove_registered, self._lists, client_id, presented=presented, reason=reason,
+            info=info, now=now,
+        )  # fmt: skip
+
     async def sweep(self, now: float) -> None:
         """Forget what was said to clients that are there no more."""
         await self._db.run(bound_once, store.FORGET_REMOVED(before=now - KEPT_AFTER_REMOVAL))

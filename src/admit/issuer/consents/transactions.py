@@ -2,6 +2,7 @@
 
 from admit.issuer.audit import AuditEvent, RequestInfo, record
 from admit.issuer.audit.rules import Detail
+from admit.issuer.clients import transactions as clients
 from admit.issuer.consents import rules, store
 from admit.issuer.consents.records import Answer, Remembered
 from admit.issuer.grants import ends
@@ -59,3 +60,21 @@ def end_of_client(lists: Lists, client_id: str, *, reason: str, info: RequestInf
     """End all that was granted to a client, and who said yes to it: everybody is asked again; how many grants."""
     yield store.FORGET_OF_CLIENT(of_client=client_id)
     return (yield from ends.end_of_client(lists, client_id, reason=reason, info=info, now=now))
+
+
+def remove_client(
+    lists: Lists, client_id: str, *, reason: str, info: RequestInfo, now: float
+) -> Steps[int | None]:
+    """Forget a client of the database and end all that was granted to it; how many grants. None: no such client."""
+    if not (yield from clients.remove(client_id, info=info, now=now)):
+        return None
+    return (yield from end_of_client(lists, client_id, reason=reason, info=info, now=now))
+
+
+def remove_registered(
+    lists: Lists, client_id: str, *, presented: bytes, reason: str, info: RequestInfo, now: float
+) -> Steps[int | None]:
+    """As `remove_client`, on the word of the client itself. None: its registration access token is spent by now."""
+    if not (yield from clients.remove_registered(client_id, presented=presented, info=info, now=now)):
+        return None
+    return (yield from end_of_client(lists, client_id, reason=reason, info=info, now=now))

@@ -2,7 +2,6 @@
 
 from admit.issuer.audit import AuditEvent, RequestInfo, record
 from admit.issuer.audit.rules import Detail
-from admit.issuer.clients import transactions as clients
 from admit.issuer.grants.store import codes
 from admit.issuer.grants.store import families as store
 from admit.issuer.revocation import store as revocation
@@ -61,24 +60,6 @@ def end_of_client(lists: Lists, client_id: str, *, reason: str, info: RequestInf
     detail: dict[str, Detail] = {"reason": reason, "ended": ended}
     yield record(AuditEvent.CLIENT_GRANTS_ENDED, info=info, now=now, client_id=client_id, detail=detail)
     return ended
-
-
-def remove_client(
-    lists: Lists, client_id: str, *, reason: str, info: RequestInfo, now: float
-) -> Steps[int | None]:
-    """Forget a client of the database and end all that was granted to it; how many grants. None: no such client."""
-    if not (yield from clients.remove(client_id, info=info, now=now)):
-        return None
-    return (yield from end_of_client(lists, client_id, reason=reason, info=info, now=now))
-
-
-def remove_registered(
-    lists: Lists, client_id: str, *, presented: bytes, reason: str, info: RequestInfo, now: float
-) -> Steps[int | None]:
-    """As `remove_client`, on the word of the client itself. None: its registration access token is spent by now."""
-    if not (yield from clients.remove_registered(client_id, presented=presented, info=info, now=now)):
-        return None
-    return (yield from end_of_client(lists, client_id, reason=reason, info=info, now=now))
 
 
 def _end_one(lists: Lists, family: str, told: Bound, reason: str, now: float) -> Steps[int]:

@@ -196,9 +196,7 @@ def refresh(
         case rules.EndFamily(family, reason):
             yield from revocation.end(lists, ByNode(family), reason="refresh token reused", now=now)
             if stored.user_id is not None and stored.session_id is not None:
-                yield logins.over_in(
-                    stored.user_id, stored.client_id, session_id=stored.session_id, now=now
-                )
+                yield logins.over_in(stored.user_id, stored.client_id, session_id=stored.session_id, now=now)
             yield _note(AuditEvent.REFRESH_REUSED, stored, Outcome.REFUSED, info=info, now=now)
             return Refused(reason)
         case rules.Keep() if not rotates:
@@ -447,20 +445,3 @@ class Families:
         return await self._db.run(
             ends.end_of_client, self._lists, client_id, reason=reason, info=info, now=now
         )
-
-    async def remove_client(
-        self, client_id: str, *, reason: str, info: RequestInfo, now: float
-    ) -> int | None:
-        """Forget a client of the database and end all that was granted to it; how many. None: no such client here."""
-        return await self._db.run(
-            ends.remove_client, self._lists, client_id, reason=reason, info=info, now=now
-        )
-
-    async def remove_registered(
-        self, client_id: str, *, presented: bytes, reason: str, info: RequestInfo, now: float
-    ) -> int | None:
-        """As `remove_client`, on the word of the client itself. None: its registration access token is spent by now."""
-        return await self._db.run(
-            ends.remove_registered, self._lists, client_id, presented=presented, reason=reason,
-            info=info, now=now,
-        )  # fmt: skip

@@ -12,6 +12,7 @@ from admit.issuer.clients.driver import Clients
 from admit.issuer.clients.errors import ClientNotFoundError
 from admit.issuer.clients.records import ACR_2FA, Client, Resource
 from admit.issuer.clients.registry import Registry
+from admit.issuer.consents.driver import Consents
 from admit.issuer.storage import Database
 from tests.fixtures.people import API, CALLBACK, CLIENT, INFO, NOW, Parts
 
@@ -86,7 +87,7 @@ async def test_origins_are_known_while_some_client_has_them(db: Database) -> Non
     assert await clients.has_origin("https://app.example:8443")
     assert not await clients.has_origin("https://app.example")
     for id, left in (("one", True), ("two", False)):
-        assert await parts.families.remove_client(id, reason="gone", info=INFO, now=NOW) == 0
+        assert await Consents(db, parts.lists).remove_client(id, reason="gone", info=INFO, now=NOW) == 0
         assert await clients.has_origin("https://app.example:8443") is left
 
 
@@ -95,11 +96,11 @@ async def test_a_removed_client_is_gone_with_all_that_was_granted_to_it_on_every
     await clients.add(Client(id=CLIENT, name="App", redirect_uris=(CALLBACK,)), now=NOW)
     assert await elsewhere.find(CLIENT) is not None
     redeemed = await parts.grant()
-    assert await parts.families.remove_client(CLIENT, reason="gone", info=INFO, now=NOW) == 1
+    assert await Consents(db, parts.lists).remove_client(CLIENT, reason="gone", info=INFO, now=NOW) == 1
     assert await elsewhere.find(CLIENT) is None
     assert await clients.list() == []
     assert await parts.is_ended(redeemed.family.id)
-    assert await parts.families.remove_client(CLIENT, reason="gone", info=INFO, now=NOW) is None
+    assert await Consents(db, parts.lists).remove_client(CLIENT, reason="gone", info=INFO, now=NOW) is None
     assert await clients.add(Client(id=CLIENT, name="App", redirect_uris=(CALLBACK,)), now=NOW)
     await elsewhere.check_known(CLIENT)
 

@@ -18,6 +18,7 @@ from admit.issuer.clients.errors import MetadataDocumentError
 from admit.issuer.clients.records import Client
 from admit.issuer.clients.registry import Registry
 from admit.issuer.clients.rules import is_document_url
+from admit.issuer.consents.driver import Consents
 from admit.issuer.storage import Database, Keyring
 from admit.jose import JWK
 from tests.fixtures.people import INFO, NOW, Parts
@@ -307,7 +308,7 @@ async def test_one_that_an_operator_removed_stays_out_and_settings_of_now_bound_
     less = await site.clients(db, scopes=frozenset({"openid"})).find(URL)
     assert less is not None
     assert less.scopes == {"openid"}
-    assert await parts.families.remove_client(URL, reason="no", info=INFO, now=NOW) == 0
+    assert await Consents(db, parts.lists).remove_client(URL, reason="no", info=INFO, now=NOW) == 0
     site.now += 100_000
     clients = site.clients(db)
     assert await clients.find(URL) is None

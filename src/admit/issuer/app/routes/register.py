@@ -45,7 +45,7 @@ def routes(app: App, registration: Registration) -> list[Route]:
 
     async def delete(call: Call) -> Response:
         presented = await registration.presented(call.path_value, bearer(call))
-        await app.services.families.remove_registered(
+        await app.services.consents.remove_registered(
             call.path_value, presented=presented, reason=REASON, info=call.info, now=call.now
         )
         return Response(status_code=204)
