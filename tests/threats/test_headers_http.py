@@ -32,7 +32,8 @@ PUBLIC = {
 ROWS: Mapping[str, Mapping[str, str]] = {
     "/": PAGE, "/login": PAGE, "/signup": PAGE, "/consent": PAGE, "/authorize": PAGE, "/logout": PAGE,
     "/account": ACCOUNT, "/account/password": ACCOUNT,
-    "/login/account": PAGE, "/login/second-factor": PAGE, "/login/second-factor/add": PAGE, "/login/second-factor/done": PAGE,
+    "/login/second-factor": PAGE, "/login/second-factor/add": PAGE, "/login/second-factor/done": PAGE,
+    "/login/account": PAGE,
     "/account/second-factor": ACCOUNT, "/account/second-factor/add": ACCOUNT,
     "/api/second-factors": JSON, "/api/second-factors/*": JSON,
     "/account/email": ACCOUNT, "/forgot": PAGE, "/reset": PAGE, "/verify": PAGE,

@@ -45,7 +45,8 @@ def _item(
     user: User,
 ) -> AppItem:
     texts: dict[str, Words] = {}
-    let = [(one.audience, one.scope | told_of(one.claims)) for one in grants] + [(one.audience, one.granted) for one in answers]
+    let = [(one.audience, one.scope | told_of(one.claims)) for one in grants]
+    let += [(one.audience, one.granted) for one in answers]
     for audience, allowed in let:
         resource = registry.resource(audience)
         # As a token would say now: what was granted, cut to what client and user may still have.
