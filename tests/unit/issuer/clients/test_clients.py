@@ -12,7 +12,9 @@ from admit.issuer.clients.driver import Clients
 from admit.issuer.clients.errors import ClientNotFoundError
 from admit.issuer.clients.records import ACR_2FA, Client, Resource
 from admit.issuer.clients.registry import Registry
+from admit.issuer.consents import transactions as consents
 from admit.issuer.consents.driver import Consents
+from admit.issuer.consents.records import Answer
 from admit.issuer.storage import Database
 from tests.fixtures.people import API, CALLBACK, CLIENT, INFO, NOW, Parts
 
@@ -96,10 +98,13 @@ async def test_a_removed_client_is_gone_with_all_that_was_granted_to_it_on_every
     await clients.add(Client(id=CLIENT, name="App", redirect_uris=(CALLBACK,)), now=NOW)
     assert await elsewhere.find(CLIENT) is not None
     redeemed = await parts.grant()
+    said = Answer(granted=frozenset({"openid"}), shown={"openid": "v"})
+    assert await db.run(consents.remember, redeemed.authorization.user_id, CLIENT, API, said, now=NOW)
     assert await Consents(db, parts.lists).remove_client(CLIENT, reason="gone", info=INFO, now=NOW) == 1
     assert await elsewhere.find(CLIENT) is None
     assert await clients.list() == []
     assert await parts.is_ended(redeemed.family.id)
+    assert await parts.rows("consent") == [], "whoever takes the id later is asked about anew"
     assert await Consents(db, parts.lists).remove_client(CLIENT, reason="gone", info=INFO, now=NOW) is None
     assert await clients.add(Client(id=CLIENT, name="App", redirect_uris=(CALLBACK,)), now=NOW)
     await elsewhere.check_known(CLIENT)
