@@ -48,8 +48,8 @@ FORGET: Final = Statement(
     .returning(consent.c.audience)
 )
 FORGET_OF_CLIENT: Final = Statement(delete(consent).where(consent.c.client_id == bindparam("of_client")))
-# Of clients whose row is gone, or that were removed some time ago: while nodes are being renewed, some have the settings
-# from before.
+# Of clients whose row is gone, or that were removed some time ago: while nodes are being renewed, some have the
+# settings from before.
 FORGET_REMOVED: Final = Statement(
     delete(consent).where(
         ~select(client.c.id)

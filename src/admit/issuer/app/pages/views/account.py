@@ -73,8 +73,8 @@ ASKED_AT_ONCE: Final = 3
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppItem:
     """All that the user granted one client. `offline`: some of it goes on while the user is signed out. `acts`: it may
-    act now. `remembered`: a yes is kept, so that it is let in again without being asked about. `unverified`: nobody here
-    vouches for it.
+    act now. `remembered`: a yes is kept, so that it is let in again without being asked about. `unverified`: nobody
+    here vouches for it.
     """
 
     client_id: str
