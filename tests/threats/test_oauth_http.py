@@ -199,7 +199,11 @@ async def test_there_is_no_password_grant(browser: Browser) -> None:
     refused = await browser.token("spa", grant_type="password", username=ADA[0], password=ADA[1])
     assert (refused.status_code, refused.json()["error"]) == (400, "unsupported_grant_type")
     metadata = (await browser.get("/.well-known/openid-configuration")).json()
-    assert set(metadata["grant_types_supported"]) == {"authorization_code", "client_credentials", "refresh_token"}
+    assert set(metadata["grant_types_supported"]) == {
+        "authorization_code",
+        "client_credentials",
+        "refresh_token",
+    }
 
 
 # Requests

@@ -108,7 +108,9 @@ def spent_or_not(reference_hash: Any, now: float) -> Steps[bool]:
     return True
 
 
-async def found_anyway(self: PushedRequests, request_uri: str, *, client_id: str, now: float) -> Pushed | None:
+async def found_anyway(
+    self: PushedRequests, request_uri: str, *, client_id: str, now: float
+) -> Pushed | None:
     """Whoever comes with it, and whenever."""
     of_reference = pushed_request.c.reference_hash == bindparam("of_reference")
     find = Statement(select(pushed_request.c.request).where(of_reference))

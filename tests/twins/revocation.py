@@ -51,7 +51,9 @@ def _one_round(
     refs = yield from lists.refs(ended, now)
     bits = [rules.bit_of(ref) for ref in refs]
     if rows:
-        yield from ends.writing(start, reason, now, ended, bits, told(len(rows)) if told is not None else None)[0]
+        yield from ends.writing(
+            start, reason, now, ended, bits, told(len(rows)) if told is not None else None
+        )[0]
     return len(rows), bits
 
 

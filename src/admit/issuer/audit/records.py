@@ -11,7 +11,9 @@ class AuditEvent(StrEnum):
     LOGIN_FAILED = "login.failed"
     SIGNUP = "signup"
     LOGOUT = "logout"
-    LOGOUT_UNTOLD = "logout.untold"  # a client could not be told that a session is over, and nobody tries again
+    LOGOUT_UNTOLD = (
+        "logout.untold"  # a client could not be told that a session is over, and nobody tries again
+    )
     SESSION_ENDED = "session.ended"
     SESSION_NAMED = "session.named"
     SESSION_VOUCHED = "session.vouched"  # its user said that it was them who signed in there

@@ -35,7 +35,14 @@ async def act_for_itself(
     if family is None:
         raise UnauthorizedClientError("the client was ended")
     return mint.mint(
-        services, client=client, user=None, family=family, scope=scope, refresh_token=None, nonce=None, now=now
+        services,
+        client=client,
+        user=None,
+        family=family,
+        scope=scope,
+        refresh_token=None,
+        nonce=None,
+        now=now,
     )
 
 
