@@ -83,7 +83,7 @@ def test_the_commands_run_in_order_on_the_files_of_the_page(
 
 def test_the_fields_on_the_page_are_the_codes() -> None:
     part = TEXT.split("\n## Fields\n")[1].split("\n## ")[0]
-    told = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", part, re.M))))
+    told = set(re.findall(r"`([\w.]+)`", "".join(re.findall(r"^\| (`.*?) \|", part, re.M))))
     assert told == set(FIELDS)
 
 

@@ -14,7 +14,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ import asyncpg
 from admit.issuer.accounts.records import User
 from admit.issuer.grants.records import Redeemed, Refreshed
 from admit.issuer.keys import KeysConfig, SigningKeys
-from admit.issuer.storage import Database, Keyring, Steps, placing, sqlite_file
+from admit.issuer.storage import Bound, Database, Keyring, Row, Steps, bound_once, placing, sqlite_file
 from admit.issuer.storage.migrate import migrate
 from tests.fixtures.people import INFO, Parts
 
@@ -59,6 +59,17 @@ def stepped(job: Callable[..., Steps[Any]], point: str) -> Callable[..., Steps[A
     return run
 
 
+async def written_by_itself(
+    run: Callable[..., Any], write: Callable[[Bound], Any], bound: Bound, point: str
+) -> Sequence[Row]:
+    """A statement that is a transaction by itself, with its end at a point: `half` and `written` are one there."""
+    if point != "committed":
+        await run(stepped(bound_once, point), bound)
+    rows: Sequence[Row] = await write(bound)
+    die()
+    return rows
+
+
 def arm(db: Database, point: str) -> None:
     """The next transaction that this database runs is the last."""
     real = db.run
@@ -69,7 +80,14 @@ def arm(db: Database, point: str) -> None:
             die()
         return value
 
+    real_write = db.write
+
+    async def write(bound: Bound) -> Sequence[Row]:
+        return await written_by_itself(real, real_write, bound, point)
+
     db.run = run  # type: ignore[method-assign]  # this object alone
+    if db.dialect == "postgresql":  # on SQLite it is a run like any other
+        db.write = write  # type: ignore[method-assign]  # this object alone
 
 
 async def operate(parts: Parts, keys: SigningKeys, name: str, given: dict[str, Any]) -> Any:

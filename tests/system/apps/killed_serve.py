@@ -7,18 +7,23 @@ the migration of a PostgreSQL database: there `half` is half of its statements.
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
 from admit.cli.main import main
+from admit.issuer.grants.store.families import ROTATE_AND_TELL
+from admit.issuer.storage import Bound, Row
 from admit.issuer.storage import migrate as migrating
 from admit.issuer.storage.postgres import PostgresDatabase
-from tests.system.apps.killed_operation import die, stepped
+from tests.system.apps.killed_operation import die, stepped, written_by_itself
 
 MIGRATE = "migrate"
+BY_THEMSELVES = {ROTATE_AND_TELL: "admit.issuer.grants.families:refresh"}
+"""Statements that do alone what a transaction of this name does."""
 
 
 def name_of(job: Callable[..., Any]) -> str:
@@ -47,7 +52,16 @@ def arm_transactions(armed: Path) -> None:
             die()
         return value
 
+    real_write = PostgresDatabase.write
+
+    async def write(self: PostgresDatabase, bound: Bound) -> Sequence[Row]:
+        point = point_of(armed, BY_THEMSELVES.get(bound.statement, ""))
+        if not point:
+            return await real_write(self, bound)
+        return await written_by_itself(partial(real, self), partial(real_write, self), bound, point)
+
     PostgresDatabase.run = run  # type: ignore[method-assign]  # this process alone
+    PostgresDatabase.write = write  # type: ignore[method-assign]  # this process alone
 
 
 def arm_migration(armed: Path) -> None:

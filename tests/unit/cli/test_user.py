@@ -91,7 +91,9 @@ def test_an_address_is_quoted_where_the_next_page_is_asked_for(admit: Admit) -> 
 def test_json_of_an_added_user_has_no_password_and_no_hash(admit: Admit) -> None:
     done = add(admit, "cy@example.com", "--json")
     told = json.loads(done.stdout)
-    assert set(told) == {"id", "email", "name", "roles", "groups", "state", "created_at"}
+    assert set(told) == {
+        "id", "email", "name", "locale", "claims", "roles", "groups", "state", "created_at",
+    }  # fmt: skip
     assert done.stderr == ""
     assert GOOD not in done.output
     assert "argon2" not in done.output
