@@ -13,6 +13,7 @@ from admit import (
     IssuerError,
     MalformedTokenError,
     NotYetValidError,
+    TokenError,
     TokenTypeError,
     Waive,
     jwt,
@@ -257,6 +258,28 @@ def test_typ_is_matched_as_a_media_type() -> None:
             typed(typ, "JWT")
     with pytest.raises(TokenTypeError):
         typed("to\u212aen+jwt", "token+jwt")
+    # Only a type without any other slash may leave the prefix out.
+    typed("application/text/plain", "application/text/plain")
+    with pytest.raises(TokenTypeError):
+        typed("application/text/plain", "text/plain")
+
+
+def test_a_token_that_was_parsed_before_is_verified_like_its_text() -> None:
+    good, other = (claims.encode(GOOD, key, typ="JWT") for key in (KEY, KEYS["HS384"]))
+    assert claims.verify(jws.parse(good), KEY, policy(), NOW) == GOOD
+    with pytest.raises(TokenError):
+        claims.verify(jws.parse(other), KEY, policy(), NOW)
+    with pytest.raises(ExpiredTokenError):
+        claims.verify(jws.parse(good), KEY, policy(), NOW + 10**6)
+
+
+@pytest.mark.rfc("7519", "4.1")
+@pytest.mark.parametrize("name", ["iss", "sub", "jti"])
+def test_a_claim_of_another_type_is_told_by_its_name(name: str) -> None:
+    with pytest.raises(ClaimError) as caught:
+        check({name: 7})
+    assert caught.value.claim == name
+    assert isinstance(caught.value, IssuerError) == (name == "iss")
 
 
 @pytest.mark.parametrize(
