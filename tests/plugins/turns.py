@@ -3,7 +3,8 @@
 Every worker reads every test file, and what pytest makes of one is kept beside it. In a fresh clone each would make all
 of it, all at the same time: so each begins at another place, and finds what the others made.
 
-Files that ask for the demo follow one another, so that one worker starts it, and ends it after the last of them.
+Files that ask for the demo follow one another and go to one worker, which starts it, and ends it after the last of
+them.
 
 Files that start programs go apart from those that do not.
 
@@ -20,6 +21,13 @@ from xdist.scheduler import LoadFileScheduling
 
 # By the beginning of their paths.
 STARTS_PROGRAMS = ("tests/system/", "tests/races/test_over_http.py", "tests/unit/test_evidence.py")
+
+# Given to one worker together, under the name of the first.
+SHARE_THE_DEMO = (
+    "tests/system/test_demo.py",
+    "tests/system/test_demo_pages.py",
+    "tests/system/test_examples.py",
+)
 
 
 def starts_programs(file: str) -> bool:
@@ -57,6 +65,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 class Turns(LoadFileScheduling):
     """The next file for a worker is of the sort that too few others are at, as long as there is one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return SHARE_THE_DEMO[0] if file in SHARE_THE_DEMO else file
 
     def _assign_work_unit(self, node: Any) -> None:
         others = [units for other, units in self.assigned_work.items() if other is not node]

@@ -34,6 +34,7 @@ def runs(pid: int) -> bool:
         return False
 
 
+@pytest.mark.soak  # two starts; `.ci/run` starts it as the README says, and ends it by Ctrl-C
 def test_it_comes_up_tells_where_and_who_and_ctrl_c_ends_all_of_it_within_5_seconds(own: Demo) -> None:
     first = own.start()
     said, passwords, children = own.log, own.secrets, own.children()
