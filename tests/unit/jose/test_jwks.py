@@ -1,5 +1,6 @@
 """One's own key sets are read strictly, another's tolerantly."""
 
+import hashlib
 import json
 from typing import Any
 
@@ -252,3 +253,26 @@ def test_an_algorithm_that_no_key_of_the_set_could_have_is_told(terms: dict[str,
         JWKSet.load_foreign(published(EC), **terms)
     for good in ({"rsa_alg": "PS512"}, {"rsa_alg": "RSA-OAEP", "use": "enc", "ecdh_alg": "ECDH-ES+A256KW"}):
         JWKSet.load_foreign(published(EC), **good)  # type: ignore[arg-type]  # two sets of terms
+
+
+def hmac_keys(count: int) -> list[JWK]:
+    return [
+        JWK.secret(hashlib.sha256(b"%d" % number).digest(), "HS256", kid=str(number))
+        for number in range(1, count + 1)
+    ]
+
+
+def test_a_set_has_a_hundred_keys_and_not_one_more() -> None:
+    assert len(JWKSet(hmac_keys(100))) == 100
+    with pytest.raises(InvalidKeyError, match="too many"):
+        JWKSet(hmac_keys(101))
+
+
+def test_a_set_may_be_narrowed_to_some_algorithms() -> None:
+    keys = JWKSet([EC, RSA, OKP])
+    assert list(keys.only(frozenset({"ES256", "Ed25519"}))) == [EC, OKP]
+    assert keys.only(frozenset({"ES256", "RS256", "Ed25519", "PS256"})) is keys
+    narrowed = keys.only(frozenset({"ES256"}))
+    assert narrowed.find(EC.kid, "ES256") == EC
+    with pytest.raises(KeyNotFoundError):
+        narrowed.find(RSA.kid, "RS256")
