@@ -265,9 +265,9 @@ async def test_spent_assertions_are_forgotten_when_they_are_refused_for_their_ag
 ) -> None:
     now = int(issuer.clock.now)
     await asked(browser, sign(claims(now)))
-    await store.sweep(issuer.db, now + 89)
+    await store.sweep(issuer.db, now + 149)
     assert len(await rows(issuer, "spent_assertion")) == 1
-    await store.sweep(issuer.db, now + 91)
+    await store.sweep(issuer.db, now + 151)
     assert await rows(issuer, "spent_assertion") == []
 
 

@@ -19,6 +19,7 @@ from admit.issuer.grants.store.pushed import pushed_of, pushed_request
 from admit.issuer.oauth import token
 from admit.issuer.oauth.authorize.request import AuthorizeRequest
 from admit.issuer.oauth.errors import UnsupportedGrantTypeError
+from admit.issuer.oauth.logout import LogoutRequest
 from admit.issuer.oauth.parameters import Parameters, as_query
 from admit.issuer.oauth.services import Services
 from admit.issuer.oauth.token.mint import TokenResponse
@@ -128,6 +129,11 @@ def all_of_it(form: Parameters) -> str:
     return as_query(form)
 
 
+def wherever_it_asks(request: LogoutRequest) -> bool:
+    """Whoever shows an ID token is sent on."""
+    return request.return_uri is not None and request.proven
+
+
 TWINS = {
     "admit.issuer.app.routes.authorize:carried": all_of_it,
     "admit.issuer.oauth.authorize.request:AuthorizeRequest.granted_claims": whatever_was_asked,
@@ -163,5 +169,6 @@ TWINS = {
     "admit.issuer.app.context:App.check_csrf": ignore,
     "admit.issuer.app.context:App.check_origin": ignore,
     "admit.issuer.app.routes.logout:may_clear": yes,
+    "admit.issuer.oauth.logout:goes_back": wherever_it_asks,
     "admit.issuer.app.context:SEE_OTHER": 307,
 }

@@ -36,7 +36,7 @@ def shown(app: App, request: AuthorizeRequest, session: Session) -> Mapping[str,
     texts = resource.scopes if resource is not None else {}
     return {
         name: rules.version_of(
-            client=request.client.name,
+            client=request.client,
             text=texts.get(name),
             everybodys=reaches_everybody(name, session.user),
         )

@@ -136,7 +136,8 @@ ADD: Final = Statement(
             "fresh_until": bindparam("fresh_until"), "registration_hash": bindparam("registration_hash"),
             "invited_by": bindparam("invited_by"),
         },
-        where=client.c.removed_at.is_not(None),
+        # What the settings let go of was not ended with it: another owner of its id would come into all of that.
+        where=client.c.removed_at.is_not(None) & (client.c.source != Source.SETTINGS.value),
     )
     .returning(client.c.id)
 )  # fmt: skip

@@ -37,7 +37,9 @@ def add(
     info: RequestInfo = NOBODY,
     now: float,
 ) -> Steps[bool]:
-    """Keep a new client. False: the id is taken. One that was removed may come back, with nothing of what it had."""
+    """Keep a new client. False: the id is taken. One that was removed may come back, with nothing of what it had; the
+    id of one that the settings had stays theirs.
+    """
     rows = yield store.ADD(
         id=client.id,
         source=source.value,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from admit.issuer.clients.records import Client, ScopeText
-from admit.issuer.clients.rules import is_plain_https
+from admit.issuer.clients.rules import is_plain_https, origin_of
 from admit.issuer.consents.records import Answer, Remembered
 
 ALWAYS_GRANTED: Final = "openid"
@@ -29,12 +29,17 @@ def is_remembered(client: Client, redirect_uri: str) -> bool:
     return client.trusted and (not client.public or is_plain_https(redirect_uri))
 
 
-def version_of(*, client: str, text: ScopeText | None, everybodys: bool) -> str:
-    """A name for the words in which a scope was shown: other words, another name of the client, or a wider reach of
-    the person who is asked, and it is another question.
+def version_of(*, client: Client, text: ScopeText | None, everybodys: bool) -> str:
+    """A name for the words in which a scope was shown and for who asked: other words, another name of the client,
+    another place where it lives or way in which it proves itself, or a wider reach of the person who is asked, and it
+    is another question.
     """
     words = text if text is None or isinstance(text, str) else sorted(text.items())
-    written = json.dumps([client, words, everybodys], ensure_ascii=True)
+    lives = sorted({origin_of(uri) or uri for uri in client.redirect_uris})
+    proof = client.token_endpoint_auth_method.value if client.token_endpoint_auth_method else None
+    written = json.dumps(
+        [client.name, lives, client.public, proof, client.jwks_uri, words, everybodys], ensure_ascii=True
+    )
     return hashlib.sha256(written.encode()).hexdigest()[:_DIGITS]
 
 

@@ -27,6 +27,8 @@ _ONE = (
 )
 
 FIND: Final = Statement(select(consent).where(_ONE))
+# For who writes it next: of two answers, and of an answer and its taking back, one comes after the other.
+LOCK: Final = Statement(select(consent).where(_ONE).with_for_update())
 # Shared until COMMIT, so that a taking back either comes first and is seen, or waits for the code that it then voids.
 HOLD: Final = Statement(select(consent).where(_ONE).with_for_update(read=True))
 OF_USER: Final = Statement(

@@ -12,7 +12,7 @@ from admit.issuer.storage import Steps
 
 def remember(user_id: str, client_id: str, audience: str, answer: Answer, *, now: float) -> Steps[bool]:
     """Keep an answer, in the transaction of the code that it allows. Always true: nothing stands against it."""
-    rows = yield store.FIND(of_user=user_id, of_client=client_id, at=audience)
+    rows = yield store.LOCK(of_user=user_id, of_client=client_id, at=audience)
     before = store.remembered_of(rows[0]) if rows else None
     given = rules.merged(before, answer, client_id=client_id, audience=audience, now=now)
     yield store.put(user_id, given)

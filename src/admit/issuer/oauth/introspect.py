@@ -31,7 +31,7 @@ async def introspect(services: Services, caller: Caller, form: Parameters, now: 
     token = form.required("token")
     found = await shown.access_token(services, token, now)
     if found is not None:
-        return _of_access_token(services, found) if may_learn(caller, found) else INACTIVE
+        return _of_access_token(services, caller, found) if may_learn(caller, found) else INACTIVE
     if isinstance(caller, Client):
         family = await services.families.shown(token, client_id=caller.id, rotates=caller.public, now=now)
         if family is not None:
@@ -62,7 +62,7 @@ def signed(services: Services, caller: Caller, members: dict[str, Any], now: flo
     )
 
 
-def _of_access_token(services: Services, token: Shown) -> dict[str, Any]:
+def _of_access_token(services: Services, caller: Caller, token: Shown) -> dict[str, Any]:
     family, user = token.family, token.user
     status = mint.status_of(services, family)
     audiences = sorted(token.audience)
@@ -83,6 +83,7 @@ def _of_access_token(services: Services, token: Shown) -> dict[str, Any]:
         members["scope"] = " ".join(sorted(token.scope))
     if user is not None:
         members |= {"auth_time": int(family.auth_time), "acr": family.acr, "amr": list(family.amr)}
+    if user is not None and isinstance(caller, Resource):  # what APIs decide by is nothing for the client
         members |= {
             name: sorted(labels)
             for name, labels in (("roles", user.roles), ("groups", user.groups))

@@ -90,6 +90,18 @@ def understood(parameters: Parameters) -> dict[str, str]:
     return {name: parameters[name] for name in UNDERSTOOD if name in parameters}
 
 
+def goes_back(request: LogoutRequest) -> bool:
+    """Whether the browser is sent back without a click: to a client that somebody here let in, on an ID token of ours.
+    A stranger's client has ID tokens too, which would make of this endpoint a way to anywhere, RFC 9700 §4.11.2.
+    """
+    return (
+        request.return_uri is not None
+        and request.proven
+        and request.client is not None
+        and request.client.trusted
+    )
+
+
 def read_hint(hint: str | None, keys: JWKSet, *, issuer: str, now: float) -> identity.IdToken | None:
     """An ID token of ours, expired or not; None where there is none or it is not ours."""
     if hint is None:

@@ -60,7 +60,8 @@ async def access_token(services: Services, token: str, now: float) -> Shown | No
     if read is None or read.family is None or not is_alive(read.family, now):
         return None
     family = read.family
-    client = await services.clients.find(family.client_id)
+    # Nothing is fetched for whoever asks about a token: the client is as it was when it was last asked for.
+    client = await services.clients.find(family.client_id, fetch=False)
     if client is None:
         return None
     user = await services.accounts.get(family.user_id) if family.user_id is not None else None

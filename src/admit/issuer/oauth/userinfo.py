@@ -67,7 +67,7 @@ async def _of_jwt(services: Services, bearer: str, now: float) -> _Read:
     user = await services.accounts.get(token.subject)
     if user is None or user.is_disabled:
         raise RevokedError("the user is gone or disabled")
-    client = await services.clients.find(token.client_id)
+    client = await services.clients.find(token.client_id, fetch=False)
     if client is None:
         raise RevokedError("the client is gone")
     return client, user, token.scope, await shown.family_of(services, token)

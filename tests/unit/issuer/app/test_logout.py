@@ -1,11 +1,13 @@
 """RP-initiated logout: who is sent back, who is asked, and what leads nowhere."""
 
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from admit.issuer.app.routes.logout import POSTED
-from tests.fixtures.issuer import ADA, BO, SPA, Browser, LiveIssuer
+from admit.issuer.storage import Keyring
+from tests.fixtures.issuer import ADA, BO, SPA, Browser, LiveIssuer, make_issuer, settings_for
 
 pytestmark = pytest.mark.anyio
 # More of the same, tried now and then.
@@ -89,6 +91,23 @@ async def test_a_hint_of_another_session_asks_first_and_leads_back_after_the_yes
     answer = await browser.submit("/logout", page.text)
     assert answer.headers["location"] == f"{SPA}/bye?state=s+t"
     assert not await is_signed_in(browser)
+
+
+@pytest.mark.threat("6819-4.2.4", off="admit.issuer.oauth.logout:goes_back")
+async def test_a_client_that_nobody_let_in_is_linked_whatever_it_shows(
+    furnished_sqlite: str, keyring: Keyring
+) -> None:
+    strange = tuple(replace(one, trusted=False, first_party=False) for one in settings_for("").client)
+    issuer = make_issuer(settings_for(furnished_sqlite, client=strange), keyring)
+    known = make_issuer(settings_for(furnished_sqlite), keyring)
+    async with known.lifespan():
+        hint = (await known.browser().tokens())["id_token"]
+        good = await known.browser().get("/logout", params={"id_token_hint": hint, **BACK})
+        assert good.status_code == 303
+    async with issuer.lifespan():
+        answer = await issuer.browser().get("/logout", params={"id_token_hint": hint, **BACK})
+    assert (answer.status_code, "location" in answer.headers) == (200, False)
+    assert f"{SPA}/bye?state=s+t" in answer.text
 
 
 async def test_a_client_that_shows_no_token_is_linked_and_nobody_is_sent_on(browser: Browser) -> None:

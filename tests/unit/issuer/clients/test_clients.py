@@ -36,6 +36,16 @@ async def test_clients_of_the_settings_are_known_marked_when_gone_and_known_agai
     assert await parts.events() == ["client.added", "client.added", "client.removed", "client.added"]
 
 
+async def test_an_id_that_the_settings_let_go_of_is_nobody_elses(db: Database) -> None:
+    """What was granted to it, and who said yes to it, is still there."""
+    await Parts.on(db)
+    await Clients(db, registry("a")).sync(NOW)
+    clients = Clients(db, registry())
+    await clients.sync(NOW + 1)
+    assert not await clients.add(Client(id="a", name="Other", redirect_uris=(CALLBACK,)), now=NOW + 2)
+    assert await clients.find("a") is None
+
+
 async def test_an_unchanged_registry_writes_nothing_and_many_nodes_write_once(db: Database) -> None:
     parts = await Parts.on(db)
     await asyncio.gather(*(Clients(db, registry("a")).sync(NOW) for _ in range(5)))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from admit.issuer import Client
-from admit.issuer.clients.records import ApplicationType
+from admit.issuer.clients.records import ApplicationType, AuthMethod
 from admit.issuer.consents import rules
 from admit.issuer.consents.records import Answer, Remembered
 
@@ -32,16 +32,37 @@ def test_only_those_who_can_be_told_apart_are_remembered(client: Client, uri: st
 
 
 def test_other_words_another_name_or_a_wider_reach_are_another_question() -> None:
-    asked = rules.version_of(client="App", text="See your orders", everybodys=False)
-    assert rules.version_of(client="App", text="See your orders", everybodys=False) == asked
+    asked = rules.version_of(client=SECRET, text="See your orders", everybodys=False)
+    assert rules.version_of(client=SECRET, text="See your orders", everybodys=False) == asked
     others = {
-        rules.version_of(client="Bank", text="See your orders", everybodys=False),
-        rules.version_of(client="App", text="See and pay your orders", everybodys=False),
-        rules.version_of(client="App", text={"en": "See your orders"}, everybodys=False),
-        rules.version_of(client="App", text="See your orders", everybodys=True),
-        rules.version_of(client="App", text=None, everybodys=False),
+        rules.version_of(client=replace(SECRET, name="Bank"), text="See your orders", everybodys=False),
+        rules.version_of(client=SECRET, text="See and pay your orders", everybodys=False),
+        rules.version_of(client=SECRET, text={"en": "See your orders"}, everybodys=False),
+        rules.version_of(client=SECRET, text="See your orders", everybodys=True),
+        rules.version_of(client=SECRET, text=None, everybodys=False),
+        *(
+            rules.version_of(client=other, text="See your orders", everybodys=False)
+            for other in (
+                replace(SECRET, redirect_uris=("https://elsewhere.example/cb",)),
+                replace(SECRET, public=True, secret_hashes=()),
+                replace(
+                    SECRET,
+                    token_endpoint_auth_method=AuthMethod.PRIVATE_KEY_JWT,
+                    jwks_uri="https://app.example/a",
+                ),
+                replace(
+                    SECRET,
+                    token_endpoint_auth_method=AuthMethod.PRIVATE_KEY_JWT,
+                    jwks_uri="https://app.example/b",
+                ),
+            )
+        ),
     }
-    assert len(others | {asked}) == 6
+    assert len(others | {asked}) == 10
+    elsewhere = replace(
+        SECRET, redirect_uris=("https://app.example/other", HTTPS), secret_hashes=(b"y" * 32,)
+    )
+    assert rules.version_of(client=elsewhere, text="See your orders", everybodys=False) == asked
 
 
 BEFORE = Remembered(

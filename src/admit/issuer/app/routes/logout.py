@@ -119,7 +119,7 @@ def routes(app: App) -> list[Route]:
 
     async def done(call: Call, request: LogoutRequest) -> Response:
         # Without a hint nobody proved who asks, so the way back is a link and no redirect.
-        if request.return_uri is not None and request.proven:
+        if logout.goes_back(request):
             response = app.redirect(return_location(request))
         else:
             shown = SignedOutView(

@@ -8,6 +8,7 @@ from admit.issuer.app.call import Call
 from admit.issuer.app.client_call import client_of
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
+from admit.issuer.app.routes.token import refuse_query
 from admit.issuer.oauth import revoke
 
 
@@ -15,6 +16,7 @@ def routes(app: App) -> list[Route]:
     """POST only."""
 
     async def post(call: Call) -> Response:
+        refuse_query(call)
         form = await call.form()
         client = await client_of(app, call, form)
         await revoke.revoke(app.services, client, form, call.info, call.now)

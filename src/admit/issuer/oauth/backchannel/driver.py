@@ -102,7 +102,7 @@ class Teller:
             notices = [notice_of(row) for row in await self._db.run(bound_once, claim)]
             if not notices:
                 return told
-            client = await self._clients.find(client_id)
+            client = await self._clients.find(client_id, fetch=False)
             good = await asyncio.gather(*(self._tell(client, notice) for notice in notices))
             told += sum(good)
             if not all(good):
