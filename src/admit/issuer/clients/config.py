@@ -23,7 +23,8 @@ class RegistrationConfig:
 
     enabled: serve it. Who registers shows an initial access token: `admit client invite` makes one.
     open: take whoever comes without one, too. Such clients are not trusted: people are told so each time.
-    scopes: what a client may have at most that registered itself (default openid, profile, email, address, phone, offline_access).
+    scopes: what a client may have at most that registered itself (default openid, profile, email, address, phone,
+        offline_access).
     grant_types: how it may ask for tokens at most (default authorization_code and refresh_token).
     resources: the APIs that it may ask tokens for (default none). Their scopes stand in `scopes` too.
     redirect_hosts: the hosts that its redirect URIs may have (default any); `*.example.com` stands for all below it.
