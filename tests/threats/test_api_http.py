@@ -206,7 +206,8 @@ async def test_a_grant_ends_alone_and_its_tokens_are_refused(issuer: LiveIssuer)
 
 
 @pytest.mark.parametrize(
-    "query", ["?al=true", "?all=yes", "?all=1", "?all=true&all=true", "?all=true&x=true"]
+    "query",
+    ["?al=true", "?all=yes", "?all=1", "?all=true&all=true", "?all=true&x=true", "?all=", "?all", "?x="],
 )
 async def test_a_misspelt_flag_ends_nothing(issuer: LiveIssuer, query: str) -> None:
     other, api = await by_session(issuer), await by_session(issuer)

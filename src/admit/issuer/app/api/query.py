@@ -1,6 +1,7 @@
 """The query of an API call: flags by name, and nothing else: a misspelt one must not end less than was meant."""
 
 from collections.abc import Mapping
+from urllib.parse import parse_qsl
 
 from admit.issuer.app.call import Call
 from admit.issuer.oauth.errors import InvalidRequestError
@@ -18,7 +19,9 @@ def flags(call: Call, known: Mapping[str, str] | None = None) -> dict[str, bool]
     known = known or {}
     query = call.query
     refuse_repeated(query)
-    if not query.keys() <= known.keys() or not set(query.values()) <= _VALUES.keys():
+    told = {name for name, _ in parse_qsl(call.scope.get("query_string", b"").decode("latin-1"), True)}
+    # OAuth takes a parameter without a value for an absent one; what ends things does not guess.
+    if told != query.keys() or not told <= known.keys() or not set(query.values()) <= _VALUES.keys():
         raise InvalidRequestError(
             "query", public="A query parameter is not known, or neither true nor false."
         )
