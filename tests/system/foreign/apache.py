@@ -12,7 +12,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from tests.fixtures.processes import Child
-from tests.system.foreign.conftest import World, left_out
+from tests.fixtures.required import missing
+from tests.system.foreign.conftest import World
 from tests.system.foreign.relying_parties import SCOPE, SECRET, Party
 
 HINT = "apt install apache2 libapache2-mod-auth-openidc"
@@ -33,7 +34,7 @@ def apache(world: World, party: Party) -> Iterator[Child]:
     """A running one, until the block ends."""
     program = find_apache()
     if program is None:
-        left_out("Apache with mod auth openidc", HINT)
+        missing("Apache with mod auth openidc", HINT)
     folder = Path(mkdtemp(prefix="admit-apache-"))
     try:
         folder.chmod(0o755)  # its workers are another account's

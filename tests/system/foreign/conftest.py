@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import httpx2
 import pytest
@@ -14,11 +14,6 @@ from tests.system.foreign.person import Person
 from tests.system.foreign.relying_parties import TOOLS, Parties
 
 HINT = "install the group interop: uv pip install --python .venv/bin/python -r requirements/interop.txt"
-
-
-def left_out(what: str, hint: str = HINT) -> NoReturn:
-    """Skip, saying how to get `what`: nothing installs these for CI, where the soak does not run."""
-    pytest.skip(f"no {what}: {hint}")
 
 
 @dataclass(frozen=True, slots=True)

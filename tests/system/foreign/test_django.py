@@ -11,7 +11,8 @@ import pytest
 
 from tests.fixtures.issuer import ADA, BO
 from tests.fixtures.processes import Child
-from tests.system.foreign.conftest import World, left_out
+from tests.fixtures.required import missing
+from tests.system.foreign.conftest import HINT, World
 from tests.system.foreign.person import Person, changed
 from tests.system.foreign.relying_parties import SECRET
 
@@ -28,7 +29,7 @@ class Site:
 
 def started(world: World, name: str, *, renew: int) -> Site:
     if importlib.util.find_spec("mozilla_django_oidc") is None:
-        left_out("mozilla-django-oidc")
+        missing("mozilla-django-oidc", HINT)
     party = world.parties.django if renew else world.parties.django_renewing
     path = world.folder / f"{name}.json"
     given = {

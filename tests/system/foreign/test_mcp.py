@@ -15,8 +15,9 @@ import pytest
 from anyio import sleep, to_thread
 
 from tests.fixtures.processes import Child
+from tests.fixtures.required import missing
 from tests.plugins.patience import patience
-from tests.system.foreign.conftest import World, left_out
+from tests.system.foreign.conftest import HINT, World
 from tests.system.foreign.person import Landed, Person, changed
 
 pytestmark = [pytest.mark.soak, pytest.mark.anyio]
@@ -27,7 +28,7 @@ SERVER = Path(__file__).parent / "apps" / "mcp_server.py"
 def server(world: World) -> Iterator[Child]:
     """The MCP server, running."""
     if importlib.util.find_spec("mcp") is None:
-        left_out("MCP SDK")
+        missing("MCP SDK", HINT)
     path = world.folder / "mcp.json"
     port, resource = world.parties.mcp_server, world.parties.mcp_resource
     path.write_text(json.dumps({"issuer": world.issuer, "resource": resource, "port": port}))

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from tests.fixtures.issuer import ADA
-from tests.system.foreign.conftest import World, left_out
+from tests.fixtures.required import missing
+from tests.system.foreign.conftest import HINT, World
 from tests.system.foreign.person import Landed, Person, changed
 from tests.system.foreign.relying_parties import SCOPE, SECRET
 
@@ -18,7 +19,7 @@ def client(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
     try:
         from requests_oauthlib import OAuth2Session
     except ImportError:
-        left_out("requests-oauthlib")
+        missing("requests-oauthlib", HINT)
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
     party = world.parties.requests
     return OAuth2Session(party.id, scope=SCOPE.split(), redirect_uri=party.redirect_uri, pkce="S256")

@@ -140,8 +140,7 @@ class PostgresDatabase(Database):
                 trouble = error
                 if not is_retried(error):
                     break
-            if attempt < ATTEMPTS:
-                await asyncio.sleep(random.uniform(0, 0.01) * attempt)  # noqa: S311  # so that two do not meet again
+            await _pause_after(attempt)
         raise translated(trouble) from None
 
     async def write(self, bound: Bound) -> Sequence[Row]:
@@ -155,7 +154,7 @@ class PostgresDatabase(Database):
                 trouble = error
                 if not is_retried(error):
                     break
-            await asyncio.sleep(random.uniform(0, 0.01) * attempt)  # noqa: S311  # so that two do not meet again
+            await _pause_after(attempt)
         if is_lost(trouble):
             await self._distrust_pool()
         raise _while_open(trouble) from None
@@ -230,6 +229,12 @@ class PostgresDatabase(Database):
                 await pool.release(connection)
             except Exception:
                 _log.debug("a broken connection was dropped")
+
+
+async def _pause_after(attempt: int) -> None:
+    """A moment before the next attempt, where there is one."""
+    if attempt < ATTEMPTS:
+        await asyncio.sleep(random.uniform(0, 0.01) * attempt)  # noqa: S311  # so that two do not meet again
 
 
 @dataclass(slots=True)

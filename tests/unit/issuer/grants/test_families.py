@@ -401,7 +401,7 @@ async def test_the_use_of_an_online_grant_is_a_use_of_its_session_and_of_an_offl
     assert await last_seen() == NOW + 300, "at most once a minute"
 
 
-async def test_a_rotation_and_its_record_are_one(parts: Parts) -> None:
+async def test_the_record_of_a_rotation_says_whose_and_which(parts: Parts) -> None:
     """What the audit cannot be told is not done."""
     grant = await parts.grant()
     one = await parts.refresh(grant.refresh_token, now=NOW + 60)
