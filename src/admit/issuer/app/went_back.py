@@ -101,8 +101,8 @@ def spend_all(*, now: float) -> Steps[None]:
     """Whatever is good for one use may have been used: codes, links, sign-ins under way, the steps of apps."""
     yield codes.VOID_ALL(now=now)
     yield interactions.FINISH_ALL(now=now)
-    yield links.FORGET(before=_EVER)
-    yield factors.FORGET_PENDING(before=_EVER)
+    yield links.FORGET_ALL()
+    yield factors.FORGET_ALL_PENDING()
     # An app's clock may be a step ahead.
     yield factors.SPEND_STEPS(step=int(now // factor_rules.PERIOD) + 1)
 

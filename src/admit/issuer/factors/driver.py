@@ -227,8 +227,10 @@ class Factors:
         return await self._db.run(transactions.renew_codes, self._around, user, info=info, now=now)
 
     async def sweep(self, now: float) -> None:
-        """Forget what is over."""
-        await self._db.run(transactions.forget, self.config, now=now)
+        """Forget sign-ins and enrolments that are over."""
+        await store.FORGET_PENDING.delete_all(self._db, before=now)
+        begun = now - self.config.enrolment_lifetime.total_seconds()
+        await store.FORGET_BEGUN.delete_all(self._db, before=begun)
 
 
 def held(handle: str, binding: bytes) -> Held:

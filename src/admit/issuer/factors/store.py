@@ -10,6 +10,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    and_,
     bindparam,
     delete,
     func,
@@ -22,6 +23,7 @@ from sqlalchemy import (
 from admit.issuer.accounts.store import user_account
 from admit.issuer.factors.records import Factor, Pending
 from admit.issuer.storage import Row, Statement, metadata, upsert
+from admit.issuer.storage.portions import Portions
 
 second_factor: Final = Table(
     "second_factor",
@@ -139,10 +141,12 @@ DROP_BEGUN: Final = Statement(
         ),
     )
 )
-FORGET_BEGUN: Final = Statement(
-    delete(second_factor).where(
-        second_factor.c.confirmed_at.is_(None), second_factor.c.created_at <= bindparam("before")
-    )
+FORGET_BEGUN: Final = Portions(
+    second_factor,
+    and_(
+        second_factor.c.confirmed_at.is_(None),
+        second_factor.c.created_at <= bindparam("before", type_=Double),
+    ),
 )
 # Two changes of one person wait for each other, and each knows what it was decided on.
 LOCK_CREDENTIALS: Final = Statement(
@@ -244,8 +248,9 @@ FINISH_PENDING: Final = Statement(
 DROP_PENDING: Final = Statement(
     delete(pending_sign_in).where(pending_sign_in.c.user_id == bindparam("of_user"))
 )
-FORGET_PENDING: Final = Statement(
-    delete(pending_sign_in).where(pending_sign_in.c.expires_at <= bindparam("before"))
+FORGET_ALL_PENDING: Final = Statement(delete(pending_sign_in))
+FORGET_PENDING: Final = Portions(
+    pending_sign_in, pending_sign_in.c.expires_at <= bindparam("before", type_=Double)
 )
 
 # ── after the database went back in time ──────────────────────────────────────────────────────────────────────────

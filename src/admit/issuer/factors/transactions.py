@@ -330,12 +330,6 @@ def _put_codes(user_id: str, now: float) -> Steps[tuple[str, ...]]:
 # ── ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def forget(config: FactorsConfig, *, now: float) -> Steps[None]:
-    """Delete sign-ins and enrolments that are over; for the sweeper."""
-    yield store.FORGET_PENDING(before=now)
-    yield store.FORGET_BEGUN(before=now - config.enrolment_lifetime.total_seconds())
-
-
 def _old(around: Around, now: float) -> float:
     return now - around.config.enrolment_lifetime.total_seconds()
 

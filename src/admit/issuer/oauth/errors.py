@@ -27,6 +27,18 @@ class UntrustedTargetError(OAuthError):
     public: ClassVar[str] = "This sign-in link is not valid."
 
 
+class UntrustedLogoutError(UntrustedTargetError):
+    """A logout request that cannot be believed as a whole, OpenID Connect RP-Initiated Logout §4: a page is shown,
+    nobody is logged out. `parameter` is the one that was wrong; "" for a repeated one.
+    """
+
+    public: ClassVar[str] = "This sign-out link is not valid."
+
+    def __init__(self, detail: str = "", *, parameter: str = "") -> None:
+        super().__init__(detail)
+        self.parameter = parameter
+
+
 class InvalidClientError(OAuthError):
     """Client authentication failed, RFC 6749 §5.2."""
 

@@ -6,7 +6,7 @@ from admit.errors import TokenError
 from admit.issuer.clients import rules
 from admit.issuer.clients.driver import Clients
 from admit.issuer.clients.records import Client
-from admit.issuer.oauth.errors import UntrustedTargetError
+from admit.issuer.oauth.errors import UntrustedLogoutError
 from admit.issuer.oauth.parameters import Parameters
 from admit.jose import JWKSet
 from admit.jose.waive import Waive
@@ -36,25 +36,29 @@ async def judge(
     """What the request asks, as far as it can be believed.
 
     Raises:
-        UntrustedTargetError: an id_token_hint that is no ID token of ours, a client_id that is not its audience, a
+        UntrustedLogoutError: an id_token_hint that is no ID token of ours, a client_id that is not its audience, a
             post_logout_redirect_uri that is not registered for the client, or repeated parameters: a page is shown,
             nothing is redirected, nobody is logged out (§4).
     """
     if parameters.repeated:
-        raise UntrustedTargetError("repeated parameter")
+        raise UntrustedLogoutError("repeated parameter")
     text = parameters.get("id_token_hint")
     hint = read_hint(text, keys, issuer=issuer, now=now)
     if not is_readable(text, hint):
-        raise UntrustedTargetError("id_token_hint is none of ours")
+        raise UntrustedLogoutError("id_token_hint is none of ours", parameter="id_token_hint")
     client_id = parameters.get("client_id")
     if hint is not None and client_id is not None and client_id != hint.audience:
-        raise UntrustedTargetError("client_id differs from the hint's")
+        raise UntrustedLogoutError("client_id differs from the hint's", parameter="client_id")
     client = await clients.find(hint.audience if hint is not None else client_id, fetch=False)
     return_uri = parameters.get("post_logout_redirect_uri")
+    if return_uri is not None and client is None and (client_id is not None or hint is not None):
+        raise UntrustedLogoutError("no such client to go back to", parameter="client_id")
     if return_uri is not None and (
         client is None or not rules.post_logout_redirect_uri_allowed(client, return_uri)
     ):
-        raise UntrustedTargetError("post_logout_redirect_uri is not registered")
+        raise UntrustedLogoutError(
+            "post_logout_redirect_uri is not registered", parameter="post_logout_redirect_uri"
+        )
     return LogoutRequest(
         client=client,
         session_id=hint.session_id if hint is not None else None,
@@ -83,10 +87,10 @@ def understood(parameters: Parameters) -> dict[str, str]:
     """What is kept of a request that comes by POST. Anybody may send one: the rest is left out.
 
     Raises:
-        UntrustedTargetError: repeated parameters.
+        UntrustedLogoutError: repeated parameters.
     """
     if parameters.repeated:
-        raise UntrustedTargetError("repeated parameter")
+        raise UntrustedLogoutError("repeated parameter")
     return {name: parameters[name] for name in UNDERSTOOD if name in parameters}
 
 

@@ -17,7 +17,7 @@ from admit.issuer.accounts.records import User
 from admit.issuer.audit import RequestInfo
 from admit.issuer.outbox import Mail, Outbox, Waiting
 from admit.issuer.revocation.lists import Lists
-from admit.issuer.storage import Database, Steps, bound_once
+from admit.issuer.storage import Database, Steps
 from admit.issuer.throttle import Verdict, bucket, queue_of, take, take_in_network
 
 KEPT_AFTER_EXPIRY: Final = 86_400.0  # seconds: so long a link that is tried once more can be told
@@ -193,7 +193,7 @@ class EmailLinks:
 
     async def sweep(self, now: float) -> None:
         """Forget links that were too old long ago."""
-        await self._db.run(bound_once, store.FORGET(before=now - KEPT_AFTER_EXPIRY))
+        await store.PORTIONS.delete_all(self._db, before=now - KEPT_AFTER_EXPIRY)
 
     async def _live(self, token: str, purpose: Purpose, info: RequestInfo, now: float) -> tuple[bytes, Link]:
         """The hash of a token that looks good, and its link, before anything dear is done for it."""

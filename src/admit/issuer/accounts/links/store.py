@@ -19,6 +19,7 @@ from sqlalchemy import (
 from admit.issuer.accounts.links.records import Link, Purpose
 from admit.issuer.accounts.store import USER_COLUMNS, USER_FROM, user_account
 from admit.issuer.storage import Row, Statement, metadata
+from admit.issuer.storage.portions import Portions
 
 email_link: Final = Table(
     "email_link",
@@ -50,9 +51,8 @@ SPEND: Final = Statement(
     .values(spent_at=bindparam("now", type_=Double))
     .returning(*email_link.c)
 )
-FORGET: Final = Statement(
-    delete(email_link).where(email_link.c.expires_at < bindparam("before", type_=Double))
-)
+FORGET_ALL: Final = Statement(delete(email_link))
+PORTIONS: Final = Portions(email_link, email_link.c.expires_at < bindparam("before", type_=Double))
 
 # Held until COMMIT, so that what was compared stays true.
 LOCK_USER: Final = Statement(

@@ -11,12 +11,13 @@ from admit.issuer.app.call import Call
 from admit.issuer.app.context import App, chosen_locales
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.flow import ExpiredInteractionError
-from admit.issuer.app.pages.views import ClientCard, LogoutView, SignedOutView
+from admit.issuer.app.pages.views import ClientCard, ErrorView, LogoutView, SignedOutView, Trouble
 from admit.issuer.audit import AuditEvent
 from admit.issuer.clients.records import Client
 from admit.issuer.clients.rules import RESERVED_CLIENT_ID
 from admit.issuer.oauth import logout
 from admit.issuer.oauth.authorize.respond import host
+from admit.issuer.oauth.errors import UntrustedLogoutError
 from admit.issuer.oauth.logout import LogoutRequest
 from admit.issuer.oauth.parameters import Parameters, as_query
 from admit.issuer.sessions.records import Session
@@ -26,6 +27,12 @@ POSTED: Final = b"admit-logout-by-post"
 it to. It is as good as the address that a client could have sent the browser to itself.
 """
 
+TROUBLES: Final = {
+    "id_token_hint": Trouble.LOGOUT_HINT,
+    "client_id": Trouble.LOGOUT_CLIENT,
+    "post_logout_redirect_uri": Trouble.LOGOUT_RETURN,
+}
+
 
 def routes(app: App) -> list[Route]:
     """GET logs out who proves to be meant, and asks everybody else; POST takes the answer."""
@@ -34,7 +41,25 @@ def routes(app: App) -> list[Route]:
         keys = app.services.keys.snapshot.hint_keys
         return await logout.judge(parameters, app.services.clients, keys, issuer=app.issuer, now=now)
 
+    def told(call: Call, error: UntrustedLogoutError) -> Response:
+        """A page that says which thing was wrong; nothing of what came is on it."""
+        call.refused = error
+        trouble = TROUBLES.get(error.parameter, Trouble.BAD_REQUEST)
+        return app.page(call, ErrorView(trouble=trouble, id=call.request_id), status=error.status)
+
     async def get(call: Call) -> Response:
+        try:
+            return await answered(call)
+        except UntrustedLogoutError as error:
+            return told(call, error)
+
+    async def post(call: Call) -> Response:
+        try:
+            return await taken(call)
+        except UntrustedLogoutError as error:
+            return told(call, error)
+
+    async def answered(call: Call) -> Response:
         query = call.query
         if "i" in query:
             posted = await app.services.interactions.get(query["i"], POSTED, call.now)
@@ -76,7 +101,7 @@ def routes(app: App) -> list[Route]:
         )
         return app.page(call, shown, form_target=request.return_uri, ui_locales=locales(call, request))
 
-    async def post(call: Call) -> Response:
+    async def taken(call: Call) -> Response:
         form = await call.form()
         if "csrf" not in form:
             return await by_post(call, form)

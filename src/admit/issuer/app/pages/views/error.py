@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from admit.issuer.app.pages.views.base import View
 
@@ -14,6 +14,9 @@ class Trouble(Enum):
 
     CLIENT_UNKNOWN = ("error.client_unknown", HTTPStatus.BAD_REQUEST)
     REDIRECT_URI = ("error.redirect_uri", HTTPStatus.BAD_REQUEST)
+    LOGOUT_HINT = ("error.logout_hint", HTTPStatus.BAD_REQUEST)
+    LOGOUT_CLIENT = ("error.logout_client", HTTPStatus.BAD_REQUEST)
+    LOGOUT_RETURN = ("error.logout_return", HTTPStatus.BAD_REQUEST)
     BAD_REQUEST = ("error.bad_request", HTTPStatus.BAD_REQUEST)
     EXPIRED = ("error.expired", HTTPStatus.BAD_REQUEST)
     NOT_YOURS = ("error.not_yours", HTTPStatus.FORBIDDEN)
@@ -31,7 +34,19 @@ class Trouble(Enum):
 
     @property
     def for_developers(self) -> bool:
-        return self in (Trouble.CLIENT_UNKNOWN, Trouble.REDIRECT_URI, Trouble.BAD_REQUEST)
+        return self in _FOR_DEVELOPERS
+
+
+_FOR_DEVELOPERS: Final = frozenset(
+    {
+        Trouble.CLIENT_UNKNOWN,
+        Trouble.REDIRECT_URI,
+        Trouble.LOGOUT_HINT,
+        Trouble.LOGOUT_CLIENT,
+        Trouble.LOGOUT_RETURN,
+        Trouble.BAD_REQUEST,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
