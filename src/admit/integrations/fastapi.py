@@ -6,15 +6,15 @@
     async def orders(who: Annotated[Principal, guard("orders:read", role="admin")]): ...
 
 Also `Security(guard, scopes=["orders:read"])`, `guard.optional()` and `dependencies=[guard()]`. A request is verified
-once however many guards it meets. Glue only: the rules are in `admit.credentials` and `admit.verifier`.
+once however many guards it meets. Glue only: `gate` is what all integrations share, and the rules are in
+`admit.credentials` and `admit.verifier`.
 """
 
-import re
 from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from inspect import Parameter, Signature
-from typing import Any, Final, Literal, TypeAlias, overload
+from typing import Any, Final, Literal, overload
 
 from fastapi import FastAPI, HTTPException
 from fastapi.openapi.models import HTTPBearer
@@ -25,22 +25,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from admit.credentials import BearerCredential, Credential, SessionCredential, cookies, csrf, read
 from admit.credentials.cookies import CookieMode
-from admit.errors import AdmitError, ConfigError, MissingCredentialError
+from admit.errors import AdmitError
 from admit.integrations import openapi
+from admit.integrations.gate import Gate, Outcome, Waiting
 from admit.principal import Principal
 from admit.verifier import AsyncVerifier, SessionLookup, Verifier, policy
-from admit.verifier.core import Pending
 
 __all__ = ["Guard", "Refused"]
 
-Outcome: TypeAlias = Principal | AdmitError | None
-"""What the request's credential came to; None: it carries none."""
-
 _OUTCOMES: Final = "admit.outcomes"
 _HANDLERS: Final = "starlette.exception_handlers"
-_ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 _SIGNATURE = Signature(
     [
         Parameter("request", Parameter.KEYWORD_ONLY, annotation=Request),
@@ -101,20 +96,18 @@ class Guard(SecurityBase):
         resource_metadata: str | None = None,
         scheme_name: str = "bearer",
     ) -> None:
-        self._verifier = verifier
-        self._sessions = sessions
-        self._origins = _checked_origins(origins)
-        self._audience, self._cookie = "", None
-        if sessions is not None:
-            self._audience = audience if audience is not None else _only(verifier.audiences, "audience")
-            self._cookie = session_cookie if session_cookie is not None else _cookie_of(verifier, cookie_mode)
-        self._realm = realm
-        self._resource_metadata = resource_metadata
+        self.gate = Gate(
+            verifier,
+            sessions=sessions,
+            origins=origins,
+            realm=realm,
+            audience=audience,
+            session_cookie=session_cookie,
+            cookie_mode=cookie_mode,
+            resource_metadata=resource_metadata,
+        )
         self.model = HTTPBearer(bearerFormat="JWT", description="An access token of a trusted issuer.")
         self.scheme_name = scheme_name
-        policy.refusal(
-            MissingCredentialError(), realm=realm, resource_metadata=resource_metadata
-        )  # refuses bad text now
         # `Security(guard, …)` makes the guard itself a dependency. FastAPI takes its parameters from `__signature__`,
         # and whether it must be awaited from the instance's `__call__`; calling it goes through the class as ever.
         self.__signature__ = _SIGNATURE
@@ -182,13 +175,9 @@ class Guard(SecurityBase):
         whole = app.openapi
 
         def described() -> dict[str, Any]:
-            return openapi.describe(whole(), self.scheme_name, self._cookie)
+            return openapi.describe(whole(), self.scheme_name, self.gate.cookie)
 
         app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
-
-    def _now(self) -> float:
-        """Wall time, by the verifier's clock."""
-        return self._verifier.core.wall()
 
     def _security(self, wanted: policy.Requirement, *, optional: bool) -> Security:
         return Security(_Dependency(self, wanted, optional=optional), scopes=sorted(wanted.scopes))
@@ -198,38 +187,19 @@ class Guard(SecurityBase):
 
     def outcome(self, scope: Scope) -> Outcome | Coroutine[Any, Any, Outcome]:
         """What the request's credential came to, found out once a request; at once where it can be."""
-        outcomes: dict[Guard, Outcome] = scope.setdefault(_OUTCOMES, {})
-        if self in outcomes:
-            return outcomes[self]
-        try:
-            query = scope["query_string"]
-            url = "?" + query.decode("latin-1") if query else ""
-            credential = read(scope["headers"], scope["method"], url, session_cookie=self._cookie)
-            found: Outcome | Pending = None
-            if isinstance(credential, BearerCredential):
-                found = self._verifier.core.try_verify(credential)
-            elif isinstance(credential, SessionCredential):
-                csrf.check(scope["headers"], scope["method"], origins=self._origins, raw_id=credential.raw)
-                return self._wait(outcomes, credential)
-        except AdmitError as error:
-            found = error
-        if isinstance(found, Pending):
-            return self._wait(outcomes, credential)
-        outcomes[self] = found
+        outcomes: dict[Gate, Outcome] = scope.setdefault(_OUTCOMES, {})
+        gate = self.gate
+        if gate in outcomes:
+            return outcomes[gate]
+        found = gate.look(scope["headers"], scope["method"], scope["query_string"])
+        if isinstance(found, Waiting):
+            return self._wait(outcomes, found)
+        outcomes[gate] = found
         return found
 
-    async def _wait(self, outcomes: dict["Guard", Outcome], credential: Credential) -> Outcome:
+    async def _wait(self, outcomes: dict[Gate, Outcome], waiting: Waiting) -> Outcome:
         """The same where keys, revocations or the session have to be asked for."""
-        found: Outcome = None
-        try:
-            if isinstance(credential, BearerCredential):
-                found = await self._verifier.verify_async(credential)
-            elif isinstance(credential, SessionCredential) and self._sessions is not None:
-                id_hash = credential.id_hash
-                found = await self._verifier.verify_session(self._sessions, id_hash, self._audience)
-        except AdmitError as error:
-            found = error
-        outcomes[self] = found
+        outcomes[self.gate] = found = await self.gate.wait_async(waiting)
         return found
 
     def refuse(self, request: Request, error: AdmitError, wanted: policy.Requirement) -> Refused:
@@ -239,12 +209,7 @@ class Guard(SecurityBase):
         handlers = request.scope.get(_HANDLERS)
         if isinstance(handlers, tuple) and handlers and isinstance(handlers[0], dict):
             handlers[0].setdefault(Refused, answer)
-        return Refused(
-            policy.refusal(
-                error, scope=wanted.scope_text, realm=self._realm, resource_metadata=self._resource_metadata
-            ),
-            error,
-        )
+        return Refused(self.gate.refusal(error, wanted), error)
 
 
 class _Dependency(SecurityBase):
@@ -262,17 +227,10 @@ class _Dependency(SecurityBase):
         outcome = self._guard.outcome(request.scope)
         found = outcome if outcome is None or isinstance(outcome, Principal | AdmitError) else await outcome
         wanted = self._requirement(tuple(security_scopes.scopes))
-        if found is None:
-            if self._optional:
-                return None
-            found = MissingCredentialError()
-        if isinstance(found, AdmitError):
-            raise self._guard.refuse(request, found, wanted) from None
         try:
-            policy.check(found, wanted, self._guard._now())
+            return self._guard.gate.check(found, wanted, optional=self._optional)
         except AdmitError as error:
             raise self._guard.refuse(request, error, wanted) from None
-        return found
 
     def _requirement(self, scopes: tuple[str, ...]) -> policy.Requirement:
         """What this guard asks, and what the dependencies above it ask by `Security(…, scopes=[…])`.
@@ -284,28 +242,3 @@ class _Dependency(SecurityBase):
             wanted = replace(self._own, scopes=policy.requirement({*scopes, *self._own.scopes}).scopes)
             self._wanted[scopes] = wanted
         return wanted
-
-
-def _checked_origins(origins: Collection[str] | None) -> frozenset[str]:
-    if origins is None:
-        return frozenset()
-    if isinstance(origins, str) or not all(
-        isinstance(one, str) and _ORIGIN.fullmatch(one) for one in origins
-    ):
-        raise ConfigError(
-            "Guard(origins=...) is a set of origins like https://app.example.com, in lower case"
-        )
-    return frozenset(origins)
-
-
-def _only(names: frozenset[str], what: str) -> str:
-    if len(names) != 1:
-        raise ConfigError(f"Guard(sessions=...) with several to choose from needs {what}=...")
-    return min(names)
-
-
-def _cookie_of(
-    verifier: Verifier | AsyncVerifier, mode: CookieMode | Literal["same_host", "cookie_domain"]
-) -> str:
-    issuer = _only(verifier.issuers, "session_cookie")
-    return cookies.session_cookie_name(issuer, mode, dev=cookies.is_loopback_http(issuer))

@@ -13,6 +13,7 @@ from admit.verifier.boottime import boottime
 from admit.verifier.core import Core, Pending
 from admit.verifier.health import VerifierHealth
 from admit.verifier.hit import remembered_first
+from admit.verifier.own_loop import OWN_LOOP
 from admit.verifier.sessions import SessionLookup, session_principal
 from admit.verifier.trust import TrustedIssuer
 
@@ -95,6 +96,10 @@ class _Base:
             outcome = self.core.settle(credential, now=now, final=turns <= 0)
         return outcome
 
+    def verify_blocking(self, credential: str | Credential, *, now: float | None = None) -> Principal:
+        """`verify` in a thread, whichever of the two classes this is: for integrations."""
+        return self._settle(credential, now)
+
     def _settle(self, credential: str | Credential, now: float | None) -> Principal:
         outcome, turns = self.core.settle(credential, now=now), _TURNS
         while isinstance(outcome, Pending):
@@ -116,6 +121,23 @@ class _Base:
         if self.core.inline:
             await asyncio.to_thread(self.core.tend)
         return await session_principal(self.core, sessions, id_hash, audience, now=now)
+
+    def verify_session_blocking(
+        self, sessions: SessionLookup, id_hash: bytes, audience: str, *, now: float | None = None
+    ) -> Principal:
+        """`verify_session` in a thread: the look-up is made in the loop that it lives in (`sessions.home`, where it
+        says one), else in this process's own.
+
+        Raises:
+            SessionError: there is no such session, or it was ended: 401.
+            LookupUnavailableError: it cannot be told: 503.
+            ConfigError: this thread runs that very loop, which must await instead.
+        """
+        self.core.tend()
+        return OWN_LOOP.wait_for(
+            lambda: session_principal(self.core, sessions, id_hash, audience, now=now),
+            home=getattr(sessions, "home", None),
+        )
 
 
 class Verifier(_Base):

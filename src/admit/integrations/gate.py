@@ -1,0 +1,184 @@
+"""The part of a guard that knows no framework: from a request's headers to a `Principal`, an error, or nobody.
+
+Each integration keeps one `Gate`, asks it once a request, and turns `policy.Refusal` into its framework's answer:
+
+    found = gate.find(headers, method, query)            # in threads; `await gate.find_async(…)` in event loops
+    try:
+        who = gate.check(found, wanted)                  # `wanted` by `policy.requirement(…)`, made with the route
+    except AdmitError as error:
+        refusal = gate.refusal(error, wanted)            # status, headers, body
+
+`look` is the quick path of both: it answers at once wherever nothing must be waited for.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from admit.credentials import BearerCredential, SessionCredential, cookies, csrf, read
+from admit.credentials.cookies import CookieMode
+from admit.errors import AdmitError, ConfigError, MissingCredentialError
+from admit.principal import Principal
+from admit.verifier import AsyncVerifier, SessionLookup, Verifier, policy
+from admit.verifier.core import Pending
+
+Outcome: TypeAlias = Principal | AdmitError | None
+"""What the request's credential came to; None: it carries none."""
+
+Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
+"""Names in lower case, as ASGI gives them."""
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Keys, revocations or the session have to be asked for: hand it to `wait` or `wait_async`."""
+
+    credential: BearerCredential | SessionCredential
+
+
+class Gate:
+    """Lets requests in by bearer token, and by session cookie where `sessions` is given.
+
+    `sessions` looks sessions up (`RemoteLookup`, or the issuer's own); for them `audience` says whose scopes the
+    principal gets (needed where the verifier has several), `session_cookie` is the cookie's name (None: the issuer's,
+    of `cookie_mode`, which is `cookie_domain` where its settings have a `sessions.cookie_domain`), and `origins` are
+    those whose pages may change things by cookie, written as browsers send them (None: this API's own pages only).
+    `realm` and `resource_metadata` go into the challenge.
+
+    An `Authorization` header decides alone; a cookie beside it is ignored. Tokens in the query are refused.
+
+    Raises:
+        ConfigError: the parts do not fit together.
+    """
+
+    def __init__(
+        self,
+        verifier: Verifier | AsyncVerifier,
+        *,
+        sessions: SessionLookup | None = None,
+        origins: Collection[str] | None = None,
+        realm: str | None = None,
+        audience: str | None = None,
+        session_cookie: str | None = None,
+        cookie_mode: CookieMode | Literal["same_host", "cookie_domain"] = "same_host",
+        resource_metadata: str | None = None,
+    ) -> None:
+        self.verifier = verifier
+        self.sessions = sessions
+        self.origins = checked_origins(origins)
+        self.audience: str = ""
+        self.cookie: str | None = None
+        """The session cookie's name; None where sessions are not taken."""
+        if sessions is not None:
+            self.audience = audience if audience is not None else _only(verifier.audiences, "audience")
+            self.cookie = session_cookie if session_cookie is not None else _cookie_of(verifier, cookie_mode)
+        self.realm = realm
+        self.resource_metadata = resource_metadata
+        self.refusal(MissingCredentialError())  # refuses bad text now
+
+    def look(self, headers: Headers, method: str, query: bytes | str = b"") -> Outcome | Waiting:
+        """What the request's credential comes to, or what to wait for. Raises nothing; waits for nothing.
+
+        `query` is what stands behind the URL's `?`.
+        """
+        try:
+            url = "" if not query else "?" + (query if isinstance(query, str) else query.decode("latin-1"))
+            credential = read(headers, method, url, session_cookie=self.cookie)
+            if isinstance(credential, BearerCredential):
+                found = self.verifier.core.try_verify(credential)
+                return Waiting(credential) if isinstance(found, Pending) else found
+            if isinstance(credential, SessionCredential):
+                csrf.check(headers, method, origins=self.origins, raw_id=credential.raw)
+                return Waiting(credential)
+        except AdmitError as error:
+            return error
+        return None
+
+    def wait(self, waiting: Waiting) -> Outcome:
+        """Find it out in a thread."""
+        credential = waiting.credential
+        try:
+            if isinstance(credential, BearerCredential):
+                return self.verifier.verify_blocking(credential)
+            assert self.sessions is not None
+            return self.verifier.verify_session_blocking(self.sessions, credential.id_hash, self.audience)
+        except AdmitError as error:
+            return error
+
+    async def wait_async(self, waiting: Waiting) -> Outcome:
+        """Find it out in the running event loop."""
+        credential = waiting.credential
+        try:
+            if isinstance(credential, BearerCredential):
+                return await self.verifier.verify_async(credential)
+            assert self.sessions is not None
+            return await self.verifier.verify_session(self.sessions, credential.id_hash, self.audience)
+        except AdmitError as error:
+            return error
+
+    def find(self, headers: Headers, method: str, query: bytes | str = b"") -> Outcome:
+        """What the request's credential comes to, in a thread."""
+        found = self.look(headers, method, query)
+        return self.wait(found) if isinstance(found, Waiting) else found
+
+    async def find_async(self, headers: Headers, method: str, query: bytes | str = b"") -> Outcome:
+        """What the request's credential comes to, in the running event loop."""
+        found = self.look(headers, method, query)
+        return await self.wait_async(found) if isinstance(found, Waiting) else found
+
+    def check(
+        self, found: Outcome, wanted: policy.Requirement = policy.ANYBODY, *, optional: bool = False
+    ) -> Principal | None:
+        """Who may go on. `optional`: None where the request carries no credential at all.
+
+        Raises:
+            AdmitError: nobody may; `refusal` makes the answer.
+        """
+        if found is None:
+            if optional:
+                return None
+            raise MissingCredentialError
+        if isinstance(found, AdmitError):
+            # It may have been raised before, and kept with the request: each of its ways starts anew.
+            raise found.with_traceback(None)
+        policy.check(found, wanted, self.verifier.core.wall())
+        return found
+
+    def refusal(self, error: AdmitError, wanted: policy.Requirement = policy.ANYBODY) -> policy.Refusal:
+        """The answer to this error, RFC 6750 §3."""
+        return policy.refusal(
+            error, scope=wanted.scope_text, realm=self.realm, resource_metadata=self.resource_metadata
+        )
+
+
+def checked_origins(origins: Collection[str] | None) -> frozenset[str]:
+    """The origins as a set; None is none.
+
+    Raises:
+        ConfigError: one is not spelled as browsers spell origins.
+    """
+    if origins is None:
+        return frozenset()
+    if isinstance(origins, str) or not all(
+        isinstance(one, str) and _ORIGIN.fullmatch(one) for one in origins
+    ):
+        raise ConfigError(
+            "Guard(origins=...) is a set of origins like https://app.example.com, in lower case"
+        )
+    return frozenset(origins)
+
+
+def _only(names: frozenset[str], what: str) -> str:
+    if len(names) != 1:
+        raise ConfigError(f"Guard(sessions=...) with several to choose from needs {what}=...")
+    return min(names)
+
+
+def _cookie_of(
+    verifier: Verifier | AsyncVerifier, mode: CookieMode | Literal["same_host", "cookie_domain"]
+) -> str:
+    issuer = _only(verifier.issuers, "session_cookie")
+    return cookies.session_cookie_name(issuer, mode, dev=cookies.is_loopback_http(issuer))
