@@ -1,5 +1,6 @@
 """RP-initiated logout: who is sent back, who is asked, and what leads nowhere."""
 
+import re
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
@@ -45,10 +46,22 @@ def spoilt(token: str) -> str:
     return f"{head}.{body}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}"
 
 
-async def refused(browser: Browser, request: dict[str, str | list[str]]) -> None:
-    """By GET and by POST alike: a page, nowhere to go, and everybody as signed in as before."""
+def developers(page: str) -> str:
+    """What the page tells those who build the client."""
+    found = re.search(r'<p class="small developer"><strong>.*?</strong>(.*?)</p>', page)
+    assert found is not None
+    return found[1]
+
+
+async def refused(browser: Browser, request: dict[str, str | list[str]], *, says: str) -> None:
+    """By GET and by POST alike: a page that says what was wrong, nowhere to go, nothing of the request, and everybody
+    as signed in as before.
+    """
     for answer in (await browser.get("/logout", params=request), await browser.post("/logout", data=request)):
         assert (answer.status_code, "location" in answer.headers) == (400, False)
+        assert f" {says}" in developers(answer.text)
+        sent = [value for value in request.values() if isinstance(value, str) and len(value) > 10]
+        assert not any(value in answer.text for value in sent)
     assert await is_signed_in(browser)
 
 
@@ -62,7 +75,7 @@ async def test_a_hint_that_is_no_id_token_of_ours_logs_nobody_out(browser: Brows
         "signature": spoilt(tokens["id_token"]),
         "access token": tokens["access_token"],
     }[wrong]
-    await refused(browser, {"id_token_hint": hint, "client_id": "spa", **BACK})
+    await refused(browser, {"id_token_hint": hint, "client_id": "spa", **BACK}, says="id_token_hint must")
 
 
 @pytest.mark.rfc("OIDC RP-Initiated Logout", "2")
@@ -75,7 +88,9 @@ async def test_what_does_not_belong_together_leads_nowhere(browser: Browser, wro
         "query": {"post_logout_redirect_uri": f"{SPA}/bye?x=1"},
         "twice": {"state": ["one", "two"]},
     }
-    await refused(browser, {"id_token_hint": tokens["id_token"], **BACK, **changes[wrong]})
+    says = {"client": "client_id names", "twice": "A parameter is missing, repeated"}
+    request = {"id_token_hint": tokens["id_token"], **BACK, **changes[wrong]}
+    await refused(browser, request, says=says.get(wrong, "post_logout_redirect_uri must"))
 
 
 @pytest.mark.threat("EXT-logout", off="admit.issuer.oauth.logout:needs_confirmation")
@@ -118,7 +133,9 @@ async def test_a_client_that_shows_no_token_is_linked_and_nobody_is_sent_on(brow
     assert (answer.status_code, "location" in answer.headers) == (200, False)
     assert f"{SPA}/bye?state=s+t" in answer.text
     unknown = await browser.get("/logout", params={"client_id": "nobody", **BACK})
-    assert unknown.status_code == 400
+    assert (unknown.status_code, " client_id names" in developers(unknown.text)) == (400, True)
+    unnamed = await browser.get("/logout", params=BACK)
+    assert (unnamed.status_code, "comes with id_token_hint" in developers(unnamed.text)) == (400, True)
 
 
 async def test_a_request_by_post_goes_on_as_a_get_that_holds_no_token(
