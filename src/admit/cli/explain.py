@@ -13,6 +13,7 @@ import click
 
 import admit.issuer
 from admit.cli.ended import stamp
+from admit.cli.explain_settings import settings_of
 from admit.cli.output import MISSING, colour, done, fail, harmless, json_option, show_json, show_table
 from admit.cli.settings import settings_options, with_issuer
 from admit.errors import AdmitError
@@ -35,9 +36,9 @@ _AROUND: Final = 60.0  # seconds between a refusal and what the audit tells of t
 def explain(settings: Settings, id: str | None, last: int, as_json: bool) -> None:
     """Why a request was refused, by the id that it was told.
 
-    It tells the rule, the clause behind it, and what only operators should know. ID is the one that stands small on an
-    error page, and in the header Admit-Error-Id of every refusal. Without it the newest refusals are listed. They are
-    kept for a week, and fewer of them when there are very many.
+    It tells the rule, the clause behind it, the settings that would allow it, if any would, and what only operators
+    should know. ID is the one that stands small on an error page, and in the header Admit-Error-Id of every refusal.
+    Without it the newest refusals are listed. They are kept for a week, and fewer of them when there are very many.
     """
     if id is None:
         _list(settings, last, as_json=as_json)
@@ -108,6 +109,8 @@ def _show(one: Refusal) -> None:
     _line("rule", clause if clause else f"{one.kind}: trouble inside, not the caller's")
     if one.detail:
         _line("detail", one.detail)
+    if named := settings_of(one.kind, one.detail):
+        _line("setting", f"{', '.join(named)}: what would allow it, if it should be allowed")
     if one.trace_id is not None:
         _line("trace", one.trace_id)
     if one.status >= 500:
@@ -133,6 +136,7 @@ def as_dict(one: Refusal) -> dict[str, Any]:
         "rule": clause_of(one.kind),
         "kind": one.kind,
         "detail": one.detail,
+        "settings": list(settings_of(one.kind, one.detail)),
         "method": one.method,
         "route": one.route or None,
         "client_id": one.client_id,

@@ -24,6 +24,8 @@ def kept(config: Path) -> None:
     async def fill() -> None:
         issuer = Issuer(Settings.load(config, environ={}))
         async with issuer.opened():
+            wrong = "redirect_uri is not registered"
+            issuer.ring.tell(refusal(4, kind="UntrustedTargetError", detail=wrong))
             issuer.ring.tell(refusal(1))
             issuer.ring.tell(
                 replace(
@@ -50,6 +52,14 @@ def test_a_refusal_is_told_with_its_rule_and_clause(admit: Admit) -> None:
         "  rule     The code or refresh token is unknown, spent, expired or another client's, RFC 6749 §5.2.",
         "  detail   code is spent",
     ]
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_refusal_that_a_setting_would_allow_names_it_and_another_does_not(admit: Admit) -> None:
+    told = admit("explain", refusal(4).request_id).stdout
+    assert "  setting  client.redirect_uris, client.localhost_redirects: what would allow it" in told
+    assert json.loads(admit("explain", refusal(4).request_id, "--json").stdout)["refusals"][0]["settings"]
+    assert "setting" not in admit("explain", refusal(1).request_id).stdout
 
 
 @pytest.mark.usefixtures("kept")
