@@ -15,9 +15,10 @@ from admit.cli import output
 from admit.cli.output import colour
 from admit.cli.token_reading import Reading
 from admit.cli.token_words import ALGS, CLAIMS, HEADER, KINDS, TIMES
+from admit.credentials.token_cookie import BUDGET as COOKIE_BUDGET
 from admit.jose import JWS_ALGS
 from admit.jose.claims import fold_typ
-from admit.tokens.size import BUDGET, COOKIE_BUDGET
+from admit.tokens.size import BUDGET
 
 HEADER_BUDGET = 8_192
 """Octets of one header line, or of all of them, that common servers and proxies read."""

@@ -3,7 +3,7 @@
 RFC 6265, RFC 6750, RFC 9110, and the Fetch standard's CORS protocol.
 """
 
-from admit.credentials import challenge, cookies, cors, csrf, lookup
+from admit.credentials import challenge, cookies, cors, csrf, lookup, token_cookie
 from admit.credentials.lookup import Found, StatusRef
 from admit.credentials.request import read
 from admit.credentials.values import BearerCredential, Credential, NoCredential, SessionCredential
@@ -21,4 +21,5 @@ __all__ = [
     "csrf",
     "lookup",
     "read",
+    "token_cookie",
 ]

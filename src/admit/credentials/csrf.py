@@ -20,7 +20,9 @@ _OWN_FETCHES = frozenset({b"same-origin", b"none"})
 
 
 def token(raw_id: bytes) -> str:
-    """The CSRF token of a session, or of the pre-session of a sign-in page: HMAC-SHA256 by its 32 raw octets."""
+    """The CSRF token of a session, or of the pre-session of a sign-in page: HMAC-SHA256 by its 32 raw octets. Of a
+    token cookie: by the octets of its token.
+    """
     digest = hmac.digest(raw_id, _PURPOSE, hashlib.sha256)
     return base64url.encode(digest).decode("ascii")
 
@@ -66,6 +68,30 @@ def check_origin(headers: Sequence[tuple[bytes, bytes]], origins: Collection[str
             raise CsrfError("no origins are set, and the page is not of this origin")
     elif site and site[0] not in _OWN_FETCHES:
         raise CsrfError("another site's page made the request")
+
+
+def check_handshake(
+    headers: Sequence[tuple[bytes, bytes]], *, origins: Collection[str], secure: bool
+) -> None:
+    """Pass a WebSocket's handshake by cookie only where one of our own pages made it, RFC 6455 §10.2.
+
+    A handshake is a GET that other sites' pages can make, with our cookies and without CORS, and it opens what changes
+    things; it has no room for a CSRF token. So `Origin` decides alone, and must be there: browsers always send it, and
+    programs have tokens. None of `origins` named: it is `Host`'s own, by https; by http too unless `secure`.
+
+    Raises:
+        CsrfError: `Origin` is missing, foreign, `null` or doubled.
+    """
+    named = [value.decode("latin-1") for name, value in headers if name == b"origin"]
+    if len(named) != 1:
+        raise CsrfError("a handshake by cookie has one origin")
+    if origins:
+        ours: Collection[str] = origins
+    else:
+        host = [value.decode("latin-1").lower() for name, value in headers if name == b"host"]
+        ours = {f"https://{host[0]}", *(() if secure else (f"http://{host[0]}",))} if len(host) == 1 else ()
+    if named[0] == "null" or named[0] not in ours:
+        raise CsrfError("the handshake was made by another origin's page")
 
 
 def check_token(headers: Sequence[tuple[bytes, bytes]], raw_id: bytes, field: str | None = None) -> None:

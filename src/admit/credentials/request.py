@@ -1,14 +1,15 @@
 """Where a credential may stand in a request, RFC 6750 §2: exactly one place, else none is taken.
 
 The Authorization header. The form body, where the caller passes it. The query, only by `Waive.QUERY_TOKEN`. The session
-cookie, where its name is given; a header beside it decides alone, since browsers attach cookies unasked.
+cookie or a token cookie, where its name is given; a header beside it decides alone, since browsers attach cookies
+unasked.
 """
 
 from collections.abc import Sequence
 from typing import Literal
 from urllib.parse import parse_qsl
 
-from admit.credentials import authorization, cookies
+from admit.credentials import authorization, cookies, token_cookie
 from admit.credentials.values import NONE, BearerCredential, Credential, SessionCredential
 from admit.errors import MalformedCredentialError, MalformedTokenError
 from admit.jose.waive import Waive
@@ -25,19 +26,22 @@ def read(
     url: str,
     *,
     session_cookie: str | None = None,
+    token_in: str | None = None,
     form: bytes | None = None,
     query_token: Literal[Waive.QUERY_TOKEN] | None = None,
 ) -> Credential:
     """The request's one credential. `headers` have lower-case names, as ASGI gives them.
 
-    `session_cookie` is the cookie's name where sessions are taken; `form` the body where tokens in forms are.
+    `session_cookie` is the cookie's name where sessions are taken, `token_in` where tokens in a cookie are; `form` the
+    body where tokens in forms are.
 
     Raises:
         MalformedCredentialError: two token places, a token in the query, or a token field that is doubled or odd.
-        MalformedTokenError: a `Bearer` that is not spelled by the letter, or two Authorization headers.
+        MalformedTokenError: a `Bearer` that is not spelled by the letter, two Authorization headers, or a token cookie
+            that is doubled or holds none.
         MissingCredentialError: another authentication scheme.
         SessionError: the session cookie is doubled or no session id.
-        OversizedCredentialError: more than 16 KiB of cookies.
+        OversizedCredentialError: more than 16 KiB of cookies, or a token cookie over its budget.
     """
     in_header: list[bytes] = []
     in_cookies: list[bytes] = []
@@ -62,6 +66,10 @@ def read(
         raw = cookies.session_id(in_cookies, session_cookie)
         if raw is not None:
             return SessionCredential(cookies.id_hash(raw), raw)
+    if token_in is not None and in_cookies:
+        token = token_cookie.read(in_cookies, token_in)
+        if token is not None:
+            return BearerCredential(token, in_cookie=True)
     return NONE
 
 

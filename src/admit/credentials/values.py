@@ -6,10 +6,13 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class BearerCredential:
-    """A token, RFC 6750. `in_query`: it came in the URL, so the answer must say `no-store`."""
+    """A token, RFC 6750. `in_query`: it came in the URL, so the answer must say `no-store`. `in_cookie`: a browser may
+    have attached it unasked, so the CSRF rule holds; its own octets derive the CSRF token.
+    """
 
     token: str = field(repr=False)
     in_query: bool = False
+    in_cookie: bool = False
 
 
 @dataclass(frozen=True, slots=True)

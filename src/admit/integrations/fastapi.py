@@ -75,7 +75,8 @@ class Guard(SecurityBase):
     principal gets (needed where the verifier has several), `session_cookie` is the cookie's name (None: the issuer's,
     of `cookie_mode`, which is `cookie_domain` where its settings have a `sessions.cookie_domain`), and `origins` are
     those whose pages may change things by cookie, written as browsers send them (None: this API's own pages only).
-    `realm` and `resource_metadata` go into the challenge. `scheme_name` is what OpenAPI calls it.
+    `token_cookie` names a cookie in which a token may come instead of a session, under the same rule against forged
+    requests. `realm` and `resource_metadata` go into the challenge. `scheme_name` is what OpenAPI calls it.
 
     An `Authorization` header decides alone; a cookie beside it is ignored. Tokens in the query are refused.
 
@@ -93,6 +94,7 @@ class Guard(SecurityBase):
         audience: str | None = None,
         session_cookie: str | None = None,
         cookie_mode: CookieMode | Literal["same_host", "cookie_domain"] = "same_host",
+        token_cookie: str | None = None,
         resource_metadata: str | None = None,
         scheme_name: str = "bearer",
     ) -> None:
@@ -104,6 +106,7 @@ class Guard(SecurityBase):
             audience=audience,
             session_cookie=session_cookie,
             cookie_mode=cookie_mode,
+            token_cookie=token_cookie,
             resource_metadata=resource_metadata,
         )
         self.model = HTTPBearer(bearerFormat="JWT", description="An access token of a trusted issuer.")

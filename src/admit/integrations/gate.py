@@ -48,6 +48,9 @@ class Gate:
     those whose pages may change things by cookie, written as browsers send them (None: this API's own pages only).
     `realm` and `resource_metadata` go into the challenge.
 
+    `token_cookie` names a cookie in which a token may come instead of a session (`admit.credentials.token_cookie`); the
+    rule against forged requests is the same for both, and `admit.credentials.csrf.token` makes what pages send along.
+
     An `Authorization` header decides alone; a cookie beside it is ignored. Tokens in the query are refused.
 
     Raises:
@@ -64,6 +67,7 @@ class Gate:
         audience: str | None = None,
         session_cookie: str | None = None,
         cookie_mode: CookieMode | Literal["same_host", "cookie_domain"] = "same_host",
+        token_cookie: str | None = None,
         resource_metadata: str | None = None,
     ) -> None:
         self.verifier = verifier
@@ -75,27 +79,46 @@ class Gate:
         if sessions is not None:
             self.audience = audience if audience is not None else _only(verifier.audiences, "audience")
             self.cookie = session_cookie if session_cookie is not None else _cookie_of(verifier, cookie_mode)
+        if sessions is not None and token_cookie is not None:
+            raise ConfigError(
+                "Guard takes sessions or a token_cookie, not both: which of two cookies counts?"
+            )
+        if token_cookie is not None:
+            cookies.set_cookie(token_cookie, "")  # refuses what can be no name
+        self.token_cookie = token_cookie
+        self._secure = (self.cookie or token_cookie or "").startswith("__")
         self.realm = realm
         self.resource_metadata = resource_metadata
         self.refusal(MissingCredentialError())  # refuses bad text now
 
-    def look(self, headers: Headers, method: str, query: bytes | str = b"") -> Outcome | Waiting:
+    def look(
+        self, headers: Headers, method: str, query: bytes | str = b"", *, handshake: bool = False
+    ) -> Outcome | Waiting:
         """What the request's credential comes to, or what to wait for. Raises nothing; waits for nothing.
 
-        `query` is what stands behind the URL's `?`.
+        `query` is what stands behind the URL's `?`; `handshake`: the request opens a WebSocket.
         """
         try:
             url = "" if not query else "?" + (query if isinstance(query, str) else query.decode("latin-1"))
-            credential = read(headers, method, url, session_cookie=self.cookie)
+            credential = read(headers, method, url, session_cookie=self.cookie, token_in=self.token_cookie)
             if isinstance(credential, BearerCredential):
+                if credential.in_cookie:
+                    self._check_pages(headers, method, credential.token.encode("ascii"), handshake)
                 found = self.verifier.core.try_verify(credential)
                 return Waiting(credential) if isinstance(found, Pending) else found
             if isinstance(credential, SessionCredential):
-                csrf.check(headers, method, origins=self.origins, raw_id=credential.raw)
+                self._check_pages(headers, method, credential.raw, handshake)
                 return Waiting(credential)
         except AdmitError as error:
             return error
         return None
+
+    def _check_pages(self, headers: Headers, method: str, raw: bytes, handshake: bool) -> None:
+        """A request by cookie was made by one of our own pages."""
+        if handshake:
+            csrf.check_handshake(headers, origins=self.origins, secure=self._secure)
+        else:
+            csrf.check(headers, method, origins=self.origins, raw_id=raw)
 
     def wait(self, waiting: Waiting) -> Outcome:
         """Find it out in a thread."""

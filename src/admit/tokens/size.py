@@ -10,9 +10,6 @@ from admit.jose import claims as jose_claims
 BUDGET = 3_072
 """Octets of a whole signed token: what proxies pass in one header line beside a usual request."""
 
-COOKIE_BUDGET = 4_096
-"""Octets of name, value and attributes of a token cookie: what every browser keeps, RFC 6265 §6.1."""
-
 
 def fits(claims: Mapping[str, Any], key: JWK, *, typ: str | None) -> bool:
     """Whether the signed token is within the budget; nothing is signed to learn it."""

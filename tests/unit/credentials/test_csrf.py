@@ -100,3 +100,34 @@ def test_a_form_brings_the_token_in_a_field() -> None:
         assert not passes(origin(OURS), field=other)
     # The field given decides: a token in the header does not heal a wrong one.
     assert not passes(origin(OURS) + WITH_TOKEN, field="")
+
+
+def opens(headers: Headers, origins: frozenset[str] = ORIGINS, *, secure: bool = True) -> bool:
+    try:
+        csrf.check_handshake(headers, origins=origins, secure=secure)
+    except CsrfError:
+        return False
+    return True
+
+
+def test_a_handshake_by_cookie_is_made_by_a_named_origin() -> None:
+    assert opens(origin(OURS))
+    for headers in ([], origin("null"), origin("https://evil.example"), origin(OURS) * 2, origin(OURS + "/")):
+        assert not opens(headers)
+    # No token makes up for it: there is no room for one, and a program has no cookie to hide behind.
+    assert not opens(WITH_TOKEN)
+
+
+def test_without_names_a_handshake_is_made_by_the_hosts_own_pages() -> None:
+    host: Headers = [(b"host", b"API.example.com:8443")]
+    none: frozenset[str] = frozenset()
+    assert opens([*host, *origin("https://api.example.com:8443")], none)
+    for headers in (
+        host,
+        [*host, *origin("https://api.example.com")],
+        [*host, *origin("http://api.example.com:8443")],
+        [*host, *host, *origin("https://api.example.com:8443")],
+        origin("https://api.example.com:8443"),
+    ):
+        assert not opens(headers, none)
+    assert opens([*host, *origin("http://api.example.com:8443")], none, secure=False)
