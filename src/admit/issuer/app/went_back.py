@@ -12,7 +12,7 @@ from admit.issuer.accounts.links import store as links
 from admit.issuer.audit import AuditEvent, record
 from admit.issuer.factors import rules as factor_rules
 from admit.issuer.factors import store as factors
-from admit.issuer.grants.store import codes, interactions
+from admit.issuer.grants.store import codes, flows, interactions
 from admit.issuer.keys import store as keys
 from admit.issuer.outbox import store as outbox
 from admit.issuer.revocation import HolderKind, Lists
@@ -101,6 +101,7 @@ def spend_all(*, now: float) -> Steps[None]:
     """Whatever is good for one use may have been used: codes, links, sign-ins under way, the steps of apps."""
     yield codes.VOID_ALL(now=now)
     yield interactions.FINISH_ALL(now=now)
+    yield flows.FORGET_ALL()
     yield links.FORGET_ALL()
     yield factors.FORGET_ALL_PENDING()
     # An app's clock may be a step ahead.

@@ -16,6 +16,8 @@ class GrantsConfig:
     each of which waits for a person (default 10,000). `pushed_lifetime`: how long the browser has to come with the
     reference of a request that its client pushed (default 60 s, RFC 9126 §2.2; at most 10 min). `pushed_per_network`:
     how many requests the clients of one network may push in a minute (default 1,000).
+    `sign_in_lifetime`: how long a sign-in by JSON may take from its first step to its last (default 10 min, at most
+    30 min).
     `refresh_idle`: how long an offline grant may go unused (default 14 d). `refresh_absolute`: how long it lives at
     all (default 90 d). `online_idle`: how long an online grant may go unused (default 8 h); its absolute end is its
     session's. `machine_absolute`: how long the tokens of a
@@ -36,6 +38,7 @@ class GrantsConfig:
     waiting_per_network: int = 10_000
     pushed_lifetime: timedelta = timedelta(seconds=60)
     pushed_per_network: int = 1_000
+    sign_in_lifetime: timedelta = timedelta(minutes=10)
     kept: timedelta = timedelta(hours=1)
 
     def __post_init__(self) -> None:
@@ -43,6 +46,7 @@ class GrantsConfig:
             "code_lifetime",
             "pushed_lifetime",
             "interaction_lifetime",
+            "sign_in_lifetime",
             "refresh_idle",
             "refresh_absolute",
             "online_idle",
@@ -54,6 +58,8 @@ class GrantsConfig:
             raise ConfigError("grants.code_lifetime must be at most 10m")
         if self.pushed_lifetime > timedelta(minutes=10):
             raise ConfigError("grants.pushed_lifetime must be at most 10m")
+        if self.sign_in_lifetime > timedelta(minutes=30):
+            raise ConfigError("grants.sign_in_lifetime must be at most 30m")
         if not timedelta(0) <= self.refresh_grace <= timedelta(seconds=300):
             raise ConfigError("grants.refresh_grace must lie between 0s and 300s")
         if self.refresh_idle > self.refresh_absolute:

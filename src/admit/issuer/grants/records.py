@@ -27,6 +27,17 @@ class Pushed:
     request: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInFlow:
+    """A sign-in by JSON that is under way in a client of ours. `waiting` is the SHA-256 by which the sign-in is found
+    that waits for a second factor; None as long as the password was not shown. Times in seconds since the epoch.
+    """
+
+    request: Mapping[str, Any]
+    waiting: bytes | None
+    expires_at: float
+
+
 @dataclass(frozen=True, slots=True)
 class GrantedClaims:
     """Claims about the person that were asked for one by one, OpenID Connect Core §5.5: for `/userinfo`, and for ID

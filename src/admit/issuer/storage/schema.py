@@ -20,7 +20,7 @@ IDENTITY: Final = BigInteger().with_variant(Integer, "sqlite")
 
 VERSION_TABLE: Final = "admit_version"
 READ_VERSION: Final = "SELECT version_num FROM admit_version"
-HEAD: Final = "0007"
+HEAD: Final = "0008"
 
 # What a database at HEAD holds. `open` compares, so that a half-made schema is seen before the first request.
 TABLES: Final = frozenset(
@@ -48,6 +48,7 @@ TABLES: Final = frozenset(
         "outbox",
         "resource",
         "session",
+        "sign_in_flow",
         "signing_key",
         "spent_assertion",
         "status_batch",
