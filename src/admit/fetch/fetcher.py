@@ -104,6 +104,20 @@ class Fetcher:
         """POST `body`; a dropped idle connection may repeat it once. Raises FetchError as `get` does."""
         return self._request("POST", url, headers, body, timeout, max_bytes)
 
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        *,
+        timeout: timedelta | None = None,
+        max_bytes: int | None = None,
+        repeat: bool = False,
+    ) -> Response:
+        """Any method. With `repeat` a dropped idle connection may repeat it once. Raises FetchError as `get` does."""
+        return self._request(method, url, headers, body, timeout, max_bytes, repeat=repeat)
+
     def stream(
         self,
         url: str,
@@ -146,6 +160,19 @@ class Fetcher:
         """`post` in the running event loop."""
         return await self._arequest("POST", url, headers, body, max_bytes or self._max_bytes)
 
+    async def arequest(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        *,
+        max_bytes: int | None = None,
+        repeat: bool = False,
+    ) -> Response:
+        """`request` in the running event loop."""
+        return await self._arequest(method, url, headers, body, max_bytes or self._max_bytes, repeat=repeat)
+
     def close(self) -> None:
         """Close the idle connections of threads. Loops close theirs by `aclose`, or by ending."""
         with self._lock:
@@ -166,6 +193,8 @@ class Fetcher:
         body: bytes | None,
         timeout: timedelta | None,
         max_bytes: int | None,
+        *,
+        repeat: bool = True,
     ) -> Response:
         target = egress.check_url(url, self._allow)
         seconds = self._timeout if timeout is None else timeout.total_seconds()
@@ -178,6 +207,8 @@ class Fetcher:
                 try:
                     return self._send(pool, _build(method, target, headers, body), limit)
                 except _BROKEN_IDLE:
+                    if not repeat:
+                        raise
                     return self._send(pool, _build(method, target, headers, body), limit)
         finally:
             network.deadline.reset(token)
@@ -195,7 +226,14 @@ class Fetcher:
             response.close()
 
     async def _arequest(
-        self, method: str, url: str, headers: Mapping[str, str] | None, body: bytes | None, limit: int
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        body: bytes | None,
+        limit: int,
+        *,
+        repeat: bool = True,
     ) -> Response:
         target = egress.check_url(url, self._allow)
         with _translated():
@@ -206,6 +244,8 @@ class Fetcher:
                 try:
                     return await self._asend(pool, _build(method, target, headers, body), limit)
                 except _BROKEN_IDLE:
+                    if not repeat:
+                        raise
                     return await self._asend(pool, _build(method, target, headers, body), limit)
 
     async def _asend(
