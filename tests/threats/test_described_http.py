@@ -86,7 +86,7 @@ class World:
         self.there = {
             "/api/sessions/{id}": (await other.browser.get("/api/session")).json()["sid"],
             "/api/grants/{id}": grants[0]["id"],
-            "/api/consents/{client_id}": "spa",
+            "/api/consents/{client_id}": "agent",  # which the program is
             "/api/users/{subject}/sessions": await user_id_of(self.issuer, ADA[0]),
             "/api/clients/{client_id}/grants": "web",
         }
