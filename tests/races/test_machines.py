@@ -21,11 +21,11 @@ from admit.jose import JWK, jws
 from tests.fixtures.issuer import ISSUER, make_issuer, settings_for
 from tests.fixtures.people import INFO, NOW, Parts
 from tests.fixtures.storage import OpenAgain
+from tests.races.conftest import Held
 
 pytestmark = pytest.mark.anyio
 
 PARALLEL = 20
-AT_NODES = 10
 Rounds = Callable[..., range]
 AUDIENCE = "https://api.example"
 KEY = JWK.generate("ES256", kid="k1")
@@ -46,17 +46,19 @@ async def nodes(open_again: OpenAgain) -> tuple[Parts, Parts]:
 
 
 async def test_of_many_uses_of_one_assertion_one_wins(
-    nodes: tuple[Parts, Parts], rounds: Rounds, rng: Random
+    nodes: tuple[Parts, Parts], rounds: Rounds, rng: Random, at_once: int, held: Held
 ) -> None:
-    for _ in rounds(test=2, soak=100):
+    turns = rounds(test=5, soak=200)
+    for _ in turns:
         jti = secrets.token_urlsafe(8)
-        order = [nodes[n % 2] for n in range(PARALLEL)]
+        order = [nodes[n % 2] for n in range(at_once)]
         rng.shuffle(order)
         outcomes = await asyncio.gather(
             *(node.db.run(store.spend, "signer", jti, expires_at=NOW + 60) for node in order)
         )
         assert sum(outcomes) == 1
         assert await nodes[0].db.run(store.spend, "neighbour", jti, expires_at=NOW + 60)
+    held("client assertion", "drivers", turns)
 
 
 @pytest.fixture
@@ -108,19 +110,22 @@ async def test_an_end_amid_tokens_leaves_none_of_before_alive_and_at_most_one_fa
     assert len(told) == (number + 1) * (PARALLEL + 4), "each token has its record, whichever way it was given"
 
 
+@pytest.mark.parametrize("database", [pytest.param("sqlite", marks=pytest.mark.soak), "postgresql"])
 @pytest.mark.rfc("7523", "3")
 @pytest.mark.threat("EXT-assert", off="admit.issuer.oauth.client_auth.private_key_jwt:spend")
 @pytest.mark.threat("INF-race", off="admit.issuer.oauth.client_auth.private_key_jwt:spend")
 async def test_one_assertion_at_two_nodes_at_once_gets_in_once(
-    postgresql_url: str, keyring: Keyring, rounds: Rounds
+    request: pytest.FixtureRequest, keyring: Keyring, rounds: Rounds, database: str, at_once: int, held: Held
 ) -> None:
-    many = settings_for(postgresql_url, client=(SIGNER,), oauth=OAuthConfig(wrong_codes_per_minute=100_000))
+    url: str = request.getfixturevalue(f"{database}_url")
+    many = settings_for(url, client=(SIGNER,), oauth=OAuthConfig(wrong_codes_per_minute=100_000))
     async with AsyncExitStack() as stack:
         nodes = [make_issuer(many, keyring) for _ in range(2)]
         for node in nodes:
             await stack.enter_async_context(node.lifespan())
         browsers = [await stack.enter_async_context(node.browser()) for node in nodes]
-        for _ in rounds(test=1, soak=50):
+        turns = rounds(test=5, soak=200)
+        for _ in turns:
             now = int(nodes[0].clock.now)
             claims = {
                 "iss": "signer",
@@ -135,7 +140,8 @@ async def test_one_assertion_at_two_nodes_at_once_gets_in_once(
                 "token": "unknown",
             }
             answers = await asyncio.gather(
-                *(browsers[n % 2].post("/revoke", data=form) for n in range(AT_NODES))
+                *(browsers[n % 2].post("/revoke", data=form) for n in range(at_once))
             )
             codes = sorted(answer.status_code for answer in answers)
-            assert codes == [200] + [401] * (AT_NODES - 1)
+            assert codes == [200] + [401] * (at_once - 1)
+    held("client assertion", "issuers", turns)

@@ -13,8 +13,8 @@ from admit.issuer.factors.records import Proved, Refusal, Refused
 from tests.fixtures.people import INFO, NOW, Parts
 from tests.fixtures.second_factor import Phone, add_app
 from tests.fixtures.storage import OpenAgain
+from tests.races.conftest import Held
 
-PARALLEL = 20
 BROWSER = b"b" * 32
 Rounds = Callable[..., range]
 
@@ -52,26 +52,37 @@ def tally(outcomes: list[Proved | Refused]) -> Counter[str]:
 
 @pytest.mark.threat("MFA-2", off="admit.issuer.factors.transactions:spend_step")
 @pytest.mark.threat("INF-race", off="admit.issuer.factors.transactions:spend_step")
-async def test_of_twenty_uses_of_one_code_in_sign_ins_of_their_own_one_wins(
-    nodes: Nodes, rounds: Rounds
+async def test_of_many_uses_of_one_code_in_sign_ins_of_their_own_one_wins(
+    nodes: Nodes, rounds: Rounds, at_once: int, held: Held
 ) -> None:
     now = NOW
-    for _ in rounds(test=1, soak=50):
+    turns = rounds(test=5, soak=200)
+    for _ in turns:
         now += 3_700  # another hour's budget
-        handles = [await nodes.begin(now) for _ in range(PARALLEL)]
+        handles = [await nodes.begin(now) for _ in range(at_once)]
         told = tally(await nodes.show(handles, nodes.phone.code(now), now))
         assert told["proved"] == 1, told
         assert set(told) <= {"proved", Refusal.SPENT.value, Refusal.TOO_MANY.value}
+    held("code of an app", "drivers", turns)
 
 
 @pytest.mark.threat("MFA-4", off="admit.issuer.factors.transactions:spend_recovery_code")
-async def test_of_twenty_uses_of_one_recovery_code_one_wins(nodes: Nodes, rounds: Rounds) -> None:
+async def test_of_many_uses_of_one_recovery_code_one_wins(
+    nodes: Nodes, rounds: Rounds, at_once: int, held: Held
+) -> None:
     now = NOW
-    for count in rounds(test=1, soak=10):
+    turns = rounds(test=5, soak=200)
+    codes = list(nodes.phone.recovery_codes)
+    for _ in turns:
         now += 3_700
-        handles = [await nodes.begin(now) for _ in range(PARALLEL)]
-        told = tally(await nodes.show(handles, nodes.phone.recovery_codes[count], now))
+        if not codes:
+            renewed = await nodes.factors[1].renew_codes(nodes.phone.user, info=INFO, now=now)
+            assert renewed is not None
+            codes = list(renewed)
+        handles = [await nodes.begin(now) for _ in range(at_once)]
+        told = tally(await nodes.show(handles, codes.pop(), now))
         assert told["proved"] == 1, told
+    held("recovery code", "drivers", turns)
 
 
 @pytest.mark.threat("MFA-1", off="admit.issuer.factors.transactions:count_try")
@@ -83,10 +94,15 @@ async def test_of_a_hundred_guesses_at_once_five_are_looked_at(nodes: Nodes, rng
     assert told == {Refusal.WRONG.value: 5, Refusal.OVER.value: 95}
 
 
-async def test_one_sign_in_is_finished_once(nodes: Nodes) -> None:
-    handle = await nodes.begin(NOW)
-    told = tally(await nodes.show([handle] * 5, nodes.phone.code(NOW), NOW))
-    assert told["proved"] == 1, told
+async def test_one_sign_in_is_finished_once(nodes: Nodes, rounds: Rounds, at_once: int, held: Held) -> None:
+    now = NOW
+    turns = rounds(test=2, soak=200)
+    for _ in turns:
+        now += 3_700
+        handle = await nodes.begin(now)
+        told = tally(await nodes.show([handle] * at_once, nodes.phone.code(now), now))
+        assert told["proved"] == 1, told
+    held("sign-in that waits for a code", "drivers", turns)
 
 
 async def test_first_apps_that_two_browsers_add_at_once_are_one(nodes: Nodes, rounds: Rounds) -> None:

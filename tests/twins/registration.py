@@ -3,8 +3,11 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from sqlalchemy import LargeBinary, bindparam, select, update
+
 from admit.fetch import Response
 from admit.issuer.audit import RequestInfo
+from admit.issuer.clients import kept, store
 from admit.issuer.clients.config import RegistrationConfig
 from admit.issuer.clients.documents import MetadataDocuments
 from admit.issuer.clients.metadata import Metadata
@@ -12,6 +15,18 @@ from admit.issuer.clients.policy import Policy
 from admit.issuer.clients.records import Client
 from admit.issuer.clients.registration import Registration
 from admit.issuer.clients.registry import Registry
+from admit.issuer.storage import Statement, Steps
+
+_INVITATION = Statement(
+    select(store.initial_access_token.c.id).where(
+        store.initial_access_token.c.hash == bindparam("presented", type_=LargeBinary)
+    )
+)
+_SWAP = Statement(
+    update(store.client)
+    .where(store.client.c.id == bindparam("of"))
+    .values(document=bindparam("document"), registration_hash=bindparam("registration_hash"))
+)
 
 
 def _any_token(kept_hash: bytes | None, presented: str) -> bool:
@@ -52,6 +67,16 @@ def _with_secrets(members: Mapping[str, Any]) -> None:
     return None
 
 
+def _however_often(presented: bytes, now: float) -> Steps[str | None]:
+    rows = yield _INVITATION(presented=presented)
+    return str(rows[0]["id"]) if rows else None
+
+
+def _whoever_comes(client: Client, presented: bytes, registration_hash: bytes, now: float) -> Steps[bool]:
+    yield _SWAP(of=client.id, document=kept.document_of(client), registration_hash=registration_hash)
+    return True
+
+
 async def _at_once(self: MetadataDocuments) -> None:
     return None
 
@@ -61,6 +86,8 @@ def _whatever_came(response: Response) -> None:
 
 
 TWINS: dict[str, Any] = {
+    "admit.issuer.clients.transactions:spend": _however_often,
+    "admit.issuer.clients.transactions:swap": _whoever_comes,
     "admit.issuer.clients.registration:is_token_of": _any_token,
     "admit.issuer.clients.registration:new_id": _as_asked,
     "admit.issuer.clients.registration:may_come": _whoever,

@@ -99,6 +99,12 @@ def remove(client_id: str, *, info: RequestInfo, now: float) -> Steps[bool]:
     return True
 
 
+def spend(presented: bytes, now: float) -> Steps[str | None]:
+    """Take one use of an initial access token; the invitation's id. None: it has none left, by now."""
+    rows = yield store.SPEND_TOKEN(presented=presented, now=now)
+    return str(rows[0]["id"]) if rows else None
+
+
 def register(
     client: Client, *, token: bytes | None, registration_hash: bytes, info: RequestInfo, now: float
 ) -> Steps[bool]:
@@ -107,10 +113,9 @@ def register(
     """
     invited_by: str | None = None
     if token is not None:
-        rows = yield store.SPEND_TOKEN(presented=token, now=now)
-        if not rows:
+        invited_by = yield from spend(token, now)
+        if invited_by is None:
             return False
-        invited_by = rows[0]["id"]
     return (
         yield from add(
             client, Source.REGISTRATION, registration_hash=registration_hash, invited_by=invited_by,
@@ -119,17 +124,24 @@ def register(
     )  # fmt: skip
 
 
+def swap(client: Client, presented: bytes, registration_hash: bytes, now: float) -> Steps[bool]:
+    """A new registration access token in the place of the presented one, which is what may change the client. False:
+    another took its place meanwhile.
+    """
+    rows = yield store.REPLACE_REGISTERED(
+        of=client.id, presented=presented, document=kept.document_of(client), now=now,
+        secret_hashes=kept.join(client.secret_hashes), registration_hash=registration_hash,
+    )  # fmt: skip
+    return bool(rows)
+
+
 def replace_registered(
     client: Client, *, presented: bytes, registration_hash: bytes, info: RequestInfo, now: float
 ) -> Steps[bool]:
     """A client's metadata instead of what it had, and its registration access token by a new one. False: the presented
     one is not good any more.
     """
-    rows = yield store.REPLACE_REGISTERED(
-        of=client.id, presented=presented, document=kept.document_of(client), now=now,
-        secret_hashes=kept.join(client.secret_hashes), registration_hash=registration_hash,
-    )  # fmt: skip
-    if not rows:
+    if not (yield from swap(client, presented, registration_hash, now)):
         return False
     yield from put_origins(client)
     yield record(AuditEvent.CLIENT_CHANGED, info=info, now=now, client_id=client.id)
