@@ -135,6 +135,14 @@ def allow(route: Route) -> str:
 _PUBLIC = frozenset({CorsPolicy.EVERYBODY, CorsPolicy.EVERYBODY_WHO_ASKS})
 
 
+WELL_KNOWN: Final = "/.well-known/"
+
+
+def below(path: str, base: str, moved: Mapping[str, str]) -> str:
+    """The path below an issuer that has one itself: with that taken off, or what `moved` has in its place."""
+    return path[len(base) :] if path.startswith(f"{base}/") else moved.get(path, path)
+
+
 async def nobodys(origin: str) -> bool:
     """Where all registered origins are in the settings."""
     return False
@@ -161,7 +169,12 @@ class Dispatcher:
         self._starred = {tuple(route.path.split("/")): route for route in self.routes if "*" in route.path}
         self._deepest = max(map(len, self._starred), default=0)
         self._host = urlsplit(issuer).netloc.lower()
-        self._base = urlsplit(issuer).path
+        self._base = base = urlsplit(issuer).path
+        # With a path, metadata lies at the root of the host as well, RFC 8414 §3.1; and the path itself is a page.
+        self._moved = (
+            {f"{path}{base}": path for path in self._exact if path.startswith(WELL_KNOWN)} if base else {}
+        )
+        self._moved |= {base: "/"} if base else {}
         self._clock = clock
         self._origins = {
             CorsPolicy.REGISTERED: registered_origins,
@@ -201,8 +214,8 @@ class Dispatcher:
         await response(scope, receive, send)
 
     def _find(self, call: Call, path: str) -> Route | None:
-        if self._base and path.startswith(self._base + "/"):
-            path = path[len(self._base) :]
+        if self._base:
+            path = below(path, self._base, self._moved)
         route = self._exact.get(path)
         return route if route is not None else self._find_starred(call, path.split("/", self._deepest))
 

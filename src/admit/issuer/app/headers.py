@@ -212,11 +212,15 @@ def complete(given: Iterable[tuple[bytes, bytes]], row: RawHeaders) -> RawHeader
 class HeaderTable:
     """ASGI middleware around the whole issuer: gives each HTTP reply the row of its path.
 
-    `kinds` maps a path below the issuer (the mount's `root_path` taken off) to its kind.
+    `kinds` maps a path below the issuer (the mount's `root_path` taken off, or the issuer's own path `base` where it is
+    mounted nowhere) to its kind.
     """
 
-    def __init__(self, app: ASGIApp, *, https: bool, kinds: Callable[[str], Kind] = kind_of) -> None:
+    def __init__(
+        self, app: ASGIApp, *, https: bool, kinds: Callable[[str], Kind] = kind_of, base: str = ""
+    ) -> None:
         self._app = app
+        self._base = base
         self._kinds = kinds
         self._rows = {
             (kind, fine): _encoded(table(kind, https=https, status=200 if fine else 500))
@@ -229,7 +233,7 @@ class HeaderTable:
             await self._app(scope, receive, send)
             return
         # Read now: routing below changes root_path in this very dict.
-        kind = self._kinds(_below_mount(scope))
+        kind = self._kinds(_below_mount(scope, self._base))
 
         async def send_with_row(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -240,7 +244,7 @@ class HeaderTable:
         await self._app(scope, receive, send_with_row)
 
 
-def _below_mount(scope: Scope) -> str:
+def _below_mount(scope: Scope, base: str) -> str:
     path: str = scope["path"]
-    root: str = scope.get("root_path", "")
+    root: str = scope.get("root_path", "") or base
     return path[len(root) :] if root and path.startswith(root + "/") else path

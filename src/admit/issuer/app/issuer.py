@@ -221,9 +221,9 @@ class Issuer(Ends):
             mend=self.app.cookies.mend,
             observer=Observer(self.counts, self.ring.tell, access=self.settings.log.access),
         )
-        https = urlsplit(self.settings.issuer).scheme == "https"
+        parts = urlsplit(self.settings.issuer)
         probed = Probed(dispatcher, self.keyring, issuer=self.settings.issuer, clock=self._clock)
-        app = HeaderTable(probed, https=https)
+        app = HeaderTable(probed, https=parts.scheme == "https", base=parts.path)
         return Behind(app, self.settings.proxy) if self.settings.proxy.trusted else app
 
     @property
