@@ -22,7 +22,7 @@ from admit.issuer import Issuer
 from admit.issuer.audit import RequestInfo
 from admit.jose import JWKSet, json, jws
 from admit.tokens import status_list
-from tests.fixtures.issuer import ADA, BO
+from tests.fixtures.issuer import ADA, BO, answer_of, field_of, pkce, request_of
 from tests.fixtures.processes import (
     ROOMY,
     Child,
@@ -32,6 +32,7 @@ from tests.fixtures.processes import (
     furnished_postgresql_url,
     furnished_sqlite_url,
 )
+from tests.races.conftest import Held
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 Rounds = Callable[..., range]
@@ -40,6 +41,7 @@ PARALLEL = 50
 SHORT_QUEUE = {"accounts": {**ROOMY["accounts"], "hash_queue": 16}}
 # SQLite has one writer, so that there the decision alone, made inside the transaction, keeps a second use out.
 SPEND_ONCE = ["admit.issuer.grants.codes:spend", "admit.issuer.grants.rules:unspent"]
+ANSWER_ONCE = ["admit.issuer.grants.interactions:finish", "admit.issuer.grants.pushed:spend"]
 ROTATE_ONCE = ["admit.issuer.grants.families:rotate", "admit.issuer.grants.rules:is_current"]
 REMEMBER = "admit.issuer.revocation.reading:bits_of"
 # On SQLite transactions come one after another, so that there the look at the parent alone keeps what is late out.
@@ -71,7 +73,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
-async def at_once(
+async def together(
     visitor: Visitor,
     two: Deployment,
     rng: Random,
@@ -147,20 +149,22 @@ async def assert_ended(visitor: Visitor, two: Deployment, access_token: str) -> 
     indirect=True,
 )
 @pytest.mark.threat("INF-race")
-async def test_of_fifty_uses_of_one_code_one_wins_and_its_family_is_ended_with_its_bit(
-    two: Deployment, visitor: Visitor, rounds: Rounds, rng: Random
+async def test_of_many_uses_of_one_code_one_wins_and_its_family_is_ended_with_its_bit(
+    two: Deployment, visitor: Visitor, rounds: Rounds, rng: Random, at_once: int, held: Held
 ) -> None:
     bystander = (await visitor.tokens(ADA))["access_token"]
-    for _ in rounds(test=2, soak=100):
+    turns = rounds(test=3, soak=200)
+    for _ in turns:
         code, verifier = await visitor.at(rng.choice(two.nodes)).code(ADA)
-        answers = await at_once(visitor, two, rng, [redeeming(code, verifier)] * PARALLEL)
-        assert told(answers) == {(200, ""): 1, (400, "invalid_grant"): PARALLEL - 1}
+        answers = await together(visitor, two, rng, [redeeming(code, verifier)] * at_once)
+        assert told(answers) == {(200, ""): 1, (400, "invalid_grant"): at_once - 1}
         won = next(answer.json() for answer in answers if answer.status_code == 200)
         await assert_ended(visitor, two, won["access_token"])
         for node in two.nodes:
             refused = await visitor.at(node).refresh(won["refresh_token"])
             assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
     assert (await visitor.get("/userinfo", headers=bearer(bystander))).status_code == 200
+    held("authorization code", "processes", turns)
 
 
 @pytest.mark.parametrize(
@@ -169,13 +173,14 @@ async def test_of_fifty_uses_of_one_code_one_wins_and_its_family_is_ended_with_i
     indirect=True,
 )
 @pytest.mark.threat("O-1")
-async def test_of_fifty_uses_of_one_refresh_token_one_rotates_and_all_get_its_successor(
-    two: Deployment, visitor: Visitor, rounds: Rounds, rng: Random
+async def test_of_many_uses_of_one_refresh_token_one_rotates_and_all_get_its_successor(
+    two: Deployment, visitor: Visitor, rounds: Rounds, rng: Random, at_once: int, held: Held
 ) -> None:
-    for _ in rounds(test=2, soak=100):
+    turns = rounds(test=3, soak=200)
+    for _ in turns:
         first = (await visitor.at(rng.choice(two.nodes)).tokens(ADA))["refresh_token"]
-        answers = await at_once(visitor, two, rng, [refreshing(first)] * PARALLEL)
-        assert told(answers) == {(200, ""): PARALLEL}
+        answers = await together(visitor, two, rng, [refreshing(first)] * at_once)
+        assert told(answers) == {(200, ""): at_once}
         successors = {answer.json()["refresh_token"] for answer in answers}
         assert len(successors) == 1
         assert first not in successors
@@ -189,6 +194,44 @@ async def test_of_fifty_uses_of_one_refresh_token_one_rotates_and_all_get_its_su
         reused = await visitor.at(rng.choice(two.nodes)).refresh(first)
         assert (reused.status_code, reused.json()["error"]) == (400, "invalid_grant")
         await assert_ended(visitor, two, following.json()["access_token"])
+    held("refresh token", "processes", turns)
+
+
+@pytest.mark.parametrize(
+    "two",
+    [BESIDE, pytest.param("postgresql", marks=pytest.mark.threat("INF-race", off_system=ANSWER_ONCE))],
+    indirect=True,
+)
+@pytest.mark.threat("O-1")
+@pytest.mark.threat("EXT-par")
+async def test_of_many_answers_on_the_consent_pages_of_one_pushed_request_one_is_taken(
+    two: Deployment, visitor: Visitor, rounds: Rounds, rng: Random, at_once: int, held: Held
+) -> None:
+    await visitor.sign_in(ADA)
+    turns = rounds(test=3, soak=200)
+    for number in turns:
+        asked = {**request_of("native"), "code_challenge": pkce()[1], "prompt": "consent"}
+        pushed = await visitor.at(rng.choice(two.nodes)).post("/par", data=asked)
+        reference = {"client_id": "native", "request_uri": pushed.json()["request_uri"]}
+        pages = []
+        for _ in range(1 + number % 2):  # in turn one tab, and two of them
+            started = await visitor.at(rng.choice(two.nodes)).get("/authorize", params=reference)
+            pages.append((await visitor.get(started.headers["location"])).text)
+        forms = [
+            {"csrf": field_of(page, "csrf"), "i": field_of(page, "i"), "decision": decision}
+            for page in pages
+            for decision in ("allow", "refuse")
+        ]
+        posts = [
+            visitor.post(node.address + "/consent", data=form, headers={"origin": two.issuer})
+            for node, form, _ in zip(cycle(two.nodes), cycle(forms), range(at_once), strict=False)
+        ]
+        rng.shuffle(posts)
+        answers = await asyncio.gather(*posts)
+        assert Counter(answer.status_code for answer in answers) == {303: 1, 400: at_once - 1}
+        (won,) = [answer for answer in answers if answer.status_code == 303]
+        assert answer_of(won).keys() & {"code", "error"}
+    held("consent to a pushed request", "processes", turns)
 
 
 async def log_out(ender: Visitor, id_token: str, wait: float) -> None:
@@ -229,7 +272,7 @@ async def test_an_end_that_races_with_fifty_issues_under_it_leaves_nothing_alive
                 if by_disabling
                 else partial(log_out, ender.at(node), id_token, wait)
             )
-            answers = await at_once(visitor, two, rng, forms, end, late_ones_wait)
+            answers = await together(visitor, two, rng, forms, end, late_ones_wait)
             seen += told(answers)
             handed_out = grants + [answer.json() for answer in answers if answer.status_code == 200]
             for one in handed_out:
