@@ -1,0 +1,123 @@
+"""A request that knows its principal: found once a request, when somebody asks."""
+
+import asyncio
+from functools import lru_cache
+from typing import Any, Final, cast
+
+from django.core.exceptions import SynchronousOnlyOperation
+from django.http import HttpRequest, HttpResponse
+
+from admit.integrations.django.conf import current
+from admit.integrations.gate import Headers, Outcome, Waiting
+from admit.principal import Principal
+from admit.verifier import policy
+
+_KEPT: Final = "_admit_outcome"
+
+
+class AdmitRequest(HttpRequest):
+    """What views get where `AdmitMiddleware` or `@requires` stands before them; name it in annotations."""
+
+    @property
+    def principal(self) -> Principal | None:
+        """Who the request speaks for; None where it carries no credential.
+
+        Raises:
+            AdmitError: its credential is not good. `AdmitMiddleware` makes the answer.
+            SynchronousOnlyOperation: asked for in an event loop before `aprincipal` or `@requires` found it.
+        """
+        return _told(outcome(self))
+
+    async def aprincipal(self) -> Principal | None:
+        """The same in async views: `await request.aprincipal()`.
+
+        Raises:
+            AdmitError: its credential is not good. `AdmitMiddleware` makes the answer.
+        """
+        return _told(await aoutcome(self))
+
+
+def _told(found: Outcome) -> Principal | None:
+    return current().gate.check(found, optional=True)
+
+
+def known(request: Any) -> AdmitRequest:
+    """Django's request itself, from now on with `principal` and `aprincipal`; REST framework's stands around it.
+
+    It is given a class of its own since a lazy object in an attribute could not be compared with None by `is`.
+    """
+    request = plain(request)
+    if not isinstance(request, AdmitRequest):
+        kind: Any = type(request)
+        request.__class__ = _class_of(kind)
+    return cast(AdmitRequest, request)
+
+
+def plain(request: Any) -> HttpRequest:
+    """Django's own request: REST framework wraps it."""
+    return cast(HttpRequest, request if isinstance(request, HttpRequest) else request._request)
+
+
+@lru_cache(maxsize=64)
+def _class_of(kind: type[HttpRequest]) -> type[HttpRequest]:
+    return type(kind.__name__, (AdmitRequest, kind), {"__module__": kind.__module__})
+
+
+def in_loop() -> bool:
+    """Whether an event loop runs in this thread, which nothing may hold up."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def outcome(request: HttpRequest) -> Outcome:
+    """What the request's credential came to.
+
+    Raises:
+        SynchronousOnlyOperation: it is not known yet, and this is an event loop.
+    """
+    kept = vars(request)
+    if _KEPT not in kept:
+        if in_loop():
+            raise SynchronousOnlyOperation("Use `await request.aprincipal()` in async views and middleware.")
+        kept[_KEPT] = current().gate.find(*_parts(request))
+    return cast(Outcome, kept[_KEPT])
+
+
+async def aoutcome(request: HttpRequest) -> Outcome:
+    """What the request's credential came to, without holding up the event loop."""
+    kept = vars(request)
+    if _KEPT not in kept:
+        gate = current().gate
+        found = gate.look(*_parts(request))
+        kept[_KEPT] = await gate.wait_async(found) if isinstance(found, Waiting) else found
+    return cast(Outcome, kept[_KEPT])
+
+
+def _parts(request: HttpRequest) -> tuple[Headers, str, str]:
+    """Headers, method and query, as the gate reads them."""
+    scope: Any = getattr(request, "scope", None)
+    headers: Headers
+    if scope is not None:
+        headers = scope["headers"]
+    else:
+        headers = [
+            (name[5:].replace("_", "-").lower().encode("latin-1", "replace"), _octets(value))
+            for name, value in request.META.items()
+            if name.startswith("HTTP_")
+        ]
+    return headers, request.method or "", request.META.get("QUERY_STRING", "")
+
+
+def _octets(value: object) -> bytes:
+    # PEP 3333 has one character an octet; only a test's own request has others, and no credential has.
+    return str(value).encode("latin-1", "replace")
+
+
+def answer(refusal: policy.Refusal) -> HttpResponse:
+    """The refusal as Django answers it."""
+    return HttpResponse(
+        refusal.body, status=refusal.status, headers=dict(refusal.headers), content_type="application/json"
+    )

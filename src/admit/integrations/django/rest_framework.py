@@ -1,0 +1,213 @@
+"""Admit for Django REST framework.
+
+    REST_FRAMEWORK = {
+        "DEFAULT_AUTHENTICATION_CLASSES": ["admit.integrations.django.rest_framework.AdmitAuthentication"],
+        "EXCEPTION_HANDLER": "admit.integrations.django.rest_framework.exception_handler",
+    }
+
+    class Orders(APIView):
+        permission_classes = [HasScope("orders:read") & HasRole("admin")]
+
+`request.auth` is the principal, `request.user` the project's user of it (`ADMIT["USER"]`), else a `PrincipalUser`.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any, Final, cast
+
+from rest_framework import exceptions, views
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import BasePermission, OperationHolderMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from admit.errors import AdmitError, CredentialError, MissingCredentialError, TokenError, UnavailableError
+from admit.integrations.django.conf import current
+from admit.integrations.django.middleware import active, find_user
+from admit.integrations.django.requests import known, outcome
+from admit.principal import Principal
+from admit.verifier import policy
+
+__all__ = [
+    "AdmitAuthentication",
+    "HasGroup",
+    "HasRole",
+    "HasScope",
+    "PrincipalUser",
+    "Refused",
+    "exception_handler",
+]
+
+_NOTED: Final = "_admit_refusal"
+
+
+class Refused(exceptions.APIException):
+    """The request's credential is not good, or cannot be checked. `cause_` is the error, for logs."""
+
+    def __init__(self, refusal: policy.Refusal, error: AdmitError) -> None:
+        super().__init__(  # type: ignore[no-untyped-call]  # its own class, which the setting of mypy does not reach
+            {"error": refusal.error, "error_description": refusal.error_description}, refusal.error
+        )
+        headers = dict(refusal.headers)
+        self.status_code = refusal.status
+        self.auth_header = headers.get("WWW-Authenticate")
+        self.wait = int(headers["Retry-After"]) if "Retry-After" in headers else None
+        self.refusal = refusal
+        self.cause_ = error
+
+
+class PrincipalUser:
+    """What `request.user` is where the project has no users of its own for principals."""
+
+    is_authenticated = True
+    is_anonymous = False
+    is_active = True
+    is_staff = False
+    is_superuser = False
+
+    def __init__(self, principal: Principal) -> None:
+        self.principal = principal
+
+    @property
+    def pk(self) -> str:
+        """One value a user, for throttling and caches: of issuer and subject, in letters that any cache takes."""
+        told = "\x00".join(self.principal.key).encode("utf-8", "surrogatepass")
+        return hashlib.sha256(told).hexdigest()
+
+    def get_username(self) -> str:
+        """The subject. It is unique with one issuer only."""
+        return self.principal.subject
+
+    def __str__(self) -> str:
+        return self.get_username()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PrincipalUser) and other.principal.key == self.principal.key
+
+    def __hash__(self) -> int:
+        return hash(self.principal.key)
+
+
+class AdmitAuthentication(BaseAuthentication):
+    """Authenticates by bearer token, and by session cookie where `ADMIT["SESSIONS"]` is set.
+
+    A request without either goes to the next class of the list; a credential that is there and bad is refused.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Any, Principal] | None:
+        """The user and the principal.
+
+        Raises:
+            Refused: the credential is not good (400, 401, 403), or cannot be checked (503).
+        """
+        configured = current()
+        try:
+            principal = configured.gate.check(outcome(known(request)), optional=True)
+        except AdmitError as error:
+            raise Refused(configured.gate.refusal(error), error) from None
+        if principal is None:
+            return None
+        if configured.user_of is None:
+            return PrincipalUser(principal), principal
+        return active(find_user(configured.user_of, principal)), principal
+
+    def authenticate_header(self, request: Request) -> str:
+        """The challenge for who sent nothing, with the scopes that were asked."""
+        noted = vars(known(request)).get(_NOTED)
+        refusal = noted or current().gate.refusal(MissingCredentialError())
+        return str(dict(refusal.headers).get("WWW-Authenticate", "Bearer"))
+
+
+class _Has(OperationHolderMixin, BasePermission):
+    """A permission with arguments: REST framework calls what stands in `permission_classes`."""
+
+    def __init__(self, wanted: policy.Requirement = policy.ANYBODY) -> None:
+        self.wanted = wanted
+
+    def __call__(self) -> "_Has":
+        return self
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Whether the principal that REST framework authenticated has what is asked.
+
+        Raises:
+            Refused: it cannot be told: neither yes nor no.
+        """
+        gate = current().gate
+        try:
+            gate.check(request.auth if isinstance(request.auth, Principal) else None, self.wanted)
+        except AdmitError as error:
+            refusal = gate.refusal(error, self.wanted)
+            if isinstance(error, UnavailableError):
+                raise Refused(refusal, error) from None
+            vars(known(request))[_NOTED] = refusal
+            return False
+        return True
+
+
+class HasScope(_Has):
+    """All these scopes; without any, whoever has a principal: `[HasScope("orders:read")]`, `[HasScope]`.
+
+    Raises:
+        ConfigError: a scope that can be none.
+    """
+
+    def __init__(self, *scopes: str) -> None:
+        super().__init__(policy.requirement(scopes))
+
+
+class HasRole(_Has):
+    """This role.
+
+    Raises:
+        ConfigError: a role that can be none.
+    """
+
+    def __init__(self, role: str) -> None:
+        super().__init__(policy.requirement((), role=role))
+
+
+class HasGroup(_Has):
+    """This group.
+
+    Raises:
+        ConfigError: a group that can be none.
+    """
+
+    def __init__(self, group: str) -> None:
+        super().__init__(policy.requirement((), group=group))
+
+
+def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
+    """REST framework's own, but refusals have the challenge and the body that every guard of Admit gives them."""
+    if isinstance(exc, TokenError | CredentialError | UnavailableError):
+        exc = Refused(current().gate.refusal(exc), exc)
+    response: Response | None = views.exception_handler(exc, context)
+    refusal = exc.refusal if isinstance(exc, Refused) else _of_ours(exc, context)
+    if response is not None and refusal is not None:
+        response.data = {"error": refusal.error, "error_description": refusal.error_description}
+        response.status_code = refusal.status
+        for name, value in refusal.headers:
+            response[name] = value
+    return response
+
+
+def _of_ours(exc: Exception, context: Mapping[str, Any]) -> policy.Refusal | None:
+    """What Admit says to a refusal that REST framework made."""
+    request = context.get("request")
+    if request is None:
+        return None
+    noted = cast("policy.Refusal | None", vars(known(request)).get(_NOTED))
+    if isinstance(exc, exceptions.PermissionDenied):
+        return noted
+    if isinstance(exc, exceptions.NotAuthenticated):
+        if noted is not None:
+            return noted
+        if any(isinstance(one, AdmitAuthentication) for one in request.authenticators):
+            return current().gate.refusal(MissingCredentialError())
+    return None
+
+
+if find_spec("drf_spectacular") is not None:
+    from admit.integrations.django import spectacular as spectacular  # registers itself by being there
