@@ -5,8 +5,9 @@
     @app.get("/api/orders")
     async def orders(who: Annotated[Principal, guard("orders:read", role="admin")]): ...
 
-Also `Security(guard, scopes=["orders:read"])`, `guard.optional()` and `dependencies=[guard()]`. A request is verified
-once however many guards it meets. Glue only: `gate` is what all integrations share, and the rules are in
+Also `Security(guard, scopes=["orders:read"])`, `guard.optional()` and `dependencies=[guard()]`, in routes and in
+WebSocket routes, which are refused before they are accepted. A request is verified once however many guards it meets.
+Glue only: `gate` is what all integrations share, and the rules are in
 `admit.credentials` and `admit.verifier`.
 """
 
@@ -21,24 +22,24 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.params import Security
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Scope
+from starlette.websockets import WebSocketClose
 
 from admit.credentials.cookies import CookieMode
 from admit.errors import AdmitError
-from admit.integrations import openapi
-from admit.integrations.gate import Gate, Outcome, Waiting
+from admit.integrations import asgi, openapi
+from admit.integrations.gate import Gate, Outcome
 from admit.principal import Principal
 from admit.verifier import AsyncVerifier, SessionLookup, Verifier, policy
 
 __all__ = ["Guard", "Refused"]
 
-_OUTCOMES: Final = "admit.outcomes"
 _HANDLERS: Final = "starlette.exception_handlers"
 _SIGNATURE = Signature(
     [
-        Parameter("request", Parameter.KEYWORD_ONLY, annotation=Request),
+        Parameter("request", Parameter.KEYWORD_ONLY, annotation=HTTPConnection),
         Parameter("security_scopes", Parameter.KEYWORD_ONLY, annotation=SecurityScopes),
     ]
 )
@@ -61,9 +62,11 @@ class Refused(HTTPException):
         self.cause_ = error
 
 
-async def answer(request: Request, refused: Exception) -> Response:
-    """The answer to a `Refused`."""
+async def answer(request: HTTPConnection, refused: Exception) -> Response | WebSocketClose:
+    """The answer to a `Refused`; to a WebSocket's handshake too."""
     assert isinstance(refused, Refused)
+    if request.scope["type"] == "websocket" and not asgi.can_answer(request.scope):
+        return WebSocketClose(asgi.POLICY_VIOLATION)
     refusal = refused.refusal
     return Response(refusal.body, refusal.status, dict(refusal.headers), media_type="application/json")
 
@@ -128,7 +131,7 @@ class Guard(SecurityBase):
     ) -> Any: ...
     @overload
     def __call__(
-        self, *, request: Request, security_scopes: SecurityScopes
+        self, *, request: HTTPConnection, security_scopes: SecurityScopes
     ) -> Coroutine[None, None, Principal | None]: ...
     def __call__(
         self,
@@ -137,7 +140,7 @@ class Guard(SecurityBase):
         group: str | None = None,
         acr: str | Sequence[str] = (),
         max_age: timedelta | None = None,
-        request: Request | None = None,
+        request: HTTPConnection | None = None,
         security_scopes: SecurityScopes | None = None,
     ) -> Any:
         """A dependency that wants all these scopes, and the role and the group if named.
@@ -185,27 +188,14 @@ class Guard(SecurityBase):
     def _security(self, wanted: policy.Requirement, *, optional: bool) -> Security:
         return Security(_Dependency(self, wanted, optional=optional), scopes=sorted(wanted.scopes))
 
-    async def _depend(self, request: Request, security_scopes: SecurityScopes) -> Principal | None:
+    async def _depend(self, request: HTTPConnection, security_scopes: SecurityScopes) -> Principal | None:
         return await self._plain(request, security_scopes)
 
     def outcome(self, scope: Scope) -> Outcome | Coroutine[Any, Any, Outcome]:
         """What the request's credential came to, found out once a request; at once where it can be."""
-        outcomes: dict[Gate, Outcome] = scope.setdefault(_OUTCOMES, {})
-        gate = self.gate
-        if gate in outcomes:
-            return outcomes[gate]
-        found = gate.look(scope["headers"], scope["method"], scope["query_string"])
-        if isinstance(found, Waiting):
-            return self._wait(outcomes, found)
-        outcomes[gate] = found
-        return found
+        return asgi.outcome(self.gate, scope)
 
-    async def _wait(self, outcomes: dict[Gate, Outcome], waiting: Waiting) -> Outcome:
-        """The same where keys, revocations or the session have to be asked for."""
-        outcomes[self.gate] = found = await self.gate.wait_async(waiting)
-        return found
-
-    def refuse(self, request: Request, error: AdmitError, wanted: policy.Requirement) -> Refused:
+    def refuse(self, request: HTTPConnection, error: AdmitError, wanted: policy.Requirement) -> Refused:
         """The exception that answers with this error's refusal."""
         # Starlette keeps the handlers of this application here. Where it does not (any more), the default handler
         # still gives status, headers and the same texts, one level deeper in the body.
@@ -226,7 +216,7 @@ class _Dependency(SecurityBase):
         self._optional = optional
         self._wanted: dict[tuple[str, ...], policy.Requirement] = {}
 
-    async def __call__(self, request: Request, security_scopes: SecurityScopes) -> Principal | None:
+    async def __call__(self, request: HTTPConnection, security_scopes: SecurityScopes) -> Principal | None:
         outcome = self._guard.outcome(request.scope)
         found = outcome if outcome is None or isinstance(outcome, Principal | AdmitError) else await outcome
         wanted = self._requirement(tuple(security_scopes.scopes))

@@ -1,0 +1,141 @@
+"""The guard for ASGI applications: a wrapper that lets a request through with its `Principal`, or answers for it.
+
+    guard = Guard(Verifier(TrustedIssuer("https://id.example.com", audience="https://api.example.com")))
+    app = guard(app, "orders:read")                  # every request needs the scope
+    app = guard.optional(app)                        # strangers pass; a bad credential is refused all the same
+
+The application finds who is calling in its scope:
+
+- `scope["admit.principal"]`: the `Principal`, or None for strangers where they may pass;
+- `scope["admit.outcomes"]` is kept for guards further in, so that a request is verified once.
+
+WebSockets are guarded before they are accepted: refused ones get the same answer as a request where the server can give
+it (`websocket.http.response`), else close code 1008. A cookie opens one only from a page of `origins`, or of the API's
+own host. `lifespan` passes. CORS middleware belongs outside of the guard, since a preflight carries no credential.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+from datetime import timedelta
+from typing import Any, Final, TypeAlias
+
+from admit.errors import AdmitError
+from admit.integrations.gate import Gate, Outcome, Waiting
+from admit.principal import Principal
+from admit.verifier import policy
+
+__all__ = ["PRINCIPAL", "Guard"]
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+PRINCIPAL: Final = "admit.principal"
+"""The scope's key under which a wrapped application finds the `Principal`."""
+
+OUTCOMES: Final = "admit.outcomes"
+POLICY_VIOLATION: Final = 1008
+"""The close code of a WebSocket that may not be opened, RFC 6455 §7.4.1."""
+
+_DENIAL: Final = "websocket.http.response"
+
+
+class Guard(Gate):
+    """Wraps ASGI applications; one guard may wrap several. Its arguments are those of `Gate`."""
+
+    def __call__(
+        self,
+        app: App,
+        *scopes: str,
+        role: str | None = None,
+        group: str | None = None,
+        acr: str | Sequence[str] = (),
+        max_age: timedelta | None = None,
+    ) -> App:
+        """The application, for those who have all these scopes, and the role and the group if named.
+
+        `acr`: a class of sign-in, or several that will do; `max_age`: how long ago it may be (RFC 9470).
+
+        Raises:
+            ConfigError: a scope, role, group, class or age that can be none.
+        """
+        wanted = policy.requirement(scopes, role=role, group=group, acr=acr, max_age=max_age)
+        return Guarded(app, self, wanted, optional=False)
+
+    def optional(
+        self,
+        app: App,
+        *scopes: str,
+        role: str | None = None,
+        group: str | None = None,
+        acr: str | Sequence[str] = (),
+        max_age: timedelta | None = None,
+    ) -> App:
+        """The same, open to strangers: the principal is None where a request carries no credential at all."""
+        wanted = policy.requirement(scopes, role=role, group=group, acr=acr, max_age=max_age)
+        return Guarded(app, self, wanted, optional=True)
+
+
+class Guarded:
+    """One application behind a guard."""
+
+    def __init__(self, app: App, gate: Gate, wanted: policy.Requirement, *, optional: bool) -> None:
+        self.app = app
+        self._gate = gate
+        self._wanted = wanted
+        self._optional = optional
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        found = outcome(self._gate, scope)
+        if not (found is None or isinstance(found, Principal | AdmitError)):
+            found = await found
+        try:
+            who = self._gate.check(found, self._wanted, optional=self._optional)
+        except AdmitError as error:
+            await deny(self._gate.refusal(error, self._wanted), scope, receive, send)
+            return
+        # The server's own scope stays as it is: what stands outside of the guard is not told of its caller.
+        await self.app({**scope, PRINCIPAL: who}, receive, send)
+
+
+def outcome(gate: Gate, scope: Scope) -> Outcome | Coroutine[Any, Any, Outcome]:
+    """What the request's credential came to, found out once a request; at once where it can be."""
+    outcomes: dict[Gate, Outcome] = scope.setdefault(OUTCOMES, {})
+    if gate in outcomes:
+        return outcomes[gate]
+    handshake = scope["type"] == "websocket"
+    method = "GET" if handshake else scope["method"]
+    found = gate.look(scope["headers"], method, scope.get("query_string", b""), handshake=handshake)
+    if isinstance(found, Waiting):
+        return _wait(outcomes, gate, found)
+    outcomes[gate] = found
+    return found
+
+
+async def _wait(outcomes: dict[Gate, Outcome], gate: Gate, waiting: Waiting) -> Outcome:
+    """The same where keys, revocations or the session have to be asked for."""
+    outcomes[gate] = found = await gate.wait_async(waiting)
+    return found
+
+
+async def deny(refusal: policy.Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with a refusal; a WebSocket that is not accepted yet too."""
+    prefix = "http.response"
+    if scope["type"] == "websocket":
+        if not can_answer(scope):
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ""})
+            return
+        prefix = _DENIAL
+    body = refusal.body
+    headers = [(name.lower().encode("ascii"), value.encode("latin-1")) for name, value in refusal.headers]
+    headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": f"{prefix}.start", "status": refusal.status, "headers": headers})
+    await send({"type": f"{prefix}.body", "body": b"" if scope.get("method") == "HEAD" else body})
+
+
+def can_answer(scope: Scope) -> bool:
+    """Whether the server can answer a handshake with a response, as the denial extension of ASGI has it."""
+    return _DENIAL in (scope.get("extensions") or {})
