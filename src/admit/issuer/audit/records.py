@@ -73,12 +73,14 @@ class RequestInfo:
     """From where a request came, as far as is known. Any of it may be the caller's invention but `request_id`.
 
     `actor` is who acts where that is not the user that a record is about: an administrator, the command line.
+    `client_id` is the application that the person typed in, where that was no page of ours.
     """
 
     ip: str | None = None
     request_id: str | None = None
     user_agent: str | None = None
     actor: str | None = None
+    client_id: str | None = None
 
 
 NOBODY = RequestInfo()

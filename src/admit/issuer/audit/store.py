@@ -65,8 +65,8 @@ def record(
     """The INSERT of one record; yield it in the transaction that does what it tells.
 
     `now` is seconds since the epoch. `actor` is who did it where that is not the user (an administrator, the command
-    line); without it, the one that `info` names. `session_id` is the public `sid`, never a cookie. `detail` holds names
-    and reasons, never a credential, a code or the value of a claim; long values are cut.
+    line); without it, the one that `info` names, and so for `client_id`. `session_id` is the public `sid`, never a
+    cookie. `detail` holds names and reasons, never a credential, a code or the value of a claim; long values are cut.
     """
     return INSERT_AUDIT(
         id=secrets.token_urlsafe(16),
@@ -74,7 +74,7 @@ def record(
         event=event.value,
         outcome=outcome.value,
         user_id=cut(user_id),
-        client_id=cut(client_id),
+        client_id=cut(client_id if client_id is not None else info.client_id),
         session_id=cut(session_id),
         actor=cut(actor if actor is not None else info.actor),
         ip=cut(info.ip),

@@ -123,9 +123,10 @@ class Clients:
         """Keep a client that an operator adds. False: the id is taken.
 
         Raises:
-            ConfigError: it breaks a rule that every client is held to.
+            ConfigError: it breaks a rule that every client is held to, or says what only settings may say.
         """
         self._registry.check(client)
+        rules.check_kept(client)
         if self._registry.client(client.id) is not None:
             return False
         return await self._db.run(transactions.add, client, Source.CLI, info=info, now=now)

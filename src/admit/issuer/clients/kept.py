@@ -17,6 +17,7 @@ from admit.issuer.clients.records import Client, Resource
 T = TypeVar("T", Client, Resource)
 DIGEST: Final = 32  # octets of a SHA-256
 _SECRETS: Final = frozenset({"secret_hashes", "secret_hash"})  # they have columns of their own
+_OF_SETTINGS: Final = frozenset({"api_login"})  # no row gives a client that
 
 
 class KeptError(AdmitError):
@@ -32,7 +33,7 @@ def _plain(value: object) -> object:
 
 def _document(value: Client | Resource) -> str:
     members: dict[str, Any] = msgspec.to_builtins(value, order="deterministic", enc_hook=_plain)
-    for name in ("id", *_SECRETS):
+    for name in ("id", *_SECRETS, *_OF_SETTINGS):
         members.pop(name, None)
     return msgspec.json.encode(members).decode()
 
@@ -40,7 +41,7 @@ def _document(value: Client | Resource) -> str:
 def _read(kind: type[T], id: str, document: str) -> T:
     try:
         members = msgspec.json.decode(document, type=dict[str, Any])
-        known = {field.name for field in dataclasses.fields(kind)} - _SECRETS - {"id"}
+        known = {field.name for field in dataclasses.fields(kind)} - _SECRETS - _OF_SETTINGS - {"id"}
         if not members.keys() <= known:
             raise KeptError("a field of a later version")
         return msgspec.convert({**members, "id": id}, kind)

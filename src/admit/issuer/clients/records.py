@@ -75,7 +75,9 @@ class Client:
     `jwks`: its public keys. `jwks_uri`: the https URL where it publishes them instead.
     `token_endpoint_auth_signing_alg`: the one algorithm that it signs with; any asymmetric one where that is None.
     `token_endpoint_audience`: take its assertions for the token endpoint's URL too, not only those for the issuer.
-    `first_party`: no consent page. `scopes`: all that it may ever ask for, those of resources included.
+    `first_party`: no consent page. `api_login`: it asks people for their passwords itself, and signs them in by
+    `POST /api/login`; for first-party clients of the settings file only.
+    `scopes`: all that it may ever ask for, those of resources included.
     `resources`: the audiences it may name. `default_resource`: the `aud` when it names none; the issuer if that is
     None. `userinfo_audience`: add the issuer to `aud`, so that the token is good for `/userinfo` too.
     `backchannel_logout_uri`: where it is told that somebody's session is over (OpenID Connect Back-Channel Logout).
@@ -103,6 +105,7 @@ class Client:
     jwks_uri: str | None = None
     token_endpoint_audience: bool = False
     first_party: bool = False
+    api_login: bool = False
     grant_types: frozenset[str] = DEFAULT_GRANT_TYPES
     scopes: frozenset[str] = DEFAULT_SCOPES
     resources: frozenset[str] = frozenset()

@@ -90,6 +90,13 @@ class Registry:
         """A client of the settings. For all others, and so for every request: `Clients.find`."""
         return self._clients.get(client_id)
 
+    def may_take_passwords(self, client: Client) -> bool:
+        """Whether the settings themselves let this client sign people in by `POST /api/login`: no row of the database,
+        registration or metadata document ever does.
+        """
+        found = self._clients.get(client.id)
+        return found is not None and found.api_login
+
     def resource(self, audience: str) -> Resource | None:
         """The API with this id; the issuer itself under its own."""
         if audience == self.issuer:

@@ -276,6 +276,34 @@ def check_client(client: Client, *, dev: bool) -> None:
     check_shown(client, where)
     if client.first_party and not client.trusted:
         raise ConfigError(f"{where}: first_party is not for clients that nobody here let in")
+    if client.api_login:
+        check_api_login(client, where)
+
+
+def check_api_login(client: Client, where: str) -> None:
+    """A client that is given people's passwords is one's own, and gets nothing for them but codes bound to PKCE.
+
+    Raises: ConfigError.
+    """
+    if not client.first_party:
+        raise ConfigError(
+            f"{where}: api_login shows it people's passwords; it is for first_party = true clients only"
+        )
+    if "authorization_code" not in client.grant_types:
+        raise ConfigError(f"{where}: api_login ends in a code; add authorization_code to grant_types")
+    if not client.require_pkce:
+        raise ConfigError(f"{where}: api_login wants PKCE; remove require_pkce = false")
+    if profiles.needs_push(client):
+        raise ConfigError(f"{where}: api_login takes no pushed requests, which this client has to send")
+
+
+def check_kept(client: Client) -> None:
+    """What only settings may say, so that whoever reads them has read all of it.
+
+    Raises: ConfigError.
+    """
+    if client.api_login:
+        raise ConfigError(f"client {client.id}: api_login is for [[client]] in the settings file only")
 
 
 MAX_AGE_LIMIT = 10**9  # seconds

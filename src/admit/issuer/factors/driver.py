@@ -101,6 +101,20 @@ class Factors:
             transactions.prove, self._around, held(handle, binding), typed, info=info, now=now
         )
 
+    async def begin_held(
+        self, user: User, of: Held, *, now: float, along: Callable[[], Steps[None]] = transactions.alone
+    ) -> None:
+        """Keep a sign-in whose password was right and that wants a code, for who holds `of` and nobody else: there is
+        no handle of it. `along` is written in the same transaction.
+        """
+        await self._db.run(
+            transactions.begin_sign_in, self._around, user, of, enrol=False, next="", now=now, along=along
+        )
+
+    async def prove_held(self, of: Held, typed: str, *, info: RequestInfo, now: float) -> Proved | Refused:
+        """`prove`, for a sign-in that `begin_held` began."""
+        return await self._db.run(transactions.prove, self._around, of, typed, info=info, now=now)
+
     # Apps
 
     async def has_app(self, user_id: str) -> bool:

@@ -237,7 +237,7 @@ class Codes:
             issue,
             authorization,
             code_hash=hash_code(code),
-            expires_at=now + min(self._config.code_lifetime, longest).total_seconds(),
+            expires_at=now + self.lifetime(longest).total_seconds(),
             interaction=interaction,
             reference=reference,
             consented=consented,
@@ -246,6 +246,31 @@ class Codes:
             along=along or nothing,
         )
         return code if issued else None
+
+    def issuing(
+        self,
+        code: str,
+        authorization: Authorization,
+        *,
+        info: RequestInfo,
+        now: float,
+        longest: timedelta = LONGEST,
+    ) -> Steps[bool]:
+        """What `issue` does, with a code of `new_code`, for the transaction of the session that it hangs from."""
+        return issue(
+            authorization,
+            code_hash=hash_code(code),
+            expires_at=now + self.lifetime(longest).total_seconds(),
+            interaction=None,
+            reference=None,
+            consented=False,
+            info=info,
+            now=now,
+        )
+
+    def lifetime(self, longest: timedelta = LONGEST) -> timedelta:
+        """How long a code may be redeemed, `longest` at most."""
+        return min(self._config.code_lifetime, longest)
 
     async def redeem(
         self,

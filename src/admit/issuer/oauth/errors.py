@@ -133,6 +133,37 @@ class RequestUriNotSupportedError(OAuthError):
     public: ClassVar[str] = "Request URIs are not supported."
 
 
+class ApiLoginNotAllowedError(UnauthorizedClientError):
+    """Only a client with `api_login = true` in the settings file signs people in by JSON, RFC 6749 §5.2."""
+
+    public: ClassVar[str] = "This client may not sign people in by JSON."
+
+
+class InvalidSessionError(OAuthError):
+    """A `flow` that is unknown, expired, spent, another client's or another browser's, or that has another next step:
+    what OAuth 2.0 for First-Party Applications calls `auth_session`.
+    """
+
+    code: ClassVar[str] = "invalid_session"
+    public: ClassVar[str] = "This sign-in is over. Begin again."
+
+
+class InsufficientAuthorizationError(OAuthError):
+    """What was shown does not sign anybody in: OAuth 2.0 for First-Party Applications, `insufficient_authorization`."""
+
+    code: ClassVar[str] = "insufficient_authorization"
+    status: ClassVar[int] = 403
+    public: ClassVar[str] = "This is not right. Try again."
+
+
+class RedirectToWebError(OAuthError):
+    """What has to follow is done on pages of ours only: OAuth 2.0 for First-Party Applications, `redirect_to_web`."""
+
+    code: ClassVar[str] = "redirect_to_web"
+    status: ClassVar[int] = 403
+    public: ClassVar[str] = "Go on in the browser, with an authorization request."
+
+
 class PayloadTooLargeError(OAuthError):
     """The body is larger than this endpoint reads, RFC 9110 §15.5.14."""
 
