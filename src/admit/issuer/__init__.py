@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from admit.issuer.accounts.config import AccountsConfig, SecondFactor
+    from admit.issuer.accounts.elsewhere.protocol import Account, Accounts
     from admit.issuer.app.config import (
         EgressConfig,
         LogConfig,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from admit.issuer.storage.config import StorageConfig
 
 __all__ = [
+    "Account",
+    "Accounts",
     "AccountsConfig",
     "Client",
     "DirectLookup",
@@ -59,6 +62,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Account": "admit.issuer.accounts.elsewhere.protocol",
+    "Accounts": "admit.issuer.accounts.elsewhere.protocol",
     "AccountsConfig": "admit.issuer.accounts.config",
     "Client": "admit.issuer.clients.records",
     "DirectLookup": "admit.issuer.sessions.lookup",

@@ -45,6 +45,9 @@ class AccountsConfig:
     `hash_patience`: how long one may wait before the answer is 503 (default 10 s).
     `hash_memory`: KiB that Argon2id takes for a new hash (default 19456); older hashes are made anew at sign-in.
     `hash_passes`: passes of Argon2id (default 2). Both together are at least one of OWASP's settings.
+    `recheck`: for how long what an application says of one of its accounts is believed, where it keeps them
+    (default 30 s; 0 s asks at each look-up, and never more than 5 min).
+    `answer_within`: how long the application may take for an answer before it is 503 (default 5 s).
     `pepper`: the key file's key goes into each password, so that a stolen database alone is no help in guessing
     (default false: without the key file no password is right any more). Hashes are made anew at sign-in.
     """
@@ -70,6 +73,8 @@ class AccountsConfig:
     hash_memory: int = 19_456
     hash_passes: int = 2
     pepper: bool = False
+    recheck: timedelta = timedelta(seconds=30)
+    answer_within: timedelta = timedelta(seconds=5)
 
     def __post_init__(self) -> None:
         if not isinstance(self.second_factor, SecondFactor):  # a bare text would compare as none of them
@@ -91,7 +96,10 @@ class AccountsConfig:
             raise ConfigError(
                 "accounts.reset_link must not be longer than 15m: whoever has it has the account"
             )
+        if not timedelta(0) <= self.recheck <= timedelta(minutes=5):
+            raise ConfigError("accounts.recheck must be from 0s to 5m: who is disabled is let in for that long")
         spans = (
+            "answer_within",
             "tries_window",
             "signups_window",
             "verify_link",

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 from admit.errors import ConflictError, ThrottledError, TooBusyError
 from admit.issuer.accounts import policy, rules, store, transactions
@@ -12,6 +12,7 @@ from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.accounts.devices import KnownDevices
 from admit.issuer.accounts.dummies import PURPOSE, Dummies
 from admit.issuer.accounts.errors import (
+    AccountElsewhereError,
     ClaimValueError,
     EmailError,
     EmailTakenError,
@@ -72,6 +73,19 @@ class Accounts:
         self._guesses = Guesses(db, self._config)
         self._dummies = Dummies(db.keyring.derive(PURPOSE)[1], hasher.is_ours)
         self._learnt_at = float("-inf")
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether an application keeps the accounts, so that nothing of them is changed here."""
+        return False
+
+    @property
+    def signs_in_by(self) -> Literal["email", "username"]:
+        """What people type beside the password."""
+        return "email"
+
+    def changed(self, user_id: str) -> None:
+        """Somebody says that an account changed. What is kept here is read each time."""
 
     async def sign_up(
         self,
@@ -174,23 +188,27 @@ class Accounts:
         return user
 
     async def check_password(
-        self, *, email: str, password: str, info: RequestInfo, now: float, device: bytes | None = None
-    ) -> User | None:
+        self, *, email: str, password: str, info: RequestInfo, now: float, device: bytes | None = None,
+        whose: User | None = None,
+    ) -> User | None:  # fmt: skip
         """The user whose password this is, by `try_password`; the price of the try is given back here."""
-        right = await self.try_password(email=email, password=password, info=info, now=now, device=device)
+        right = await self.try_password(
+            email=email, password=password, info=info, now=now, device=device, whose=whose
+        )
         if right is None:
             return None
         await self._db.run(right.give_back)
         return right.user
 
     async def try_password(
-        self, *, email: str, password: str, info: RequestInfo, now: float, device: bytes | None = None
-    ) -> RightPassword | None:
+        self, *, email: str, password: str, info: RequestInfo, now: float, device: bytes | None = None,
+        whose: User | None = None,
+    ) -> RightPassword | None:  # fmt: skip
         """The user whose password this is, None for a wrong one, an unknown email, or a disabled user: all at the cost
         of one hash. A success is audited by the session that it begins, and `give_back` belongs into its transaction.
 
         `device`: the secret that the browser sent, if any. Where the account knows it, guesses from elsewhere do not
-        count.
+        count. `whose`: who is signed in and types the password once more; then nobody else is looked for.
 
         Raises:
             ThrottledError: this account, network or device had too many tries; nothing was hashed.
@@ -199,7 +217,8 @@ class Accounts:
         octets = rules.password_bytes(password)
         if octets is None:
             return None  # nobody's, whoever is meant: as quick for all
-        identifier = rules.canonical_identifier(email[: 4 * rules.EMAIL_MAX_CHARS])
+        typed = email if whose is None else whose.email
+        identifier = rules.canonical_identifier(typed[: 4 * rules.EMAIL_MAX_CHARS])
         await self._learn_costs(now)
         # What is no address is nobody's, and may hold what a database does not take.
         known = rules.is_email(identifier)
@@ -305,9 +324,18 @@ class Accounts:
     ) -> int | None:
         rules.check_label(name)
         check_user_id(user_id)
+        await self._kept_here(user_id)
         return await self._db.run(
             transactions.change_label, self._lists, user_id, label, name, give=give, info=info, now=now
         )
+
+    async def _kept_here(self, user_id: str) -> None:
+        """Raises: AccountElsewhereError where an application keeps this account, whoever asks from where: what was
+        changed here would be overwritten with what it says.
+        """
+        user = await self.get(user_id)
+        if user is not None and user.is_elsewhere:
+            raise AccountElsewhereError("an application keeps the account")
 
     async def hash_new_password(self, user: User, password: str) -> str:
         """The hash of a password that this user may set.
@@ -326,6 +354,7 @@ class Accounts:
         user = await self.get(user_id)
         if user is None:
             raise UserNotFoundError
+        await self._kept_here(user_id)
         hashed = await self.hash_new_password(user, password)
         ended = await self._db.run(
             transactions.set_password, self._lists, user_id, hashed, info=info, now=now
@@ -351,6 +380,7 @@ class Accounts:
             ConflictError: the account was changed at the same moment.
         """
         check_user_id(user_id)
+        await self._kept_here(user_id)
         rest = {name: value for name, value in changes.items() if name not in ("name", "locale")}
         name, locale = changes.get("name"), changes.get("locale")
         if "name" in changes and not isinstance(name, str):

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from admit.errors import AccountError
+from admit.errors import AccountError, UnavailableError
 
 
 class EmailError(AccountError):
@@ -89,3 +89,15 @@ class LinkError(AccountError):
 
     code: ClassVar[str] = "link_unusable"
     public: ClassVar[str] = "That link cannot be used any more. Ask for a new one."
+
+
+class AccountElsewhereError(AccountError):
+    """An application keeps this account: what is asked for is done there, and by nobody here."""
+
+    code: ClassVar[str] = "account_elsewhere"
+    status: ClassVar[int] = 404
+    public: ClassVar[str] = "Accounts are kept by the application. Do this there."
+
+
+class AccountsUnavailableError(UnavailableError):
+    """The application that keeps the accounts failed, or did not answer in time."""

@@ -11,6 +11,8 @@ class User:
 
     `id` is `u_` and 22 characters, made by the server, and is the `sub` of every token. `email` is the canonical form
     that is compared, `email_shown` what the person typed. A disabled user has `disabled_at`.
+    Of an account that an application keeps `email` is the id, so that no address finds it, and `email_shown` whatever
+    the application calls it by.
     `credential_version` grows with each change of the password. `claims`: the further standard claims that are kept,
     `accounts.claims`.
     """
@@ -32,3 +34,8 @@ class User:
     @property
     def is_disabled(self) -> bool:
         return self.disabled_at is not None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether an application keeps the account, and this is what was last seen of it."""
+        return self.email == self.id

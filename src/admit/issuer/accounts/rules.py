@@ -162,7 +162,7 @@ def standard_claims(user: User, scope: frozenset[str]) -> Mapping[str, Any]:
         claims["updated_at"] = int(user.updated_at)
         if user.locale is not None:
             claims["locale"] = user.locale
-    if "email" in scope:
+    if "email" in scope and not (user.is_elsewhere and not is_email(canonical_identifier(user.email_shown))):
         claims["email"] = user.email_shown
         claims["email_verified"] = user.email_verified_at is not None
     for name, value in user.claims.items():

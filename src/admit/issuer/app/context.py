@@ -136,6 +136,7 @@ def chosen_locales(call: Call) -> str | None:
 
 SEE_OTHER = 303
 TROUBLES = {
+    "account_elsewhere": Trouble.ELSEWHERE,
     "csrf_failed": Trouble.NOT_YOURS,
     "interaction_expired": Trouble.EXPIRED,
     "invalid_request_uri": Trouble.EXPIRED,

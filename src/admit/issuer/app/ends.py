@@ -47,6 +47,21 @@ class Ends(ABC):
         await self.settle()
         return ended
 
+    async def accounts_changed(self, *subjects: str) -> None:
+        """Look at once at accounts that the application keeps (`Issuer(..., accounts=...)`): it disabled or removed
+        them, or changed a password, role or group. All that is over by it is ended when the call returns. Without the
+        call it is found out at the next refresh, and by `accounts.recheck` for sessions.
+
+        Raises:
+            AccountsUnavailableError: the application does not say what they are now; nobody is let in until it does.
+            StorageUnavailableError: nothing is known to be ended; ask again.
+        """
+        for subject in subjects:
+            self.services.accounts.changed(subject)
+        for subject in subjects:
+            await self.services.accounts.get(subject)
+        await self.settle()
+
     async def end_session(self, session_id: str, *, reason: str = REASON, actor: str = APPLICATION) -> bool:
         """End one session by its public id (`sid`), and the grants that hang from it. False: no such session, or over.
 

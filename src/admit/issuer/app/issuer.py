@@ -15,10 +15,10 @@ from starlette.types import ASGIApp
 
 from admit.errors import ConfigError
 from admit.fetch import Fetcher
-from admit.issuer.accounts.driver import Accounts
+from admit.issuer.accounts.elsewhere import protocol
+from admit.issuer.accounts.elsewhere.driver import AccountsElsewhere
 from admit.issuer.accounts.links import EmailLinks
 from admit.issuer.accounts.passwords import PasswordHasher
-from admit.issuer.accounts.policy import host_words
 from admit.issuer.app import jobs
 from admit.issuer.app.context import App
 from admit.issuer.app.cookies import BrowserCookies
@@ -27,6 +27,7 @@ from admit.issuer.app.dispatch import Dispatcher, Route
 from admit.issuer.app.egress import check_ca_file
 from admit.issuer.app.ends import Ends
 from admit.issuer.app.headers import HeaderTable
+from admit.issuer.app.keeping import accounts_of
 from admit.issuer.app.mails.wiring import courier_of
 from admit.issuer.app.observing import Observer
 from admit.issuer.app.pages.render import Pages
@@ -55,7 +56,7 @@ from admit.issuer.keys import KeyEvent, KeyEventKind, SigningKeys
 from admit.issuer.oauth.backchannel import Teller
 from admit.issuer.oauth.reference import References
 from admit.issuer.oauth.services import Services
-from admit.issuer.outbox import Outbox
+from admit.issuer.outbox import NO_MAIL, Outbox
 from admit.issuer.revocation import Lists, StatusService, StatusState, Sweeper, Wake, follow
 from admit.issuer.sessions.copies import copies_of
 from admit.issuer.sessions.driver import Sessions
@@ -88,8 +89,14 @@ class Issuer(Ends):
     """
 
     def __init__(
-        self, settings: Settings, *, keyring: Keyring | None = None, clock: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        *,
+        accounts: protocol.Accounts | None = None,
+        keyring: Keyring | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        """`accounts`: the application's own, in the place of Admit's."""
         self.settings = settings
         self.registry: Registry = settings.registry
         self._clock = clock
@@ -107,18 +114,15 @@ class Issuer(Ends):
         self.readiness = Readiness(self.db, self.keys, fresh=lambda: self.verifier.ready())
         hasher = PasswordHasher.of(settings.accounts, self.keyring)
         self.hasher = hasher
-        accounts = Accounts(
-            self.db, self.lists, hasher, settings.accounts,
-            known=(settings.name, host_words(settings.issuer)),
-        )  # fmt: skip
+        people = accounts_of(settings, self.db, self.lists, hasher, kept_by=accounts, clock=clock)
         self.outbox = Outbox(settings.mail, self.keyring)
         factors = Factors(self.db, self.lists, settings.accounts.second_factor, settings.factors, self.outbox)
         links = EmailLinks(
             self.db,
             self.lists,
-            accounts,
+            people,
             hasher,
-            self.outbox,
+            NO_MAIL if people.is_elsewhere else self.outbox,
             issuer=settings.issuer,
             config=settings.accounts,
         )
@@ -137,12 +141,13 @@ class Issuer(Ends):
             keys=self.keys,
             lists=self.lists,
             status=self.status,
-            accounts=accounts,
+            accounts=people,
             outbox=self.outbox,
             links=links,
             sessions=Sessions(
                 self.db, self.lists, settings.sessions, self._finder(), self.outbox,
                 admits=lambda session: factors.admits(session.user, session.acr),
+                standing=people.standing if isinstance(people, AccountsElsewhere) else None,
             ),
             codes=Codes(self.db, self.lists, settings.grants),
             consents=Consents(self.db, self.lists),

@@ -22,6 +22,7 @@ from admit.issuer.app.routes import (
     api_users,
     authorize,
     consent,
+    elsewhere,
     forgot,
     health,
     introspect,
@@ -65,6 +66,8 @@ def table_of(
         """Whether there is a page with this path, for links to it."""
         if path == "/account/email" and not app.services.links.is_on:
             return False
+        if app.services.accounts.is_elsewhere and path in elsewhere.PATHS:
+            return False
         return any(route.path == path for route in table)
 
     table = (
@@ -72,7 +75,7 @@ def table_of(
         *par.routes(app),
         *login.routes(app),
         *select_account.routes(app),
-        *signup.routes(app),
+        *(elsewhere.routes(app) if app.services.accounts.is_elsewhere else _own_accounts(app)),
         *consent.routes(app, settings.grants),
         *token.routes(app),
         *revoke.routes(app),
@@ -82,11 +85,6 @@ def table_of(
         *second_factor.routes(app),
         *account.routes(app, serves),
         *account_second_factor.routes(app),
-        *account_email.routes(app),
-        *forgot.routes(app),
-        *reset.routes(app),
-        *verify.routes(app),
-        *account_password.routes(app),
         *metadata.routes(app, jwks_max_age=settings.keys.jwks_max_age, more=_on(app, settings)),
         *register.routes(app, Registration(app.services.db, app.services.registry, settings.registration)),
         *session_lookup.routes(app, sessions),
@@ -96,6 +94,12 @@ def table_of(
         *static.routes(app),
     )
     return table
+
+
+def _own_accounts(app: App) -> list[Route]:
+    """What makes and changes accounts, where they are kept here."""
+    pages = (signup, account_email, forgot, reset, verify, account_password)
+    return [route for page in pages for route in page.routes(app)]
 
 
 def _on(app: App, settings: Settings) -> dict[str, Any]:

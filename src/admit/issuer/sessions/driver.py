@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from admit.errors import SessionError, UnavailableError
@@ -44,9 +44,14 @@ class Sessions:
         finder: Finder | None = None,
         outbox: Outbox = NO_MAIL,
         admits: Callable[[Session], bool] = anybody,
+        standing: Callable[[User], Awaitable[User | None]] | None = None,
     ) -> None:
+        """`standing`: asks who keeps a user's account whether there still is one; the user as it says. None: the row
+        that is read says it all.
+        """
         self._db = db
         self._admits = admits
+        self._standing = standing
         self._lists = lists
         self._finder = finder or Finder(db)
         self._outbox = outbox
@@ -164,22 +169,31 @@ class Sessions:
 
     async def find(self, id_hash: bytes, now: float) -> Session | None:
         """The live session with this id's SHA-256. Its use is noted in the background, at most once a minute."""
+        session = await self._live(id_hash, now)
+        if session is not None and self._standing is not None:
+            user = await self._standing(session.user)
+            if user is None:
+                return None  # the account is gone, and all that it had is ended
+            if user != session.user:  # what changed may have ended the session
+                session = await self._live(id_hash, now)
+        if session is None or not self._admits(session):
+            return None  # over, or the settings ask its user for more by now
+        if rules.wants_touch(last_seen_at=session.last_seen_at, now=now, every=self.config.seen_every):
+            self._note(session.id, id_hash, now)
+        return session
+
+    async def _live(self, id_hash: bytes, now: float) -> Session | None:
         values = await self._finder.values(id_hash, now)
         if values is None:
             return None
         session, ended_at = store.session_from(values, self._limits)
-        if not rules.is_live(
+        live = rules.is_live(
             ended_at=ended_at,
             disabled_at=session.user.disabled_at,
             expires_at=session.expires_at,
             now=now,
-        ):
-            return None
-        if not self._admits(session):
-            return None  # the settings ask its user for more by now
-        if rules.wants_touch(last_seen_at=session.last_seen_at, now=now, every=self.config.seen_every):
-            self._note(session.id, id_hash, now)
-        return session
+        )
+        return session if live else None
 
     def _note(self, session_id: str, id_hash: bytes, now: float) -> None:
         if session_id not in self._noting:

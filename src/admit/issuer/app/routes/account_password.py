@@ -92,6 +92,7 @@ async def reauthenticate(app: App, call: Call, session: Session, password: str) 
     """
     user = await app.services.accounts.check_password(
         email=session.user.email,
+        whose=session.user,
         password=password,
         info=call.info,
         now=call.now,

@@ -46,13 +46,18 @@ def routes(app: App) -> list[Route]:
         except CsrfError:
             return show(app, call, transaction, replace(shown, problem=Problem.FORM_STALE), status=403)
         if not email or not password:
-            missing = (
-                {"email": Problem.EMAIL_MISSING} if not email else {"password": Problem.PASSWORD_MISSING}
-            )
+            nobody = Problem.USERNAME_MISSING if shown.by_username else Problem.EMAIL_MISSING
+            missing = {"email": nobody} if not email else {"password": Problem.PASSWORD_MISSING}
             return show(app, call, transaction, replace(shown, fields=missing))
+        found = await app.session(call) if again else None
         try:
             right = await app.services.accounts.try_password(
-                email=email, password=password, info=call.info, now=call.now, device=device_of(app, call)
+                email=email,
+                password=password,
+                info=call.info,
+                now=call.now,
+                device=device_of(app, call),
+                whose=found[1].user if found is not None else None,
             )
         except ThrottledError as error:
             call.outcome = "throttled"
@@ -88,6 +93,8 @@ def on_the_way(shown: SignInView, next: str, *, again: bool, email: str) -> Sign
 
 def wrong_login(app: App) -> Problem:
     """What is said for each sign-in that is refused, whatever the reason, known account or not."""
+    if app.services.accounts.signs_in_by == "username":
+        return Problem.WRONG_USERNAME
     return Problem.WRONG_OR_UNVERIFIED if app.services.links.wants_proof else Problem.WRONG_LOGIN
 
 
@@ -124,6 +131,8 @@ def view(app: App, call: Call, transaction: flow.Transaction | None) -> SignInVi
         here=app.here("/login") + (f"?i={handle}" if handle else ""),
         client=flow.card(request) if request is not None else None,
         email=hint or "",
+        by_username=app.services.accounts.signs_in_by == "username",
+        can_sign_up=not app.services.accounts.is_elsewhere,
         can_reset=app.services.links.is_on,
     )
 

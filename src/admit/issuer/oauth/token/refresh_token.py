@@ -26,6 +26,8 @@ async def refresh(
     token = form.required("refresh_token")
     if "scope" in form or "resource" in form:
         await check_first(services, client, form, token)
+    if services.accounts.is_elsewhere:
+        await ask_first(services, client, token)
 
     refreshed = await services.families.refresh(
         token,
@@ -70,6 +72,16 @@ async def check_first(services: Services, client: Client, form: Parameters, toke
     narrowed(form.get("scope"), family.scope)
     if form.get("resource", family.audience) != family.audience:
         raise InvalidTargetError("resource differs from the grant's")
+
+
+async def ask_first(services: Services, client: Client, token: str) -> None:
+    """Where an application keeps the accounts, it is asked before anything is rotated: while it does not answer, a
+    client that tries again would in the end be taken for one that repeats an old token. Who is gone ends by it.
+    """
+    presented = token_format.parse(token)
+    family = await services.families.get(presented.family) if presented is not None else None
+    if family is not None and family.client_id == client.id and family.user_id is not None:
+        await services.accounts.get(family.user_id)
 
 
 def narrowed(asked: str | None, granted: frozenset[str]) -> frozenset[str]:

@@ -170,6 +170,13 @@ CHANGE_PASSWORD: Final = PasswordView(
 VIEWS: Final[Mapping[str, AnyView]] = {
     "sign_in": SignInView(here="/login?i=Qm9v", csrf=CSRF, interaction="Qm9v", client=ORDERS),
     "sign_in_plain": SignInView(here="/login", csrf=CSRF, can_sign_up=False),
+    "sign_in_username": SignInView(
+        here="/login", csrf=CSRF, by_username=True, can_sign_up=False, problem=Problem.WRONG_USERNAME,
+        email="ada",
+    ),
+    "sign_in_username_missing": SignInView(
+        csrf=CSRF, by_username=True, can_sign_up=False, fields={"email": Problem.USERNAME_MISSING}
+    ),
     "sign_in_wrong": SignInView(
         csrf=CSRF, interaction="Qm9v", client=ORDERS, email="wen.li@example.com", problem=Problem.WRONG_LOGIN
     ),

@@ -15,6 +15,8 @@ class Problem(Enum):
     """What is wrong with a form."""
 
     WRONG_LOGIN = auto()
+    WRONG_USERNAME = auto()
+    USERNAME_MISSING = auto()
     EMAIL_MISSING = auto()
     EMAIL_INVALID = auto()
     EMAIL_TAKEN = auto()

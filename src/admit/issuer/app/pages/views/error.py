@@ -21,6 +21,7 @@ class Trouble(Enum):
     EXPIRED = ("error.expired", HTTPStatus.BAD_REQUEST)
     NOT_YOURS = ("error.not_yours", HTTPStatus.FORBIDDEN)
     NOT_FOUND = ("error.not_found", HTTPStatus.NOT_FOUND)
+    ELSEWHERE = ("error.elsewhere", HTTPStatus.NOT_FOUND)
     METHOD = ("error.method", HTTPStatus.METHOD_NOT_ALLOWED)
     TOO_LARGE = ("error.too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     TOO_MANY_COOKIES = ("error.too_many_cookies", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)

@@ -12,13 +12,14 @@ class SignInView(FormView):
     """POST /login: `email`, `password`. `client` is who the user is on the way to, if anyone.
 
     `again`: who is signed in types the password once more, before a page that guards the account; `email` is theirs.
-    `next` names that page.
+    `next` names that page. `by_username`: the field `email` takes a user name.
     """
 
     page: ClassVar[str] = "sign_in"
     kind: ClassVar[Kind] = Kind.FLOW
     client: ClientCard | None = None
     email: str = ""
+    by_username: bool = False
     can_sign_up: bool = True
     again: bool = False
     next: str = ""

@@ -1,0 +1,299 @@
+"""`AccountsElsewhere`: what the rest of the issuer asks about people, where an application keeps the accounts."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
+from typing import Final, NoReturn, TypeVar
+
+from admit.errors import AdmitError, TooBusyError
+from admit.issuer.accounts import rules as account_rules
+from admit.issuer.accounts import store as account_store
+from admit.issuer.accounts.config import AccountsConfig
+from admit.issuer.accounts.driver import Accounts, may_sign_in
+from admit.issuer.accounts.elsewhere import protocol, rules, store, transactions
+from admit.issuer.accounts.elsewhere.protocol import SignsInBy
+from admit.issuer.accounts.errors import AccountElsewhereError, AccountsUnavailableError
+from admit.issuer.accounts.guessing import Guesser
+from admit.issuer.accounts.passwords import PasswordHasher
+from admit.issuer.accounts.records import User
+from admit.issuer.accounts.transactions import RightPassword, Welcome, no_welcome
+from admit.issuer.audit.records import RequestInfo
+from admit.issuer.revocation.lists import Lists
+from admit.issuer.storage import Database, SealError
+from admit.issuer.throttle.budgets import refund
+
+log = logging.getLogger("admit.issuer.accounts")
+T = TypeVar("T")
+
+PURPOSE: Final = "account-stamp"
+REMEMBERED: Final = 100_000  # users of whom this process knows when it asked
+TRIES: Final = 3  # two nodes that take over two changes at once
+_NOBODY: Final = rules.SUBJECT + "-"
+
+
+class AccountsElsewhere(Accounts):
+    """An application's accounts. What it says of somebody is kept as last seen, and believed for `accounts.recheck`.
+
+    Everything that would change an account raises `AccountElsewhereError`; an operator may bar somebody here besides.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        lists: Lists,
+        hasher: PasswordHasher,
+        config: AccountsConfig | None = None,
+        *,
+        source: protocol.Accounts,
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(db, lists, hasher, config)
+        self._source = source
+        self._clock = clock
+        self._seen: OrderedDict[str, float] = OrderedDict()
+        self._asking: dict[str, asyncio.Task[User | None]] = {}
+        self._changes = 0
+        self._checking = 0
+        self._told: set[str] = set()
+
+    @property
+    def is_elsewhere(self) -> bool:
+        return True
+
+    @property
+    def signs_in_by(self) -> SignsInBy:
+        return self._source.signs_in_by
+
+    # Who somebody is, as of now
+
+    async def get(self, user_id: str) -> User | None:
+        """The user with this id, as the application said a short while ago; None where the account is removed or
+        inactive, by which all that it had is ended.
+
+        Raises:
+            AccountsUnavailableError: the application does not say.
+        """
+        if not account_rules.is_user_id(user_id):
+            return None
+        return await (super().get(user_id) if self._is_believed(user_id) else self.ask(user_id))
+
+    async def standing(self, user: User) -> User | None:
+        """The user of a live session, as `get` has it; the very one that was given where nobody needs to be asked."""
+        return user if self._is_believed(user.id) else await self.ask(user.id)
+
+    def _is_believed(self, user_id: str) -> bool:
+        """Whether it was asked about this user a short while ago. Who is gone is never remembered: all is ended."""
+        seen_at = self._seen.get(user_id)
+        return seen_at is not None and 0 <= self._clock() - seen_at < self._config.recheck.total_seconds()
+
+    async def ask(self, user_id: str) -> User | None:
+        """What the application says now, taken over. However many ask about one user, it is asked once.
+
+        Raises:
+            AccountsUnavailableError: it does not say.
+        """
+        task = self._asking.get(user_id)
+        if task is None:
+            task = self._asking[user_id] = asyncio.get_running_loop().create_task(self._ask(user_id))
+            task.add_done_callback(lambda done: self._over(user_id, done))
+        return await asyncio.shield(task)
+
+    def _over(self, user_id: str, done: "asyncio.Task[User | None]") -> None:
+        if self._asking.get(user_id) is done:
+            del self._asking[user_id]
+        if not done.cancelled():
+            done.exception()  # whoever asked has it; nobody may be left who does
+
+    async def _ask(self, user_id: str) -> User | None:
+        changes = self._changes
+        account = await self._answer(self._source.get(rules.key_of(user_id)))
+        if account is None or account.active is not True or rules.subject_of(account.key) != user_id:
+            self._seen.pop(user_id, None)
+            await self._db.run(transactions.gone, self._lists, user_id, now=self._clock())
+            return None
+        return await self._take_over(account, changes)
+
+    async def _take_over(self, account: protocol.Account, changes: int) -> User | None:
+        now = self._clock()
+        kept = await self._answer(self._source.claims(account))
+        user, dropped = rules.seen(account, kept, now)
+        self._tell(dropped)
+        mark = partial(self._mark, user.id, account.stamp)
+        if not await self._is_as_seen(user, mark, now):
+            for _ in range(TRIES):
+                if await self._db.run(transactions.take_over, self._lists, user, mark, now=now) is not None:
+                    break
+            else:
+                raise AccountsUnavailableError("the account changes all the time")
+        if changes == self._changes:  # else somebody said meanwhile that an account changed, perhaps this one
+            self._seen[user.id] = now
+            self._seen.move_to_end(user.id)
+            if len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
+        return await super().get(user.id)
+
+    async def _is_as_seen(self, user: User, mark: transactions.Mark, now: float) -> bool:
+        """Mostly nothing changed, which a read tells without a transaction."""
+        row = await self._db.one(store.SEEN(user_id=user.id))
+        if row is None:
+            return False
+        before, stored = account_store.user_of(row), row["password_hash"]
+        same = mark(stored) == stored
+        return before.is_elsewhere and rules.change(before, user, same_stamp=same, now=now) is None
+
+    def _mark(self, user_id: str, stamp: str, stored: str | None) -> str:
+        """What is stored of a stamp: whoever reads the database learns nothing of it."""
+        if not isinstance(stamp, str):
+            raise AccountsUnavailableError("an account's stamp is no text")
+        parts = (stored or "").split("$")
+        if len(parts) == _PARTS and parts[0] == _HEAD:
+            try:
+                old = self._marked(user_id, stamp, parts[1])
+            except SealError:  # made by a key that is gone: as good as another password
+                old = ""
+            if stored is not None and hmac.compare_digest(old, stored):
+                return stored
+        return self._marked(user_id, stamp, None)
+
+    def _marked(self, user_id: str, stamp: str, kid: str | None) -> str:
+        kid, key = self._db.keyring.derive(PURPOSE, kid)
+        said = f"{user_id}\0{stamp}".encode("utf-8", "surrogatepass")
+        return f"{_HEAD}${kid}${base64.urlsafe_b64encode(hmac.digest(key, said, hashlib.sha256)).decode()}"
+
+    def changed(self, user_id: str) -> None:
+        """Believe nothing that was said of this user before, nor what is being said at this moment."""
+        self._changes += 1
+        self._seen.pop(user_id, None)
+        self._asking.pop(user_id, None)
+
+    # Sign-in
+
+    async def find(self, email: str) -> User | None:
+        """The user that signs in with this.
+
+        Raises:
+            AccountsUnavailableError: the application does not say.
+        """
+        identifier = rules.clean_identifier(email)
+        found = await self._answer(self._source.find(identifier)) if identifier is not None else None
+        return await self.ask(rules.subject_of(found.key)) if found is not None else None
+
+    async def try_password(
+        self, *, email: str, password: str, info: RequestInfo, now: float, device: bytes | None = None,
+        whose: User | None = None,
+    ) -> RightPassword | None:  # fmt: skip
+        """As `Accounts.try_password`, with `email` as whatever people sign in with. The application compares.
+
+        Raises:
+            AccountsUnavailableError: the application does not say; the try is not counted.
+        """
+        identifier = rules.clean_identifier(email) if whose is None else whose.id
+        if identifier is None or account_rules.password_bytes(password) is None:
+            return None  # nobody's, whoever is meant: as quick for all
+        asked = self._source.find(identifier) if whose is None else self._source.get(rules.key_of(whose.id))
+        account = await self._answer(asked)
+        user_id = rules.subject_of(account.key) if account is not None else None
+        known = await super().get(user_id or _NOBODY)
+        guesser = Guesser(
+            # By the account, so that another spelling of what it signs in with has no tries of its own.
+            identifier=user_id or account_rules.canonical_identifier(identifier),
+            user_id=known.id if known is not None else None,
+            device=await self.devices.find(device, known, now),
+            info=info,
+        )
+        drawn = await self._guesses.draw(guesser, now=now)
+        try:
+            right = await self._compare(account, password)
+            # As it is now: a password may be checked for long, and an application may hash it anew when it is right.
+            user = await self.ask(user_id) if right and user_id is not None else None
+        except AdmitError:
+            await self._guesses.give_back(drawn)
+            raise  # nothing was learnt: who comes back as told must not be shut out for it
+        if user is None or not may_sign_in(user):
+            reason = "unknown" if account is None else "disabled" if right else "wrong password"
+            await self._guesses.failed(guesser, reason=reason, now=now)
+            return None
+        return RightPassword(user, partial(refund, drawn))
+
+    async def _compare(self, account: protocol.Account | None, password: str) -> bool:
+        if self._checking >= self._config.hash_threads + self._config.hash_queue:
+            raise TooBusyError("as many passwords are compared as may")
+        self._checking += 1
+        try:
+            within = self._config.hash_patience.total_seconds()
+            said = await self._answer(self._source.check_password(account, password), within=within)
+        finally:
+            self._checking -= 1
+        return account is not None and said is True
+
+    # What an application does
+
+    async def _answer(self, asked: Awaitable[T], *, within: float | None = None) -> T:
+        """Its answer. Whatever it raises is an answer that could not be had: what it says may hold what people typed,
+        so that a log has the kind alone.
+
+        Raises:
+            AccountsUnavailableError: it failed, or took too long.
+        """
+        try:
+            async with asyncio.timeout(
+                self._config.answer_within.total_seconds() if within is None else within
+            ):
+                return await asked
+        except Exception as error:
+            kind = "timeout" if isinstance(error, TimeoutError) else type(error).__name__
+            log.warning("the application's accounts did not answer", extra={"code": kind})
+            raise AccountsUnavailableError(f"the application's accounts: {kind}") from None
+
+    def _tell(self, dropped: Collection[str]) -> None:
+        """Once a process: which of what it says is never told to anybody."""
+        for name in set(dropped) - self._told:
+            self._told.add(name)
+            log.warning("an account's value has a form that is not taken", extra={"detail": name})
+
+    # What is done where the accounts are
+
+    async def sign_up(
+        self, *, email: str, name: str, password: str, info: RequestInfo, now: float, locale: str | None = None,
+        welcome: Welcome = no_welcome,
+    ) -> User:  # fmt: skip
+        """Raises: AccountElsewhereError."""
+        refuse()
+
+    async def add(
+        self, *, email: str, name: str, password: str, info: RequestInfo, now: float, locale: str | None = None,
+        roles: Collection[str] = (), groups: Collection[str] = (),
+    ) -> User:  # fmt: skip
+        """Raises: AccountElsewhereError."""
+        refuse()
+
+    async def hash_new_password(self, user: User, password: str) -> str:
+        """Raises: AccountElsewhereError."""
+        refuse()
+
+    async def set_password(self, user_id: str, password: str, *, info: RequestInfo, now: float) -> int:
+        """Raises: AccountElsewhereError."""
+        refuse()
+
+    async def set_claims(
+        self, user_id: str, changes: Mapping[str, object], *, info: RequestInfo, now: float
+    ) -> User:
+        """Raises: AccountElsewhereError."""
+        refuse()
+
+    async def _kept_here(self, user_id: str) -> None:
+        refuse()
+
+
+def refuse() -> NoReturn:
+    """Raises: AccountElsewhereError."""
+    raise AccountElsewhereError("an application keeps the accounts")
+
+
+_HEAD: Final = "elsewhere"
+_PARTS: Final = 3
