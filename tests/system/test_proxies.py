@@ -43,11 +43,12 @@ class Front:
     port: int
     certificate: Certificate
     pid: int
+    name: str = NAME
 
     def open(self) -> ssl.SSLSocket:
         trust = ssl.create_default_context(cafile=str(self.certificate.authority))
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=WITHIN, source_address=(CALLER, 0))
-        return trust.wrap_socket(plain, server_hostname=NAME)
+        return trust.wrap_socket(plain, server_hostname=self.name)
 
     def send(self, octets: bytes) -> list[Answer]:
         """All answers to these octets."""
@@ -63,7 +64,7 @@ class Front:
         return parse(got)
 
     def get(self, path: str, **headers: str) -> Answer:
-        lines = [f"GET {path} HTTP/1.1", f"Host: {NAME}", "Connection: close"]
+        lines = [f"GET {path} HTTP/1.1", f"Host: {self.name}", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         [answer] = self.send("\r\n".join([*lines, "", ""]).encode())
         return answer
