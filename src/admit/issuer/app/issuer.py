@@ -27,7 +27,7 @@ from admit.issuer.app.dispatch import Dispatcher, Route
 from admit.issuer.app.egress import check_ca_file
 from admit.issuer.app.ends import Ends
 from admit.issuer.app.headers import HeaderTable
-from admit.issuer.app.keeping import accounts_of
+from admit.issuer.app.keeping import Looks, accounts_of
 from admit.issuer.app.mails.wiring import courier_of
 from admit.issuer.app.observing import Observer
 from admit.issuer.app.pages.render import Pages
@@ -49,6 +49,7 @@ from admit.issuer.consents.driver import Consents
 from admit.issuer.factors.driver import Factors
 from admit.issuer.grants.codes import Codes
 from admit.issuer.grants.families import Families
+from admit.issuer.grants.flows import SignInFlows
 from admit.issuer.grants.interactions import Interactions
 from admit.issuer.grants.machines import Machines
 from admit.issuer.grants.pushed import PushedRequests
@@ -104,6 +105,7 @@ class Issuer(Ends):
         self._tasks: list[asyncio.Task[None]] = []
         self._published = asyncio.Event()
         self._deaf: Callable[[], None] = lambda: None
+        self._looks = Looks(self.accounts_changed)
         self.keyring = keyring if keyring is not None else load_keyring(settings)
         self.db = Database.from_url(settings.database_url, self.keyring, settings.storage)
         self.lists = Lists(self.keyring)
@@ -152,6 +154,7 @@ class Issuer(Ends):
             codes=Codes(self.db, self.lists, settings.grants),
             consents=Consents(self.db, self.lists),
             families=Families(self.db, self.lists, settings.grants),
+            flows=SignInFlows(self.db, settings.grants),
             machines=Machines(self.db, settings.grants),
             factors=factors,
             interactions=Interactions(self.db, settings.grants),
@@ -291,6 +294,7 @@ class Issuer(Ends):
             await self.db.close()
             raise
         self.readiness.stopping = False
+        self._looks.start()
         token = COUNTS.set(self.counts)
         try:
             self._start_jobs()
@@ -340,6 +344,7 @@ class Issuer(Ends):
         """End the streams and the jobs, let begun transactions end, close the database."""
         self.announce_stop()
         self._deaf()
+        await self._looks.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -358,6 +363,12 @@ class Issuer(Ends):
         await self.services.sessions.settle()
         if self._copies is not None:
             await self._copies.aclose()
+
+    def account_changed_soon(self, *subjects: str) -> None:
+        """`accounts_changed`, from any thread and without waiting: for signals of an application's own code. Harmless
+        where nothing is served, as in a command: what serves finds out by itself.
+        """
+        self._looks.soon(*subjects)
 
     async def follow_once(self) -> None:
         """Hand what the database says now to this process's own verifier; the job does it five times a second."""
