@@ -16,6 +16,7 @@ from admit.issuer.app.routes import (
     api_factors,
     api_grants,
     api_keys,
+    api_login,
     api_openapi,
     api_session,
     api_sessions,
@@ -109,6 +110,8 @@ def _on(app: App, settings: Settings) -> dict[str, Any]:
         found["registration_endpoint"] = app.issuer + register.PATH
     if settings.metadata_documents.enabled:
         found["client_id_metadata_document_supported"] = True
+    if any(client.api_login for client in settings.client):
+        found["admit_login_endpoint"] = app.issuer + api_login.PATH
     return found
 
 
@@ -118,6 +121,7 @@ def _api(app: App, verifier: AsyncVerifier, first_party_origins: frozenset[str])
     origins = first_party_origins | ({own} if own is not None else set())
     callers = Callers(app, verifier, origins)
     described = [
+        *api_login.routes(app),
         *api_session.routes(app, origins),
         *api_sessions.routes(app, callers),
         *api_grants.routes(app, callers),

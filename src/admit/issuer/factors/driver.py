@@ -252,6 +252,11 @@ def held(handle: str, binding: bytes) -> Held:
     return Held(codes.hash_handle(handle), codes.hash_binding(binding))
 
 
+def new_held(binding: bytes) -> Held:
+    """How a waiting sign-in is found that has no handle: by what is kept of a flow, and by what that is bound to."""
+    return Held(codes.hash_handle(codes.new_handle()), codes.hash_binding(binding))
+
+
 def by_session(session_id: str) -> str:
     """What an app is bound to that a session adds."""
     return "session/" + session_id

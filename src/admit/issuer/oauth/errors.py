@@ -155,6 +155,10 @@ class InsufficientAuthorizationError(OAuthError):
     status: ClassVar[int] = 403
     public: ClassVar[str] = "This is not right. Try again."
 
+    def __init__(self, detail: str = "", *, public: str = "") -> None:
+        super().__init__(detail)
+        self.description = public or type(self).public
+
 
 class RedirectToWebError(OAuthError):
     """What has to follow is done on pages of ours only: OAuth 2.0 for First-Party Applications, `redirect_to_web`."""

@@ -11,6 +11,7 @@ from admit.issuer.consents.driver import Consents
 from admit.issuer.factors.driver import Factors
 from admit.issuer.grants.codes import Codes
 from admit.issuer.grants.families import Families
+from admit.issuer.grants.flows import SignInFlows
 from admit.issuer.grants.interactions import Interactions
 from admit.issuer.grants.machines import Machines
 from admit.issuer.grants.pushed import PushedRequests
@@ -42,6 +43,7 @@ class Services:
     consents: Consents
     factors: Factors
     families: Families
+    flows: SignInFlows
     machines: Machines
     interactions: Interactions
     pushed: PushedRequests

@@ -30,6 +30,14 @@ class Who(Enum):
     """An API, by its id and secret."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an answer means, and the name of its schema."""
+
+    text: str
+    shape: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """`shape` names the schema of the answer, None where it has no body; `flags` are its boolean query parameters."""
@@ -49,3 +57,7 @@ class Operation:
     """When a session must have been begun, or confirmed by the password, a short while ago."""
     signs_out: bool = False
     """Whether the answer may take the session cookie back."""
+    signs_in: bool = False
+    """Whether the answer may set the cookies of a sign-in."""
+    refusals: Mapping[str, Told] = field(default_factory=lambda: MappingProxyType({}))
+    """What its refusals mean by status, where that is not what they mean everywhere."""

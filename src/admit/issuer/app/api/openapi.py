@@ -5,7 +5,7 @@ from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
 
-from admit.issuer.app.api.described import Operation, Who
+from admit.issuer.app.api.described import Operation, Told, Who
 from admit.issuer.app.api.shapes import SCHEMAS
 from admit.issuer.app.dispatch import Route
 from admit.issuer.clients.rules import KEYS_SCOPE, SESSIONS_SCOPE
@@ -38,14 +38,19 @@ _HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "schema": {"type": "string", "pattern": "^[0-9]+$"},
         },
         "Set-Cookie": {
-            "description": "The caller's session cookie is taken back where its session was ended.",
+            "description": "The caller's session cookie is taken back where its session was ended, or given.",
             "schema": {"type": "string"},
         },
     }
 )
 """Those that not every answer has."""
 _MORE_OF_A_REFUSAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"401": ("WWW-Authenticate",), "403": ("WWW-Authenticate",), "503": ("Retry-After",)}
+    {
+        "401": ("WWW-Authenticate",),
+        "403": ("WWW-Authenticate",),
+        "429": ("Retry-After",),
+        "503": ("Retry-After",),
+    }
 )
 
 
@@ -61,7 +66,7 @@ def document(routes: Iterable[Route], *, issuer: str, session_cookie: str) -> di
         "info": {
             "title": "Admit",
             "version": version("admit"),
-            "description": "See and end sessions and grants. What was answered as ended stays so.",
+            "description": "Sign in; see and end sessions and grants. What was answered as ended stays so.",
         },
         "servers": [{"url": issuer}],
         "paths": paths,
@@ -73,6 +78,10 @@ def document(routes: Iterable[Route], *, issuer: str, session_cookie: str) -> di
                 "csrf": {
                     "type": "apiKey", "in": "header", "name": "X-CSRF-Token",
                     "description": "`csrf_token` of GET /api/session, beside the session cookie.",
+                },
+                "client": {
+                    "type": "http", "scheme": "basic",
+                    "description": "The application's id and secret, RFC 6749 §2.3.1; or as members of the body.",
                 },
                 "token": {
                     "type": "oauth2",
@@ -123,6 +132,8 @@ def security(told: Operation, *, changes: bool) -> list[dict[str, list[str]]]:
     """Any one of these opens it."""
     if told.who is Who.ANYBODY:
         return []
+    if told.who is Who.CLIENT:
+        return [{"client": []}, {}]
     by_session: dict[str, list[str]] = {"session": [], "csrf": []} if changes else {"session": []}
     return [by_session] if told.who is Who.SESSION else [by_session, {"token": [told.scope]}]
 
@@ -134,7 +145,7 @@ def responses(told: Operation) -> dict[str, Any]:
         found["204"] = {"description": "Done."}
     else:
         found["200"] = {"description": "Done.", **_json(told.shape)}
-    if told.signs_out:
+    if told.signs_out or told.signs_in:
         for answer in found.values():
             answer["headers"] = _headers("Set-Cookie")
     refused: dict[str, str] = {}
@@ -144,9 +155,10 @@ def responses(told: Operation) -> dict[str, Any]:
         refused |= _OF_BODIES
     if told.missing is not None:
         refused["404"] = told.missing
-    for status, text in refused.items():
+    shown = {status: Told(text, "Error") for status, text in refused.items()} | dict(told.refusals)
+    for status, of in shown.items():
         headers = _headers("Admit-Error-Id", *_MORE_OF_A_REFUSAL.get(status, ()))
-        found[status] = {"description": text, "headers": headers, **_json("Error")}
+        found[status] = {"description": of.text, "headers": headers, **_json(of.shape)}
     return found
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from admit.issuer.app.api.login_steps import MAX_TEXT
 from admit.issuer.clients.records import Client
 from admit.issuer.consents.records import Remembered
 from admit.issuer.factors.records import FactorsView
@@ -103,6 +104,10 @@ def _text(told: str, *, maybe: bool = False) -> dict[str, Any]:
     return {"type": ["string", "null"] if maybe else "string", "description": told}
 
 
+def _short(told: str) -> dict[str, Any]:
+    return {"type": "string", "maxLength": MAX_TEXT, "description": told}
+
+
 def _time(told: str) -> dict[str, Any]:
     return {"type": "integer", "description": f"{told} Seconds since 1970-01-01 UTC."}
 
@@ -154,6 +159,75 @@ _OWN_SESSION = _object(
     name=_text("The user's name."),
     expires_at=_time("When the session ends unless it is used."),
 )
+_ERROR: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "error": _text("A code to branch on."),
+        "error_description": _text("The same for people."),
+        "error_id": _text("With status 500 and above: what to ask the operator about."),
+    },
+    "required": ["error", "error_description"],
+    "additionalProperties": False,
+}
+_CLIENT_MEMBERS = {
+    "client_id": _short("Which application calls, RFC 6749 §2.2; or by Basic."),
+    "client_secret": _short("For one that has a secret, unless by Basic, RFC 6749 §2.3.1."),
+    "client_assertion": _short("For one that signs with its own key, RFC 7523 §2.2."),
+    "client_assertion_type": _short("With `client_assertion`, RFC 7521 §4.2."),
+}
+_FLOW_MEMBERS = {
+    "flow": _short("That of the answer before; good for one step."),
+    "device": _short(
+        "That of the last sign-in on this device, if it is kept: strangers' guesses do not shut it out."
+    ),
+}
+
+
+def _step(name: str, **members: Any) -> dict[str, Any]:
+    every = {"step": {"type": "string", "enum": [name]}, **members}
+    return _object(**every, **_FLOW_MEMBERS, **_CLIENT_MEMBERS) | {"required": ["flow", *every]}
+
+
+_LOGIN_BEGIN = _object(
+    session={"type": "boolean", "description": "A session of this browser, and no code: for the client's own pages."},
+    code_challenge=_short("Of a code, RFC 7636 §4.3."),
+    code_challenge_method=_short("`S256`."),
+    scope=_short("RFC 6749 §3.3."),
+    resource=_short("RFC 8707 §2."),
+    nonce=_short("For the ID token, OpenID Connect Core §3.1.2.1."),
+    acr_values=_short("The class of sign-in that is wanted, OpenID Connect Core §3.1.2.1."),
+    max_age={
+        "type": "integer", "minimum": 0, "maximum": 10**9,
+        "description": "Seconds, OpenID Connect Core §3.1.2.1; a sign-in by this endpoint is always a new one.",
+    },
+    **_CLIENT_MEMBERS,
+) | {"required": []}  # fmt: skip
+_LOGIN_PASSWORD = _step(
+    "password",
+    username=_short("What the person signs in by."),
+    password={"type": "string", "description": "To the octet as it was typed."},
+)
+_NEXT = {
+    "type": "array",
+    "items": {"type": "string", "enum": ["password", "totp", "recovery_code"]},
+    "description": "The steps that it is good for: any one of them.",
+}
+_LOGIN_GOING_ON = _object(
+    flow=_text("For the next step, and for nothing else."),
+    next=_NEXT,
+    expires_in={"type": "integer", "description": "Seconds until the sign-in has to be done."},
+)
+_LOGIN_CODE = _object(
+    authorization_code=_text(
+        "For the token endpoint, with the `code_verifier` and without a `redirect_uri`."
+    ),
+    iss=_text("The issuer, RFC 9207."),
+    expires_in={"type": "integer", "description": "Seconds for which the code is good."},
+    device=_text("To be kept on the device, and sent as `device` with the next sign-in."),
+)
+_LOGIN_REFUSED: dict[str, Any] = _ERROR | {
+    "properties": {**_ERROR["properties"], **_LOGIN_GOING_ON["properties"]}
+}
 _ENDED = _object(
     sessions={
         "type": "integer",
@@ -178,16 +252,6 @@ _SECOND_FACTOR = _object(
         "description": "When a code of it was used last. Seconds since 1970-01-01 UTC.",
     },
 )
-_ERROR = {
-    "type": "object",
-    "properties": {
-        "error": _text("A code to branch on."),
-        "error_description": _text("The same for people."),
-        "error_id": _text("With status 500 and above: what to ask the operator about."),
-    },
-    "required": ["error", "error_description"],
-    "additionalProperties": False,
-}
 SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "OwnSession": _OWN_SESSION,
@@ -205,6 +269,16 @@ SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
             recovery_codes_left={"type": "integer", "description": "How many can still be used."},
         ),
         "Error": _ERROR,
+        "LoginStep": {
+            "oneOf": [
+                _LOGIN_BEGIN,
+                _LOGIN_PASSWORD,
+                _step("totp", code=_short("Of the person's authenticator app, RFC 6238.")),
+                _step("recovery_code", code=_short("One of those that the person has kept.")),
+            ]
+        },
+        "LoginAnswer": {"oneOf": [_LOGIN_GOING_ON, _LOGIN_CODE, _object(session=_OWN_SESSION)]},
+        "LoginRefused": _LOGIN_REFUSED,
     }
 )
 """By the name that the OpenAPI document has for each."""
