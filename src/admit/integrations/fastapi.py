@@ -12,6 +12,7 @@ Glue only: `gate` is what all integrations share, and the rules are in
 """
 
 from collections.abc import Collection, Coroutine, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from inspect import Parameter, Signature
@@ -172,6 +173,10 @@ class Guard(SecurityBase):
         """
         wanted = policy.requirement(scopes, role=role, group=group, acr=acr, max_age=max_age)
         return self._security(wanted, optional=True)
+
+    def override(self, who: Principal | None) -> AbstractContextManager[None]:
+        """In tests: `with guard.override(principal("alice")): …`, as `Gate.override` says."""
+        return self.gate.override(who)
 
     def document(self, app: FastAPI) -> None:
         """Let the application's OpenAPI tell of 401 and 403 at each guarded operation, and of the session cookie.

@@ -26,6 +26,8 @@ _MIN_STALENESS = timedelta(seconds=1)
 _MAX_STALENESS = timedelta(minutes=15)
 TENANT = "{tenantid}"
 """Stands for the tenant in an issuer's name, as Entra's metadata writes it."""
+ISSUER_OF_TESTS = "https://admit.invalid"
+"""What `admit.testing` signs for: taken only inside one process, and never from a network (RFC 6761 §6.4)."""
 _TENANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,127}", re.ASCII)
 _NOTHING: Mapping[str, Wanted] = MappingProxyType({})
 
@@ -132,6 +134,10 @@ class TrustedIssuer:
         audiences = frozenset([self.audience] if isinstance(self.audience, str) else self.audience)
         if not audiences or "" in audiences:
             raise ConfigError("audience is a text that is not empty, or several")
+        if self.source is None and self.issuer.rstrip("/") == ISSUER_OF_TESTS:
+            raise ConfigError(
+                "https://admit.invalid is the issuer of tests: admit.testing alone can be trusted for it"
+            )
         self._check_reading()
         own_aud = self.audience_claim == "aud"
         put = object.__setattr__

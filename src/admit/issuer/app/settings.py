@@ -36,6 +36,7 @@ from admit.issuer.revocation.service import STATUS_ALG
 from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.sessions.reach import check_cookie_domain
 from admit.issuer.storage import StorageConfig
+from admit.verifier.trust import ISSUER_OF_TESTS
 
 FILE = "admit.toml"
 PREFIX = "ADMIT_"
@@ -244,6 +245,10 @@ def check_issuer(issuer: str, *, dev: bool) -> None:
         raise ConfigError(_WANTED)
     if port == 0 or parts.netloc.endswith(":"):
         raise ConfigError(_WANTED)
+    if issuer.startswith(ISSUER_OF_TESTS):
+        raise ConfigError(
+            "issuer: https://admit.invalid is that of tests, whose tokens are signed by admit.testing"
+        )
     if port == {"http": 80, "https": 443}.get(parts.scheme):
         # Browsers leave it out of Host and Origin, so nothing would ever match.
         raise ConfigError("issuer: leave out the port that its scheme has anyway")

@@ -38,6 +38,7 @@ def test_an_https_issuer_is_taken_as_it_is_spelled(issuer: str) -> None:
     "issuer",
     [
         "", "id.example.com", "ftp://id.example.com", "http://id.example.com", "http://localhost:8410",
+        "https://admit.invalid",
         "https://id.example.com/", "https://id.example.com?", "https://id.example.com#", "https://id.example.com?a=b",
         "https://me@id.example.com", "https://@id.example.com", "https://ID.example.com", "https://[::1",
         "https://id.example.com:99999", "https://id.example.com:port", "https://id.example.com:",

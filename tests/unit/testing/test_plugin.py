@@ -1,0 +1,32 @@
+"""The fixture in a run of its own, as in the project of somebody who installed Admit."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[3] / "examples/testing"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "ADMIT"))}
+    return subprocess.run(  # this interpreter, arguments of this file
+        [sys.executable, *arguments], env=clean, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.slow
+def test_the_example_is_a_project_of_its_own_and_passes() -> None:
+    config = ("-c", os.devnull, f"--rootdir={EXAMPLE}", "-p", "no:cacheprovider", "-q")
+    done = run("-m", "pytest", *config, str(EXAMPLE))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 passed" in done.stdout
+
+
+def test_who_does_not_use_it_pays_nothing_for_it() -> None:
+    done = run("-c", "import sys, admit.testing.plugin; print(*sorted(sys.modules))")
+    loaded = done.stdout.split()
+    assert "admit.testing" in loaded
+    assert not {"cryptography", "msgspec", "httpcore2", "starlette"}.intersection(loaded)
