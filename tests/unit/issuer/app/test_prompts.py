@@ -118,6 +118,31 @@ async def test_after_max_age_a_new_sign_in_is_wanted_and_told(issuer: LiveIssuer
         assert error_of(await browser.get("/authorize", params=asked(max_age=wrong))) == "invalid_request"
 
 
+@pytest.mark.rfc("9470", "5")
+async def test_who_is_signed_in_is_told_why_once_more_and_somebody_else_is_not_taken_for_them(
+    browser: Browser,
+) -> None:
+    await browser.sign_in(ADA)
+    wanted = {"max_age": "0"}
+    page = await browser.get((await browser.get("/authorize", params=asked(**wanted))).headers["location"])
+    assert "Sign in again" in page.text
+    assert f'value="{ADA[0]}"' in page.text
+    wrong = await browser.submit("/login", page.text, email=BO[0], password="no")
+    assert ("Sign in again" in wrong.text, f'value="{BO[0]}"' in wrong.text) == (True, True)
+    assert "code" in answer_of(await browser.submit("/login", page.text, email=ADA[0], password=ADA[1]))
+    # Another was named, another account is to be chosen, nobody is signed in: then nobody is known beforehand.
+    other = await browser.get("/authorize", params=asked(login_hint=BO[0], **wanted))
+    page = await browser.get(other.headers["location"])
+    assert ("Sign in again" in page.text, ADA[0] in page.text) == (False, False)
+    choice = await browser.get("/authorize", params=asked(prompt="select_account"))
+    chosen = await browser.get(choice.headers["location"])
+    page = await browser.get(html.unescape(field_link(chosen.text)))
+    assert ("Sign in again" in page.text, ADA[0] in page.text) == (False, False)
+    browser.cookies.clear()
+    page = await browser.get((await browser.get("/authorize", params=asked(**wanted))).headers["location"])
+    assert ("Sign in again" in page.text, ADA[0] in page.text) == (False, False)
+
+
 @pytest.mark.rfc("OIDC Core", "3.1.2.1")
 async def test_prompts_that_are_unknown_or_contradict_each_other_are_refused(browser: Browser) -> None:
     for wrong in ("none login", "none consent", "create", "login  consent", "NONE", " login"):

@@ -15,6 +15,7 @@ from admit.issuer.app.context import App, chosen_locales
 from admit.issuer.app.devices import device_of
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.app.pages.views import FormView, Problem, SignInView
+from admit.issuer.oauth.authorize.decide import Progress, SignedIn, is_meant, needs_login
 from admit.issuer.oauth.authorize.request import Prompt
 from admit.issuer.storage import Steps
 
@@ -31,6 +32,8 @@ def routes(app: App) -> list[Route]:
                 return app.redirect(app.there(call, returns.path_of(next)))
             email = shown.email if found is None else found[1].user.email_shown
             shown = on_the_way(shown, next, again=found is not None, email=email)
+        else:
+            shown = await confirming(app, call, transaction, shown)
         return show(app, call, transaction, shown)
 
     async def post(call: Call) -> Response:
@@ -40,7 +43,10 @@ def routes(app: App) -> list[Route]:
         transaction = await flow.resume(app, call, form.get("i")) if pre_session is not None else None
         email, password = form.get("email", ""), form.get("password", "")
         next, again = returns.known(form.get("next")), form.get("again") == "1"
-        shown = on_the_way(view(app, call, transaction), next, again=again, email=email)
+        shown = view(app, call, transaction)
+        if transaction is not None:
+            shown = await confirming(app, call, transaction, shown)
+        shown = on_the_way(shown, next, again=again, email=email)
         try:
             app.check_csrf(call, pre_session, form.get("csrf"))
         except CsrfError:
@@ -89,6 +95,22 @@ def on_the_way(shown: SignInView, next: str, *, again: bool, email: str) -> Sign
     query |= {"next": next} if next else {}
     here = f"{shown.here}?{urlencode(query)}" if query and not shown.interaction else shown.here
     return replace(shown, next=next, again=again, email=email, here=here)
+
+
+async def confirming(app: App, call: Call, transaction: flow.Transaction, shown: SignInView) -> SignInView:
+    """The form for somebody who is signed in, of whom the client wants a newer or a surer sign-in (RFC 9470 §5): it
+    says that, and whom it means. Anybody else may sign in by it all the same.
+    """
+    found = await app.session(call)
+    if found is None:
+        return shown
+    session, request = found[1], transaction.request
+    signed_in = SignedIn(session.id, session.user.id, session.auth_time, session.acr)
+    progress = Progress(session_id=transaction.interaction.session_id)
+    meant = is_meant(request, signed_in) and shown.email in ("", session.user.email, session.user.email_shown)
+    if not meant or not needs_login(request, signed_in, progress, now=call.now):
+        return shown
+    return replace(shown, confirms=True, email=session.user.email_shown)
 
 
 def wrong_login(app: App) -> Problem:

@@ -169,6 +169,9 @@ CHANGE_PASSWORD: Final = PasswordView(
 
 VIEWS: Final[Mapping[str, AnyView]] = {
     "sign_in": SignInView(here="/login?i=Qm9v", csrf=CSRF, interaction="Qm9v", client=ORDERS),
+    "sign_in_confirm": SignInView(
+        here="/login?i=Qm9v", csrf=CSRF, interaction="Qm9v", client=ORDERS, confirms=True, email="wen.li@example.com"
+    ),
     "sign_in_plain": SignInView(here="/login", csrf=CSRF, can_sign_up=False),
     "sign_in_username": SignInView(
         here="/login", csrf=CSRF, by_username=True, can_sign_up=False, problem=Problem.WRONG_USERNAME,
