@@ -27,6 +27,7 @@ from admit.integrations.fastapi import Guard
 from admit.verifier import Found, RemoteLookup, SessionLookup
 
 CALLS: ContextVar[list[str]] = ContextVar("calls")
+TWO_FACTORS = "urn:admit:acr:2fa"
 
 
 class CountedLookup:
@@ -65,6 +66,13 @@ class Orders:
             " coalesce(?3, (SELECT customer FROM orders WHERE issuer = ?1 AND subject = ?2 LIMIT 1), ?2), ?4, ?5)",
             (who.issuer, who.subject, who.claims.get("name"), item, time.time()),
         )
+
+    def cancel(self, who: Principal, number: int) -> bool:
+        CALLS.get().append("orders")
+        done = self._db.execute(
+            "DELETE FROM orders WHERE id = ? AND issuer = ? AND subject = ?", (number, *who.key)
+        )
+        return done.rowcount > 0
 
     def _rows(self, where: str, values: tuple[str, ...]) -> list[dict[str, Any]]:
         CALLS.get().append("orders")
@@ -110,13 +118,13 @@ class TellCalls:
 
 
 def build(config: dict[str, Any]) -> FastAPI:
-    """The application: one verifier, one guard, three routes."""
+    """The application: one verifier, one guard, four routes."""
     # A revoked token is refused within 30 s, which is enforced, and usually within the 5 s between two questions.
     revocation = Revocation(poll=timedelta(seconds=config["poll"]))
     verifier = Verifier(TrustedIssuer(config["issuer"], audience=config["resource"], revocation=revocation))
     # Kept for no time at all, so that the page shows each look-up; without this line one is kept for 30 s.
     lookup = RemoteLookup(config["issuer"], config["resource"], config["secret"], cache=timedelta(0))
-    guard = Guard(verifier, sessions=CountedLookup(lookup), origins={config["spa"]})
+    guard = Guard(verifier, sessions=CountedLookup(lookup), origins=set(config["pages"]))
     orders = Orders(config["database"])
     app = FastAPI(title="Orders")
     guard.document(app)
@@ -129,6 +137,13 @@ def build(config: dict[str, Any]) -> FastAPI:
     async def place(who: Annotated[Principal, guard("orders:own")], request: Request) -> Response:
         orders.place(who, "A ticket stub, framed")
         return Response(status_code=201)
+
+    # Money goes back: a password alone will not do. Who signed in with less is told what is wanted, RFC 9470 §3.
+    @app.delete("/api/orders/mine/{number}", status_code=204)
+    async def cancel(
+        who: Annotated[Principal, guard("orders:own", acr=TWO_FACTORS)], number: int
+    ) -> Response:
+        return Response(status_code=204 if orders.cancel(who, number) else 404)
 
     @app.get("/api/orders")
     async def everybodys(
@@ -143,9 +158,9 @@ def build(config: dict[str, Any]) -> FastAPI:
     app.add_middleware(TellCalls, cookie=session_cookie_name(config["issuer"], dev=True))
     app.add_middleware(
         CORSMiddleware,
-        allow_origins=[config["spa"]],
+        allow_origins=config["pages"],
         allow_credentials=True,
-        allow_methods=["GET", "POST"],
+        allow_methods=["GET", "POST", "DELETE"],
         allow_headers=["Authorization", "X-CSRF-Token"],
         expose_headers=["X-Demo-Calls", "X-Demo-Carried", "WWW-Authenticate", "Retry-After"],
     )

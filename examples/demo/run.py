@@ -186,8 +186,10 @@ def tell(demo: state.Demo, seconds: float) -> None:
     machine = f"{shown(sys.executable)} {shown(HERE.parent / 'machine' / 'machine.py')}"
     uvicorn = shown(Path(sys.executable).parent / "uvicorn")
     web = f"{uvicorn} --app-dir {shown(HERE.parent / 'web_app')} app:app --port {demo.web.rpartition(':')[2]}"
+    page = f"{shown(sys.executable)} {shown(HERE.parent / 'spa' / 'serve.py')}"
     if Path.cwd() != state.FOLDER.parent or state.FOLDER.name != ".demo":
         machine += f" --settings {state.FOLDER / 'machine.json'}"
+        page += f" --settings {state.FOLDER / 'page.json'}"
         web = f"WEB_APP_SETTINGS={state.FOLDER / 'web.json'} {web}"
     print(
         f"""
@@ -203,9 +205,10 @@ def tell(demo: state.Demo, seconds: float) -> None:
     {shown(ADMIT)} user disable {other} --config {shown(state.FOLDER / "admit.toml")}
     {shown(sys.executable)} {native}
 
-  Two more applications:
-    {machine}
+  More applications, each with a README:
+    {page}
     {web}
+    {machine}
 
   Up in {seconds:.1f} s. Ctrl-C ends it. It keeps its data in {shown(state.FOLDER)}; make demo-reset forgets it.
 """,

@@ -11,12 +11,13 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import FileResponse, JSONResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FOLDER = Path(__file__).parent / "spa"
+CLIENT = Path(__file__).parents[1] / "spa" / "client.js"
 
 
 class Headers:
@@ -48,10 +49,14 @@ def build(config: dict[str, str]) -> Starlette:
     async def configuration(request: Request) -> JSONResponse:
         return JSONResponse(config)
 
+    async def client(request: Request) -> FileResponse:
+        return FileResponse(CLIENT)
+
     connect = " ".join((config["issuer"], config["api"], config["other_site"]))
     return Starlette(
         routes=[
             Route("/config.json", configuration),
+            Route("/client.js", client),
             Mount("/", StaticFiles(directory=FOLDER, html=True)),
         ],
         middleware=[Middleware(Headers, connect=connect)],

@@ -1,6 +1,7 @@
 """What the demo keeps in `.demo/`: passwords and secrets made at its first start, settings written at each.
 
-From the environment: `ADMIT_DEMO_PORTS`, `ADMIT_DEMO_WEB_PORT` and `ADMIT_DEMO_FOLDER` put it elsewhere;
+From the environment: `ADMIT_DEMO_PORTS`, `ADMIT_DEMO_WEB_PORT`, `ADMIT_DEMO_PAGE_PORT` and `ADMIT_DEMO_FOLDER` put it
+elsewhere;
 `ADMIT_DEMO_POLL` is how often, in seconds, the API asks for the list of what is void (5 unless said otherwise).
 """
 
@@ -18,8 +19,8 @@ from typing import Any
 
 FOLDER = Path(os.environ.get("ADMIT_DEMO_FOLDER") or Path(__file__).resolve().parents[2] / ".demo").absolute()
 KEPT = (
-    "secrets.json", "admit.toml", "api.json", "spa.json", "web.json", "machine.json", "orders.db", "orders.db-wal",
-    "orders.db-shm",
+    "secrets.json", "admit.toml", "api.json", "spa.json", "page.json", "web.json", "machine.json", "orders.db",
+    "orders.db-wal", "orders.db-shm",
 )  # fmt: skip
 RUNNING = "running"
 KEPT_FOLDERS = ("issuer", "embedded")
@@ -68,6 +69,11 @@ class Demo:
     def web(self) -> str:
         """The server-side web application of `examples/web_app`, which is started by hand."""
         return f"http://localhost:{os.environ.get('ADMIT_DEMO_WEB_PORT') or 8413}"
+
+    @property
+    def page(self) -> str:
+        """The application in a page of `examples/spa`, which is started by hand."""
+        return f"http://localhost:{os.environ.get('ADMIT_DEMO_PAGE_PORT') or 8414}"
 
     @property
     def other_site(self) -> str:
@@ -184,6 +190,16 @@ resources = ["{demo.api}"]
 default_resource = "{demo.api}"
 
 [[client]]
+id = "demo-page"
+name = "Orders in a page"
+first_party = true
+redirect_uris = ["{demo.page}/"]
+post_logout_redirect_uris = ["{demo.page}/"]
+scopes = ["openid", "profile", "email", "orders:own"]
+resources = ["{demo.api}"]
+default_resource = "{demo.api}"
+
+[[client]]
 id = "demo-native"
 name = "Orders for the terminal"
 application_type = "native"
@@ -220,7 +236,7 @@ resources = ["{demo.api}"]
             "issuer": demo.issuer,
             "resource": demo.api,
             "secret": demo.secrets["api"],
-            "spa": demo.spa,
+            "pages": [demo.spa, demo.page],
             "database": str(FOLDER / "orders.db"),
             "poll": float(os.environ.get("ADMIT_DEMO_POLL") or 5),
         },
@@ -228,6 +244,13 @@ resources = ["{demo.api}"]
     for name in ("web", "machine"):
         known = {"issuer": demo.issuer, "api": demo.api, "client_id": f"demo-{name}"}
         write(FOLDER / f"{name}.json", {**known, "client_secret": demo.secrets[name], "home": demo.web})
+    by_itself = {
+        "issuer": demo.issuer,
+        "api": demo.api,
+        "client_id": "demo-page",
+        "redirect_uri": demo.page + "/",
+    }
+    write(FOLDER / "page.json", {**by_itself, "scope": "openid profile email orders:own"})
     page = {
         "issuer": demo.issuer,
         "client_id": "demo-spa",

@@ -1,8 +1,9 @@
 // An OpenID Connect client in a page: code flow with PKCE, both tokens in this module's memory and nowhere else.
 // sessionStorage holds only what must survive a redirect: state, nonce, code_verifier, and that somebody was signed in.
+// One file, nothing to install; the demo's sample app uses it as well.
 
-const PENDING = "demo.pending";
-const KNOWN = "demo.known";
+const PENDING = "orders.pending";
+const KNOWN = "orders.known";
 
 const base64url = (bytes) =>
   btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
@@ -14,6 +15,16 @@ export function peek(token) {
   const [, payload] = token.split(".");
   const bytes = Uint8Array.from(atob(payload.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
   return JSON.parse(new TextDecoder().decode(bytes));
+}
+
+/** What an API that refuses for want of a stronger or fresher sign-in asks for (RFC 9470 §3): `acr_values`, `max_age`, to
+ * be handed to `begin`; null where it says nothing of the kind. */
+export function challenge(reply) {
+  const said = reply.headers.get("WWW-Authenticate") ?? "";
+  if (reply.status !== 401 || !/error="insufficient_user_authentication"/.test(said)) return null;
+  const wanted = {};
+  for (const [, name, value] of said.matchAll(/\b(acr_values|max_age)="([^"]*)"/g)) wanted[name] = value;
+  return wanted;
 }
 
 export class Client {
@@ -52,8 +63,9 @@ export class Client {
     return this.#config.redirect_uri;
   }
 
-  /** Leave for the issuer's pages. `silent` asks with prompt=none: no page is shown, the answer comes at once. */
-  async begin({ silent = false, signUp = false } = {}) {
+  /** Leave for the issuer's pages. `silent` asks with prompt=none: no page is shown, the answer comes at once. `wanted`
+   * is what an API wants of the sign-in: see `challenge`. */
+  async begin({ silent = false, signUp = false, wanted = {} } = {}) {
     const pending = { state: random(), nonce: random(), verifier: random(), silent, started: Date.now() };
     sessionStorage.setItem(PENDING, JSON.stringify(pending));
     const asked = {
@@ -65,6 +77,7 @@ export class Client {
       nonce: pending.nonce,
       code_challenge: base64url(await sha256(pending.verifier)),
       code_challenge_method: "S256",
+      ...wanted,
     };
     if (silent) asked.prompt = "none";
     if (signUp) asked.prompt = "create";
