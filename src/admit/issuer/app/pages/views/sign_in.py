@@ -12,8 +12,8 @@ class SignInView(FormView):
     """POST /login: `email`, `password`. `client` is who the user is on the way to, if anyone.
 
     `again`: who is signed in types the password once more, before a page that guards the account; `email` is theirs.
-    `next` names that page. `by_username`: the field `email` takes a user name. `confirms`: who has `email` is signed in,
-    and the client wants a newer or a surer sign-in; it may be somebody else's.
+    `next` names that page. `by_username`: the field `email` takes a user name. `confirms`: who has `email` is signed
+    in, and the client wants a newer or a surer sign-in; it may be somebody else's.
     """
 
     page: ClassVar[str] = "sign_in"
