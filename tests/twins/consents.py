@@ -26,6 +26,7 @@ TWINS: dict[str, Any] = {
     "admit.issuer.consents.rules:is_remembered": _yes,
     "admit.issuer.consents.rules:unanswered": _nothing_new,
     "admit.issuer.consents.rules:ticked": _all_of_it,
+    "admit.issuer.consents.rules:is_news": _no,
     "admit.issuer.consents.transactions:holds": _yes,
     "admit.issuer.app.flow:may_be_sent_on": _yes,
     "admit.issuer.app.routes.consent:needs_fresh_sign_in": _no,

@@ -8,17 +8,20 @@ from admit.issuer.app.pages.apps import reaches_everybody
 from admit.issuer.clients.rules import grantable_scopes
 from admit.issuer.consents import rules
 from admit.issuer.consents.records import Answer, Remembered
-from admit.issuer.grants.codes import Along
+from admit.issuer.grants.codes import Along, Told
 from admit.issuer.oauth.authorize.request import AuthorizeRequest, Prompt
 from admit.issuer.sessions.records import Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Yes:
-    """What a code may be issued for, and what is written with it. `along` is None where nothing is remembered."""
+    """What a code may be issued for, and what is written with it. `along` is None where nothing is remembered,
+    `told` where nobody is told of it.
+    """
 
     scope: frozenset[str]
     along: Along | None = None
+    told: Told | None = None
 
 
 def shown_scope(app: App, request: AuthorizeRequest, session: Session) -> frozenset[str]:
@@ -67,12 +70,24 @@ async def recall(app: App, request: AuthorizeRequest, session: Session) -> Yes |
     )
 
 
-def said(app: App, request: AuthorizeRequest, session: Session, *, kept: frozenset[str], now: float) -> Yes:
+async def said(
+    app: App, request: AuthorizeRequest, session: Session, *, kept: frozenset[str], now: float
+) -> Yes:
     """The yes that is said now, with the scopes that were left ticked."""
     asked = shown(app, request, session)
     granted = rules.ticked(asked, kept)
+    known = await before(app, request, session)
     return Yes(
         scope=granted,
+        told=app.services.consents.telling(
+            session.user,
+            request.client,
+            request.audience,
+            granted,
+            known,
+            outbox=app.services.outbox,
+            now=now,
+        ),
         along=app.services.consents.remembering(
             session.user.id,
             request.client,

@@ -276,6 +276,7 @@ async def _issue(
         longest=profiles.settled(request.client).code_lifetime,
         consented=said is not None,
         along=yes.along,
+        told=yes.told,
     )
     if code is None:
         raise ExpiredInteractionError("finished already")

@@ -1,10 +1,12 @@
 """`Consents`: what people said yes to."""
 
+from admit.issuer.accounts.records import User
 from admit.issuer.audit import RequestInfo
 from admit.issuer.clients.records import Client
 from admit.issuer.consents import rules, store, transactions
 from admit.issuer.consents.records import Answer, Remembered
-from admit.issuer.grants.codes import Along
+from admit.issuer.grants.codes import Along, Told
+from admit.issuer.outbox import Outbox
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.storage import Database, bound_once
 
@@ -39,6 +41,22 @@ class Consents:
     def relying(self, user_id: str, remembered: Remembered) -> Along:
         """What sees, in the transaction of a code, that the yes that it rests on was not taken back meanwhile."""
         return lambda: transactions.still(user_id, remembered)
+
+    def telling(
+        self,
+        user: User,
+        client: Client,
+        audience: str,
+        granted: frozenset[str],
+        before: Remembered | None,
+        *,
+        outbox: Outbox,
+        now: float,
+    ) -> Told | None:
+        """What tells a user by mail what was granted just now, RFC 6819 §4.4.1.10; None where that is no news."""
+        if not rules.is_news(client, granted, before):
+            return None
+        return lambda: transactions.tell(user, client, audience, granted, outbox=outbox, now=now)
 
     async def list(self, user_id: str) -> list[Remembered]:
         """All that a user is remembered to have answered, the newest first."""

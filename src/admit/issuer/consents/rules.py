@@ -11,6 +11,7 @@ from typing import Final
 from admit.issuer.clients.records import Client, ScopeText
 from admit.issuer.clients.rules import is_plain_https, origin_of
 from admit.issuer.consents.records import Answer, Remembered
+from admit.issuer.grants.records import Family
 
 ALWAYS_GRANTED: Final = "openid"
 """Goes with any yes: it is who says it, and a client cannot do without."""
@@ -74,3 +75,15 @@ def merged(
         granted |= before.granted - kept.keys()
         kept = {**before.shown, **kept}
     return Remembered(client_id=client_id, audience=audience, granted=granted, shown=kept, given_at=now)
+
+
+def is_news(client: Client, granted: frozenset[str], before: Remembered | None) -> bool:
+    """Whether a yes gives a client more than the person is remembered to have given it. What belongs to the issuer
+    itself is nobody's to be told about.
+    """
+    return not client.first_party and (before is None or not granted <= before.granted)
+
+
+def has_all(family: Family, client_id: str, audience: str, granted: frozenset[str]) -> bool:
+    """Whether a grant that lives gives the client all of this already."""
+    return (family.client_id, family.audience) == (client_id, audience) and granted <= family.scope

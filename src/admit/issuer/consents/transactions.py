@@ -1,11 +1,15 @@
 """The steps of remembered consents: each belongs into the transaction of what goes with it."""
 
+from admit.issuer.accounts.records import User
 from admit.issuer.audit import AuditEvent, RequestInfo, record
 from admit.issuer.audit.rules import Detail
 from admit.issuer.clients import transactions as clients
+from admit.issuer.clients.records import Client
 from admit.issuer.consents import rules, store
 from admit.issuer.consents.records import Answer, Remembered
 from admit.issuer.grants import ends
+from admit.issuer.grants.store import families
+from admit.issuer.outbox import Mail, Outbox
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.storage import Steps
 
@@ -30,6 +34,31 @@ def still(user_id: str, relied_on: Remembered) -> Steps[bool]:
 def holds(found: Remembered | None, relied_on: Remembered) -> bool:
     """Whether what is there now still says all that was relied on."""
     return found is not None and found.granted >= relied_on.granted
+
+
+MOST_LOOKED_AT = 500
+
+
+def tell(
+    user: User, client: Client, audience: str, granted: frozenset[str], *, outbox: Outbox, now: float
+) -> Steps[None]:
+    """A mail to who granted this, unless the client has as much already: who is asked each time is not told each time.
+    To be the last of its transaction. A client that nobody here let in is not named: a stranger chose what it is
+    called, and could write to people in our name.
+    """
+    rows = yield families.OF_USER(user_id=user.id, now=now, count=MOST_LOOKED_AT)
+    live = map(families.family_of, rows)
+    if any(rules.has_all(family, client.id, audience, granted) for family in live):
+        return
+    known = {"app": client.name} if client.trusted else {}
+    mail = Mail(
+        kind="app_allowed" if client.trusted else "unknown_app_allowed",
+        user_id=user.id,
+        to=user.email_shown,
+        locale=user.locale,
+        data=known,
+    )
+    yield from outbox.post(mail, now=now)
 
 
 def take_back(

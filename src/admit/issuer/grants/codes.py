@@ -30,6 +30,9 @@ from admit.issuer.storage import Bound, Database, Steps
 Along: TypeAlias = Callable[[], Steps[bool]]
 """What is written along with a code, in its transaction. False: what it rests on is gone, and it is not issued."""
 
+Told: TypeAlias = Callable[[], Steps[None]]
+"""What is said of a code's grant to somebody, in its transaction."""
+
 
 def nothing() -> Steps[bool]:
     """Nothing more."""
@@ -83,9 +86,10 @@ def issue(
     info: RequestInfo,
     now: float,
     along: Along = nothing,
+    told: Told | None = None,
 ) -> Steps[bool]:
     """A code, the end of the interaction that led to it, and of what it was pushed under. False: that was not open, or
-    `along` was false.
+    `along` was false. `told` comes last.
     """
     if interaction is not None and not (yield interactions.finish(*interaction, now)):
         return False
@@ -100,6 +104,8 @@ def issue(
         detail: dict[str, Detail] = {"scope": " ".join(sorted(authorization.scope))}
         yield _note(AuditEvent.CONSENT_GIVEN, authorization, detail, info=info, now=now)
     yield _note(AuditEvent.CODE_ISSUED, authorization, {}, info=info, now=now)
+    if told is not None:
+        yield from told()
     return True
 
 
@@ -225,12 +231,13 @@ class Codes:
         longest: timedelta = LONGEST,
         consented: bool = False,
         along: Along | None = None,
+        told: Told | None = None,
     ) -> str | None:
         """A code for what a person allowed. With `interaction`, a handle and its browser's secret, that one is finished
         in the same transaction, and None comes back when it was not open. `consented`: the person was asked and said
         yes just now, which is told too. `reference` is spent as well: what
         the request was pushed under. `longest`: how long the code lives at most. `along` is written in
-        the same transaction; where it is false None comes back.
+        the same transaction; where it is false None comes back. So is `told`, after all else.
         """
         code = new_code()
         issued = await self._db.run(
@@ -244,6 +251,7 @@ class Codes:
             info=info,
             now=now,
             along=along or nothing,
+            told=told,
         )
         return code if issued else None
 

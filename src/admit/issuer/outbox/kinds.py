@@ -42,5 +42,7 @@ _ROWS: Final[dict[MailKind, About]] = {
     "second_factor_guessed": About(),
     "email_changed": About(),
     "sessions_ended": About(),
+    "app_allowed": About(frozenset({"app"})),
+    "unknown_app_allowed": About(),
 }
 KINDS: Final[Mapping[MailKind, About]] = MappingProxyType({kind: _ROWS[kind] for kind in get_args(MailKind)})

@@ -21,6 +21,8 @@ MailKind: TypeAlias = Literal[
     "second_factor_guessed",
     "email_changed",
     "sessions_ended",
+    "app_allowed",
+    "unknown_app_allowed",
 ]
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from admit.issuer.app import jobs
 from admit.issuer.outbox import MailConfig
 from admit.issuer.storage import Keyring
 from tests.fixtures.issuer import ADA, LiveIssuer, answer_of, make_issuer, pkce, request_of, settings_for
@@ -17,7 +18,10 @@ METADATA = ("openid-configuration", "oauth-authorization-server")
 
 
 @pytest.fixture
-async def issuer(furnished_sqlite: str, keyring: Keyring) -> AsyncIterator[LiveIssuer]:
+async def issuer(
+    furnished_sqlite: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[LiveIssuer]:
+    monkeypatch.setattr(jobs, "MAILS_EVERY", 3_600.0)
     made = make_issuer(
         settings_for(
             furnished_sqlite,

@@ -22,6 +22,10 @@ FOLDER: Final = Path(__file__).parent / "templates"
 _OF_STRANGERS: Final[frozenset[MailKind]] = frozenset({"verify_email", "confirm_new_email"})
 _LIVES: Final[frozenset[MailKind]] = frozenset({"verify_email", "confirm_new_email", "reset_password"})
 
+_LEADS_TO: Final[Mapping[MailKind, str]] = MappingProxyType(
+    {"already_registered": "login", "app_allowed": "account", "unknown_app_allowed": "account"}
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
@@ -140,7 +144,7 @@ class Mails:
         mail = waiting.mail
         if mail.kind in _LIVES:
             return one_line(mail.data["link"])
-        return f"{self._issuer}/login" if mail.kind == "already_registered" else f"{self._issuer}/forgot"
+        return f"{self._issuer}/{_LEADS_TO.get(mail.kind, 'forgot')}"
 
     def _facts(self, waiting: Waiting, text: Text, page: Text) -> tuple[str, ...]:
         """When it was, and from where, of what was done with an account."""

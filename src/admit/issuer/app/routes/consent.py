@@ -72,7 +72,7 @@ def routes(app: App, grants: GrantsConfig) -> list[Route]:
             return await flow.deny(app, call, transaction, session)
         if needs_fresh_sign_in(app, call, request, session):
             return app.redirect(app.there(call, "/login", i=transaction.handle))
-        said = consenting.said(app, request, session, kept=kept_of(form, request), now=call.now)
+        said = await consenting.said(app, request, session, kept=kept_of(form, request), now=call.now)
         return await flow.proceed(app, call, request, session, transaction=transaction, said=said)
 
     return [Route(path="/consent", handlers={"GET": get, "POST": post}, face=Face.PAGE, who=Who.SESSION)]

@@ -19,7 +19,13 @@ from admit.issuer.outbox import KINDS, Mail, MailConfig, MailError, MailKind, Wa
 ISSUER = "https://id.example.com/auth"
 LINK = f"{ISSUER}/reset?t={'a' * 43}&ui_locales=en"
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-DATA: Mapping[str, str] = {"link": LINK, "user_agent": AGENT, "ip": "192.0.2.7", "left": "7"}
+DATA: Mapping[str, str] = {
+    "link": LINK,
+    "user_agent": AGENT,
+    "ip": "192.0.2.7",
+    "left": "7",
+    "app": "Orders",
+}
 CONFIG = MailConfig(
     url="smtps://mail.example.com", sender="访问 <no-reply@id.example.com>", reply_to="help@example.com"
 )
