@@ -21,6 +21,7 @@ T = TypeVar("T")
 class Ask:
     """One request. `repeat`: it may be sent once more when an idle connection turned out to be closed."""
 
+    fetcher: Fetcher = field(repr=False)
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS, repr=False)
@@ -59,13 +60,13 @@ def do(call: Callable[[], T]) -> Talk[T]:
     return outcome
 
 
-def run(talk: Talk[T], fetcher: Fetcher) -> T:
+def run(talk: Talk[T]) -> T:
     """Drive a conversation in this thread."""
     try:
         effect = next(talk)
         while True:
             try:
-                outcome = _perform(effect, fetcher)
+                outcome = _perform(effect)
             except Exception as error:
                 effect = talk.throw(error)
             else:
@@ -77,13 +78,13 @@ def run(talk: Talk[T], fetcher: Fetcher) -> T:
         talk.close()
 
 
-async def arun(talk: Talk[T], fetcher: Fetcher) -> T:
+async def arun(talk: Talk[T]) -> T:
     """Drive a conversation in the running event loop."""
     try:
         effect = next(talk)
         while True:
             try:
-                outcome = await _aperform(effect, fetcher)
+                outcome = await _aperform(effect)
             except Exception as error:
                 effect = talk.throw(error)
             else:
@@ -95,10 +96,10 @@ async def arun(talk: Talk[T], fetcher: Fetcher) -> T:
         talk.close()
 
 
-def _perform(effect: Effect, fetcher: Fetcher) -> Any:
+def _perform(effect: Effect) -> Any:
     match effect:
         case Ask():
-            return fetcher.request(
+            return effect.fetcher.request(
                 effect.method,
                 effect.url,
                 effect.headers,
@@ -113,10 +114,10 @@ def _perform(effect: Effect, fetcher: Fetcher) -> Any:
             return None
 
 
-async def _aperform(effect: Effect, fetcher: Fetcher) -> Any:
+async def _aperform(effect: Effect) -> Any:
     match effect:
         case Ask():
-            return await fetcher.arequest(
+            return await effect.fetcher.arequest(
                 effect.method,
                 effect.url,
                 effect.headers,

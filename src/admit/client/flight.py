@@ -11,7 +11,6 @@ from typing import Final, Generic, TypeVar
 
 from admit.client.errors import ServerUnavailableError
 from admit.client.exchange import Talk, arun, run
-from admit.fetch import Fetcher
 
 T = TypeVar("T")
 WAIT: Final = 20.0
@@ -23,8 +22,7 @@ _ALL: "weakref.WeakSet[Flight[object]]" = weakref.WeakSet()
 class Flight(Generic[T]):
     """At most one conversation under way; whoever comes meanwhile gets its outcome, or its error."""
 
-    def __init__(self, fetcher: Fetcher) -> None:
-        self._fetcher = fetcher
+    def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reset()
         _ALL.add(self)  # type: ignore[arg-type]  # a set of all kinds of them; only `_reset` is called there
@@ -49,7 +47,7 @@ class Flight(Generic[T]):
         outcome, mine = self._board()
         if mine:
             try:
-                landed = run(talk(), self._fetcher)
+                landed = run(talk())
             except BaseException as error:
                 self._land(outcome, error)
                 raise
@@ -78,7 +76,7 @@ class Flight(Generic[T]):
 
     async def _fly(self, outcome: Future[T], talk: Callable[[], Talk[T]]) -> None:
         try:
-            landed = await arun(talk(), self._fetcher)
+            landed = await arun(talk())
         except Exception as error:
             self._land(outcome, error)
         except BaseException:  # the loop ends: those in other threads are told at once

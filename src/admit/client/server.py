@@ -105,7 +105,9 @@ class AuthorizationServer:
     def _fetched(self) -> Talk[ServerMetadata]:
         for url in self._places:
             try:
-                response = yield from ask(Ask(method="GET", url=url, headers=_JSON, repeat=True))
+                response = yield from ask(
+                    Ask(fetcher=self.fetcher, method="GET", url=url, headers=_JSON, repeat=True)
+                )
             except FetchError as error:
                 raise ServerUnavailableError(f"metadata: {error.detail}") from error
             if response.status == 404:

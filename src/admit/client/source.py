@@ -62,7 +62,7 @@ class TokenSource:
         self._held: _Held | None = None
         self._failures = 0
         self._pause: tuple[float, Callable[[], AdmitError]] | None = None
-        self._flight: Flight[str] = Flight(client.server.fetcher)
+        self._flight: Flight[str] = Flight()
 
     def token(self) -> str:
         """An access token that is good for a while.

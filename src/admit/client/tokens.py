@@ -87,7 +87,15 @@ def post(
     )
     body = urlencode([*form, *proof.form]).encode()
     headers = {**_FORM, **dict(proof.headers)}
-    asked = Ask(method="POST", url=url, headers=headers, body=body, max_bytes=MAX_ANSWER, repeat=repeat)
+    asked = Ask(
+        fetcher=server.fetcher,
+        method="POST",
+        url=url,
+        headers=headers,
+        body=body,
+        max_bytes=MAX_ANSWER,
+        repeat=repeat,
+    )
     try:
         return (yield from ask(asked))
     except FetchError as error:

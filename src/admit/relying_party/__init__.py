@@ -1,0 +1,52 @@
+"""Sign-in with any OpenID provider, as a state machine without a framework, and a backend for frontends on top of it.
+
+    server = AuthorizationServer("https://id.example.com")
+    me = ClientRegistration(server, "shop", ClientSecret(os.environ["CLIENT_SECRET"]))
+    bff = Bff(
+        "https://shop.example.com",
+        providers=[Provider("id", me, scopes=("openid", "profile", "orders:read"))],
+        apis=[Api("orders", "https://orders.internal.example.com", audience="https://api.example.com")],
+        store=SqliteSessionStore("/var/lib/shop/sessions.db"),
+    )
+
+`admit.integrations.bff` puts it into Starlette, Flask and Django.
+"""
+
+from admit.relying_party.bff import Answer, Api, Bff, Request
+from admit.relying_party.errors import (
+    IdentityError,
+    MixedUpError,
+    PlantedTokenError,
+    ProviderRefusedError,
+    SignInError,
+    TransactionError,
+)
+from admit.relying_party.identity import Identity
+from admit.relying_party.provider import Provider
+from admit.relying_party.store import (
+    MemorySessionStore,
+    SessionStore,
+    SqliteSessionStore,
+    StoredSession,
+    StoredTransaction,
+)
+
+__all__ = [
+    "Answer",
+    "Api",
+    "Bff",
+    "Identity",
+    "IdentityError",
+    "MemorySessionStore",
+    "MixedUpError",
+    "PlantedTokenError",
+    "Provider",
+    "ProviderRefusedError",
+    "Request",
+    "SessionStore",
+    "SignInError",
+    "SqliteSessionStore",
+    "StoredSession",
+    "StoredTransaction",
+    "TransactionError",
+]

@@ -1,0 +1,122 @@
+"""Which request goes on to which API, and with what of it. Pure.
+
+An API is named by the application's author, with the audience whose token it gets. Nothing that a page sends chooses
+the host, leaves the base path, or brings a credential.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from admit.errors import ConfigError, CredentialError, FetchError
+from admit.fetch import Response, egress
+from admit.relying_party.bff.http import Answer, Request
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
+_PATH = re.compile(r"[A-Za-z0-9\-._~%!$&'()*+,;=:@/]*", re.ASCII)
+_QUERY = re.compile(r"[A-Za-z0-9\-._~%!$&'()*+,;=:@/?\[\]|]*", re.ASCII)
+_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_SENT: Final = frozenset(
+    {
+        b"accept", b"accept-language", b"content-type", b"if-match", b"if-none-match", b"if-modified-since",
+        b"if-unmodified-since", b"prefer", b"idempotency-key", b"traceparent", b"tracestate",
+    }
+)  # fmt: skip
+_RETURNED: Final = (
+    "content-type", "content-language", "content-disposition", "etag", "last-modified", "cache-control", "retry-after",
+    "vary", "preference-applied", "x-content-type-options", "deprecation", "sunset",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """One API that pages may reach, at `…/api/{name}/`.
+
+    `base` is its URL, `audience` what its tokens are for: the `resource` (RFC 8707) that is asked for when the session
+    is refreshed, or None for the token that the sign-in itself gave. `scopes` narrow that token. Requests and answers
+    are held whole, up to `max_bytes`.
+
+    Raises:
+        ConfigError: the parts do not fit together.
+    """
+
+    name: str
+    base: str
+    audience: str | None = None
+    scopes: Sequence[str] = ()
+    max_bytes: int = 4 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        if _NAME.fullmatch(self.name) is None:
+            raise ConfigError("Api(name=...) is lower case letters, digits and hyphens, at most 32")
+        try:
+            egress.check_url(self.base, frozenset({egress.origin_of(self.base)}))
+        except FetchError:
+            raise ConfigError("Api(base=...) is an https URL (http only on loopback)") from None
+        if urlsplit(self.base).query or "?" in self.base:
+            raise ConfigError("Api(base=...) has no query")
+        if isinstance(self.scopes, str) or self.max_bytes < 1:
+            raise ConfigError("Api(scopes=...) are several texts, and max_bytes is positive")
+
+    @property
+    def origin(self) -> str:
+        return egress.origin_of(self.base)
+
+
+class ForwardError(CredentialError):
+    """A request that is not passed on: its path, method or size is none that an API of ours has."""
+
+    public = "This cannot be passed on."
+
+
+def target(api: Api, rest: str, query: str) -> str:
+    """The URL at the API for what stands behind `…/api/{name}/`.
+
+    Raises:
+        ForwardError: the path could be read in two ways, or leaves the base.
+    """
+    check_path(rest)
+    if _QUERY.fullmatch(query) is None or _ESCAPE.search(query):
+        raise ForwardError("the query has characters that no query has")
+    url = f"{api.base.rstrip('/')}/{rest}"
+    return f"{url}?{query}" if query else url
+
+
+def check_path(rest: str) -> None:
+    """No dot segments, no empty ones, no escaped slashes: servers disagree on what those mean.
+
+    Raises:
+        ForwardError: there is one.
+    """
+    if _PATH.fullmatch(rest) is None or _ESCAPE.search(rest):
+        raise ForwardError("the path has characters that no path has")
+    segments = rest.split("/")
+    for place, segment in enumerate(segments):
+        plain = unquote(segment, errors="replace")
+        is_last = place == len(segments) - 1
+        if plain in (".", "..") or not plain.isprintable() or any(char in plain for char in "/\\;%"):
+            raise ForwardError("the path has a segment that can be read in two ways")
+        if not plain and not is_last:
+            raise ForwardError("the path has an empty segment")
+
+
+def headers(request: Request, access_token: str) -> dict[str, str]:
+    """What is sent along: a few fields of the page's request, and the API's own token. Never a cookie."""
+    sent = {name.decode("ascii"): value.decode("latin-1") for name, value in request.headers if name in _SENT}
+    return {**sent, "authorization": f"Bearer {access_token}"}
+
+
+def answer(response: Response) -> Answer:
+    """What the page gets: the answer without cookies, challenges and what belongs to one connection."""
+    found = [(name, response.headers[name]) for name in _RETURNED if name in response.headers]
+    if "cache-control" not in response.headers:
+        found.append(("cache-control", "no-store"))
+    if "x-content-type-options" not in response.headers:
+        found.append(("x-content-type-options", "nosniff"))
+    # It comes from the application's own origin now: what the API thought harmless there must not run as a page here.
+    found.append(("content-security-policy", "default-src 'none'; sandbox"))
+    body = b"" if response.status in (204, 304) else response.body
+    return Answer(response.status, tuple(found), body)

@@ -1,0 +1,114 @@
+"""What a backend-for-frontend keeps of one sign-in. Sealed in the store; the browser has the key and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Final
+
+import msgspec
+
+from admit.client.tokens import Tokens
+from admit.relying_party.identity import Identity
+
+PURPOSE: Final = b"session"
+EARLY: Final = 30.0
+"""Seconds before its end at which an access token is renewed, if it lives three times as long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One access token; times are seconds since the epoch, `expires_at` None where nobody said."""
+
+    token: str = field(repr=False)
+    issued_at: float
+    expires_at: float | None
+
+    def is_good(self, now: float) -> bool:
+        return self.expires_at is None or now < self.expires_at
+
+    def is_fresh(self, now: float) -> bool:
+        if self.expires_at is None:
+            return True
+        return now < self.expires_at - min(EARLY, (self.expires_at - self.issued_at) / 3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionData:
+    """A person, and their tokens: one access token an audience (empty: the one that the sign-in gave)."""
+
+    provider: str
+    issuer: str
+    subject: str
+    client_id: str
+    auth_time: float | None
+    acr: str | None
+    amr: tuple[str, ...]
+    session_id: str | None
+    claims: dict[str, Any]
+    signed_in_at: float
+    id_token: str = field(repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    access: dict[str, Access] = field(default_factory=dict, repr=False)
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(
+            issuer=self.issuer,
+            subject=self.subject,
+            client_id=self.client_id,
+            auth_time=self.auth_time,
+            acr=self.acr,
+            amr=self.amr,
+            session_id=self.session_id,
+            claims=MappingProxyType(self.claims),
+        )
+
+
+def begin(provider: str, identity: Identity, tokens: Tokens, now: float) -> SessionData:
+    """The session of a fresh sign-in."""
+    return SessionData(
+        provider=provider,
+        issuer=identity.issuer,
+        subject=identity.subject,
+        client_id=identity.client_id,
+        auth_time=identity.auth_time,
+        acr=identity.acr,
+        amr=identity.amr,
+        session_id=identity.session_id,
+        claims=dict(identity.claims),
+        signed_in_at=now,
+        id_token=tokens.id_token or "",
+        refresh_token=tokens.refresh_token,
+        access={"": Access(tokens.access_token, now, tokens.expires_at)},
+    )
+
+
+def renewed(data: SessionData, audience: str, tokens: Tokens, now: float) -> SessionData:
+    """With a new access token for an audience, and the refresh token's successor if there is one."""
+    access = {**data.access, audience: Access(tokens.access_token, now, tokens.expires_at)}
+    return replace(data, access=access, refresh_token=tokens.refresh_token or data.refresh_token)
+
+
+def person(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """The claims that a page is told: those about the person, and none of a protocol's."""
+    return {name: value for name, value in claims.items() if name in SHOWN}
+
+
+SHOWN: Final = frozenset(
+    {
+        "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
+        "website", "email", "email_verified", "gender", "birthdate", "zoneinfo", "locale", "phone_number",
+        "phone_number_verified", "address", "updated_at",
+    }
+)  # fmt: skip
+"""OpenID Connect Core §5.1."""
+
+
+def dump(data: SessionData) -> bytes:
+    """As octets, to be sealed."""
+    return msgspec.json.encode(data)
+
+
+def load(octets: bytes) -> SessionData:
+    """The session that `dump` wrote."""
+    return msgspec.json.decode(octets, type=SessionData)

@@ -1,0 +1,156 @@
+"""The sessions of a backend-for-frontend: begun, found, refreshed by one request at a time, and ended."""
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from typing import Final
+
+from admit.client import tokens as token_endpoint
+from admit.client.errors import InvalidGrantError, ServerUnavailableError
+from admit.client.exchange import Pause, Talk, do
+from admit.client.tokens import Tokens
+from admit.errors import AdmitError, SessionError
+from admit.relying_party import sealing
+from admit.relying_party.bff import session as sessions
+from admit.relying_party.bff.config import BffConfig
+from admit.relying_party.bff.proxy import Api
+from admit.relying_party.bff.session import SessionData
+from admit.relying_party.errors import TransactionError
+from admit.relying_party.identity import Identity
+from admit.relying_party.provider import Provider
+from admit.relying_party.store import SessionStore, StoredSession
+from admit.relying_party.store.records import named
+
+LEASE: Final = 20.0
+"""Seconds that one worker has for a refresh, which is bounded by less. One that died lets the next in after that."""
+_LOOK: Final = 0.03
+_LOOKS: Final = 500
+_TOUCH: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A live session with its cookie's octets."""
+
+    raw: bytes = field(repr=False)
+    stored: StoredSession
+    data: SessionData
+
+
+class Sessions:
+    """Sessions in a store, under the settings of a `Bff`."""
+
+    def __init__(self, config: BffConfig, store: SessionStore) -> None:
+        self._config = config
+        self._store = store
+
+    def begin(self, provider: Provider, identity: Identity, tokens: Tokens) -> Talk[bytes]:
+        """A new session, always with a new id; its cookie's octets.
+
+        Raises:
+            TransactionError: the provider said meanwhile that its own session is over.
+        """
+        config, now, raw = self._config, self._config.clock(), os.urandom(32)
+        data = sessions.begin(provider.name, identity, tokens, now)
+        expires_at = now + config.absolute.total_seconds()
+        stored = StoredSession(
+            id_hash=hashlib.sha256(raw).digest(),
+            sealed=sealing.seal(sessions.dump(data), raw, sessions.PURPOSE),
+            person=person_name(identity.issuer, identity.client_id, identity.subject),
+            at_provider=None
+            if identity.session_id is None
+            else session_name(identity.issuer, identity.client_id, identity.session_id),
+            idle_at=min(expires_at, now + config.idle.total_seconds()),
+            expires_at=expires_at,
+        )
+        if not (yield from do(lambda: self._store.add(stored, now))):
+            raise TransactionError("the provider ended its session meanwhile")
+        return raw
+
+    def find(self, raw: bytes) -> Talk[Live | None]:
+        """The live session of a cookie; that it was used is noted once a minute."""
+        now = self._config.clock()
+        id_hash = hashlib.sha256(raw).digest()
+        stored = yield from do(lambda: self._store.get(id_hash, now))
+        if stored is None:
+            return None
+        octets = sealing.unseal(stored.sealed, raw, sessions.PURPOSE)
+        if octets is None:
+            return None
+        idle_at = min(stored.expires_at, now + self._config.idle.total_seconds())
+        if idle_at - stored.idle_at >= _TOUCH:
+            yield from do(lambda: self._store.touch(id_hash, idle_at))
+        return Live(raw, stored, sessions.load(octets))
+
+    def end(self, raw: bytes) -> Talk[bool]:
+        """End a session; whether there was one."""
+        return (yield from do(lambda: self._store.end(hashlib.sha256(raw).digest())))
+
+    def access_token(self, live: Live, provider: Provider, api: Api, refused: str | None = None) -> Talk[str]:
+        """The access token for an API: the one at hand, else one that is had once for all who ask meanwhile.
+
+        `refused` is a token that the API called invalid.
+
+        Raises:
+            SessionError: the sign-in behind the session is over; so is the session then.
+            ServerUnavailableError: the provider does not answer, and no token is good any more.
+            TokenRequestError: it gives no token for this API.
+        """
+        audience = api.audience or ""
+        for _ in range(_LOOKS):
+            now = self._config.clock()
+            held = live.data.access.get(audience)
+            usable = held is not None and held.token != refused and held.is_good(now)
+            if held is not None and usable and held.is_fresh(now):
+                return held.token
+            if live.data.refresh_token is None:
+                if held is not None and usable:
+                    return held.token
+                yield from self.end(live.raw)
+                raise SessionError("the access token is over, and there is no refresh token")
+            stored, until = live.stored, now + LEASE
+            if (yield from self._leased(stored, now, until)):
+                return (yield from self._renew(live, provider, api, held.token if held and usable else None))
+            if held is not None and usable:
+                return held.token
+            yield Pause(_LOOK)
+            found = yield from self.find(live.raw)
+            if found is None:
+                raise SessionError("the session ended meanwhile")
+            live = found
+        raise ServerUnavailableError("another request's refresh took too long")
+
+    def _leased(self, stored: StoredSession, now: float, until: float) -> Talk[bool]:
+        return (yield from do(lambda: self._store.lease(stored.id_hash, stored.version, now, until)))
+
+    def _renew(self, live: Live, provider: Provider, api: Api, still_good: str | None) -> Talk[str]:
+        """Refresh under the lease. The new refresh token is kept before its access token is used by anybody."""
+        stored, data = live.stored, live.data
+        form = [("grant_type", "refresh_token"), ("refresh_token", data.refresh_token or "")]
+        form += [("resource", api.audience)] if api.audience is not None else []
+        form += [("scope", " ".join(api.scopes))] if api.scopes else []
+        try:
+            found = yield from token_endpoint.request(provider.client, form, repeat=True)
+        except InvalidGrantError as error:
+            yield from self.end(live.raw)
+            raise SessionError("the provider ended the sign-in") from error
+        except AdmitError:
+            yield from do(lambda: self._store.release(stored.id_hash, stored.version))
+            if still_good is not None:
+                return still_good
+            raise
+        fresh = sessions.renewed(data, api.audience or "", found, self._config.clock())
+        sealed = sealing.seal(sessions.dump(fresh), live.raw, sessions.PURPOSE)
+        if not (yield from do(lambda: self._store.replace(stored.id_hash, stored.version, sealed))):
+            raise SessionError("the session ended during a refresh")
+        return found.access_token
+
+
+def person_name(issuer: str, client_id: str, subject: str) -> bytes:
+    """What a person's sessions are found by when a provider ends them all."""
+    return named("person", issuer, client_id, subject)
+
+
+def session_name(issuer: str, client_id: str, session_id: str) -> bytes:
+    """What the sessions that hang on one session of the provider are found by."""
+    return named("session", issuer, client_id, session_id)

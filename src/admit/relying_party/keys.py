@@ -1,0 +1,83 @@
+"""A provider's keys: fetched when first needed, renewed, and asked for again when a token names a new one."""
+
+from typing import Final
+
+from admit.client.errors import ServerUnavailableError
+from admit.client.exchange import Ask, Talk, ask
+from admit.errors import FetchError, InvalidKeyError
+from admit.jose import JWKSet
+from admit.jose.jwks import MAX_SIZE
+from admit.relying_party.provider import Provider
+from admit.verifier import keys as published
+
+FRESH: Final = 300.0
+STALE: Final = 86_400.0
+"""Seconds for which old keys serve while new ones cannot be had."""
+COOL_DOWN: Final = 10.0
+"""Seconds between fetches that an unknown `kid` or a failure forces."""
+
+
+class ProviderKeys:
+    """The keys of one provider. Threads and event loops share an instance."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._held: tuple[JWKSet, float] | None = None
+        self._tried_at: float | None = None
+
+    def get(self, *, renewed: bool = False) -> Talk[JWKSet]:
+        """The keys. `renewed`: ask for them again, since one is missing; not more often than each 10 seconds.
+
+        Raises:
+            ServerUnavailableError: they cannot be had.
+        """
+        now, held = self._provider.client.server.clock(), self._held
+        if held is not None:
+            is_fresh = 0 <= now - held[1] < FRESH and not renewed
+            is_soon = self._tried_at is not None and 0 <= now - self._tried_at < COOL_DOWN
+            if is_fresh or (is_soon and 0 <= now - held[1] < STALE):
+                return held[0]
+        self._tried_at = now
+        try:
+            found = yield from self._fetched()
+        except ServerUnavailableError:
+            if held is None or not 0 <= now - held[1] < STALE:
+                raise
+            return held[0]
+        self._held = (found, now)
+        return found
+
+    def _fetched(self) -> Talk[JWKSet]:
+        provider = self._provider
+        server = provider.client.server
+        metadata = yield from server.metadata()
+        if metadata.jwks_uri is None:
+            raise ServerUnavailableError("the provider's metadata names no jwks_uri")
+        headers = {"accept": "application/jwk-set+json, application/json"}
+        try:
+            response = yield from ask(
+                Ask(
+                    fetcher=server.fetcher,
+                    method="GET",
+                    url=metadata.jwks_uri,
+                    headers=headers,
+                    max_bytes=MAX_SIZE,
+                    repeat=True,
+                )
+            )
+            if response.status != 200:
+                raise ServerUnavailableError("the provider's keys were not given")
+            view = published.read(
+                response.body,
+                issuer=provider.issuer,
+                rsa_alg=provider.rsa_alg,
+                okp_alg=provider.okp_alg,
+                algorithms=provider.algorithms,
+                admit=False,
+                revoked=frozenset(),
+                fetched_at=0.0,
+            )
+        except (FetchError, InvalidKeyError) as error:
+            raise ServerUnavailableError(f"the provider's keys: {error.detail}") from error
+        assert isinstance(view.tokens, JWKSet)
+        return view.tokens

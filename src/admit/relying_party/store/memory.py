@@ -1,0 +1,136 @@
+"""`MemorySessionStore`: for one process, and gone with it."""
+
+import threading
+from dataclasses import replace
+from typing import Final
+
+from admit.relying_party.store.records import MAX_TRANSACTIONS, TOMBSTONE, StoredSession, StoredTransaction
+
+_SWEEP_EVERY: Final = 60.0
+
+
+class MemorySessionStore:
+    """Sign-ins under way and sessions in the memory of one process: with several workers each has its own.
+
+    For development and for applications of one worker; a restart signs everybody out.
+    """
+
+    def __init__(self, *, max_transactions: int = MAX_TRANSACTIONS) -> None:
+        self._lock = threading.Lock()
+        self._max_transactions = max_transactions
+        self._transactions: dict[bytes, StoredTransaction] = {}
+        self._answers: dict[bytes, bytes] = {}
+        self._sessions: dict[bytes, StoredSession] = {}
+        self._leases: dict[bytes, float] = {}
+        self._spent: dict[bytes, float] = {}
+        self._over: dict[bytes, float] = {}
+        self._swept_at = 0.0
+
+    def begin(self, transaction: StoredTransaction, now: float) -> bool:
+        with self._lock:
+            self._sweep(now)
+            if len(self._transactions) >= self._max_transactions:
+                return False
+            self._transactions[transaction.state] = transaction
+            return True
+
+    def hold(self, state: bytes, answer: bytes, now: float) -> bool:
+        with self._lock:
+            found = self._transactions.get(state)
+            if found is None or not found.form_post or not now < found.expires_at or state in self._answers:
+                return False
+            self._answers[state] = answer
+            return True
+
+    def spend(self, state: bytes, browser: bytes, now: float) -> tuple[bytes, bytes | None] | None:
+        with self._lock:
+            found = self._transactions.get(state)
+            if found is None or found.browser != browser or not now < found.expires_at:
+                return None
+            del self._transactions[state]
+            return found.sealed, self._answers.pop(state, None)
+
+    def add(self, session: StoredSession, now: float) -> bool:
+        with self._lock:
+            self._sweep(now)
+            if session.at_provider is not None and now < self._over.get(session.at_provider, 0.0):
+                return False
+            self._sessions[session.id_hash] = session
+            return True
+
+    def get(self, id_hash: bytes, now: float) -> StoredSession | None:
+        with self._lock:
+            found = self._sessions.get(id_hash)
+            return found if found is not None and _is_live(found, now) else None
+
+    def touch(self, id_hash: bytes, idle_at: float) -> None:
+        with self._lock:
+            found = self._sessions.get(id_hash)
+            if found is not None and found.idle_at < idle_at:
+                self._sessions[id_hash] = replace(found, idle_at=idle_at)
+
+    def lease(self, id_hash: bytes, version: int, now: float, until: float) -> bool:
+        with self._lock:
+            found = self._sessions.get(id_hash)
+            if found is None or found.version != version or now < self._leases.get(id_hash, 0.0):
+                return False
+            self._leases[id_hash] = until
+            return True
+
+    def release(self, id_hash: bytes, version: int) -> None:
+        with self._lock:
+            found = self._sessions.get(id_hash)
+            if found is not None and found.version == version:
+                self._leases.pop(id_hash, None)
+
+    def replace(self, id_hash: bytes, version: int, sealed: bytes) -> bool:
+        with self._lock:
+            found = self._sessions.get(id_hash)
+            if found is None or found.version != version:
+                return False
+            self._sessions[id_hash] = replace(found, sealed=sealed, version=version + 1)
+            self._leases.pop(id_hash, None)
+            return True
+
+    def end(self, id_hash: bytes) -> bool:
+        with self._lock:
+            self._leases.pop(id_hash, None)
+            return self._sessions.pop(id_hash, None) is not None
+
+    def end_of(self, person: bytes | None, at_provider: bytes | None, now: float) -> int:
+        with self._lock:
+            if at_provider is not None:
+                self._over[at_provider] = now + TOMBSTONE
+            over = [
+                one.id_hash
+                for one in self._sessions.values()
+                if (at_provider is not None and one.at_provider == at_provider)
+                or (at_provider is None and person is not None and one.person == person)
+            ]
+            for id_hash in over:
+                del self._sessions[id_hash]
+                self._leases.pop(id_hash, None)
+            return len(over)
+
+    def spend_once(self, name: bytes, now: float, until: float) -> bool:
+        with self._lock:
+            self._sweep(now)
+            if now < self._spent.get(name, 0.0):
+                return False
+            self._spent[name] = until
+            return True
+
+    def _sweep(self, now: float) -> None:
+        if 0 <= now - self._swept_at < _SWEEP_EVERY:
+            return
+        self._swept_at = now
+        self._transactions = {name: one for name, one in self._transactions.items() if now < one.expires_at}
+        self._answers = {name: one for name, one in self._answers.items() if name in self._transactions}
+        self._sessions = {name: one for name, one in self._sessions.items() if _is_live(one, now)}
+        self._leases = {name: one for name, one in self._leases.items() if name in self._sessions}
+        self._spent = {name: until for name, until in self._spent.items() if now < until}
+        self._over = {name: until for name, until in self._over.items() if now < until}
+
+
+def _is_live(session: StoredSession, now: float) -> bool:
+    return now < session.idle_at and now < session.expires_at

@@ -1,0 +1,100 @@
+"""What a store keeps, and what it has to promise."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, Protocol
+
+MAX_TRANSACTIONS: Final = 50_000
+"""Sign-ins under way. Anybody can begin one, so they are bounded."""
+TOMBSTONE: Final = timedelta(hours=1).total_seconds()
+"""How long an ended session of the provider is remembered: a sign-in that was under way must not outlive it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTransaction:
+    """A sign-in under way. Names are SHA-256 of what the browser brings; `sealed` opens with its cookie only."""
+
+    state: bytes
+    browser: bytes
+    sealed: bytes = field(repr=False)
+    form_post: bool
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSession:
+    """A session. `id_hash` is SHA-256 of the cookie's octets; `sealed` opens with the cookie only.
+
+    `person` and `at_provider` stand for the person and for the provider's own session of theirs (`named`); by them it
+    is ended from outside. `version` rises with each change of `sealed`. Times are seconds since the epoch.
+    """
+
+    id_hash: bytes
+    sealed: bytes = field(repr=False)
+    person: bytes
+    at_provider: bytes | None
+    idle_at: float
+    expires_at: float
+    version: int = 0
+
+
+class SessionStore(Protocol):
+    """Sign-ins under way and sessions, shared by all workers that serve one application.
+
+    Each method is atomic, and what it acknowledges is there for every worker. It may block; in an event loop it is
+    called in a thread. Trouble is an `UnavailableError`.
+    """
+
+    def begin(self, transaction: StoredTransaction, now: float) -> bool:
+        """Keep a sign-in under way; False where as many are kept as may be."""
+        ...
+
+    def hold(self, state: bytes, answer: bytes, now: float) -> bool:
+        """Keep the posted answer of a sign-in that takes one, for the browser to come back for; the first only."""
+        ...
+
+    def spend(self, state: bytes, browser: bytes, now: float) -> tuple[bytes, bytes | None] | None:
+        """Take a sign-in out, for good: `sealed`, and the answer that was held. None: not this browser's, or spent."""
+        ...
+
+    def add(self, session: StoredSession, now: float) -> bool:
+        """Keep a new session; False where the provider said meanwhile that its own is over."""
+        ...
+
+    def get(self, id_hash: bytes, now: float) -> StoredSession | None:
+        """A live session."""
+        ...
+
+    def touch(self, id_hash: bytes, idle_at: float) -> None:
+        """It was used: it idles until then. Never shortens that."""
+        ...
+
+    def lease(self, id_hash: bytes, version: int, now: float, until: float) -> bool:
+        """Whether the caller alone may change this version until then."""
+        ...
+
+    def release(self, id_hash: bytes, version: int) -> None:
+        """Give a lease back without a change."""
+        ...
+
+    def replace(self, id_hash: bytes, version: int, sealed: bytes) -> bool:
+        """Change `sealed` and raise the version, if that is still it and the session lives; ends the lease."""
+        ...
+
+    def end(self, id_hash: bytes) -> bool:
+        """End a session; whether there was one."""
+        ...
+
+    def end_of(self, person: bytes | None, at_provider: bytes | None, now: float) -> int:
+        """End every session of a person, or of the provider's session, and count them; that one begins none more."""
+        ...
+
+    def spend_once(self, name: bytes, now: float, until: float) -> bool:
+        """Whether this name is new; until then it is not again."""
+        ...
+
+
+def named(*parts: str) -> bytes:
+    """A name that tells nothing to who reads the store: SHA-256 of the parts, none of which runs into the next."""
+    return hashlib.sha256(b"".join(f"{len(part)}:{part}".encode() for part in parts)).digest()

@@ -1,0 +1,257 @@
+"""`SqliteSessionStore`: one file for all workers of a machine; sessions outlive restarts."""
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from admit.errors import ConfigError, UnavailableError
+from admit.relying_party.store.records import MAX_TRANSACTIONS, TOMBSTONE, StoredSession, StoredTransaction
+
+_SWEEP_EVERY: Final = 60.0
+_BUSY: Final = 5.0
+_VERSION: Final = 1
+_SCHEMA: Final = """
+CREATE TABLE transactions (
+    state BLOB PRIMARY KEY, browser BLOB NOT NULL, sealed BLOB NOT NULL, form_post INTEGER NOT NULL, answer BLOB,
+    expires_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX transactions_by_end ON transactions (expires_at);
+CREATE TABLE sessions (
+    id_hash BLOB PRIMARY KEY, sealed BLOB NOT NULL, person BLOB NOT NULL, at_provider BLOB, idle_at REAL NOT NULL,
+    expires_at REAL NOT NULL, version INTEGER NOT NULL, leased_until REAL NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX sessions_by_person ON sessions (person);
+CREATE INDEX sessions_by_provider ON sessions (at_provider);
+CREATE INDEX sessions_by_end ON sessions (expires_at);
+CREATE INDEX sessions_by_idle ON sessions (idle_at);
+CREATE TABLE spent (name BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE over (at_provider BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
+"""
+
+
+class SqliteSessionStore:
+    """Sign-ins under way and sessions in one SQLite file on a local disk, for all workers of a machine.
+
+    The file is made with mode 0600 when it is first needed, and what it holds is sealed by the browsers' cookies. A
+    write that was acknowledged is on the disk. Needs SQLite 3.35.
+
+    Raises:
+        ConfigError: the folder is missing.
+        UnavailableError: (from its methods) the file cannot be used.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, max_transactions: int = MAX_TRANSACTIONS) -> None:
+        self.path = Path(path).absolute()
+        if not self.path.parent.is_dir():
+            raise ConfigError("SqliteSessionStore(path=...) is a file in a folder that is there")
+        self._max_transactions = max_transactions
+        self._local = threading.local()
+        self._swept_at = 0.0
+
+    def begin(self, transaction: StoredTransaction, now: float) -> bool:
+        with self._writing(now) as database:
+            done = database.execute(
+                "INSERT INTO transactions (state, browser, sealed, form_post, expires_at) SELECT ?, ?, ?, ?, ?"
+                " WHERE (SELECT count(*) FROM transactions) < ?",
+                (
+                    transaction.state,
+                    transaction.browser,
+                    transaction.sealed,
+                    transaction.form_post,
+                    transaction.expires_at,
+                    self._max_transactions,
+                ),
+            )
+            return done.rowcount == 1
+
+    def hold(self, state: bytes, answer: bytes, now: float) -> bool:
+        with self._writing(now) as database:
+            done = database.execute(
+                "UPDATE transactions SET answer = ? WHERE state = ? AND form_post = 1 AND answer IS NULL"
+                " AND expires_at > ?",
+                (answer, state, now),
+            )
+            return done.rowcount == 1
+
+    def spend(self, state: bytes, browser: bytes, now: float) -> tuple[bytes, bytes | None] | None:
+        with self._writing(now) as database:
+            rows = database.execute(
+                "DELETE FROM transactions WHERE state = ? AND browser = ? AND expires_at > ?"
+                " RETURNING sealed, answer",
+                (state, browser, now),
+            ).fetchall()
+            return (rows[0][0], rows[0][1]) if rows else None
+
+    def add(self, session: StoredSession, now: float) -> bool:
+        with self._writing(now) as database:
+            done = database.execute(
+                "INSERT INTO sessions (id_hash, sealed, person, at_provider, idle_at, expires_at, version)"
+                " SELECT ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS"
+                " (SELECT 1 FROM over WHERE at_provider = ? AND until > ?)",
+                (
+                    session.id_hash,
+                    session.sealed,
+                    session.person,
+                    session.at_provider,
+                    session.idle_at,
+                    session.expires_at,
+                    session.version,
+                    session.at_provider,
+                    now,
+                ),
+            )
+            return done.rowcount == 1
+
+    def get(self, id_hash: bytes, now: float) -> StoredSession | None:
+        with self._translated():
+            row = (
+                self._database()
+                .execute(
+                    "SELECT sealed, person, at_provider, idle_at, expires_at, version FROM sessions"
+                    " WHERE id_hash = ? AND idle_at > ? AND expires_at > ?",
+                    (id_hash, now, now),
+                )
+                .fetchone()
+            )
+        if row is None:
+            return None
+        return StoredSession(
+            id_hash=id_hash,
+            sealed=row[0],
+            person=row[1],
+            at_provider=row[2],
+            idle_at=row[3],
+            expires_at=row[4],
+            version=row[5],
+        )
+
+    def touch(self, id_hash: bytes, idle_at: float) -> None:
+        self._write(
+            "UPDATE sessions SET idle_at = ? WHERE id_hash = ? AND idle_at < ?", (idle_at, id_hash, idle_at)
+        )
+
+    def lease(self, id_hash: bytes, version: int, now: float, until: float) -> bool:
+        done = self._write(
+            "UPDATE sessions SET leased_until = ? WHERE id_hash = ? AND version = ? AND leased_until <= ?",
+            (until, id_hash, version, now),
+        )
+        return done == 1
+
+    def release(self, id_hash: bytes, version: int) -> None:
+        self._write(
+            "UPDATE sessions SET leased_until = 0 WHERE id_hash = ? AND version = ?", (id_hash, version)
+        )
+
+    def replace(self, id_hash: bytes, version: int, sealed: bytes) -> bool:
+        done = self._write(
+            "UPDATE sessions SET sealed = ?, version = version + 1, leased_until = 0"
+            " WHERE id_hash = ? AND version = ?",
+            (sealed, id_hash, version),
+        )
+        return done == 1
+
+    def end(self, id_hash: bytes) -> bool:
+        return self._write("DELETE FROM sessions WHERE id_hash = ?", (id_hash,)) == 1
+
+    def end_of(self, person: bytes | None, at_provider: bytes | None, now: float) -> int:
+        with self._writing(now) as database:
+            if at_provider is None:
+                return database.execute("DELETE FROM sessions WHERE person = ?", (person,)).rowcount
+            database.execute(
+                "INSERT INTO over (at_provider, until) VALUES (?, ?)"
+                " ON CONFLICT (at_provider) DO UPDATE SET until = max(until, excluded.until)",
+                (at_provider, now + TOMBSTONE),
+            )
+            return database.execute("DELETE FROM sessions WHERE at_provider = ?", (at_provider,)).rowcount
+
+    def spend_once(self, name: bytes, now: float, until: float) -> bool:
+        with self._writing(now) as database:
+            done = database.execute(
+                "INSERT INTO spent (name, until) VALUES (?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET until = excluded.until WHERE spent.until <= ?",
+                (name, until, now),
+            )
+            return done.rowcount == 1
+
+    def close(self) -> None:
+        """Close this thread's connection; another is opened when one is needed."""
+        database = getattr(self._local, "database", None)
+        if database is not None:
+            self._local.database = None
+            database.close()
+
+    def _write(self, statement: str, values: tuple[Any, ...]) -> int:
+        with self._writing() as database:
+            return database.execute(statement, values).rowcount
+
+    @contextlib.contextmanager
+    def _writing(self, now: float | None = None) -> Iterator[sqlite3.Connection]:
+        """One transaction, which has the only pen from its beginning."""
+        with self._translated():
+            database = self._database()
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                if now is not None and not 0 <= now - self._swept_at < _SWEEP_EVERY:
+                    self._swept_at = now
+                    _sweep(database, now)
+                yield database
+            except BaseException:
+                database.execute("ROLLBACK")
+                raise
+            database.execute("COMMIT")
+
+    def _database(self) -> sqlite3.Connection:
+        """This thread's connection; none is ever used on the other side of a fork."""
+        known: sqlite3.Connection | None = getattr(self._local, "database", None)
+        if known is not None and self._local.process == os.getpid():
+            return known
+        # Made by us first, so that it is nobody else's to read for a moment.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        database = sqlite3.connect(self.path, timeout=_BUSY, isolation_level=None)
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = FULL")
+            database.execute("PRAGMA secure_delete = ON")
+            _furnish(database)
+        except BaseException:
+            database.close()
+            raise
+        self._local.database, self._local.process = database, os.getpid()
+        return database
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise UnavailableError(f"the session store: {type(error).__name__}") from error
+
+
+def _furnish(database: sqlite3.Connection) -> None:
+    if database.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
+        return
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        if database.execute("PRAGMA user_version").fetchone()[0] == 0:
+            for statement in _SCHEMA.split(";"):
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {_VERSION}")
+        found = database.execute("PRAGMA user_version").fetchone()[0]
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
+    if found != _VERSION:
+        raise UnavailableError("the session store was made by another version: begin a new file")
+
+
+def _sweep(database: sqlite3.Connection, now: float) -> None:
+    database.execute("DELETE FROM transactions WHERE expires_at <= ?", (now,))
+    database.execute("DELETE FROM sessions WHERE expires_at <= ?", (now,))
+    database.execute("DELETE FROM sessions WHERE idle_at <= ?", (now,))
+    database.execute("DELETE FROM spent WHERE until <= ?", (now,))
+    database.execute("DELETE FROM over WHERE until <= ?", (now,))
