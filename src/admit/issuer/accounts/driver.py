@@ -24,6 +24,7 @@ from admit.issuer.accounts.passwords import Match, PasswordHasher
 from admit.issuer.accounts.records import User
 from admit.issuer.accounts.transactions import Changes, Label, RightPassword, Welcome, no_welcome
 from admit.issuer.audit.records import AuditEvent, RequestInfo
+from admit.issuer.outbox import NO_MAIL, Outbox
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.storage import Database, bound_once
 from admit.issuer.throttle import queue_of, take_in_network
@@ -62,8 +63,12 @@ class Accounts:
         config: AccountsConfig | None = None,
         *,
         known: Collection[str] = (),
+        outbox: Outbox = NO_MAIL,
     ) -> None:
-        """`known`: names of the service, which make no password."""
+        """`known`: names of the service, which make no password. `outbox` tells people what was done to their account
+        by others.
+        """
+        self._outbox = outbox
         self._known = policy.context_words(*known)
         self._db = db
         self._lists = lists
@@ -357,7 +362,13 @@ class Accounts:
         await self._kept_here(user_id)
         hashed = await self.hash_new_password(user, password)
         ended = await self._db.run(
-            transactions.set_password, self._lists, user_id, hashed, info=info, now=now
+            transactions.set_password,
+            self._lists,
+            user_id,
+            hashed,
+            info=info,
+            now=now,
+            outbox=self._outbox,
         )
         if ended is None:
             raise UserNotFoundError

@@ -11,6 +11,7 @@ from admit.issuer.accounts.records import User
 from admit.issuer.accounts.rules import ADMIN_ROLE
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.audit.rules import Detail
+from admit.issuer.outbox import NO_MAIL, Mail, Outbox
 from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByUser, ByUserSessions, EndStart
@@ -182,9 +183,17 @@ def set_claims(user_id: str, changes: Changes, *, info: RequestInfo, now: float)
 
 
 def set_password(
-    lists: Lists, user_id: str, password_hash: str, *, info: RequestInfo, now: float
+    lists: Lists,
+    user_id: str,
+    password_hash: str,
+    *,
+    info: RequestInfo,
+    now: float,
+    outbox: Outbox = NO_MAIL,
 ) -> Steps[int | None]:
-    """A new password, and the end of all that the old one had opened. The count of what ended; None: no such user."""
+    """A new password, the end of all that the old one had opened, and a mail that tells of it. The count of what ended;
+    None: no such user.
+    """
     if not (yield store.SET_PASSWORD(of_user=user_id, new_hash=password_hash, now=now)):
         return None
     ended = yield from revocation.end(
@@ -192,6 +201,10 @@ def set_password(
     )
     detail: dict[str, Detail] = {"change": "password", "ended": ended}
     yield record(AuditEvent.USER_CHANGED, info=info, now=now, user_id=user_id, detail=detail)
+    if outbox.is_on:
+        user = store.user_of((yield store.USER_BY_ID(user_id=user_id))[0])
+        mail = Mail(kind="password_changed", user_id=user_id, to=user.email_shown, locale=user.locale)
+        yield from outbox.post(mail, now=now)
     return ended
 
 

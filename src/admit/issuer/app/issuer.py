@@ -116,8 +116,10 @@ class Issuer(Ends):
         self.readiness = Readiness(self.db, self.keys, fresh=lambda: self.verifier.ready())
         hasher = PasswordHasher.of(settings.accounts, self.keyring)
         self.hasher = hasher
-        people = accounts_of(settings, self.db, self.lists, hasher, kept_by=accounts, clock=clock)
         self.outbox = Outbox(settings.mail, self.keyring)
+        people = accounts_of(
+            settings, self.db, self.lists, hasher, outbox=self.outbox, kept_by=accounts, clock=clock
+        )
         factors = Factors(self.db, self.lists, settings.accounts.second_factor, settings.factors, self.outbox)
         links = EmailLinks(
             self.db,

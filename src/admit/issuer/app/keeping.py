@@ -12,6 +12,7 @@ from admit.issuer.accounts.elsewhere.driver import AccountsElsewhere
 from admit.issuer.accounts.passwords import PasswordHasher
 from admit.issuer.accounts.policy import host_words
 from admit.issuer.app.settings import Settings
+from admit.issuer.outbox import Outbox
 from admit.issuer.revocation import Lists
 from admit.issuer.storage import Database
 
@@ -24,7 +25,8 @@ def accounts_of(
     lists: Lists,
     hasher: PasswordHasher,
     *,
-    kept_by: protocol.Accounts | None,
+    outbox: Outbox,
+    kept_by: protocol.Accounts[Any] | None,
     clock: Callable[[], float],
 ) -> Accounts:
     """What the issuer asks about people.
@@ -35,7 +37,7 @@ def accounts_of(
     config = settings.accounts
     if kept_by is None:
         known = (settings.name, host_words(settings.issuer))
-        return Accounts(db, lists, hasher, config, known=known)
+        return Accounts(db, lists, hasher, config, known=known, outbox=outbox)
     if config.require_verified_email:
         raise ConfigError(
             "accounts.require_verified_email: the application keeps the accounts, so let it refuse whom it wants"

@@ -7,8 +7,10 @@ import httpx2
 import pytest
 from sqlalchemy import func, select
 
+from admit.issuer.accounts.errors import UserNotFoundError
 from admit.issuer.app import jobs
 from admit.issuer.audit import AuditEvent
+from admit.issuer.audit.records import NOBODY
 from admit.issuer.audit.store import audit
 from admit.issuer.storage import Keyring, Statement
 from tests.fixtures.issuer import (
@@ -113,4 +115,19 @@ async def test_who_is_asked_each_time_is_told_once_while_the_grant_lives_and_a_s
     assert "have not looked at" in text_of(mail)
     assert "bank" not in mail.as_string()
     await allow(browser, client="stranger")
+    assert await deliver(mailing) == 0
+
+
+async def test_a_password_that_somebody_else_sets_is_told_to_whom_it_belongs(
+    mailing: LiveIssuer, mail_server: MailServer
+) -> None:
+    accounts = mailing.services.accounts
+    ada = await accounts.find(ADA[0])
+    assert ada is not None
+    await accounts.set_password(ada.id, "another good sentence", info=NOBODY, now=mailing.clock())
+    assert await deliver(mailing) == 1
+    (mail,) = mail_server.messages
+    assert (mail["To"], "has a new password" in text_of(mail)) == (ADA[0], True)
+    with pytest.raises(UserNotFoundError):
+        await accounts.set_password("u_nobody", "another good sentence", info=NOBODY, now=mailing.clock())
     assert await deliver(mailing) == 0
