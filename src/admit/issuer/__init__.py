@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from admit.issuer.app.issuer import Issuer
     from admit.issuer.app.settings import Settings
     from admit.issuer.audit.refusals.config import RefusalsConfig
-    from admit.issuer.clients.records import Client, Resource
+    from admit.issuer.clients.records import ApplicationType, Client, Resource
     from admit.issuer.factors.config import FactorsConfig
     from admit.issuer.grants.config import GrantsConfig
     from admit.issuer.keys.config import KeysConfig
@@ -36,6 +36,7 @@ __all__ = [
     "Account",
     "Accounts",
     "AccountsConfig",
+    "ApplicationType",
     "Client",
     "DirectLookup",
     "EgressConfig",
@@ -65,6 +66,7 @@ _HOMES = {
     "Account": "admit.issuer.accounts.elsewhere.protocol",
     "Accounts": "admit.issuer.accounts.elsewhere.protocol",
     "AccountsConfig": "admit.issuer.accounts.config",
+    "ApplicationType": "admit.issuer.clients.records",
     "Client": "admit.issuer.clients.records",
     "DirectLookup": "admit.issuer.sessions.lookup",
     "EgressConfig": "admit.issuer.app.config",

@@ -97,7 +97,9 @@ class AccountsConfig:
                 "accounts.reset_link must not be longer than 15m: whoever has it has the account"
             )
         if not timedelta(0) <= self.recheck <= timedelta(minutes=5):
-            raise ConfigError("accounts.recheck must be from 0s to 5m: who is disabled is let in for that long")
+            raise ConfigError(
+                "accounts.recheck must be from 0s to 5m: who is disabled is let in for that long"
+            )
         spans = (
             "answer_within",
             "tries_window",

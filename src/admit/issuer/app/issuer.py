@@ -93,7 +93,7 @@ class Issuer(Ends):
         self,
         settings: Settings,
         *,
-        accounts: protocol.Accounts | None = None,
+        accounts: protocol.Accounts[Any] | None = None,
         keyring: Keyring | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:

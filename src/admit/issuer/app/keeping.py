@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from admit.errors import ConfigError, UnavailableError
 from admit.issuer.accounts.driver import Accounts

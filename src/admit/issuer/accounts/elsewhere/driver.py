@@ -8,7 +8,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
-from typing import Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from admit.errors import AdmitError, TooBusyError
 from admit.issuer.accounts import rules as account_rules
@@ -49,7 +49,7 @@ class AccountsElsewhere(Accounts):
         hasher: PasswordHasher,
         config: AccountsConfig | None = None,
         *,
-        source: protocol.Accounts,
+        source: protocol.Accounts[Any],
         clock: Callable[[], float],
     ) -> None:
         super().__init__(db, lists, hasher, config)

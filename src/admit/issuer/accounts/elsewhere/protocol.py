@@ -1,7 +1,7 @@
 """What an application gives that keeps the accounts itself. Nothing of it has to be imported there."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 SignsInBy: TypeAlias = Literal["email", "username"]
 """What the sign-in page asks for beside the password."""
@@ -43,7 +43,10 @@ class Account(Protocol):
     def stamp(self) -> str: ...
 
 
-class Accounts(Protocol):
+A = TypeVar("A", bound=Account)
+
+
+class Accounts(Protocol[A]):
     """The accounts of an application, for `Issuer(settings, accounts=...)`.
 
     Each call has `accounts.answer_within` (passwords: `accounts.hash_patience`); one that raises or is late is an
@@ -54,14 +57,14 @@ class Accounts(Protocol):
     def signs_in_by(self) -> SignsInBy:
         """What people type beside the password."""
 
-    async def find(self, identifier: str) -> Account | None:
+    async def find(self, identifier: str) -> A | None:
         """Whose identifier this is, as typed: at most 254 printable characters without blanks around them."""
 
-    async def get(self, key: str) -> Account | None:
+    async def get(self, key: str) -> A | None:
         """The account with this key, active or not; None where it was removed."""
 
-    async def check_password(self, account: Account | None, password: str) -> bool:
+    async def check_password(self, account: A | None, password: str) -> bool:
         """Whether this is the account's password. None is nobody, has none, and must take as long as somebody."""
 
-    async def claims(self, account: Account) -> Mapping[str, Any]:
+    async def claims(self, account: A) -> Mapping[str, Any]:
         """Standard claims of OpenID Connect Core §5.1 beside name, email and language, such as `given_name`."""
