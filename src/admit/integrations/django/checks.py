@@ -3,7 +3,7 @@
 E001: `ADMIT` is not set. E002: it has a key that nobody reads. E003: a value that cannot be. E004: it names what cannot
 be imported, or is none. E005: parts that do not fit together. E006: the middleware stands above the one that sets
 `request.user`. W001: `USER` is set, and nothing asks for it. W002: REST framework's answers lack the challenge. W003,
-with `--deploy`: an issuer that is for tests or for one machine. All begin with `admit.`
+with `--deploy`: an issuer without https. All begin with `admit.`
 """
 
 from collections.abc import Iterable
@@ -98,10 +98,10 @@ def check_deployment(app_configs: Any, **_: object) -> Iterable[CheckMessage]:
         return []
     return [
         Warning(
-            "ADMIT trusts an issuer that is for tests or for one machine only",
+            "ADMIT trusts an issuer without https, which is for one machine only",
             hint="Name the issuer that people sign in at, with https.",
             id="admit.W003",
         )
         for name in sorted(issuers)
-        if not name.startswith("https://") or name.rstrip("/").endswith(".invalid")
+        if not name.startswith("https://")
     ]

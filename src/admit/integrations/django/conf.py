@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -12,6 +12,16 @@ from admit.errors import ConfigError
 from admit.integrations.gate import Gate
 from admit.principal import Principal
 from admit.verifier import AsyncVerifier, SessionLookup, TrustedIssuer, Verifier
+
+_TEXTS: Final = (
+    "issuer",
+    "session_audience",
+    "session_cookie",
+    "cookie_mode",
+    "token_cookie",
+    "realm",
+    "resource_metadata",
+)
 
 UserOf = Callable[[Principal], Any]
 """Finds the project's user of a principal, None where there is none. A function or a coroutine function."""
@@ -35,6 +45,7 @@ class AdmitSettings:
     `sessions`: a `SessionLookup`, or a dotted path as above; None takes no session cookies.
     `session_audience`: whose scopes a session gets (needed where the verifier has several audiences).
     `session_cookie`, `cookie_mode`: the cookie's name, or how the issuer makes it (`same_host` or `cookie_domain`).
+    `token_cookie`: the name of a cookie in which a token may come, where sessions are not taken.
     `origins`: those whose pages may change things by cookie; None: pages of this very origin only.
     `realm`, `resource_metadata`: for the challenge.
     `user`: the dotted path of the function that finds the project's user of a principal, or the function. It gets the
@@ -49,28 +60,22 @@ class AdmitSettings:
     session_audience: str | None = None
     session_cookie: str | None = None
     cookie_mode: str = "same_host"
+    token_cookie: str | None = None
     origins: Collection[str] | None = None
     realm: str | None = None
     resource_metadata: str | None = None
     user: UserOf | str | None = None
 
-    TEXTS: ClassVar = (
-        "issuer",
-        "session_audience",
-        "session_cookie",
-        "cookie_mode",
-        "realm",
-        "resource_metadata",
-    )
-
     def __post_init__(self) -> None:
-        for name in self.TEXTS:
+        for name in _TEXTS:
             value = getattr(self, name)
             if value is not None and not (isinstance(value, str) and value):
                 raise SettingError("admit.E003", f"ADMIT['{name.upper()}'] is a text that is not empty")
         by_name = self.issuer is not None or self.audience is not None
         if (self.verifier is not None) == by_name:
             raise SettingError("admit.E003", "ADMIT has ISSUER and AUDIENCE, or a VERIFIER instead of both")
+        if self.sessions is not None and self.token_cookie is not None:
+            raise SettingError("admit.E003", "ADMIT has SESSIONS or a TOKEN_COOKIE, not both")
         if by_name and (self.issuer is None or self.audience is None):
             raise SettingError("admit.E003", "ADMIT has ISSUER and AUDIENCE together")
         if self.cookie_mode not in ("same_host", "cookie_domain"):
@@ -126,6 +131,7 @@ def configure(given: object) -> Configured:
             audience=wanted.session_audience,
             session_cookie=wanted.session_cookie,
             cookie_mode="cookie_domain" if wanted.cookie_mode == "cookie_domain" else "same_host",
+            token_cookie=wanted.token_cookie,
             resource_metadata=wanted.resource_metadata,
         )
     except SettingError:

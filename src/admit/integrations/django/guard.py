@@ -20,7 +20,7 @@ from django.utils.module_loading import import_string
 
 from admit.errors import AdmitError
 from admit.integrations.django.conf import current
-from admit.integrations.django.requests import answer, aoutcome, in_loop, known, outcome
+from admit.integrations.django.requests import answer, aoutcome, known, outcome
 from admit.integrations.gate import Outcome
 from admit.verifier import policy
 
@@ -110,14 +110,12 @@ def _guarded(view: Callable[..., Any], wanted: policy.Requirement, optional: boo
         response = view(request, *args, **kwargs)
         return await response if isawaitable(response) else response
 
-    if iscoroutinefunction(view):
+    if _is_async(view):
         guarded: Callable[..., Any] = wraps(view)(later)
     else:
 
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            if in_loop():  # the dispatch of an async class is a plain function, and awaited by who calls it
-                return later(request, *args, **kwargs)
             asked = known(request)
             found = outcome(asked)
             refused = _refused(found, wanted, optional)
@@ -127,6 +125,12 @@ def _guarded(view: Callable[..., Any], wanted: policy.Requirement, optional: boo
 
     guarded.csrf_exempt = True  # type: ignore[attr-defined]  # Django reads it from the function
     return guarded
+
+
+def _is_async(view: Any) -> bool:
+    """Whether the caller awaits what the view gives. A class's `dispatch` is a plain function in any case."""
+    owner = getattr(getattr(view, "func", view), "__self__", None)
+    return iscoroutinefunction(view) or bool(getattr(owner, "view_is_async", False))
 
 
 def _refused(found: Outcome, wanted: policy.Requirement, optional: bool) -> HttpResponse | None:

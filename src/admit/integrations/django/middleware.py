@@ -20,7 +20,7 @@ class AdmitMiddleware:
 
     What they raise becomes the answer: JSON with a challenge. Where `ADMIT["USER"]` is set, `request.user` and
     `request.auser()` are the project's user of the principal; then it stands below `AuthenticationMiddleware`, whose
-    user stays where the request carries no credential, or only a session cookie that is not (or no longer) good.
+    user stays where the request carries no credential, or only a cookie that is not (or no longer) good.
 
     Raises:
         SettingError: `ADMIT` is wrong; the process does not start.
@@ -71,7 +71,7 @@ def find_user(user_of: UserOf, principal: Principal) -> Any:
 
 def _user(request: HttpRequest, user_of: UserOf, before: Any) -> Any:
     found = outcome(request)
-    if _by_others(found):
+    if _by_others(request, found):
         return nobody() if before is None else before
     who = _good(found)
     return nobody() if who is None else active(find_user(user_of, who))
@@ -79,7 +79,7 @@ def _user(request: HttpRequest, user_of: UserOf, before: Any) -> Any:
 
 async def _auser(request: HttpRequest, user_of: UserOf, before: Any) -> Any:
     found = await aoutcome(request)
-    if _by_others(found):
+    if _by_others(request, found):
         return nobody() if before is None else await before()
     who = _good(found)
     if who is None:
@@ -88,8 +88,10 @@ async def _auser(request: HttpRequest, user_of: UserOf, before: Any) -> Any:
     return active(await user(who))
 
 
-def _by_others(found: Outcome) -> bool:
-    """Whether someone else may say who this is. Browsers send an old session cookie unasked."""
+def _by_others(request: HttpRequest, found: Outcome) -> bool:
+    """Whether someone else may say who this is. Browsers send an old cookie unasked."""
+    if isinstance(found, TokenError):
+        return "HTTP_AUTHORIZATION" not in request.META
     return found is None or isinstance(found, SessionError | CsrfError)
 
 

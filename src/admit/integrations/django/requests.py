@@ -7,8 +7,10 @@ from typing import Any, Final, cast
 from django.core.exceptions import SynchronousOnlyOperation
 from django.http import HttpRequest, HttpResponse
 
+from admit.errors import ConfigError
 from admit.integrations.django.conf import current
 from admit.integrations.gate import Headers, Outcome, Waiting
+from admit.integrations.wsgi import headers_of
 from admit.principal import Principal
 from admit.verifier import policy
 
@@ -54,8 +56,15 @@ def known(request: Any) -> AdmitRequest:
 
 
 def plain(request: Any) -> HttpRequest:
-    """Django's own request: REST framework wraps it."""
-    return cast(HttpRequest, request if isinstance(request, HttpRequest) else request._request)
+    """Django's own request: REST framework wraps it.
+
+    Raises:
+        ConfigError: it is none: the decorator stands on a method, whose first argument is the view.
+    """
+    found = request if isinstance(request, HttpRequest) else getattr(request, "_request", None)
+    if not isinstance(found, HttpRequest):
+        raise ConfigError("requires(...) stands on functions and classes; on a method, by method_decorator")
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -103,17 +112,8 @@ def _parts(request: HttpRequest) -> tuple[Headers, str, str]:
     if scope is not None:
         headers = scope["headers"]
     else:
-        headers = [
-            (name[5:].replace("_", "-").lower().encode("latin-1", "replace"), _octets(value))
-            for name, value in request.META.items()
-            if name.startswith("HTTP_")
-        ]
+        headers = headers_of(request.META)
     return headers, request.method or "", request.META.get("QUERY_STRING", "")
-
-
-def _octets(value: object) -> bytes:
-    # PEP 3333 has one character an octet; only a test's own request has others, and no credential has.
-    return str(value).encode("latin-1", "replace")
 
 
 def answer(refusal: policy.Refusal) -> HttpResponse:

@@ -12,7 +12,8 @@
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from importlib.util import find_spec
 from typing import Any, Final, cast
 
@@ -36,6 +37,7 @@ __all__ = [
     "HasScope",
     "PrincipalUser",
     "Refused",
+    "SignedIn",
     "exception_handler",
 ]
 
@@ -177,6 +179,17 @@ class HasGroup(_Has):
 
     def __init__(self, group: str) -> None:
         super().__init__(policy.requirement((), group=group))
+
+
+class SignedIn(_Has):
+    """A sign-in of one of the classes `acr`, at most `max_age` ago, RFC 9470.
+
+    Raises:
+        ConfigError: a class or an age that can be none.
+    """
+
+    def __init__(self, *, acr: str | Sequence[str] = (), max_age: timedelta | None = None) -> None:
+        super().__init__(policy.requirement((), acr=acr, max_age=max_age))
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
