@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from admit.credentials import Found, StatusRef, csrf
 from admit.errors import ConfigError
@@ -27,7 +27,7 @@ _LIST = 0
 
 
 class Gate(Protocol):
-    """What every guard of `admit.integrations` keeps in its attribute `gate`."""
+    """What every guard of `admit.integrations` is, or keeps in its attribute `gate`."""
 
     verifier: Any
     sessions: SessionLookup | None
@@ -37,10 +37,14 @@ class Gate(Protocol):
 
 
 class Guard(Protocol):
-    """A guard of any framework."""
+    """A guard that keeps its gate."""
 
     @property
     def gate(self) -> Any: ...
+
+
+Guarding: TypeAlias = Gate | Guard
+"""A guard of any framework."""
 
 
 @dataclass(slots=True)
@@ -104,12 +108,12 @@ class TestIssuer:
         trusted = TrustedIssuer(ISSUER_OF_TESTS, audience=audiences, source=self._source)
         return Verifier(trusted, wall=_now, boottime=self._boottime)
 
-    def trust(self, guard: Guard) -> None:
+    def trust(self, guard: Guarding) -> None:
         """Let a guard trust this issuer, for its own audiences, instead of those that it was made for.
 
         Its own issuers are not asked for anything meanwhile. Sessions are taken where it takes sessions.
         """
-        gate: Gate = guard.gate
+        gate = _gate_of(guard)
         if id(gate) in self._trusted:
             return
         before = gate.verifier, gate.sessions
@@ -119,7 +123,7 @@ class TestIssuer:
         self._trusted[id(gate)] = gate
         self._stack.callback(_put_back, gate, *before)
 
-    def client(self, client: C, guard: Guard) -> "Client[C]":
+    def client(self, client: C, guard: Guarding) -> "Client[C]":
         """A test client that can call as somebody: Starlette's, Flask's, Django's, httpx's, requests'.
 
         The guard trusts this issuer from now on.
@@ -184,14 +188,14 @@ class TestIssuer:
         self._sessions[hashlib.sha256(raw).digest()] = who, _now() + lifetime.total_seconds()
         return raw
 
-    def headers(self, who: Principal, guard: Guard, *, by: Caller = "token") -> dict[str, str]:
+    def headers(self, who: Principal, guard: Guarding, *, by: Caller = "token") -> dict[str, str]:
         """What a request has to carry to be this principal's at this guard.
 
         Raises:
             ConfigError: the guard takes no sessions, or has several audiences and the principal names none.
         """
         self.trust(guard)
-        gate: Gate = guard.gate
+        gate = _gate_of(guard)
         if by == "token":
             audiences = gate.verifier.audiences
             only = min(audiences) if len(audiences) == 1 else None
@@ -276,6 +280,12 @@ def _now() -> float:
 def _check_own(who: Principal) -> None:
     if who.issuer != ISSUER_OF_TESTS:
         raise ConfigError("only principals of the issuer of tests: admit.testing.principal(...) makes them")
+
+
+def _gate_of(guard: Guarding) -> Gate:
+    named: Any = guard
+    gate: Gate = getattr(named, "gate", named)
+    return gate
 
 
 def _put_back(gate: Gate, verifier: Any, sessions: SessionLookup | None) -> None:

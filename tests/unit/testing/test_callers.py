@@ -108,6 +108,14 @@ def test_a_token_of_an_age_has_expired(
     assert status(TestIssuer().token(alice, audience=API)) == 200, "one key a run"
 
 
+def test_a_guard_that_is_its_own_gate_will_do(guard: Guard, admit_issuer: TestIssuer) -> None:
+    gate = guard.gate
+    carried = admit_issuer.headers(principal("alice"), gate)
+    found = gate.find([(name.encode(), value.encode()) for name, value in carried.items()], "GET")
+    assert isinstance(found, Principal)
+    assert found.subject == "alice"
+
+
 def test_a_guard_trusts_whom_it_trusted_before_once_the_test_is_done(app: FastAPI, guard: Guard) -> None:
     before, lookup = guard.gate.verifier, guard.gate.sessions
     with TestIssuer() as issuer:
