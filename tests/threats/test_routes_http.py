@@ -14,6 +14,7 @@ from admit.issuer.audit import RequestInfo
 from admit.issuer.outbox import MailConfig
 from admit.issuer.storage import Keyring
 from scripts.attack.tries.browsers import CHANGING as ATTACKED
+from tests.fixtures.first_party import WITH_APP
 from tests.fixtures.issuer import (
     ADA,
     BO,
@@ -42,6 +43,9 @@ EXEMPT: Mapping[str, str] = {
     "/introspect": "no cookie is read; the caller's secret is the proof",
     "/userinfo": "no cookie is read, nothing is changed",
     "/session/lookup": "no cookie is read; the resource's secret is the proof",
+    "/api/login": (
+        "JSON from the client's own pages, by Origin, or from no page; a session is held to the pre-session"
+    ),
 }
 # What a GET by somebody who is signed in writes: a question that waits for its answer by POST, and that it was asked.
 KEPT_BY_GET: Mapping[str, frozenset[str]] = {"/logout": frozenset({"interaction", "throttle"})}
@@ -82,7 +86,7 @@ class Jarless(Browser):
 async def issuer(furnished_sqlite: str, keyring: Keyring) -> AsyncIterator[LiveIssuer]:
     """An issuer with all that it can serve."""
     mail = MailConfig(url="console:", sender="Admit <no-reply@id.example>")
-    made = make_issuer(replace(settings_for(furnished_sqlite), mail=mail), keyring)
+    made = make_issuer(replace(settings_for(furnished_sqlite, client=WITH_APP), mail=mail), keyring)
     async with made.lifespan():
         yield made
         for one in made.open_browsers:
