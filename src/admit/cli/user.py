@@ -1,4 +1,4 @@
-"""`admit user add|import|list|set|disable|enable|sign-out|reset-second-factor|role|group`."""
+"""`admit user add|import|list|set|disable|enable|remove|sign-out|reset-second-factor|role|group`."""
 
 import json
 import re
@@ -13,9 +13,11 @@ from admit.cli.ended import ACTOR, counted, reason_option, seconds, within
 from admit.cli.output import USAGE, done, fail, json_option, read_text, show_json, show_table
 from admit.cli.settings import settings_options, with_issuer
 from admit.cli.user_import import import_users
+from admit.cli.user_named import one
+from admit.cli.user_remove import remove
 from admit.issuer import Ended, Issuer, Settings
 from admit.issuer.accounts import claims as account_claims
-from admit.issuer.accounts.errors import ClaimValueError, UserNotFoundError
+from admit.issuer.accounts.errors import ClaimValueError
 from admit.issuer.accounts.records import User
 from admit.issuer.accounts.transactions import Label
 from admit.issuer.audit import RequestInfo
@@ -362,17 +364,9 @@ def change(settings: Settings, label: Label, user: str, name: str, *, give: bool
 
 
 user.add_command(import_users)
+user.add_command(remove)
 user.add_command(label_group(Label.ROLE))
 user.add_command(label_group(Label.GROUP))
-
-
-async def one(issuer: Issuer, name: str) -> User:
-    """The account with this id or email."""
-    accounts = issuer.services.accounts
-    found = await (accounts.find(name) if "@" in name else accounts.get(name))
-    if found is None:
-        raise UserNotFoundError("command line")
-    return found
 
 
 def read_password(from_stdin: bool) -> str:

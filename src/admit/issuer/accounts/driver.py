@@ -1,7 +1,7 @@
 """`Accounts`: what the rest of the issuer asks about people."""
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final, Literal
@@ -26,7 +26,7 @@ from admit.issuer.accounts.transactions import Changes, Label, RightPassword, We
 from admit.issuer.audit.records import AuditEvent, RequestInfo
 from admit.issuer.outbox import NO_MAIL, Outbox
 from admit.issuer.revocation.lists import Lists
-from admit.issuer.storage import Database, bound_once
+from admit.issuer.storage import Bound, Database, bound_once
 from admit.issuer.throttle import queue_of, take_in_network
 from admit.issuer.throttle.budgets import refund
 
@@ -351,7 +351,7 @@ class Accounts:
         return await self._hasher.hash(self.check_new_password(password, user.name, user.email))
 
     async def set_password(self, user_id: str, password: str, *, info: RequestInfo, now: float) -> int:
-        """Set a new password and end every session and grant of the user; how many ended.
+        """Set a new password, end every session and grant of the user, and tell the user by mail; how many ended.
 
         Raises:
             PasswordError, UserNotFoundError, TooBusyError.
@@ -369,6 +369,21 @@ class Accounts:
             info=info,
             now=now,
             outbox=self._outbox,
+        )
+        if ended is None:
+            raise UserNotFoundError
+        return ended
+
+    async def remove(self, user_id: str, *, also: Sequence[Bound], info: RequestInfo, now: float) -> int:
+        """Forget a user: the account, and what `also` forgets beside it; how many families ended.
+
+        Raises:
+            UserNotFoundError: no such user. AccountElsewhereError: an application keeps it.
+        """
+        check_user_id(user_id)
+        await self._kept_here(user_id)
+        ended = await self._db.run(
+            transactions.remove, self._lists, user_id, also=also, info=info, now=now, outbox=self._outbox
         )
         if ended is None:
             raise UserNotFoundError

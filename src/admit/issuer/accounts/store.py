@@ -170,6 +170,12 @@ DELETE_GROUP: Final = Statement(
     .where(user_group.c.user_id == bindparam("user_id"), user_group.c.name == bindparam("name"))
     .returning(user_group.c.name.label("label"))
 )
+# Who is removed stays as a holder that is over: nobody is given that `sub` again.
+REMOVE_USER: Final = Statement(
+    delete(user_account).where(user_account.c.id == bindparam("of_user")).returning(user_account.c.id)
+)
+REMOVE_ROLES: Final = Statement(delete(user_role).where(user_role.c.user_id == bindparam("of_user")))
+REMOVE_GROUPS: Final = Statement(delete(user_group).where(user_group.c.user_id == bindparam("of_user")))
 SET_PASSWORD: Final = Statement(
     update(user_account)
     .where(user_account.c.id == bindparam("of_user"))

@@ -1,6 +1,6 @@
 """The transactions of accounts: each writes its audit record along with what it tells."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TypeAlias
@@ -15,7 +15,7 @@ from admit.issuer.outbox import NO_MAIL, Mail, Outbox
 from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByUser, ByUserSessions, EndStart
-from admit.issuer.storage import Many, Statement, Steps
+from admit.issuer.storage import Bound, Many, Statement, Steps
 
 
 class Label(Enum):
@@ -214,6 +214,36 @@ def disable(lists: Lists, user_id: str, *, info: RequestInfo, now: float) -> Ste
         return None
     ended = yield from revocation.end(lists, ByUser(user_id, disable=True), reason="user disabled", now=now)
     yield record(AuditEvent.USER_DISABLED, info=info, now=now, user_id=user_id, detail={"ended": ended})
+    return ended
+
+
+def remove(
+    lists: Lists,
+    user_id: str,
+    *,
+    also: Sequence[Bound],
+    info: RequestInfo,
+    now: float,
+    outbox: Outbox = NO_MAIL,
+) -> Steps[int | None]:
+    """Forget a person: the end of all that was opened for them, then the account and, by `also`, all else that is kept
+    of them. What is left is a holder that is over, by which nobody gets this `sub` again, and records of the audit that
+    name it. How many families ended; None: no such user.
+    """
+    rows = yield store.USER_BY_ID(user_id=user_id)
+    if not rows:
+        return None
+    user = store.user_of(rows[0])
+    ended = yield from revocation.end(lists, ByUser(user_id, disable=True), reason="user removed", now=now)
+    if not (yield store.REMOVE_USER(of_user=user_id)):
+        return None
+    yield store.REMOVE_ROLES(of_user=user_id)
+    yield store.REMOVE_GROUPS(of_user=user_id)
+    for one in also:  # noqa: UP028  # rows are sent back, which a list takes none of
+        yield one
+    yield record(AuditEvent.USER_REMOVED, info=info, now=now, user_id=user_id, detail={"ended": ended})
+    mail = Mail(kind="account_removed", user_id=None, to=user.email_shown, locale=user.locale)
+    yield from outbox.post(mail, now=now)
     return ended
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from admit.issuer.accounts.errors import UserNotFoundError
+from admit.issuer.app.removal import kept_of
 from admit.issuer.audit import RequestInfo
 from admit.issuer.audit.rules import cut
 from admit.issuer.clients.errors import ClientNotFoundError
@@ -61,6 +62,21 @@ class Ends(ABC):
         for subject in subjects:
             await self.services.accounts.get(subject)
         await self.settle()
+
+    async def remove_user(self, subject: str, *, actor: str = APPLICATION) -> int:
+        """Forget a person: end every session and grant, then delete the account, its factors, links, devices, consents
+        and mails on their way; how many sessions and grants there were. The address is free again, the `sub` never is.
+        Of the audit's records stays what happened, without the addresses that the person came from.
+
+        Raises:
+            UserNotFoundError: no such user.
+            AccountElsewhereError: an application keeps the account; removed there, it ends here.
+            StorageUnavailableError: nothing is known to be removed; ask again.
+        """
+        info, now = RequestInfo(actor=actor), self._clock()
+        ended = await self.services.accounts.remove(subject, also=kept_of(subject), info=info, now=now)
+        await self.settle()
+        return ended
 
     async def end_session(self, session_id: str, *, reason: str = REASON, actor: str = APPLICATION) -> bool:
         """End one session by its public id (`sid`), and the grants that hang from it. False: no such session, or over.

@@ -46,6 +46,7 @@ class AuditEvent(StrEnum):
     USER_CHANGED = "user.changed"
     USER_DISABLED = "user.disabled"
     USER_ENABLED = "user.enabled"
+    USER_REMOVED = "user.removed"  # nothing is kept of them but records of the audit that name the id
     FACTOR_ADDED = "factor.added"
     FACTOR_REMOVED = "factor.removed"
     FACTORS_RESET = "factors.reset"  # all of them, by an operator

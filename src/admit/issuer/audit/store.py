@@ -16,6 +16,7 @@ from sqlalchemy import (
     delete,
     insert,
     select,
+    update,
 )
 
 from admit.issuer.audit.records import NOBODY, AuditEvent, Outcome, RequestInfo
@@ -113,6 +114,10 @@ _OLDEST: Final = (
     .order_by(audit.c.at)
     .limit(AT_ONCE)
 )
+BLANK: Final = Statement(
+    update(audit).where(audit.c.user_id == bindparam("of_user", type_=Text)).values(ip=None)
+)
+"""What happened stays told; from where a person came who is here no more does not."""
 _FORGET: Final = Statement(delete(audit).where(audit.c.id.in_(_OLDEST)).returning(audit.c.id))
 
 

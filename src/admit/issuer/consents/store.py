@@ -49,6 +49,7 @@ FORGET: Final = Statement(
     .where(consent.c.user_id == bindparam("of_user"), consent.c.client_id == bindparam("of_client"))
     .returning(consent.c.audience)
 )
+FORGET_OF_USER: Final = Statement(delete(consent).where(consent.c.user_id == bindparam("of_user")))
 FORGET_OF_CLIENT: Final = Statement(delete(consent).where(consent.c.client_id == bindparam("of_client")))
 # Of clients whose row is gone, or that were removed some time ago: while nodes are being renewed, some have the
 # settings from before.

@@ -42,6 +42,7 @@ _ROWS: Final[dict[MailKind, About]] = {
     "second_factor_guessed": About(),
     "email_changed": About(),
     "sessions_ended": About(),
+    "account_removed": About(),
     "app_allowed": About(frozenset({"app"})),
     "unknown_app_allowed": About(),
 }

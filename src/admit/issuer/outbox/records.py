@@ -21,6 +21,7 @@ MailKind: TypeAlias = Literal[
     "second_factor_guessed",
     "email_changed",
     "sessions_ended",
+    "account_removed",
     "app_allowed",
     "unknown_app_allowed",
 ]

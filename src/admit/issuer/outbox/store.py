@@ -70,4 +70,5 @@ RESEAL: Final = Statement(
     .values(sealed=bindparam("body", type_=LargeBinary), user_id=bindparam("of_user", type_=Text))
     .returning(outbox.c.id)
 )
+FORGET_OF_USER: Final = Statement(delete(outbox).where(outbox.c.user_id == bindparam("of_user", type_=Text)))
 FORGET: Final = Statement(delete(outbox).where(outbox.c.give_up_at < bindparam("before", type_=Double)))

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    delete,
     exists,
     func,
     insert,
@@ -73,6 +74,7 @@ PLACE_OF_IDX: Final = 1
 PLACE_OF_END: Final = 2
 
 # The hot path: everything that a principal needs, by one key.
+FORGET_OF_USER: Final = Statement(delete(session).where(session.c.user_id == bindparam("of_user")))
 FIND: Final = Statement(
     select(*_COLUMNS, *USER_COLUMNS)
     .select_from(_JOINED.join(USER_FROM, user_account.c.id == session.c.user_id))

@@ -51,6 +51,7 @@ SPEND: Final = Statement(
     .values(spent_at=bindparam("now", type_=Double))
     .returning(*email_link.c)
 )
+FORGET_OF_USER: Final = Statement(delete(email_link).where(email_link.c.user_id == bindparam("of_user")))
 FORGET_ALL: Final = Statement(delete(email_link))
 PORTIONS: Final = Portions(email_link, email_link.c.expires_at < bindparam("before", type_=Double))
 
