@@ -157,6 +157,15 @@ def test_clients_and_hosts_that_do_not_fit_are_told(good: Settings) -> None:
     }
 
 
+def test_clients_that_ask_for_passwords_are_listed(good: Settings) -> None:
+    told = "phone asks people for their passwords itself, by api_login"
+    assert told not in {one.what for one in found(good)}
+    some = found(replace(good, client=(WEB, replace(WEB, id="phone", api_login=True))))
+    (one,) = [one for one in some if one.what == told]
+    assert one.severity is Severity.NOTE
+    assert one.mend is not None
+
+
 @pytest.mark.parametrize(
     ("domain", "resource", "severity", "words"),
     [

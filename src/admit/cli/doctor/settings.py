@@ -129,6 +129,13 @@ def _clients(settings: Settings) -> Iterator[Finding]:
             "what it signs for another server that names our endpoint as its own is good here",
             f"leave token_endpoint_audience out for {id}, as soon as it signs for the issuer",
         )
+    for id in (client.id for client in settings.client if client.api_login):
+        yield note(
+            "clients",
+            f"{id} asks people for their passwords itself, by api_login",
+            "whoever gets into that application reads them; what passes for it can ask for them, too",
+            f"leave api_login out for {id}, where it can send people to the sign-in page",
+        )
     strangers = [client.id for client in settings.client if not client.first_party]
     if urlsplit(settings.issuer).path and strangers:
         yield error(

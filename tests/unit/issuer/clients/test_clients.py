@@ -157,6 +157,21 @@ async def test_a_document_of_a_later_version_is_no_client(db: Database) -> None:
         kept.client_of("kept", '{"name":"Kept","id":"other"}', None)
 
 
+@pytest.mark.threat("6819-4.4.3.1", off="admit.issuer.clients.rules:check_kept")
+async def test_no_client_of_the_database_asks_for_passwords(db: Database) -> None:
+    clients = Clients(db, registry())
+    mine = Client(
+        id="kept", name="Kept", redirect_uris=("https://app.example/cb",), first_party=True, api_login=True
+    )
+    with pytest.raises(ConfigError, match="settings file"):
+        await clients.add(mine, now=NOW)
+    assert await clients.find("kept") is None
+    with pytest.raises(kept.KeptError):
+        kept.client_of("kept", '{"name":"Kept","first_party":true,"api_login":true}', None)
+    assert not kept.client_of("kept", kept.document_of(mine), None).api_login
+    assert not registry("kept").may_take_passwords(mine)
+
+
 async def test_a_resource_of_the_database_is_known_to_the_registry_and_to_others_when_they_look(
     db: Database,
 ) -> None:

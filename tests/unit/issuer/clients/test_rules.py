@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from admit.errors import ConfigError
 from admit.issuer.accounts.driver import new_user_id
 from admit.issuer.clients import rules
 from admit.issuer.clients.records import ApplicationType, Client, Resource
@@ -362,3 +363,30 @@ def test_localhost_is_for_native_clients_that_say_so_by_name() -> None:
     assert not rules.redirect_uri_allowed(
         replace(client, localhost_redirects=True), "http://127.0.0.1:5000/cb"
     )
+
+
+# Sign-in by JSON
+
+
+MINE = replace(WEB, first_party=True, api_login=True)
+
+
+def test_a_first_party_client_may_be_given_passwords() -> None:
+    rules.check_client(MINE, dev=False)
+    assert not WEB.api_login
+
+
+@pytest.mark.threat("6819-4.4.3.1", off="admit.issuer.clients.rules:check_api_login")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"first_party": False},
+        {"grant_types": frozenset({"refresh_token"})},
+        {"public": False, "secret_hashes": (b"x" * 32,), "require_pkce": False},
+        {"require_pushed_authorization_requests": True},
+    ],
+    ids=["somebody else's", "no code", "no PKCE", "pushed requests"],
+)
+def test_what_does_not_go_with_people_s_passwords_does_not_start(changes: Mapping[str, object]) -> None:
+    with pytest.raises(ConfigError, match="api_login"):
+        rules.check_client(replace(MINE, **changes), dev=False)  # type: ignore[arg-type]  # any field of a client
