@@ -209,6 +209,17 @@ resources = ["{demo.api}"]
 default_resource = "{demo.api}"
 
 [[client]]
+id = "demo-app"
+name = "Orders, an app of our own"
+first_party = true
+api_login = true
+application_type = "native"
+redirect_uris = ["http://127.0.0.1/callback"]
+scopes = ["openid", "profile", "offline_access", "orders:own"]
+resources = ["{demo.api}"]
+default_resource = "{demo.api}"
+
+[[client]]
 id = "demo-web"
 name = "Orders on the web"
 public = false

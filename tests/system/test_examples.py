@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 NATIVE: Final = ROOT / "examples" / "native" / "native.py"
+OWN_FORM: Final = ROOT / "examples" / "native" / "own_form.py"
 MACHINE: Final = ROOT / "examples" / "machine" / "machine.py"
 WEB: Final = ROOT / "examples" / "web_app" / "app.py"
 EMBEDDED: Final = ROOT / "examples" / "embedded_fastapi" / "app.py"
@@ -128,6 +129,36 @@ def test_the_native_example_says_so_when_nobody_is_there() -> None:
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == ["nobody answers there: is `make demo` running?"]
+
+
+def own_form(demo: Demo, *lines: str) -> "subprocess.CompletedProcess[str]":
+    """The example with a form of its own, to its end; `lines` are typed."""
+    return subprocess.run(
+        [sys.executable, str(OWN_FORM), "--issuer", demo.issuer, "--api", demo.api],
+        input="".join(line + "\n" for line in lines),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_the_example_with_a_form_of_its_own_signs_in_refreshes_logs_out_and_is_refused(demo: Demo) -> None:
+    done = own_form(demo, BO, "a guess", BO, demo.secrets[BO])
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    lines = done.stdout.splitlines()
+    assert lines[:5] == [
+        "The username or the password is not right.",
+        "signed in; the access token lives 300 s",
+        "GET /api/orders/mine → 200",
+        "refreshed: the old refresh token is spent, this one is new",
+        "GET /api/orders/mine → 200",
+    ]
+    assert re.fullmatch(r"GET /api/orders/mine → 401, [0-9.]+ s after logging out", lines[-1])
+
+
+def test_the_example_with_a_form_of_its_own_ends_where_nothing_is_typed(demo: Demo) -> None:
+    done = own_form(demo)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "not signed in: nothing was typed\n")
 
 
 def test_the_machine_example_gets_a_token_of_its_own_and_orders(demo: Demo) -> None:
