@@ -82,7 +82,7 @@ class _Connection(asyncio.Protocol):
         if end < 0:
             return
         head = self.buffer[:end]
-        at = head.find(b"content-length: ")
+        at = head.lower().find(b"content-length: ")
         length = int(head[at + 16 :].split(b"\r", 1)[0]) if at >= 0 else 0
         if len(self.buffer) < end + 4 + length:
             return
@@ -91,6 +91,11 @@ class _Connection(asyncio.Protocol):
         self.answers += 1
         try:
             self.pending = self.script.send(answer)
+        except StopIteration:
+            self.transport.close()
+            if not self.over.done():
+                self.over.set_result(None)
+            return
         except BaseException as error:
             self.transport.close()
             if not self.over.done():
