@@ -1,26 +1,19 @@
-"""One request to an ASGI application, with nothing in between."""
+"""One request, or one handshake of a WebSocket, to an ASGI application, with nothing in between."""
 
+import asyncio
 from typing import Any
 
 from tests.contract.services import Answer, Headers
 
+DENIAL = {"websocket.http.response": {}}
 
-async def call(app: Any, path: str, headers: Headers | None = None, method: str = "GET") -> Answer:
+
+def scope_of(path: str, headers: Headers | None, kind: str) -> dict[str, Any]:
     path, _, query = path.partition("?")
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    scope = {
-        "type": "http",
+    return {
+        "type": kind,
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
-        "method": method,
-        "scheme": "https",
         "path": path,
         "raw_path": path.encode(),
         "query_string": query.encode(),
@@ -29,10 +22,56 @@ async def call(app: Any, path: str, headers: Headers | None = None, method: str 
         "client": ("127.0.0.1", 1),
         "server": ("api.example.com", 443),
     }
+
+
+async def call(app: Any, path: str, headers: Headers | None = None, method: str = "GET") -> Answer:
+    sent: list[dict[str, Any]] = []
+    waiting = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if not waiting:
+            await asyncio.Event().wait()  # the client stays, and has nothing more to say
+        return waiting.pop(0)
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await app({**scope_of(path, headers, "http"), "method": method, "scheme": "https"}, receive, send)
+    return _answer(sent)
+
+
+async def connect(app: Any, path: str, headers: Headers | None = None, *, denial: bool = True) -> Answer:
+    """Open a WebSocket. `denial`: the server can answer with a response."""
+    sent: list[dict[str, Any]] = []
+    waiting = [{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1000}]
+
+    async def receive() -> dict[str, Any]:
+        return waiting.pop(0)
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        **scope_of(path, headers, "websocket"),
+        "scheme": "wss",
+        "subprotocols": [],
+        "extensions": DENIAL if denial else {},
+    }
     await app(scope, receive, send)
-    start = sent[0]
+    if sent[0]["type"] == "websocket.close":
+        return Answer(403, {}, b"", closed=sent[0]["code"])
+    if sent[0]["type"] == "websocket.accept":
+        said = sent[1]
+        return Answer(101, {}, (said.get("text") or "").encode() or said["bytes"])
+    return _answer(sent)
+
+
+def _answer(sent: list[dict[str, Any]]) -> Answer:
+    start, *rest = sent
+    bodies = [message["body"] for message in rest if message.get("body")]
     return Answer(
         start["status"],
-        {name.decode().lower(): value.decode() for name, value in start["headers"]},
-        b"".join(message.get("body", b"") for message in sent[1:]),
+        {name.decode().lower(): value.decode("latin-1") for name, value in start["headers"]},
+        b"".join(bodies),
+        len(bodies),
     )

@@ -1,13 +1,10 @@
-"""A guarded service to run the shared suite against: the same routes in each integration, and who calls them.
-
-Routes: `/any` any principal, `/read` scope `orders:read`, `/admin` that and role `admin`, `/staff` group `staff`,
-`/open` strangers too, `/change` (POST) any principal. Each answers with the principal in JSON.
-"""
+"""An issuer as an API sees it, for tests of guards: Alice's sign-in by session and by token, and what happens to it."""
 
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -24,19 +21,27 @@ PAGES = "https://app.example.com"
 COOKIE = cookies.session_cookie_name(ISSUER)
 RAW = bytes(range(32))
 POSITION = 4_711
+ACR_2FA = "urn:admit:acr:2fa"
 KEY = JWK.generate("ES256", kid="k1")
 KEYS = JWKSet([KEY.public()])
+OTHER_KEY = JWK.generate("ES256", kid="k1")
+STRANGE_ISSUER = "https://evil.example"
+TOKEN_COOKIE = "__Host-orders"
 
 Headers = list[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a service answered."""
+    """What a service answered. A WebSocket that was opened has status 101 and its first message as `body`; one that was
+    closed instead has its close code as `closed`. `parts` is in how many pieces the body came.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    parts: int = 1
+    closed: int | None = None
 
     @property
     def json(self) -> Any:
@@ -64,8 +69,16 @@ class Issuer:
     failing: bool = False
     seq: int = 0
     questions: int = 0
+    acr: str = "urn:admit:acr:1fa"
+    signed_in: float = 120
+    """Seconds since the sign-in."""
+    session_life: float = 3_600
+    session_of: str = ISSUER
+    raw: bytes = RAW
+    position: int = POSITION
 
     def __post_init__(self) -> None:
+        self.over: set[int] = set()
         self.clock = 1_000.0
         self.source = InProcessSource(clock=lambda: self.clock)
         trusted = TrustedIssuer(ISSUER, audience=API, source=self.source)
@@ -73,7 +86,9 @@ class Issuer:
         self.publish()
 
     def publish(self) -> None:
-        bitmap = status_list.with_bits(status_list.EMPTY, [POSITION]) if self.ended else status_list.EMPTY
+        if self.ended:
+            self.over.add(self.position)
+        bitmap = status_list.with_bits(status_list.EMPTY, self.over)
         self.seq += 1
         state = State(seq=self.seq, lists={0: (status_list.version(bitmap), bitmap)})
         self.source.publish(keys=KEYS, state=state, issuer=ISSUER, as_of=self.clock, wall=time.time())
@@ -87,7 +102,22 @@ class Issuer:
         self.failing = True
         self.clock += 3_600
 
-    def token(self, **changed: Any) -> str:
+    def sign_in_anew(self) -> None:
+        """Everything as at first, but for a new session: what came before stays ended, and nobody remembers it."""
+        self.scopes, self.roles, self.groups = (
+            frozenset({"orders:read"}),
+            frozenset({"admin"}),
+            frozenset({"staff"}),
+        )
+        self.acr, self.signed_in = "urn:admit:acr:1fa", 120
+        self.session_life, self.session_of = 3_600, ISSUER
+        self.ended = self.failing = False
+        self.questions = 0
+        self.position += 1
+        self.raw = sha256(self.raw).digest()
+        self.publish()
+
+    def token(self, key: JWK = KEY, **changed: Any) -> str:
         now = time.time() - 120  # not a young token, which would need no fresh list
         token = AccessToken(
             issuer=ISSUER,
@@ -101,22 +131,22 @@ class Issuer:
             roles=self.roles,
             groups=self.groups,
             session_id="s-1",
-            auth_time=now,
-            acr="urn:admit:acr:1fa",
+            auth_time=time.time() - self.signed_in,
+            acr=self.acr,
             amr=("pwd",),
-            status=StatusClaim(status_list.uri(ISSUER, 0), POSITION),
+            status=StatusClaim(status_list.uri(ISSUER, 0), self.position),
         )
-        return access.sign(replace(token, **changed), KEY)
+        return access.sign(replace(token, **changed), key)
 
     async def find(self, id_hash: bytes, audience: str, now: float) -> Found | None:
         """`SessionLookup`."""
         self.questions += 1
         if self.failing:
             raise LookupUnavailableError("the store is gone")
-        if id_hash != cookies.id_hash(RAW) or self.ended:
+        if id_hash != cookies.id_hash(self.raw) or self.ended:
             return None
         principal = Principal(
-            issuer=ISSUER,
+            issuer=self.session_of,
             subject="u_alice",
             client_id="admit",
             audience=frozenset({audience}),
@@ -124,14 +154,14 @@ class Issuer:
             roles=self.roles,
             groups=self.groups,
             session_id="s-1",
-            auth_time=int(now) - 120,
-            acr="urn:admit:acr:1fa",
+            auth_time=int(now - self.signed_in),
+            acr=self.acr,
             amr=("pwd",),
-            expires_at=now + 3_600,
+            expires_at=now + self.session_life,
             credential=CredentialKind.SESSION,
             claims=MappingProxyType({"name": "Alice"}),
         )
-        return Found(principal, StatusRef(0, POSITION), now + 3_600)
+        return Found(principal, StatusRef(0, self.position), now + self.session_life)
 
 
 class Carrier(Protocol):
@@ -145,7 +175,11 @@ def by_token(issuer: Issuer) -> Headers:
 
 
 def by_session(issuer: Issuer) -> Headers:
-    return [(b"cookie", f"{COOKIE}={cookies.encode_session_id(RAW)}".encode())]
+    return [(b"cookie", f"{COOKIE}={cookies.encode_session_id(issuer.raw)}".encode())]
+
+
+def by_token_cookie(issuer: Issuer) -> Headers:
+    return [(b"cookie", f"{TOKEN_COOKIE}={issuer.token()}".encode())]
 
 
 Request = Callable[..., Awaitable[Answer]]

@@ -1,0 +1,154 @@
+"""The cases of `tests/contract/cases.py`, by every integration; and what holds for each answer."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.contract import adapter as adapting
+from tests.contract.adapter import Adapter, Request, Service, Setting
+from tests.contract.case import MODES, Case, Framework, In, Out, Stranger
+from tests.contract.cases import CASES
+from tests.contract.services import PAGES, Answer, Issuer
+
+ADAPTERS = adapting.found()
+
+
+class Services:
+    """One application for each integration, mode and set of options: Alice signs in anew for each case."""
+
+    def __init__(self, run: Callable[[Any], Any]) -> None:
+        self.run = run
+        self.made: dict[tuple[str, str, str], tuple[Setting, Service]] = {}
+        self.verified = 0
+
+    def of(self, adapter: Adapter, mode: str, **more: Any) -> tuple[Setting, Service]:
+        key = adapter.name, mode, repr(more)
+        if key not in self.made:
+            issuer = Issuer()
+            self._count(issuer)
+            sessions = {"sessions": issuer} if mode == "session" else {}
+            setting = Setting(issuer, {**sessions, "origins": {PAGES}, "realm": "orders", **more}, self.run)
+            self.made[key] = setting, adapter.build(setting)
+        setting, service = self.made[key]
+        setting.issuer.sign_in_anew()
+        setting.reached.clear()
+        self.verified = 0
+        return setting, service
+
+    def _count(self, issuer: Issuer) -> None:
+        core = issuer.verifier.core
+        inner = core.try_verify
+
+        def counted(*args: Any, **more: Any) -> Any:
+            self.verified += 1
+            return inner(*args, **more)
+
+        core.try_verify = counted  # type: ignore[method-assign]  # only in these tests' own verifiers
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[Services]:
+    with asyncio.Runner() as runner:
+        yield Services(runner.run)
+
+
+def each() -> Iterator[Any]:
+    for adapter in ADAPTERS:
+        for case in CASES:
+            if case.needs in adapter.lacks:
+                continue
+            for mode in case.by:
+                yield pytest.param(
+                    adapter, mode, case, marks=case.marks, id=f"{adapter.name}-{mode}-{case.id}"
+                )
+
+
+@pytest.mark.parametrize(("adapter", "mode", "case"), list(each()))
+def test_the_answer_is_that_of_the_list(
+    services: Services,
+    adapter: Adapter,
+    mode: str,
+    case: Case,
+    record_property: Callable[[str, object], None],
+) -> None:
+    record_property("contract", (adapter.name, mode, case.row))
+    setting, service = services.of(adapter, mode, **case.options)
+    issuer = setting.issuer
+    for name, value in case.having.items():
+        setattr(issuer, name, value)
+    headers = case.by[mode](issuer) + (case.also if isinstance(case.also, list) else case.also(issuer))
+    request = Request(case.path, headers, case.method, socket=case.socket, denial=case.denial)
+    if case.then is not None:
+        assert service(request).status == 200
+        setting.reached.clear()
+        case.then(issuer)
+    answer = service(request)
+    assert b"canary" not in answer.body + repr(answer.headers).encode()
+    match case.answer_in(mode):
+        case In() as wanted:
+            let_in(answer, setting, wanted, wanted.carried or mode, case)
+            if wanted.questions is not None:
+                assert (services.verified, issuer.questions)[mode == "session"] == wanted.questions
+        case Stranger():
+            assert (answer.status, setting.reached) == (200, [None])
+            assert answer.json is None
+        case Framework(statuses):
+            assert answer.status in statuses
+            assert setting.reached == []
+        case Out() as refused:
+            assert setting.reached == [], "what was refused reached the route"
+            if refused.error == "csrf_failed":
+                assert issuer.questions == 0, "a forged request costs no look-up"
+            refused_by(answer, refused, case)
+
+
+def let_in(answer: Answer, setting: Setting, wanted: In, carried: str, case: Case) -> None:
+    assert answer.status == (101 if case.socket else 200), answer
+    assert len(setting.reached) == wanted.parts
+    for who in setting.reached:
+        assert who is not None
+        assert (who.subject, who.credential.value) == ("u_alice", carried)
+    if wanted.parts > 1:
+        assert (answer.body, answer.parts) == (b"u_alice\n" * wanted.parts, wanted.parts)
+    elif case.method != "HEAD":
+        assert answer.json["subject"] == "u_alice"
+
+
+def refused_by(answer: Answer, wanted: Out, case: Case) -> None:
+    """The same answer by all: status, challenge, body and what caches may do with it, RFC 6750 §3."""
+    if case.socket and not case.denial:
+        assert answer.closed == 1008
+        return
+    assert answer.status == wanted.status, answer
+    challenge = None
+    if wanted.challenge is not None:
+        challenge = ", ".join(part for part in ('Bearer realm="orders"', wanted.challenge) if part)
+    assert answer.headers.get("www-authenticate") == challenge
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["content-type"] == "application/json"
+    if wanted.status == 503:
+        assert int(answer.headers["retry-after"]) > 0
+    if case.method == "HEAD":
+        return  # servers send none, whatever the framework makes
+    assert set(answer.json) == {"error", "error_description"}
+    assert answer.json["error"] == wanted.error
+
+
+def test_a_case_for_one_mode_only_says_why() -> None:
+    with pytest.raises(pytest.UsageError):
+        Case("good", "by token", "/any", In(), by={"token": lambda _: []})
+    with pytest.raises(pytest.UsageError):
+        Case("good", "by neither", "/any", In(), by={}, why="no")
+    for case in CASES:
+        assert set(case.by) == set(MODES) or case.why
+
+
+def test_every_row_is_told_once_and_each_case_has_a_name_of_its_own() -> None:
+    names = [(case.row, case.name) for case in CASES]
+    assert len(set(names)) == len(names)
+    rows = [case.row for case in CASES]
+    # Rows stand together, so that the list reads as the table does.
+    together = [row for row, before in zip(rows, [None, *rows[:-1]], strict=True) if row != before]
+    assert len(together) == len(set(together))

@@ -1,0 +1,53 @@
+"""One request to a WSGI application, with nothing in between but the standard library's check of the protocol."""
+
+import io
+import sys
+from collections.abc import Iterable
+from typing import Any
+from wsgiref.validate import validator
+
+from tests.contract.services import Answer, Headers
+
+
+def environ_of(path: str, headers: Headers | None, method: str) -> dict[str, Any]:
+    """As servers make it: a header that is there twice is joined by a comma."""
+    path, _, query = path.partition("?")
+    made: dict[str, Any] = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "SERVER_NAME": "api.example.com",
+        "SERVER_PORT": "443",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": "api.example.com",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "https",
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in headers or []:
+        key = "HTTP_" + name.decode().upper().replace("-", "_")
+        text = value.decode("latin-1")
+        made[key] = f"{made[key]},{text}" if key in made else text
+    return made
+
+
+def call(app: Any, path: str, headers: Headers | None = None, method: str = "GET") -> Answer:
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(status: str, sent: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        started.append((status, sent))
+        return lambda data: None
+
+    body: Iterable[bytes] = validator(app)(environ_of(path, headers, method), start_response)
+    try:
+        parts = [part for part in body if part]
+    finally:
+        body.close()  # type: ignore[attr-defined]  # the validator's always has it
+    status, sent = started[-1]
+    return Answer(int(status[:3]), {name.lower(): value for name, value in sent}, b"".join(parts), len(parts))
