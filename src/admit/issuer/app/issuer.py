@@ -161,7 +161,7 @@ class Issuer(Ends):
             factors=factors,
             interactions=Interactions(self.db, settings.grants),
             pushed=PushedRequests(self.db, settings.grants),
-            references=References(self.keyring),
+            references=References(self.keyring, settings.issuer),
             config=settings.oauth,
         )  # fmt: skip
         self.teller = Teller(

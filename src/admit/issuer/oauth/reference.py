@@ -47,8 +47,10 @@ class Reference:
 class References:
     """Writes opaque tokens with the current key, opens those of all keys that the keyring holds."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, issuer: str) -> None:
+        """`issuer`: whose tokens they are. A copy of it with the same keys, under another name, opens none of them."""
         self._keyring = keyring
+        self._issuer = issuer.encode()
         self._current, key = keyring.derive(PURPOSE)
         self._derived: dict[str, bytes] = {self._current: key}
 
@@ -63,7 +65,7 @@ class References:
         )
         kid, salt = self._current.encode(), secrets.token_bytes(_SALT)
         key = _key_of(self._derived[self._current], salt)
-        sealed = AESGCM(key).encrypt(_NONCE, msgspec.msgpack.encode(fields), _bound_to(kid))
+        sealed = AESGCM(key).encrypt(_NONCE, msgspec.msgpack.encode(fields), bound_to(kid, self._issuer))
         octets = bytes((len(kid),)) + kid + salt + sealed
         return PREFIX + urlsafe_b64encode(octets).rstrip(b"=").decode()
 
@@ -74,7 +76,7 @@ class References:
         if parts is None or key is None:
             return None
         kid, salt, sealed = parts
-        opened = unsealed(_key_of(key, salt), sealed, _bound_to(kid))
+        opened = unsealed(_key_of(key, salt), sealed, bound_to(kid, self._issuer))
         if opened is None:
             return None
         family, scope, audience, iat, exp = _DECODER.decode(opened)
@@ -128,8 +130,9 @@ def _key_of(key: bytes, salt: bytes) -> bytes:
     return hmac.digest(key, salt, hashlib.sha256)
 
 
-def _bound_to(kid: bytes) -> bytes:
-    return PREFIX.encode() + kid
+def bound_to(kid: bytes, issuer: bytes) -> bytes:
+    """What a token is sealed together with, and is not in it: the name of its key, and of who made it."""
+    return PREFIX.encode() + bytes((len(kid),)) + kid + issuer
 
 
 def _name_of(salt: bytes) -> str:

@@ -16,6 +16,7 @@ REFERENCE = Reference(
     iat=1_800_000_000,
     exp=1_800_000_300,
 )
+ISSUER = "https://id.example"
 OLD, NEW = b"o" * 32, b"n" * 32
 
 
@@ -28,7 +29,7 @@ def token_of(octets: bytes) -> str:
 
 
 def test_a_token_opens_to_what_it_refers_to_and_no_two_are_alike() -> None:
-    references = References(Keyring.generate())
+    references = References(Keyring.generate(), ISSUER)
     one, two = references.write(REFERENCE), references.write(REFERENCE)
     assert one != two
     assert is_opaque(one), "a verifier asks about it"
@@ -43,14 +44,14 @@ def test_a_token_opens_to_what_it_refers_to_and_no_two_are_alike() -> None:
 
 
 def test_nothing_of_it_can_be_read() -> None:
-    octets = octets_of(References(Keyring.generate()).write(REFERENCE))
+    octets = octets_of(References(Keyring.generate(), ISSUER).write(REFERENCE))
     for text in (REFERENCE.family, "vault", "openid", "example"):
         assert text.encode() not in octets
 
 
 @pytest.mark.threat("6819-4.6.3", off="admit.issuer.oauth.reference:unsealed")
 def test_one_with_any_bit_changed_is_nobodys() -> None:
-    references = References(Keyring.generate())
+    references = References(Keyring.generate(), ISSUER)
     good = octets_of(references.write(REFERENCE))
     for place in range(len(good)):
         for bit in range(8):
@@ -61,7 +62,7 @@ def test_one_with_any_bit_changed_is_nobodys() -> None:
 
 
 def test_one_has_one_spelling() -> None:
-    references = References(Keyring.generate())
+    references = References(Keyring.generate(), ISSUER)
     good = references.write(REFERENCE)
     for bad in (
         good + "=", good + "A", good[:-1], good.upper(), good[len(PREFIX) :], "x" + good, good + "\n", good + "é",
@@ -72,14 +73,26 @@ def test_one_has_one_spelling() -> None:
 
 
 def test_a_token_of_a_key_that_was_replaced_opens_while_the_key_is_kept() -> None:
-    before = References(Keyring({"k1": OLD})).write(REFERENCE)
-    assert References(Keyring({"k2": NEW, "k1": OLD})).open(before) is not None
-    assert References(Keyring({"k2": NEW})).open(before) is None
-    assert References(Keyring({"k1": NEW})).open(before) is None, "another key of that name"
+    before = References(Keyring({"k1": OLD}), ISSUER).write(REFERENCE)
+    assert References(Keyring({"k2": NEW, "k1": OLD}), ISSUER).open(before) is not None
+    assert References(Keyring({"k2": NEW}), ISSUER).open(before) is None
+    assert References(Keyring({"k1": NEW}), ISSUER).open(before) is None, "another key of that name"
 
 
 def test_another_purpose_of_the_same_key_opens_nothing() -> None:
     keyring = Keyring({"k1": OLD})
-    kid, salt, sealed = reference.taken_apart(References(keyring).write(REFERENCE)) or (b"", b"", b"")
-    assert reference.unsealed(keyring.derive("refresh-token")[1], sealed, PREFIX.encode() + kid) is None
+    kid, salt, sealed = reference.taken_apart(References(keyring, ISSUER).write(REFERENCE)) or (b"", b"", b"")
+    assert (
+        reference.unsealed(
+            keyring.derive("refresh-token")[1], sealed, reference.bound_to(kid, ISSUER.encode())
+        )
+        is None
+    )
     assert len(salt) == 24
+
+
+def test_another_issuer_with_the_same_keys_opens_none_of_ours() -> None:
+    keyring = Keyring.generate()
+    token = References(keyring, ISSUER).write(REFERENCE)
+    assert References(keyring, "https://staging.id.example").open(token) is None
+    assert References(keyring, ISSUER).open(token) is not None
