@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from admit.errors import RevokedError
+from admit.errors import KeysUnavailableError, RevokedError
 from admit.fetch import Fetcher
 from admit.issuer import Client, Settings
 from admit.issuer.app import jobs
@@ -219,6 +219,26 @@ async def test_a_client_that_fails_is_told_again_later_by_another_token(
     assert len({one.jti for one in told}) == 3
     assert len({one.session_id for one in told}) == 1
     assert await waiting(telling) == []
+
+
+async def test_a_token_that_cannot_be_signed_is_a_try_that_failed(
+    telling: LiveIssuer, client: ToldClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = telling.browser()
+    tokens = await browser.tokens()
+    await browser.get("/logout", params={"id_token_hint": tokens["id_token"]})
+
+    def away(*args: object, **kwargs: object) -> None:
+        raise KeysUnavailableError("no active key")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("admit.issuer.oauth.backchannel.driver.logout.sign", away)
+        assert await telling.teller.turn() == 0
+        assert await telling.teller.turn() == 0
+    assert [row["tries"] for row in await waiting(telling)] == [1]
+    telling.clock.advance(60)
+    assert await telling.teller.turn() == 1
+    assert len(client.bodies) == 1
 
 
 @pytest.mark.soak

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from admit.errors import AdmitError, FetchError
+from admit.errors import AdmitError
 from admit.fetch import Fetcher
 from admit.issuer.audit import AuditEvent, Outcome, record
 from admit.issuer.clients.driver import Clients
@@ -115,7 +115,7 @@ class Teller:
             return True
         try:
             status = await self._post(client, client.backchannel_logout_uri, notice)
-        except FetchError as error:
+        except AdmitError as error:  # its host, the guard, or no key to sign with: a try that failed
             trouble = error.code
         else:
             if rules.is_told(status):
