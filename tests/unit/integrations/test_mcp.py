@@ -1,0 +1,295 @@
+"""MCP servers of the official SDK behind Admit: who gets in, what is published, and what a tool knows of its caller."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.server.mcpserver import MCPServer
+from pydantic import AnyHttpUrl
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from admit.errors import ConfigError, MissingCredentialError, UnavailableError
+from admit.integrations.mcp import AdmitTokens, Guard, Refused, principal
+from admit.verifier import AsyncVerifier, TrustedIssuer, Verifier
+from tests.contract.services import API, ISSUER, Issuer
+
+pytestmark = pytest.mark.anyio
+PATH = "/.well-known/oauth-protected-resource/mcp"
+RESOURCE = "https://mcp.example.com/mcp"
+METADATA = f"https://mcp.example.com{PATH}"
+
+
+class Tools(Issuer):
+    """The issuer of the shared suite, for another resource."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.verifier = Verifier(
+            TrustedIssuer(ISSUER, audience=RESOURCE, source=self.source), boottime=lambda: self.clock
+        )
+        self.publish()
+
+    def token(self, **changed: Any) -> str:
+        return super().token(**{"audience": RESOURCE, **changed})
+
+
+@pytest.fixture
+def issuer() -> Tools:
+    return Tools()
+
+
+def sdk_server(**more: Any) -> MCPServer:
+    server = MCPServer("tools", **more)
+
+    @server.tool()
+    def whoami() -> str:
+        return principal().subject
+
+    @server.tool()
+    def drop() -> str:
+        return principal("orders:drop", role="admin").subject
+
+    @server.custom_route("/about", methods=["GET"])
+    async def about(request: Request) -> Response:
+        return JSONResponse({"who": request.scope["admit.principal"].subject})
+
+    return server
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Any, inner: Any = None) -> AsyncIterator[httpx2.AsyncClient]:
+    """The application, started and reachable."""
+    inner = inner or app
+    transport = httpx2.ASGITransport(app=app)
+    async with inner.router.lifespan_context(inner), httpx2.AsyncClient(transport=transport) as http:
+        yield http
+
+
+@contextlib.asynccontextmanager
+async def guarded(issuer: Issuer, **more: Any) -> AsyncIterator[httpx2.AsyncClient]:
+    guard = Guard(issuer.verifier, resource=RESOURCE, **{"scopes": ["orders:read"], **more})
+    inner = sdk_server().streamable_http_app(host="mcp.example.com")
+    async with serving(guard(inner), inner) as http:
+        yield http
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+async def call(http: httpx2.AsyncClient, token: str, tool: str) -> Any:
+    http.headers["authorization"] = f"Bearer {token}"
+    async with Client(streamable_http_client(RESOURCE, http_client=http)) as client:
+        return await client.call_tool(tool, {})
+
+
+async def test_a_tool_knows_who_calls(issuer: Tools) -> None:
+    async with guarded(issuer) as http:
+        result = await call(http, issuer.token(), "whoami")
+        assert (result.content[0].text, result.is_error) == ("u_alice", False)
+        assert (await http.get("https://mcp.example.com/about")).json() == {"who": "u_alice"}
+
+
+async def test_what_one_tool_needs_beyond_is_its_error(issuer: Tools) -> None:
+    issuer.scopes = frozenset({"orders:read", "orders:drop"})
+    async with guarded(issuer) as http:
+        assert not (await call(http, issuer.token(), "drop")).is_error
+        refused = await call(http, issuer.token(scope=frozenset({"orders:read"})), "drop")
+        assert refused.is_error
+        assert refused.content[0].text.endswith("You may not do this. It needs the scope orders:drop.")
+        assert (await call(http, issuer.token(roles=frozenset()), "drop")).is_error
+
+
+def test_outside_of_a_request_there_is_nobody() -> None:
+    with pytest.raises(Refused) as refused:
+        principal()
+    assert isinstance(refused.value.cause_, MissingCredentialError)
+    with pytest.raises(ConfigError):
+        principal("two words")
+
+
+@pytest.mark.rfc("9728", "5.1")
+@pytest.mark.rfc("6750", "3")
+async def test_a_stranger_is_told_where_to_ask_and_for_what(issuer: Tools) -> None:
+    async with guarded(issuer) as http:
+        answer = await http.post(RESOURCE, json={})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == (
+        f'Bearer scope="orders:read", resource_metadata="{METADATA}"'
+    )
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.rfc("6750", "3.1")
+async def test_refusals_name_the_error_all_scopes_and_the_metadata(issuer: Tools) -> None:
+    async with guarded(issuer, scopes=["tools:use", "orders:read"], realm="tools") as http:
+        bad = await http.post(RESOURCE, json={}, headers=bearer("junk.junk.junk"))
+        assert bad.status_code == 401
+        assert bad.headers["www-authenticate"].startswith('Bearer realm="tools", error="invalid_token"')
+        less = await http.post(RESOURCE, json={}, headers=bearer(issuer.token()))
+        assert less.status_code == 403
+        told = less.headers["www-authenticate"]
+        assert 'error="insufficient_scope"' in told
+        assert 'scope="orders:read tools:use"' in told
+        assert f'resource_metadata="{METADATA}"' in told
+        query = await http.post(f"{RESOURCE}?access_token={issuer.token()}", json={})
+        assert query.status_code == 400
+
+
+@pytest.mark.rfc("8707", "2")
+async def test_a_token_for_another_server_is_refused(issuer: Tools) -> None:
+    async with guarded(issuer) as http:
+        answer = await http.post(RESOURCE, json={}, headers=bearer(issuer.token(audience=API)))
+        assert answer.status_code == 401
+        both = issuer.token(audience=[API, RESOURCE])
+        assert (await http.get("https://mcp.example.com/about", headers=bearer(both))).status_code == 200
+
+
+async def test_what_was_ended_is_401_and_what_cannot_be_told_503(issuer: Tools) -> None:
+    async with guarded(issuer) as http:
+        token = issuer.token()
+        assert (await http.get("https://mcp.example.com/about", headers=bearer(token))).status_code == 200
+        issuer.end()
+        assert (await http.post(RESOURCE, json={}, headers=bearer(token))).status_code == 401
+    unknown = Tools()
+    async with guarded(unknown) as http:
+        unknown.fail()
+        gone = await http.post(RESOURCE, json={}, headers=bearer(unknown.token()))
+        assert (gone.status_code, "www-authenticate" in gone.headers) == (503, False)
+        assert int(gone.headers["retry-after"]) > 0
+
+
+async def test_everything_behind_the_guard_needs_a_token(issuer: Tools) -> None:
+    async with guarded(issuer) as http:
+        for path in ("/mcp", "/about", "/nowhere", "/.well-known/oauth-protected-resource", f"{PATH}/"):
+            assert (await http.get(f"https://mcp.example.com{path}")).status_code == 401
+
+
+@pytest.mark.rfc("9728", "2")
+@pytest.mark.rfc("9728", "3.1")
+async def test_the_metadata_lies_between_host_and_path_and_names_issuers_letter_by_letter(
+    issuer: Tools,
+) -> None:
+    async with guarded(issuer, name="Tools", documentation="https://mcp.example.com/docs") as http:
+        answer = await http.get(METADATA)
+        assert answer.json() == {
+            "resource": RESOURCE,
+            "authorization_servers": [ISSUER],
+            "scopes_supported": ["orders:read"],
+            "bearer_methods_supported": ["header"],
+            "resource_name": "Tools",
+            "resource_documentation": "https://mcp.example.com/docs",
+        }
+        assert answer.headers["content-type"] == "application/json"
+        head = await http.head(METADATA)
+        assert (head.status_code, head.content) == (200, b"")
+        assert (await http.post(METADATA)).headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+async def test_a_page_may_read_the_metadata(issuer: Tools) -> None:
+    asked = {"origin": "https://inspector.example", "access-control-request-method": "GET"}
+    async with guarded(issuer) as http:
+        preflight = await http.options(METADATA, headers=asked)
+        assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (204, "*")
+        read = await http.get(METADATA, headers={"origin": "https://inspector.example"})
+        assert read.headers["access-control-allow-origin"] == "*"
+
+
+@pytest.mark.rfc("9728", "3.1")
+@pytest.mark.parametrize(
+    ("resource", "url"),
+    [
+        ("https://mcp.example.com", "https://mcp.example.com/.well-known/oauth-protected-resource"),
+        ("https://mcp.example.com/", "https://mcp.example.com/.well-known/oauth-protected-resource"),
+        ("https://mcp.example.com/a/b/", "https://mcp.example.com/.well-known/oauth-protected-resource/a/b/"),
+        (
+            "https://mcp.example.com/a?b=c",
+            "https://mcp.example.com/.well-known/oauth-protected-resource/a?b=c",
+        ),
+        ("http://localhost:8000/mcp", "http://localhost:8000/.well-known/oauth-protected-resource/mcp"),
+    ],
+    ids=["host", "slash", "path", "query", "loopback"],
+)
+def test_where_the_metadata_is(resource: str, url: str) -> None:
+    guard = Guard(AsyncVerifier(TrustedIssuer(ISSUER, audience=resource)), resource=resource)
+    assert (guard.metadata_url, guard.metadata["resource"]) == (url, resource)
+    assert "scopes_supported" not in guard.metadata
+
+
+@pytest.mark.parametrize(
+    ("resource", "more", "says"),
+    [
+        ("https://other.example.com/mcp", {}, "audience"),
+        (f"{RESOURCE}/", {}, "slash"),
+        (AnyHttpUrl("https://id.example.com"), {}, "slash"),
+        ("mcp.example.com", {}, "URL"),
+        (f"{RESOURCE}#tools", {}, "fragment"),
+        ('https://mcp.example.com/"', {}, "URL"),
+        (RESOURCE, {"scopes": ["tools:use", "offline_access"]}, "offline_access"),
+        (RESOURCE, {"scopes": "tools:use"}, "one by one"),
+    ],
+    ids=["foreign", "slash", "pydantic", "no scheme", "fragment", "quote", "offline_access", "one text"],
+)
+def test_what_cannot_work_is_told_at_once(resource: Any, more: dict[str, Any], says: str) -> None:
+    verifier = AsyncVerifier(TrustedIssuer(ISSUER, audience=[RESOURCE, "https://id.example.com"]))
+    for kind in (Guard, AdmitTokens):
+        with pytest.raises(ConfigError, match=says):
+            kind(verifier, resource=resource, **more)
+
+
+async def test_the_sdks_own_way_takes_the_same_tokens(issuer: Tools) -> None:
+    tokens = AdmitTokens(issuer.verifier, resource=RESOURCE, scopes=["orders:read"])
+    server = sdk_server(token_verifier=tokens, auth=tokens.settings())
+    async with serving(server.streamable_http_app(host="mcp.example.com")) as http:
+        told = (await http.get(METADATA)).json()
+        assert (told["resource"], told["authorization_servers"]) == (RESOURCE, [ISSUER])
+        for refused in (issuer.token(audience=API), "junk.junk.junk", "\x7f"):
+            answer = await http.post(RESOURCE, json={}, headers=bearer(refused))
+            assert answer.status_code == 401
+            assert f'resource_metadata="{METADATA}"' in answer.headers["www-authenticate"]
+        less = issuer.token(scope=frozenset())
+        assert (await http.post(RESOURCE, json={}, headers=bearer(less))).status_code == 403
+        assert (await call(http, issuer.token(), "whoami")).content[0].text == "u_alice"
+        issuer.fail()
+        with pytest.raises(UnavailableError):
+            await http.post(RESOURCE, json={}, headers=bearer(issuer.token()))
+
+
+async def test_the_sdks_value_tells_issuer_and_subject_and_dumps(issuer: Tools) -> None:
+    tokens = AdmitTokens(issuer.verifier, resource=RESOURCE)
+    found = await tokens.verify_token(issuer.token())
+    assert found is not None
+    assert (found.client_id, found.subject, found.resource) == ("spa", "u_alice", RESOURCE)
+    assert found.claims is not None
+    assert found.claims["iss"] == ISSUER
+    assert found.principal.key == (ISSUER, "u_alice")
+    dumped = json.loads(found.model_dump_json())
+    assert "principal" not in dumped
+    assert dumped["claims"]["sub"] == "u_alice"
+    assert found.model_copy().principal.key == (ISSUER, "u_alice")
+
+
+def test_the_sdks_settings_name_one_issuer_and_no_more() -> None:
+    verifier = AsyncVerifier(
+        TrustedIssuer(ISSUER, audience=RESOURCE), TrustedIssuer("https://b.example", audience=RESOURCE)
+    )
+    with pytest.raises(ConfigError, match="one issuer"):
+        AdmitTokens(verifier, resource=RESOURCE).settings()
+    assert Guard(verifier, resource=RESOURCE).metadata["authorization_servers"] == [
+        "https://b.example",
+        ISSUER,
+    ]
+    assert (
+        str(
+            AdmitTokens(AsyncVerifier(TrustedIssuer(ISSUER, audience=RESOURCE)), resource=RESOURCE)
+            .settings()
+            .issuer_url
+        )
+        == ISSUER
+    )
