@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from admit.errors import ConfigError, InvalidKeyError
 from admit.issuer.clients import profiles
+from admit.issuer.clients.hosts import is_host
 from admit.issuer.clients.profiles import settled
 from admit.issuer.clients.records import AuthMethod, Client
 from admit.jose import JWS_ALGS, JWKSet
@@ -76,6 +77,10 @@ def check(client: Client, where: str, *, dev: bool) -> None:
     alg = client.token_endpoint_auth_signing_alg
     if alg is not None and alg not in settled(client).assertion_algs:
         raise ConfigError(f"{where}: token_endpoint_auth_signing_alg is not one that this profile takes")
+    if client.jwks_uri is not None and not _is_jwks_uri(
+        client.jwks_uri, dev=dev
+    ):  # whether it is used now or not
+        raise ConfigError(f"{where}: jwks_uri wants an https URL without fragment")
     if client.public and client.secret_hashes:
         raise ConfigError(f"{where}: a public client has no secret; set public = false, or remove the secret")
     if method is AuthMethod.PRIVATE_KEY_JWT:
@@ -94,8 +99,6 @@ def _check_keys(client: Client, where: str, *, dev: bool) -> None:
         raise ConfigError(f"{where}: private_key_jwt and a secret do not go together; remove secret_hashes")
     if (client.jwks is None) is (client.jwks_uri is None):
         raise ConfigError(f"{where}: private_key_jwt wants jwks or jwks_uri, and not both")
-    if client.jwks_uri is not None and not _is_jwks_uri(client.jwks_uri, dev=dev):
-        raise ConfigError(f"{where}: jwks_uri wants an https URL without fragment")
     if client.jwks is not None:
         try:
             keys = read_keys(client.jwks, *assumed(client))
@@ -120,4 +123,4 @@ def _is_jwks_uri(uri: str, *, dev: bool) -> bool:
         parts.port  # noqa: B018  # reading it is what checks it
     except ValueError:
         return False
-    return parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc
+    return parts.scheme == "https" and is_host(parts.hostname or "") and "@" not in parts.netloc

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from admit.errors import ConfigError
 from admit.issuer.clients import authentication, profiles
+from admit.issuer.clients.hosts import is_host
 from admit.issuer.clients.records import ACRS, Client, Resource, TokenFormat
 from admit.tokens import scope as scope_names
 
@@ -128,7 +129,7 @@ def may_register(client: Client, uri: str, *, dev: bool) -> bool:
 
 
 def is_plain_https(uri: str) -> bool:
-    """https with a host in lower case, no user info, no default port, no dot segments: as browsers write it."""
+    """https with a host that is one, no user info, no default port, no dot segments: as browsers write it."""
     if not _URI_CHARS.fullmatch(uri) or not uri.startswith("https://"):
         return False
     try:
@@ -137,7 +138,7 @@ def is_plain_https(uri: str) -> bool:
     except ValueError:
         return False
     host = parts.hostname or ""
-    if not host or parts.username is not None or parts.password is not None or "@" in parts.netloc:
+    if not is_host(host) or parts.username is not None or parts.password is not None or "@" in parts.netloc:
         return False
     expected = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
     segments = parts.path.lower().replace("%2e", ".").split("/")

@@ -81,6 +81,8 @@ def test_a_client_with_what_its_method_needs_is_taken(client: Client) -> None:
         (replace(SIGNER, jwks=None, jwks_uri="https://u@client.example/jwks"), "jwks_uri"),
         (replace(SIGNER, jwks=None, jwks_uri="https://client.example/jwks#k"), "jwks_uri"),
         (replace(SIGNER, jwks=None, jwks_uri="file:///etc/passwd"), "jwks_uri"),
+        (replace(SIGNER, jwks=None, jwks_uri="https://*.client.example/jwks"), "jwks_uri"),
+        (replace(SECRET, jwks_uri="file:///etc/passwd"), "jwks_uri"),
         (replace(SIGNER, jwks=None, jwks_uri="https://client.example:port/"), "jwks_uri"),
         (replace(SIGNER, jwks=None, jwks_uri="http://127.0.0.1:9/jwks"), "jwks_uri"),
         (replace(SECRET, token_endpoint_auth_signing_alg="none"), "signing_alg"),
@@ -92,8 +94,8 @@ def test_a_client_with_what_its_method_needs_is_taken(client: Client) -> None:
     ],
     ids=[
         "no keys", "both", "and a secret", "and public", "no set", "no JSON", "symmetric", "private", "other alg",
-        "alg none", "hs256", "http", "user", "fragment", "file", "bad port", "loopback", "alg of none", "no secret",
-        "three", "short", "said none", "public machine",
+        "alg none", "hs256", "http", "user", "fragment", "file", "starred", "unused", "bad port", "loopback",
+        "alg of none", "no secret", "three", "short", "said none", "public machine",
     ],
 )  # fmt: skip
 def test_a_client_without_it_or_with_another_ones_is_refused(client: Client, said: str) -> None:
