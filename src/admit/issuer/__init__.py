@@ -17,10 +17,12 @@ if TYPE_CHECKING:
         TlsConfig,
     )
     from admit.issuer.app.ends import Ends
+    from admit.issuer.app.interactions import SignInAsked
     from admit.issuer.app.issuer import Issuer
     from admit.issuer.app.settings import Settings
     from admit.issuer.audit.refusals.config import RefusalsConfig
     from admit.issuer.clients.records import ApplicationType, Client, Resource
+    from admit.issuer.factors.assurance import Proof
     from admit.issuer.factors.config import FactorsConfig
     from admit.issuer.grants.config import GrantsConfig
     from admit.issuer.keys.config import KeysConfig
@@ -50,6 +52,7 @@ __all__ = [
     "MailConfig",
     "MetricsConfig",
     "OAuthConfig",
+    "Proof",
     "ProxyConfig",
     "RefusalsConfig",
     "Resource",
@@ -58,6 +61,7 @@ __all__ = [
     "ServeConfig",
     "SessionConfig",
     "Settings",
+    "SignInAsked",
     "StorageConfig",
     "TlsConfig",
 ]
@@ -80,6 +84,7 @@ _HOMES = {
     "MailConfig": "admit.issuer.outbox.config",
     "MetricsConfig": "admit.issuer.app.config",
     "OAuthConfig": "admit.issuer.oauth.config",
+    "Proof": "admit.issuer.factors.assurance",
     "ProxyConfig": "admit.issuer.app.config",
     "RefusalsConfig": "admit.issuer.audit.refusals.config",
     "Resource": "admit.issuer.clients.records",
@@ -88,6 +93,7 @@ _HOMES = {
     "ServeConfig": "admit.issuer.app.config",
     "SessionConfig": "admit.issuer.sessions.config",
     "Settings": "admit.issuer.app.settings",
+    "SignInAsked": "admit.issuer.app.interactions",
     "StorageConfig": "admit.issuer.storage.config",
     "TlsConfig": "admit.issuer.app.config",
 }

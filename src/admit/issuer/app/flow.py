@@ -35,6 +35,7 @@ from admit.issuer.oauth.authorize.decide import (
 from admit.issuer.oauth.authorize.request import AuthorizeRequest, Known, ResponseMode, Target
 from admit.issuer.oauth.errors import AccessDeniedError, UntrustedTargetError
 from admit.issuer.oauth.parameters import Parameters
+from admit.issuer.oauth.services import Services
 from admit.issuer.sessions.records import Session
 
 SELECT: Final = "/login/account"
@@ -97,12 +98,17 @@ async def judged(app: App, call: Call, parameters: Parameters) -> AuthorizeReque
 
 async def judged_again(app: App, call: Call, kept: Mapping[str, Any]) -> AuthorizeRequest:
     """A request that was kept, as it would be judged now. Raises what `judged` does."""
+    return await judged_kept(app.services, kept, call.now)
+
+
+async def judged_kept(services: Services, kept: Mapping[str, Any], now: float) -> AuthorizeRequest:
+    """The same, whoever asks. Raises what `judged` does."""
     parameters, pushed = Parameters(kept["parameters"]), kept["pushed"]
-    client = await app.services.clients.find(parameters.get("client_id"))
+    client = await services.clients.find(parameters.get("client_id"))
     return steps.judge(
         parameters,
         client,
-        known(app, call),
+        Known(registry=services.registry, hint_keys=services.keys.snapshot.hint_keys, now=now),
         pushed=bytes.fromhex(pushed) if pushed is not None else None,
         hinted=kept["hinted"],
     )

@@ -27,6 +27,7 @@ from admit.issuer.app.dispatch import Dispatcher, Route
 from admit.issuer.app.egress import check_ca_file
 from admit.issuer.app.ends import Ends
 from admit.issuer.app.headers import HeaderTable
+from admit.issuer.app.interactions import SignIns
 from admit.issuer.app.keeping import Looks, accounts_of
 from admit.issuer.app.mails.wiring import courier_of
 from admit.issuer.app.observing import Observer
@@ -47,6 +48,7 @@ from admit.issuer.clients.registry import Registry
 from admit.issuer.clients.rules import origin_of
 from admit.issuer.consents.driver import Consents
 from admit.issuer.factors.driver import Factors
+from admit.issuer.grants.answers import Answers
 from admit.issuer.grants.codes import Codes
 from admit.issuer.grants.families import Families
 from admit.issuer.grants.flows import SignInFlows
@@ -108,6 +110,7 @@ class Issuer(Ends):
         self._looks = Looks(self.accounts_changed)
         self.keyring = keyring if keyring is not None else load_keyring(settings)
         self.db = Database.from_url(settings.database_url, self.keyring, settings.storage)
+        self._answers = Answers(self.db)
         self.lists = Lists(self.keyring)
         self.status = StatusService(self.db, self.lists, settings.issuer, settings.revocation)
         self.keys = SigningKeys(self.db, settings.keys, tell=tell_key)
@@ -207,7 +210,13 @@ class Issuer(Ends):
             verifier=self.verifier,
             readiness=self.readiness,
             first_party_origins=self.first_party_origins,
+            answers=self._answers,
         )
+
+    @cached_property
+    def interactions(self) -> SignIns:
+        """For an application's own sign-in page, `Settings.login_url`."""
+        return SignIns(self.services, self._answers, self._clock)
 
     @property
     def first_party_origins(self) -> frozenset[str]:

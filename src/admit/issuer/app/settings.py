@@ -55,6 +55,7 @@ class Settings:
     dev: development on loopback http: cookies without `Secure`, http redirect URIs on localhost.
     name: what people know this issuer by.
     templates: a folder whose templates and `static` files go before Admit's.
+    login_url: the application's own sign-in page, in the place of Admit's: a path of the issuer's host, or a URL there.
     client, resource: applications and APIs, `[[client]]` and `[[resource]]` in the file.
     """
 
@@ -65,6 +66,7 @@ class Settings:
     dev: bool = False
     name: str = "Admit"
     templates: str = ""
+    login_url: str = ""
     client: tuple[Client, ...] = ()
     resource: tuple[Resource, ...] = ()
     accounts: AccountsConfig = field(default_factory=AccountsConfig)
@@ -104,6 +106,8 @@ class Settings:
             )
         if self.accounts.require_verified_email and not self.mail.is_on:
             raise ConfigError("accounts.require_verified_email: set mail.url, or nobody can prove an address")
+        if self.login_url and not is_own_page(self.login_url, self.issuer):
+            raise ConfigError("login_url: want a path such as /sign-in, or a URL on the issuer's own host")
         if self.sessions.cookie_domain is not None:
             check_cookie_domain(self.sessions.cookie_domain, self.issuer)
         if self.listen:
@@ -265,6 +269,14 @@ def check_issuer(issuer: str, *, dev: bool) -> None:
         raise ConfigError("issuer: want an https URL")
     elif dev:
         raise ConfigError("dev: is for http on loopback; an https issuer needs no --dev")
+
+
+def is_own_page(url: str, issuer: str) -> bool:
+    """Whether a page is where the issuer is: an own sign-in page elsewhere would be handed what is to be kept here."""
+    base = "{0.scheme}://{0.netloc}".format(urlsplit(issuer))
+    path = url.removeprefix(base)
+    plain = path.isascii() and path.isprintable() and not any(char in path for char in " \\#")
+    return plain and path.startswith("/") and not path.startswith("//")
 
 
 def split_listen(text: str) -> tuple[str, int]:

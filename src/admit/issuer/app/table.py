@@ -30,6 +30,7 @@ from admit.issuer.app.routes import (
     login,
     logout,
     metadata,
+    own_login,
     par,
     register,
     reset,
@@ -47,6 +48,7 @@ from admit.issuer.app.routes import (
 from admit.issuer.app.settings import Settings
 from admit.issuer.clients.registration import Registration
 from admit.issuer.clients.rules import origin_of
+from admit.issuer.grants.answers import Answers
 from admit.issuer.sessions.lookup import DirectLookup
 from admit.verifier import AsyncVerifier
 
@@ -59,6 +61,7 @@ def table_of(
     verifier: AsyncVerifier,
     readiness: Readiness,
     first_party_origins: frozenset[str],
+    answers: Answers,
 ) -> tuple[Route, ...]:
     """Every endpoint below the issuer."""
     table: tuple[Route, ...] = ()
@@ -74,7 +77,7 @@ def table_of(
     table = (
         *authorize.routes(app),
         *par.routes(app),
-        *login.routes(app),
+        *(own_login.routes(app, answers, settings.login_url) if settings.login_url else login.routes(app)),
         *select_account.routes(app),
         *(elsewhere.routes(app) if app.services.accounts.is_elsewhere else _own_accounts(app)),
         *consent.routes(app, settings.grants),

@@ -3,7 +3,7 @@
 from typing import Final
 
 from admit.issuer.grants.config import GrantsConfig
-from admit.issuer.grants.store import codes, families, flows, interactions, pushed
+from admit.issuer.grants.store import answers, codes, families, flows, interactions, pushed
 from admit.issuer.storage import Database
 
 KEPT_AFTER_END: Final = 86_400.0  # seconds
@@ -21,5 +21,6 @@ async def sweep(db: Database, now: float, config: GrantsConfig | None = None) ->
     # As long as the transaction that one began may be answered.
     await pushed.FORGET.delete_all(db, before=now - config.interaction_lifetime.total_seconds())
     await interactions.FORGET.delete_all(db, before=now)
+    await answers.FORGET.delete_all(db, before=now)
     await flows.FORGET.delete_all(db, before=now)
     await families.FORGET.delete_all(db, before=now - KEPT_AFTER_END)

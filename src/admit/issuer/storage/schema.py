@@ -48,6 +48,7 @@ TABLES: Final = frozenset(
         "outbox",
         "resource",
         "session",
+        "sign_in_answer",
         "sign_in_flow",
         "signing_key",
         "spent_assertion",

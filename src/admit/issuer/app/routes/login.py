@@ -110,7 +110,8 @@ async def confirming(app: App, call: Call, transaction: flow.Transaction, shown:
     meant = is_meant(request, signed_in) and shown.email in ("", session.user.email, session.user.email_shown)
     if not meant or not needs_login(request, signed_in, progress, now=call.now):
         return shown
-    return replace(shown, confirms=True, email=session.user.email_shown)
+    named = session.user.email_shown
+    return replace(shown, confirms=True, email="" if shown.by_username and "@" in named else named)
 
 
 def wrong_login(app: App) -> Problem:

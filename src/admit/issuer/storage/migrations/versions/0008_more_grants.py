@@ -12,6 +12,7 @@ depends_on = None
 def upgrade() -> None:
     """One part after another."""
     sign_in_flows()
+    sign_in_answers()
 
 
 def sign_in_flows() -> None:
@@ -25,4 +26,18 @@ def sign_in_flows() -> None:
         sa.Column("waiting", sa.LargeBinary),
         sa.Column("expires_at", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("id_hash", name="pk_sign_in_flow"),
+    )
+
+
+def sign_in_answers() -> None:
+    """What an application's own sign-in page says of who came to it."""
+    op.create_table(
+        "sign_in_answer",
+        sa.Column("key_hash", sa.LargeBinary, nullable=False),
+        sa.Column("interaction_hash", sa.LargeBinary, nullable=False),
+        sa.Column("user_id", sa.Text),
+        sa.Column("credential_version", sa.Integer),
+        sa.Column("proofs", sa.Text, nullable=False),
+        sa.Column("expires_at", sa.Double, nullable=False),
+        sa.PrimaryKeyConstraint("key_hash", name="pk_sign_in_answer"),
     )
