@@ -91,6 +91,7 @@ ROUTES = [
     path("any", told(HasScope)),
     path("read", told(HasScope("orders:read"))),
     path("both", told(HasScope("orders:read") & HasRole("admin"))),
+    path("two", told(HasScope("orders:read"), HasScope("orders:list"))),
     path("either", told(HasScope("orders:write") | HasRole("admin"))),
     path("either-way", told(AllowAny | HasScope("orders:write"))),
     path("not", told(IsAuthenticated & ~HasScope("orders:write"))),
@@ -170,6 +171,8 @@ def test_without_the_scope_it_is_403_with_a_challenge_that_names_it(site: Client
         assert answer.status_code == 403
         assert answer.json()["error"] == "insufficient_scope"
         assert 'scope="orders:read"' in answer.headers["www-authenticate"]
+    two = get(site, "/two", bearer(issuer))
+    assert 'scope="orders:list orders:read"' in two.headers["www-authenticate"], "all at once"
 
 
 def test_permissions_are_joined_as_any_others(site: Client, issuer: Issuer) -> None:

@@ -12,18 +12,25 @@
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from importlib.util import find_spec
 from typing import Any, Final, cast
 
 from rest_framework import exceptions, views
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.permissions import BasePermission, OperationHolderMixin
+from rest_framework.permissions import AND, BasePermission, OperationHolderMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from admit.errors import AdmitError, CredentialError, MissingCredentialError, TokenError, UnavailableError
+from admit.errors import (
+    AdmitError,
+    CredentialError,
+    InsufficientScopeError,
+    MissingCredentialError,
+    TokenError,
+    UnavailableError,
+)
 from admit.integrations.django.conf import current
 from admit.integrations.django.middleware import active, find_user
 from admit.integrations.django.requests import known, outcome
@@ -139,11 +146,15 @@ class _Has(OperationHolderMixin, BasePermission):
         gate = current().gate
         try:
             gate.check(request.auth if isinstance(request.auth, Principal) else None, self.wanted)
+        except UnavailableError as error:
+            raise Refused(gate.refusal(error, self.wanted), error) from None
         except AdmitError as error:
-            refusal = gate.refusal(error, self.wanted)
-            if isinstance(error, UnavailableError):
-                raise Refused(refusal, error) from None
-            vars(known(request))[_NOTED] = refusal
+            # A client that comes back with a token for this permission alone would only be refused by the next one.
+            needed = policy.requirement(self.wanted.scopes | asked_scopes(view.get_permissions()))
+            refused = error
+            if isinstance(error, InsufficientScopeError):
+                refused = InsufficientScopeError(str(error), scope=needed.scope_text)
+            vars(known(request))[_NOTED] = gate.refusal(refused, needed)
             return False
         return True
 
@@ -157,6 +168,17 @@ class HasScope(_Has):
 
     def __init__(self, *scopes: str) -> None:
         super().__init__(policy.requirement(scopes))
+
+
+def asked_scopes(permissions: Iterable[Any]) -> frozenset[str]:
+    """The scopes that a view asks in any case: of permissions that are joined, only those joined by `&`."""
+    found: set[str] = set()
+    for one in permissions:
+        if isinstance(one, HasScope):
+            found |= one.wanted.scopes
+        elif isinstance(one, AND):
+            found |= asked_scopes((one.op1, one.op2))
+    return frozenset(found)
 
 
 class HasRole(_Has):

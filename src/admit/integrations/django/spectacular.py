@@ -39,23 +39,10 @@ class AdmitScheme(OpenApiAuthenticationExtension):
 
     def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
         """Either of them will do."""
-        scopes = sorted(_scopes(auto_schema.view.get_permissions()))
+        from admit.integrations.django.rest_framework import asked_scopes  # which imports this module
+
+        scopes = sorted(asked_scopes(auto_schema.view.get_permissions()))
         return [{name: scopes if name == SCHEME else []} for name in self.name]
-
-
-def _scopes(permissions: Any) -> set[str]:
-    """What is asked in any case: of permissions that are joined, only those joined by `&`."""
-    from rest_framework.permissions import AND
-
-    from admit.integrations.django.rest_framework import HasScope
-
-    found: set[str] = set()
-    for one in permissions:
-        if isinstance(one, HasScope):
-            found |= one.wanted.scopes
-        elif isinstance(one, AND):
-            found |= _scopes((one.op1, one.op2))
-    return found
 
 
 def describe(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
