@@ -1,7 +1,7 @@
 """One running issuer with the application as its client, and the application's backend."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import httpx2

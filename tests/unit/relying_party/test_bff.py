@@ -1,5 +1,14 @@
 """`admit.relying_party.Bff` in Starlette, against a whole issuer in this process."""
 
+import asyncio
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from admit.relying_party import MemorySessionStore, SqliteSessionStore
+from tests.fixtures.issuer import API, ISSUER
+from tests.fixtures.relying_party import APP, bff_of
 from tests.unit.relying_party.conftest import Scene
 
 
@@ -8,18 +17,121 @@ async def test_a_person_signs_in_and_the_page_has_a_session_cookie_and_nothing_e
     answer = await page.sign_in(next="/orders")
     assert answer.headers["location"] == "/orders"
     cookie = answer.headers["set-cookie"]
-    assert cookie.startswith("__Host-admit-app-") and "HttpOnly; Secure; SameSite=Lax" in cookie
+    assert cookie.startswith("__Host-admit-app-")
+    assert "HttpOnly; Secure; SameSite=Lax" in cookie
     told = await page.told()
-    assert told["signed_in"] and told["claims"]["name"] == "Ada"
-    assert "token" not in str({name: value for name, value in told.items() if name != "csrf_token"})
+    assert told["claims"]["name"] == "Ada"
+    assert told.keys() == {
+        "signed_in", "issuer", "subject", "provider", "claims", "expires_at", "csrf_token",
+    }  # fmt: skip
+    former = dict(page.client.cookies)
+    assert (await page.sign_in()).status_code == 303
+    page.client.cookies = former
+    assert not (await page.told())["signed_in"], "a new sign-in ends the former session"
 
 
-async def test_an_api_gets_the_persons_token_and_never_the_cookie(scene: Scene) -> None:
+async def test_an_api_gets_the_persons_token_and_never_the_cookie_nor_what_the_page_makes_up(
+    scene: Scene,
+) -> None:
     page = scene.page()
     await page.sign_in()
-    answer = await page.client.get("/bff/api/orders/mine?since=1", headers=page.proof)
+    headers = {**page.proof, "authorization": "Bearer made-up", "x-forwarded-for": "1.2.3.4", "accept": "a/b"}
+    answer = await page.client.post("/bff/api/orders/mine?since=1", headers=headers, content=b"{}")
     assert answer.status_code == 200, answer.text
-    assert answer.json() == {"path": "/v1/mine", "method": "GET"}
+    assert answer.json() == {"path": "/v1/mine", "method": "POST"}
     assert "set-cookie" not in answer.headers
     sent = scene.seen[-1].headers
-    assert sent["authorization"].startswith("Bearer ey") and "cookie" not in sent
+    assert sent["authorization"].startswith("Bearer ey")
+    assert sent["accept"] == "a/b"
+    assert not {"cookie", "x-forwarded-for", "origin", "x-csrf-token"} & set(sent.keys())
+    foreign = [
+        "else/mine", "orders/../admin", "orders/%2e%2e/admin", "orders/a%2fb", "orders//evil.example", "orders/a;b",
+        "orders/%5c", "orders/%00", "orders/%zz",
+    ]  # fmt: skip
+    for path in foreign:
+        refused = await page.client.get(f"/bff/api/{path}", headers=page.proof)
+        assert refused.status_code in (400, 404), path
+    assert len(scene.seen) == 1
+
+
+async def test_another_sites_page_neither_changes_nor_reads_anything(scene: Scene) -> None:
+    page = scene.page()
+    await page.sign_in()
+    bad: list[dict[str, str]] = [
+        {},
+        {"origin": APP},
+        {"x-csrf-token": page.csrf, "origin": "https://evil.example"},
+        {"x-csrf-token": page.csrf, "origin": "null"},
+        {"x-csrf-token": "A" * 43, "origin": APP},
+        {**page.proof, "sec-fetch-site": "cross-site"},
+    ]
+    for headers in bad:
+        assert (await page.client.post("/bff/api/orders/mine", headers=headers)).status_code == 403
+        assert (await page.client.post("/bff/logout", headers=headers)).status_code == 403
+    navigated = await page.client.get("/bff/api/orders/mine", headers={"sec-fetch-site": "cross-site"})
+    assert navigated.status_code == 403
+    assert scene.seen == []
+    assert (await page.told())["signed_in"]
+    assert (await page.client.get("/bff/api/orders/mine")).status_code == 200
+    stranger = scene.page()
+    assert (await stranger.client.get("/bff/api/orders/mine")).status_code == 401
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_a_token_that_is_over_is_renewed_once_for_all_who_ask(
+    scene: Scene, kind: str, tmp_path: Path
+) -> None:
+    store = MemorySessionStore() if kind == "memory" else SqliteSessionStore(tmp_path / "sessions.db")
+    # Two workers of one application, with nothing in common but the store.
+    first, second = (bff_of(scene.wire, scene.issuer, store=store) for _ in range(2))
+    page, other = scene.page(first), scene.page(second)
+    await page.sign_in()
+    other.client.cookies = page.client.cookies
+    for _ in range(2):
+        scene.issuer.clock.advance(600)
+        before = len(scene.wire.to("/token"))
+        asking = [one.client.get("/bff/api/orders/mine") for one in (page, other) for _ in range(4)]
+        answers = await asyncio.gather(*asking)
+        assert [answer.status_code for answer in answers] == [200] * 8
+        refreshes = scene.wire.to("/token")[before:]
+        assert [one.form["grant_type"] for one in refreshes] == ["refresh_token"]
+        assert refreshes[0].form["resource"] == API
+    assert len({request.headers["authorization"] for request in scene.seen}) == 2
+    if kind == "sqlite":
+        raw = (tmp_path / "sessions.db").read_bytes() + (tmp_path / "sessions.db-wal").read_bytes()
+        assert b"refresh_token" not in raw
+        assert b"ada@example.com" not in raw
+
+
+async def test_signing_out_ends_the_session_here_and_at_the_provider(scene: Scene) -> None:
+    page = scene.page()
+    await page.sign_in()
+    cookies = dict(page.client.cookies)
+    answer = await page.client.post("/bff/logout", headers={**page.proof, "accept": "application/json"})
+    location = answer.json()["location"]
+    assert location.startswith(f"{ISSUER}/logout?")
+    asked = parse_qs(urlsplit(location).query)
+    assert asked["post_logout_redirect_uri"] == [f"{APP}/"]
+    page.client.cookies = cookies
+    assert not (await page.told())["signed_in"]
+    assert (await page.client.get("/bff/api/orders/mine")).status_code == 401
+    assert len(scene.wire.to("/revoke")) == 1
+    left = await page.at_issuer.get(location.removeprefix(ISSUER))
+    assert left.status_code in (200, 303)
+    # By a form without script, and the token in a field.
+    again = scene.page()
+    await again.sign_in()
+    form = {"csrf_token": again.csrf}
+    assert (await again.client.post("/bff/logout", data=form, headers={"origin": APP})).status_code == 303
+    assert not (await again.told())["signed_in"]
+
+
+async def test_a_session_ends_when_it_was_idle_for_too_long(scene: Scene) -> None:
+    page = scene.page(bff_of(scene.wire, scene.issuer))
+    await page.sign_in()
+    scene.issuer.clock.advance(7 * 3_600)
+    assert (await page.told())["signed_in"]
+    scene.issuer.clock.advance(7 * 3_600)
+    assert (await page.told())["signed_in"]
+    scene.issuer.clock.advance(9 * 3_600)
+    assert not (await page.told())["signed_in"]

@@ -1,0 +1,115 @@
+"""Who is signed in, and how that ends: by the page, and by the provider's word."""
+
+import logging
+from urllib.parse import quote, urlencode
+
+from admit.client import tokens as token_endpoint
+from admit.client.exchange import Talk, do
+from admit.credentials import cookies, csrf
+from admit.errors import AdmitError, TokenError
+from admit.relying_party import sign_in
+from admit.relying_party.bff import http
+from admit.relying_party.bff import session as session_data
+from admit.relying_party.bff.context import Context, fields_of, form_of
+from admit.relying_party.bff.http import Answer, Request
+from admit.relying_party.bff.sessions import Live, person_name, session_name
+from admit.tokens import logout as logout_tokens
+
+_LOG = logging.getLogger("admit.bff")
+
+
+class SigningOut:
+    """`/session`, `/logout` and `/backchannel-logout`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def told(self, request: Request) -> Talk[Answer]:
+        live = yield from self._context.live(request)
+        if live is None:
+            return http.json(200, {"signed_in": False})
+        data = live.data
+        return http.json(
+            200,
+            {
+                "signed_in": True,
+                "issuer": data.issuer,
+                "subject": data.subject,
+                "provider": data.provider,
+                "claims": session_data.person(data.claims),
+                "expires_at": int(min(live.stored.expires_at, live.stored.idle_at)),
+                "csrf_token": csrf.token(live.raw),
+            },
+        )
+
+    def logout(self, request: Request) -> Talk[Answer]:
+        raw = self._context.raw_session(request)
+        over = ("set-cookie", cookies.clear_cookie(self._context.config.session_cookie))
+        location = self._context.config.after_logout
+        if raw is not None:
+            self._context.check_csrf(request, raw, form=True)
+            live = yield from self._context.sessions.find(raw)
+            yield from self._context.sessions.end(raw)
+            if live is not None:
+                location = yield from self._goodbye(live)
+        if "application/json" in request.one(b"accept"):
+            return http.json(200, {"location": location}, over)
+        return http.see_other(location, over)
+
+    def _goodbye(self, live: Live) -> Talk[str]:
+        """Where the browser goes to sign out at the provider too, OpenID Connect RP-Initiated Logout §2.
+
+        The session here is over already; that the provider cannot be told is no reason to keep it.
+        """
+        provider = self._context.providers.get(live.data.provider)
+        if provider is None:
+            return self._context.config.after_logout
+        endpoint = None
+        try:
+            endpoint = (yield from provider.client.server.metadata()).end_session_endpoint
+            if live.data.refresh_token is not None:
+                yield from token_endpoint.revoke(provider.client, live.data.refresh_token)
+        except AdmitError as error:
+            _LOG.warning("a refresh token was not revoked: %s: %s", error.code, error.detail)
+        if endpoint is None:
+            return self._context.config.after_logout
+        parameters = {
+            "id_token_hint": live.data.id_token,
+            "client_id": provider.client.client_id,
+            "post_logout_redirect_uri": f"{self._context.config.base_url}{self._context.config.after_logout}",
+        }
+        return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(parameters, quote_via=quote)}"
+
+    def told_that_over(self, request: Request) -> Talk[Answer]:
+        """A logout token, OpenID Connect Back-Channel Logout §2.5 to §2.8."""
+        given = fields_of(form_of(request)).get("logout_token", [])
+        if len(given) != 1:
+            return http.json(400, {"error": "invalid_request"})
+        refused: TokenError | None = None
+        for provider in self._context.providers.values():
+            try:
+                told = yield from sign_in.read_logout_token(
+                    provider, self._context.keys[provider.name], given[0]
+                )
+            except TokenError as error:
+                refused = error
+                continue
+            yield from self._end_told(told)
+            return Answer(200, (http.NO_STORE,))
+        _LOG.warning("a logout token was refused: %s", refused.detail if refused else "nobody's")
+        return http.json(
+            400, {"error": "invalid_request", "error_description": "The logout token is not valid."}
+        )
+
+    def _end_told(self, told: logout_tokens.LogoutToken) -> Talk[None]:
+        """End what the token names; one that comes again, as deliveries do, ends nothing more."""
+        now = self._context.config.clock()
+        key = session_name(told.issuer, told.audience, f"jti:{told.jti}")
+        until = told.iat + (logout_tokens.MAX_AGE + logout_tokens.LEEWAY).total_seconds()
+        if not (yield from do(lambda: self._context.store.spend_once(key, now, until))):
+            return
+        person = None if told.subject is None else person_name(told.issuer, told.audience, told.subject)
+        at_provider = (
+            None if told.session_id is None else session_name(told.issuer, told.audience, told.session_id)
+        )
+        yield from do(lambda: self._context.store.end_of(person, at_provider, now))

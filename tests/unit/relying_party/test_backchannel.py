@@ -1,0 +1,114 @@
+"""The provider says that a session is over, OpenID Connect Back-Channel Logout 1.0; and a provider that fails later."""
+
+import time
+from typing import Any
+
+import httpx2
+import pytest
+
+from admit.jose import claims as jose_claims
+from admit.relying_party import MemorySessionStore
+from admit.tokens.logout import EVENT
+from tests.fixtures.provider import KEY, OTHER_KEY, Strange
+from tests.fixtures.relying_party import Wire
+from tests.unit.relying_party.test_sign_in import Application, begun, come_back, is_signed_in
+
+
+def logout_token(strange: Strange, key: Any = KEY, **changes: Any) -> str:
+    now = int(time.time())
+    claims = {
+        "iss": strange.issuer,
+        "aud": strange.client_id,
+        "iat": now,
+        "exp": now + 60,
+        "jti": f"j{time.monotonic_ns()}",
+        "events": {EVENT: {}},
+        "sid": "one",
+        **changes,
+    }
+    written = {name: value for name, value in claims.items() if value is not None}
+    return jose_claims.encode(written, key, typ="logout+jwt")
+
+
+async def tell(application: Application, token: str) -> int:
+    async with application.browser() as nobody:
+        answer = await nobody.post("/bff/backchannel-logout", data={"logout_token": token})
+        assert answer.headers["cache-control"] == "no-store"
+        return answer.status_code
+
+
+async def signed_in(
+    application: Application, strange: Strange, sid: str, sub: str = "ada"
+) -> httpx2.AsyncClient:
+    strange.claims = {"sid": sid, "sub": sub}
+    async with begun(application) as (browser, location):
+        answer = await come_back(browser, strange.approve(location))
+        assert answer.status_code == 303, answer.text
+        fresh = application.browser()
+        fresh.cookies = browser.cookies
+        return fresh
+
+
+@pytest.mark.rfc("OIDC Back-Channel Logout", "2.7")
+async def test_a_logout_token_ends_the_sessions_it_names_and_no_other() -> None:
+    strange = Strange()
+    application = Application(wire := Wire(), strange.provider(wire))
+    one = await signed_in(application, strange, "one")
+    two = await signed_in(application, strange, "two")
+    bo = await signed_in(application, strange, "three", "bo")
+    token = logout_token(strange)
+    assert await tell(application, token) == 200
+    assert [await is_signed_in(page) for page in (one, two, bo)] == [False, True, True]
+    assert await tell(application, token) == 200, "a delivery that comes again is no error"
+    assert await tell(application, logout_token(strange, sid=None, sub="ada")) == 200
+    assert [await is_signed_in(page) for page in (one, two, bo)] == [False, False, True]
+
+
+@pytest.mark.rfc("OIDC Back-Channel Logout", "2.7")
+async def test_a_sign_in_that_was_under_way_does_not_outlive_the_session_that_ended_meanwhile() -> None:
+    strange = Strange(claims={"sid": "one"})
+    application = Application(wire := Wire(), strange.provider(wire))
+    async with begun(application) as (browser, location):
+        back = strange.approve(location)
+        assert await tell(application, logout_token(strange)) == 200
+        assert (await come_back(browser, back)).status_code == 400
+        assert not await is_signed_in(browser)
+
+
+@pytest.mark.rfc("OIDC Back-Channel Logout", "2.6")
+async def test_a_logout_token_of_anybody_else_ends_nothing() -> None:
+    strange = Strange()
+    application = Application(wire := Wire(), strange.provider(wire))
+    page = await signed_in(application, strange, "one")
+    bad = [
+        logout_token(strange, OTHER_KEY),
+        logout_token(strange, iss="https://evil.example"),
+        logout_token(strange, aud="other"),
+        logout_token(strange, events={}),
+        logout_token(strange, nonce="a"),
+        logout_token(strange, iat=int(time.time()) - 3_600, exp=int(time.time()) - 3_000),
+        logout_token(strange, sid=None),
+        strange.id_token(None, "x"),
+        "nonsense",
+    ]
+    assert {await tell(application, token) for token in bad} == {400}
+    async with application.browser() as nobody:
+        doubled = await nobody.post(
+            "/bff/backchannel-logout",
+            content=f"logout_token={bad[0]}&logout_token={logout_token(strange)}",
+            headers={"content-type": "application/x-www-form-urlencoded"},
+        )
+        assert doubled.status_code == 400
+        assert (await nobody.post("/bff/backchannel-logout", json={})).status_code == 400
+    assert await is_signed_in(page)
+
+
+async def test_a_store_that_is_full_begins_no_more_sign_ins_and_loses_none() -> None:
+    strange = Strange()
+    wire = Wire()
+    application = Application(wire, strange.provider(wire))
+    application.bff._context.store = MemorySessionStore(max_transactions=1)
+    async with begun(application) as (browser, location), application.browser() as flood:
+        answer = await flood.get("/bff/login")
+        assert (answer.status_code, answer.headers.get("set-cookie")) == (503, None)
+        assert (await come_back(browser, strange.approve(location))).status_code == 303

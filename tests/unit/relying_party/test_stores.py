@@ -1,0 +1,165 @@
+"""Both stores promise the same: one winner for each one-use thing, and nothing that outlives its end."""
+
+import multiprocessing
+import os
+import stat
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from admit.errors import ConfigError, UnavailableError
+from admit.relying_party import (
+    MemorySessionStore,
+    SessionStore,
+    SqliteSessionStore,
+    StoredSession,
+    StoredTransaction,
+)
+
+NOW = 1_000_000.0
+BEGUN = StoredTransaction(
+    state=b"s" * 32, browser=b"b" * 32, sealed=b"sealed", form_post=True, expires_at=NOW + 600
+)
+SESSION = StoredSession(
+    id_hash=b"i" * 32,
+    sealed=b"first",
+    person=b"p" * 32,
+    at_provider=b"o" * 32,
+    idle_at=NOW + 100,
+    expires_at=NOW + 1_000,
+)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> SessionStore:
+    return MemorySessionStore() if request.param == "memory" else SqliteSessionStore(tmp_path / "sessions.db")
+
+
+def at_once(number: int, call: Callable[[], object]) -> list[object]:
+    """What so many threads got, who began together."""
+    gate, found = threading.Barrier(number), []
+
+    def one() -> None:
+        gate.wait()
+        found.append(call())
+
+    threads = [threading.Thread(target=one) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def test_a_transaction_is_spent_once_and_by_its_browser_only(store: SessionStore) -> None:
+    assert store.begin(BEGUN, NOW)
+    assert store.spend(BEGUN.state, b"x" * 32, NOW) is None
+    assert store.spend(b"x" * 32, BEGUN.browser, NOW) is None
+    assert store.hold(BEGUN.state, b"answer", NOW)
+    assert not store.hold(BEGUN.state, b"another", NOW)
+    found = at_once(8, lambda: store.spend(BEGUN.state, BEGUN.browser, NOW))
+    assert sorted(found, key=str) == [(b"sealed", b"answer"), *[None] * 7]
+
+
+def test_an_answer_is_held_only_for_a_sign_in_that_takes_posted_ones(store: SessionStore) -> None:
+    assert store.begin(replace(BEGUN, form_post=False), NOW)
+    assert not store.hold(BEGUN.state, b"answer", NOW)
+    assert not store.hold(b"x" * 32, b"answer", NOW)
+    assert store.spend(BEGUN.state, BEGUN.browser, NOW + 600) is None, "it is over by then"
+
+
+def test_one_of_many_gets_the_lease_and_a_change_ends_it(store: SessionStore) -> None:
+    assert store.add(SESSION, NOW)
+    assert at_once(8, lambda: store.lease(SESSION.id_hash, 0, NOW, NOW + 20)).count(True) == 1
+    assert not store.lease(SESSION.id_hash, 0, NOW + 19, NOW + 40)
+    assert not store.replace(SESSION.id_hash, 1, b"wrong version")
+    assert store.replace(SESSION.id_hash, 0, b"second")
+    found = store.get(SESSION.id_hash, NOW)
+    assert found is not None
+    assert (found.sealed, found.version) == (b"second", 1)
+    assert not store.lease(SESSION.id_hash, 0, NOW, NOW + 20)
+    assert store.lease(SESSION.id_hash, 1, NOW, NOW + 20)
+    store.release(SESSION.id_hash, 1)
+    assert store.lease(SESSION.id_hash, 1, NOW, NOW + 20)
+    assert store.lease(SESSION.id_hash, 1, NOW + 20, NOW + 40), "a lease is over in time"
+
+
+def test_a_session_lives_until_it_idles_expires_or_is_ended(store: SessionStore) -> None:
+    assert store.add(SESSION, NOW)
+    assert store.get(SESSION.id_hash, NOW + 100) is None
+    store.touch(SESSION.id_hash, NOW + 2_000)
+    assert store.get(SESSION.id_hash, NOW + 999) is not None
+    store.touch(SESSION.id_hash, NOW + 1)
+    assert store.get(SESSION.id_hash, NOW + 999) is not None, "never shortened"
+    assert store.get(SESSION.id_hash, NOW + 1_000) is None
+    assert store.end(SESSION.id_hash)
+    assert not store.end(SESSION.id_hash)
+    assert not store.replace(SESSION.id_hash, 0, b"a refresh that was under way")
+    assert store.get(SESSION.id_hash, NOW) is None
+
+
+def test_an_end_from_outside_takes_what_it_names_and_lets_none_begin_that_hangs_on_it(
+    store: SessionStore,
+) -> None:
+    other = replace(SESSION, id_hash=b"j" * 32, at_provider=b"q" * 32)
+    third = replace(SESSION, id_hash=b"k" * 32, at_provider=None, person=b"r" * 32)
+    assert all(store.add(one, NOW) for one in (SESSION, other, third))
+    assert store.end_of(SESSION.person, SESSION.at_provider, NOW) == 1
+    assert not store.add(replace(SESSION, id_hash=b"l" * 32), NOW)
+    assert store.end_of(SESSION.person, None, NOW) == 1
+    assert store.get(third.id_hash, NOW) is not None
+    assert store.end_of(None, None, NOW) == 0
+
+
+def test_a_name_is_spent_once(store: SessionStore) -> None:
+    assert at_once(8, lambda: store.spend_once(b"n", NOW, NOW + 10)).count(True) == 1
+    assert store.spend_once(b"n", NOW + 10, NOW + 20)
+
+
+def test_what_is_over_is_swept_away(store: SessionStore) -> None:
+    assert store.begin(BEGUN, NOW)
+    assert store.add(SESSION, NOW)
+    assert store.add(replace(SESSION, id_hash=b"j" * 32), NOW + 2_000)
+    assert store.get(SESSION.id_hash, NOW) is None
+    assert store.spend(BEGUN.state, BEGUN.browser, NOW) is None
+
+
+def test_sign_ins_under_way_are_bounded(tmp_path: Path) -> None:
+    for store in (
+        MemorySessionStore(max_transactions=1),
+        SqliteSessionStore(tmp_path / "a.db", max_transactions=1),
+    ):
+        assert store.begin(BEGUN, NOW)
+        assert not store.begin(replace(BEGUN, state=b"t" * 32), NOW)
+        assert store.begin(replace(BEGUN, state=b"t" * 32, expires_at=NOW + 5_000), NOW + 1_000)
+
+
+def _child(path: Path, outcome: "multiprocessing.SimpleQueue[bool]", store: SqliteSessionStore) -> None:
+    outcome.put(store.spend(BEGUN.state, BEGUN.browser, NOW) is not None)
+
+
+def test_a_file_is_shared_with_a_forked_child_and_is_nobody_elses(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+    store = SqliteSessionStore(path)
+    assert store.begin(BEGUN, NOW)
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    context = multiprocessing.get_context("fork")
+    outcome: multiprocessing.SimpleQueue[bool] = context.SimpleQueue()
+    child = context.Process(target=_child, args=(path, outcome, store))
+    child.start()
+    assert outcome.get()
+    child.join()
+    assert store.spend(BEGUN.state, BEGUN.browser, NOW) is None
+
+
+def test_a_file_that_is_no_store_is_503_and_a_missing_folder_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+    path.write_bytes(b"this is no database at all, but long enough to be taken for one" * 100)
+    with pytest.raises(UnavailableError) as refused:
+        SqliteSessionStore(path).get(SESSION.id_hash, NOW)
+    assert str(tmp_path) not in str(refused.value)
+    with pytest.raises(ConfigError):
+        SqliteSessionStore(tmp_path / "missing" / "sessions.db")
