@@ -19,7 +19,7 @@ from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
 from admit.errors import AdmitError
-from admit.integrations.gate import Gate, Outcome, Waiting
+from admit.integrations.gate import SETTLED, Gate, Outcome, Waiting
 from admit.principal import Principal
 from admit.verifier import policy
 
@@ -90,7 +90,7 @@ class Guarded:
             await self.app(scope, receive, send)
             return
         found = outcome(self._gate, scope)
-        if not (found is None or isinstance(found, Principal | AdmitError)):
+        if not isinstance(found, SETTLED):
             found = await found
         try:
             who = self._gate.check(found, self._wanted, optional=self._optional)

@@ -31,7 +31,7 @@ from starlette.websockets import WebSocketClose
 from admit.credentials.cookies import CookieMode
 from admit.errors import AdmitError
 from admit.integrations import asgi, openapi
-from admit.integrations.gate import Gate, Outcome
+from admit.integrations.gate import SETTLED, Gate, Outcome
 from admit.principal import Principal
 from admit.verifier import AsyncVerifier, SessionLookup, Verifier, policy
 
@@ -222,8 +222,9 @@ class _Dependency(SecurityBase):
         self._wanted: dict[tuple[str, ...], policy.Requirement] = {}
 
     async def __call__(self, request: HTTPConnection, security_scopes: SecurityScopes) -> Principal | None:
-        outcome = self._guard.outcome(request.scope)
-        found = outcome if outcome is None or isinstance(outcome, Principal | AdmitError) else await outcome
+        found = self._guard.outcome(request.scope)
+        if not isinstance(found, SETTLED):
+            found = await found
         wanted = self._requirement(tuple(security_scopes.scopes))
         try:
             return self._guard.gate.check(found, wanted, optional=self._optional)

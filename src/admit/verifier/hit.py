@@ -18,6 +18,7 @@ from admit.verifier.snapshot import IssuerSnapshot, Source
 from admit.verifier.trust import Revocation, TrustedIssuer
 
 if TYPE_CHECKING:
+    from admit.principal import Principal
     from admit.verifier.remembered import Remembered
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -94,17 +95,42 @@ class Known:
 class Remembering(Protocol):
     """Whose `verify` may be decorated."""
 
-    recall: "Callable[[bytes], Remembered | None]"
-    wall: Callable[[], float]
-    boottime: Callable[[], float]
+    @property
+    def recall(self) -> "Callable[[bytes], Remembered | None]": ...
+    @property
+    def wall(self) -> Callable[[], float]: ...
+    @property
+    def boottime(self) -> Callable[[], float]: ...
 
 
-def remembered_first(otherwise: F) -> F:
-    """Answer at once for a token that was verified before and is good still; ask the decorated method for any other.
+def remembered(of: Remembering, token: bytes, now: float | None) -> "Principal | None":
+    """Whose token this is, if it was verified before and is good still; None: ask those who give reasons.
 
     Times are compared at each use. Keys, `kid` and status bit are looked at once for each state of the issuer's keys
     and revocations, which is replaced whole whenever any of it changes: the same state has the same answer.
     """
+    hashing = new_hash()
+    hashing.update(token)
+    entry = of.recall(hashing.digest())
+    if entry is not None:
+        known = entry.known
+        standing = known.standing
+        if standing.snapshot is not known.source.snapshot:
+            standing = known.stand_anew()
+        if entry.cleared is not standing.stamp and standing.clears(entry):
+            entry.cleared = standing.stamp
+        if (
+            entry.cleared is standing.stamp
+            and entry.not_before <= (of.wall() if now is None else now) < entry.expires
+            and standing.since <= of.boottime() <= standing.until
+            and (known.quick or (known.beside is not None and known.beside.lets(entry)))
+        ):
+            return entry.principal
+    return None
+
+
+def remembered_first(otherwise: F) -> F:
+    """Answer at once for a remembered token; ask the decorated method for any other."""
 
     @wraps(otherwise)
     def verify(self: Remembering, credential: Any, *, now: float | None = None) -> Any:
@@ -116,25 +142,10 @@ def remembered_first(otherwise: F) -> F:
         else:
             return otherwise(self, credential, now=now)
         try:
-            hashing = new_hash()
-            hashing.update(token.encode())
+            octets = token.encode()
         except UnicodeEncodeError:
             return otherwise(self, credential, now=now)
-        entry = self.recall(hashing.digest())
-        if entry is not None:
-            known = entry.known
-            standing = known.standing
-            if standing.snapshot is not known.source.snapshot:
-                standing = known.stand_anew()
-            if entry.cleared is not standing.stamp and standing.clears(entry):
-                entry.cleared = standing.stamp
-            if (
-                entry.cleared is standing.stamp
-                and entry.not_before <= (self.wall() if now is None else now) < entry.expires
-                and standing.since <= self.boottime() <= standing.until
-                and (known.quick or (known.beside is not None and known.beside.lets(entry)))
-            ):
-                return entry.principal
-        return otherwise(self, credential, now=now)
+        found = remembered(self, octets, now)
+        return found if found is not None else otherwise(self, credential, now=now)
 
     return cast(F, verify)

@@ -48,6 +48,8 @@ class Counting(Verifier):
 
     def __init__(self, issuer: Issuer) -> None:
         self.core = issuer.verifier.core
+        self.recall = lambda _: None  # nothing is remembered: all are counted
+        self.wall, self.boottime = issuer.verifier.wall, issuer.verifier.boottime
         self.count = 0
         inner = self.core.try_verify
 

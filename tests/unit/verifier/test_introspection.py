@@ -446,6 +446,7 @@ def test_a_flood_of_made_up_tokens_fills_no_more_than_its_room(issuer: OpaqueIss
         assert sum(one.done() for one in flood) == 35
         assert all(isinstance(one.exception(), IntrospectionUnavailableError) for one in flood if one.done())
         verifier.verify(held)
+        until(lambda: issuer.most_under_way >= 2)
         issuer.hold.set()
         assert sum(isinstance(one.exception(10), InactiveTokenError) for one in flood) == 5
         assert issuer.most_under_way == 2
