@@ -15,6 +15,7 @@ a `Request`. See `adapters/fastapi.py`, and `tests/contract/asgi.py` and `wsgi.p
 """
 
 import importlib
+import json
 import pkgutil
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -81,6 +82,11 @@ class Adapter:
     name: str
     build: Callable[[Setting], Service]
     lacks: Mapping[str, str] = field(default_factory=dict)
+
+
+def json_of(value: Any) -> bytes:
+    """For applications that have no framework to write it."""
+    return json.dumps(value).encode()
 
 
 def found() -> tuple[Adapter, ...]:

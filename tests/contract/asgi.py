@@ -1,11 +1,21 @@
 """One request, or one handshake of a WebSocket, to an ASGI application, with nothing in between."""
 
 import asyncio
-from typing import Any
+from typing import Any, Protocol
 
 from tests.contract.services import Answer, Headers
 
 DENIAL = {"websocket.http.response": {}}
+
+
+class Asked(Protocol):
+    """A `tests.contract.adapter.Request`."""
+
+    path: str
+    headers: Headers
+    method: str
+    socket: bool
+    denial: bool
 
 
 def scope_of(path: str, headers: Headers | None, kind: str) -> dict[str, Any]:
@@ -64,6 +74,13 @@ async def connect(app: Any, path: str, headers: Headers | None = None, *, denial
         said = sent[1]
         return Answer(101, {}, (said.get("text") or "").encode() or said["bytes"])
     return _answer(sent)
+
+
+async def ask(app: Any, request: Asked) -> Answer:
+    """Whichever of the two it is."""
+    if request.socket:
+        return await connect(app, request.path, request.headers, denial=request.denial)
+    return await call(app, request.path, request.headers, request.method)
 
 
 def _answer(sent: list[dict[str, Any]]) -> Answer:

@@ -73,10 +73,7 @@ def build(setting: Setting) -> Service:
         await websocket.close()
 
     def ask(request: Request) -> Answer:
-        if request.socket:
-            opened = asgi.connect(app, request.path, request.headers, denial=request.denial)
-            return setting.run(opened)  # type: ignore[no-any-return]  # what the coroutine gives
-        return setting.run(asgi.call(app, request.path, request.headers, request.method))  # type: ignore[no-any-return]  # as above
+        return setting.run(asgi.ask(app, request))  # type: ignore[no-any-return]  # what the coroutine gives
 
     return ask
 
