@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from admit.issuer.grants.config import GrantsConfig
     from admit.issuer.keys.config import KeysConfig
     from admit.issuer.oauth.config import OAuthConfig
+    from admit.issuer.oauth.hook import ClaimsHook, ClaimsWanted
     from admit.issuer.outbox.config import MailConfig
     from admit.issuer.revocation.config import RevocationConfig
     from admit.issuer.sessions.config import SessionConfig
@@ -39,6 +40,8 @@ __all__ = [
     "Accounts",
     "AccountsConfig",
     "ApplicationType",
+    "ClaimsHook",
+    "ClaimsWanted",
     "Client",
     "DirectLookup",
     "EgressConfig",
@@ -71,6 +74,8 @@ _HOMES = {
     "Accounts": "admit.issuer.accounts.elsewhere.protocol",
     "AccountsConfig": "admit.issuer.accounts.config",
     "ApplicationType": "admit.issuer.clients.records",
+    "ClaimsHook": "admit.issuer.oauth.hook",
+    "ClaimsWanted": "admit.issuer.oauth.hook",
     "Client": "admit.issuer.clients.records",
     "DirectLookup": "admit.issuer.sessions.lookup",
     "EgressConfig": "admit.issuer.app.config",

@@ -34,6 +34,9 @@ _OWN = frozenset(
     }
 )  # fmt: skip
 
+RESERVED = _OWN
+"""Claims that a token says of itself, so that `extra` repeats none of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class StatusClaim:

@@ -21,6 +21,8 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _OWN = frozenset(
     {"iss", "sub", "aud", "azp", "iat", "exp", "auth_time", "acr", "amr", "sid", "nonce", "at_hash", "jti"}
 )
+RESERVED = _OWN | kinds.IDENTITY.refuse
+"""Claims that a token says of itself, or that make another kind of it: `claims` repeats none of them."""
 
 _HASHES: Mapping[str, str] = MappingProxyType(
     {

@@ -57,6 +57,7 @@ from admit.issuer.grants.machines import Machines
 from admit.issuer.grants.pushed import PushedRequests
 from admit.issuer.keys import KeyEvent, KeyEventKind, SigningKeys
 from admit.issuer.oauth.backchannel import Teller
+from admit.issuer.oauth.hook import ClaimsHook
 from admit.issuer.oauth.reference import References
 from admit.issuer.oauth.services import Services
 from admit.issuer.outbox import NO_MAIL, Outbox
@@ -96,10 +97,13 @@ class Issuer(Ends):
         settings: Settings,
         *,
         accounts: protocol.Accounts[Any] | None = None,
+        claims: ClaimsHook | None = None,
         keyring: Keyring | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`accounts`: the application's own, in the place of Admit's."""
+        """`accounts`: the application's own, in the place of Admit's. `claims`: adds claims of its own to tokens and
+        userinfo.
+        """
         self.settings = settings
         self.registry: Registry = settings.registry
         self._clock = clock
@@ -166,6 +170,7 @@ class Issuer(Ends):
             pushed=PushedRequests(self.db, settings.grants),
             references=References(self.keyring, settings.issuer),
             config=settings.oauth,
+            hook=claims,
         )  # fmt: skip
         self.teller = Teller(
             self.db, self.services.clients, self.keys, self.fetcher, issuer=settings.issuer, clock=clock

@@ -16,12 +16,14 @@ class OAuthConfig:
         some libraries write an hour where nothing else is set.
     wrong_codes_per_minute: wrong codes, and wrong secrets, that may come in one client's name from one network
         before 429 (default 20).
+    hook_within: how long an application's claims hook may take before nothing is given (default 2 seconds).
     """
 
     access_token_ttl: timedelta = timedelta(minutes=5)
     id_token_ttl: timedelta = timedelta(minutes=5)
     assertion_ttl: timedelta = timedelta(minutes=5)
     wrong_codes_per_minute: int = 20
+    hook_within: timedelta = timedelta(seconds=2)
 
     def __post_init__(self) -> None:
         if not timedelta(seconds=10) <= self.access_token_ttl <= timedelta(minutes=10):
@@ -30,5 +32,7 @@ class OAuthConfig:
             raise ConfigError("oauth.id_token_ttl must be from 10 s to 1 h")
         if not timedelta(seconds=30) <= self.assertion_ttl <= timedelta(hours=1):
             raise ConfigError("oauth.assertion_ttl must be from 30 s to 1 h")
+        if not timedelta(0) < self.hook_within <= timedelta(seconds=30):
+            raise ConfigError("oauth.hook_within must be from 1 ms to 30 s")
         if self.wrong_codes_per_minute < 1:
             raise ConfigError("oauth.wrong_codes_per_minute must be at least 1")

@@ -17,6 +17,7 @@ from admit.issuer.grants.machines import Machines
 from admit.issuer.grants.pushed import PushedRequests
 from admit.issuer.keys import SigningKeys
 from admit.issuer.oauth.config import OAuthConfig
+from admit.issuer.oauth.hook import ClaimsHook
 from admit.issuer.oauth.reference import References
 from admit.issuer.outbox import Outbox
 from admit.issuer.revocation import Lists, StatusService
@@ -49,6 +50,7 @@ class Services:
     pushed: PushedRequests
     references: References
     config: OAuthConfig
+    hook: ClaimsHook | None = None
 
     @property
     def issuer(self) -> str:

@@ -9,7 +9,7 @@ from admit.issuer.accounts import rules as accounts
 from admit.issuer.accounts.records import User
 from admit.issuer.clients.records import Client
 from admit.issuer.grants.records import Family
-from admit.issuer.oauth import reference, shown
+from admit.issuer.oauth import hook, reference, shown
 from admit.issuer.oauth.authorize.request import claims_of
 from admit.issuer.oauth.services import Services
 from admit.tokens import access, status_list
@@ -40,7 +40,8 @@ async def userinfo(services: Services, bearer: str, now: float) -> UserInfo:
     # Asked for one by one, and still the client's to ask for.
     chosen = family.claims.userinfo & claims_of(client.scopes) if family is not None else frozenset[str]()
     claims = {**accounts.standard_claims(user, scope), **accounts.chosen_claims(user, chosen)}
-    return UserInfo(client, {"sub": user.id, **claims})
+    more = await hook.of_userinfo(services, client=client, user=user, scope=scope)
+    return UserInfo(client, {**more, "sub": user.id, **claims})
 
 
 def signed(services: Services, found: UserInfo) -> str | None:

@@ -6,7 +6,7 @@ from admit.errors import ThrottledError
 from admit.issuer.audit.records import AuditEvent, RequestInfo
 from admit.issuer.clients.records import Client
 from admit.issuer.grants.records import PresentedCode, Refusal, Refused
-from admit.issuer.oauth import refusals
+from admit.issuer.oauth import hook, refusals
 from admit.issuer.oauth.errors import InvalidGrantError
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.oauth.services import Services
@@ -50,12 +50,14 @@ async def redeem(
     user = await services.accounts.get(redeemed.authorization.user_id)
     if user is None or user.is_disabled:
         raise InvalidGrantError("the user is gone or disabled")
+    scope = mint.granted_scope(services, client, user, redeemed.family)
     return mint.mint(
         services,
         client=client,
         user=user,
         family=redeemed.family,
-        scope=mint.granted_scope(services, client, user, redeemed.family),
+        scope=scope,
+        more=await hook.more(services, client=client, user=user, family=redeemed.family, scope=scope),
         refresh_token=redeemed.refresh_token,
         nonce=redeemed.authorization.nonce,
         now=now,

@@ -13,6 +13,7 @@ from admit.issuer.factors.assurance import suffices
 from admit.issuer.grants.records import Family
 from admit.issuer.oauth.authorize.request import claims_of
 from admit.issuer.oauth.errors import InvalidGrantError
+from admit.issuer.oauth.hook import NO_MORE, More
 from admit.issuer.oauth.reference import Reference
 from admit.issuer.oauth.services import Services
 from admit.jose import JWK
@@ -86,9 +87,10 @@ def mint(
     refresh_token: str | None,
     nonce: str | None,
     now: float,
+    more: More = NO_MORE,
 ) -> TokenResponse:
     """Tokens of one family. `now` is from before the transaction that issued (contracts §3.8). `user` is None where the
-    client acts for itself: there is nobody then whom an ID token could speak of.
+    client acts for itself: there is nobody then whom an ID token could speak of. `more` is what an application adds.
 
     Raises:
         TokenTooLargeError: claims over budget even with groups by reference.
@@ -99,7 +101,9 @@ def mint(
     if user is not None:
         check_assurance(services, client, user, family)
     lifetime = int(services.config.access_token_ttl.total_seconds())
-    access_token = write_access_token(services, client=client, user=user, family=family, scope=scope, now=now)
+    access_token = write_access_token(
+        services, client=client, user=user, family=family, scope=scope, now=now, extra=more.access_token
+    )
     id_token = None
     if user is not None and "openid" in scope:
         alg = client.id_token_signed_response_alg
@@ -120,7 +124,10 @@ def mint(
             ),
             services.keys.snapshot.signer("token", alg),
             opened=accounts.standard_claims(user, scope),
-            chosen=accounts.chosen_claims(user, family.claims.id_token & claims_of(client.scopes)),
+            chosen={
+                **accounts.chosen_claims(user, family.claims.id_token & claims_of(client.scopes)),
+                **more.id_token,
+            },
         )
     return TokenResponse(
         access_token=access_token,
@@ -160,6 +167,7 @@ def write_access_token(
     family: Family,
     scope: frozenset[str],
     now: float,
+    extra: Mapping[str, Any] = NO_MORE.access_token,
 ) -> str:
     """The access token in the format that its resource wants. An opaque one says nothing; neither is stored."""
     # The first is of the grant, not of the API: a session's principal has none either.
@@ -178,6 +186,7 @@ def write_access_token(
     claims = access_claims(
         services, client=client, user=user, family=family, scope=scope, audience=audience, now=now
     )
+    claims = replace(claims, extra=extra) if extra else claims
     return access.sign(claims, services.keys.snapshot.signer("token", access_alg(services, family.audience)))
 
 

@@ -5,7 +5,7 @@ from admit.issuer.clients import profiles
 from admit.issuer.clients.records import Client
 from admit.issuer.grants import refresh_token as token_format
 from admit.issuer.grants.records import Refusal, Refused
-from admit.issuer.oauth import refusals
+from admit.issuer.oauth import hook, refusals
 from admit.issuer.oauth.errors import InvalidGrantError, InvalidScopeError, InvalidTargetError
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.oauth.services import Services
@@ -26,8 +26,7 @@ async def refresh(
     token = form.required("refresh_token")
     if "scope" in form or "resource" in form:
         await check_first(services, client, form, token)
-    if services.accounts.is_elsewhere:
-        await ask_first(services, client, token)
+    more = await ask_first(services, client, form, token)
 
     refreshed = await services.families.refresh(
         token,
@@ -57,6 +56,7 @@ async def refresh(
         refresh_token=refreshed.refresh_token,
         nonce=None,
         now=now,
+        more=more,
     )
 
 
@@ -74,14 +74,24 @@ async def check_first(services: Services, client: Client, form: Parameters, toke
         raise InvalidTargetError("resource differs from the grant's")
 
 
-async def ask_first(services: Services, client: Client, token: str) -> None:
-    """Where an application keeps the accounts, it is asked before anything is rotated: while it does not answer, a
-    client that tries again would in the end be taken for one that repeats an old token. Who is gone ends by it.
+async def ask_first(services: Services, client: Client, form: Parameters, token: str) -> hook.More:
+    """What an application has to say, before anything is rotated: while it does not answer, a client that tries again
+    would in the end be taken for one that repeats an old token. Whose account is gone there ends by it.
+
+    Raises:
+        UnavailableError: the application does not answer; nothing was done.
     """
+    if services.hook is None and not services.accounts.is_elsewhere:
+        return hook.NO_MORE
     presented = token_format.parse(token)
     family = await services.families.get(presented.family) if presented is not None else None
-    if family is not None and family.client_id == client.id and family.user_id is not None:
-        await services.accounts.get(family.user_id)
+    if family is None or family.client_id != client.id or family.user_id is None:
+        return hook.NO_MORE
+    user = await services.accounts.get(family.user_id)
+    if user is None or user.is_disabled:
+        return hook.NO_MORE
+    scope = narrowed(form.get("scope"), family.scope) & mint.granted_scope(services, client, user, family)
+    return await hook.more(services, client=client, user=user, family=family, scope=scope)
 
 
 def narrowed(asked: str | None, granted: frozenset[str]) -> frozenset[str]:
