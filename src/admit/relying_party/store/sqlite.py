@@ -4,6 +4,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from admit.relying_party.store.records import MAX_TRANSACTIONS, TOMBSTONE, Store
 
 _SWEEP_EVERY: Final = 60.0
 _BUSY: Final = 5.0
+_AGAIN: Final = 0.02
 _VERSION: Final = 1
 _SCHEMA: Final = """
 CREATE TABLE transactions (
@@ -211,15 +213,7 @@ class SqliteSessionStore:
             return known
         # Made by us first, so that it is nobody else's to read for a moment.
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        database = sqlite3.connect(self.path, timeout=_BUSY, isolation_level=None)
-        try:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = FULL")
-            database.execute("PRAGMA secure_delete = ON")
-            _furnish(database)
-        except BaseException:
-            database.close()
-            raise
+        database = _opened(self.path)
         self._local.database, self._local.process = database, os.getpid()
         return database
 
@@ -229,6 +223,25 @@ class SqliteSessionStore:
             yield
         except (sqlite3.Error, OSError) as error:
             raise UnavailableError(f"the session store: {type(error).__name__}") from error
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """A connection. Several that turn a new file to WAL at once are told "locked" without their waiting time."""
+    until = time.monotonic() + _BUSY
+    while True:
+        database = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = FULL")
+            database.execute("PRAGMA secure_delete = ON")
+            _furnish(database)
+        except BaseException as error:
+            database.close()
+            if not isinstance(error, sqlite3.OperationalError) or time.monotonic() > until:
+                raise
+            time.sleep(_AGAIN)
+        else:
+            return database
 
 
 def _furnish(database: sqlite3.Connection) -> None:
