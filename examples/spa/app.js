@@ -10,6 +10,7 @@ const MEANT = "orders.meant";
 
 const REFUSALS = {
   access_denied: "You said no. Sign in again if you meant yes.",
+  unmet_authentication_requirements: "Nothing was cancelled. That wants a second step at sign-in.",
   login_required: "You were signed out meanwhile.",
   state: "That answer belongs to another sign-in. Try again.",
   iss: "That answer is another issuer's. Try again.",
@@ -89,14 +90,15 @@ async function start() {
     if (meant !== null) await cancel(meant, { steppedUp: true });
   } else if (arrival.outcome === "refused") {
     leave(REFUSALS[arrival.error] ?? `Not signed in: ${arrival.error}.`);
+  } else if (new URLSearchParams(location.search).get("state") === "signed-out") {
+    history.replaceState(null, "", location.pathname);
+    leave("You are signed out.");
   } else if (client.wasSignedIn) {
     // Tokens are in memory, so a reload has none. The whole page asks, not a frame: browsers keep cookies from frames.
     tell("Asking the issuer whether you are still signed in.");
     await client.begin({ silent: true });
   } else {
-    const back = new URLSearchParams(location.search).get("state") === "signed-out";
-    history.replaceState(null, "", location.pathname);
-    leave(back ? "You are signed out." : "");
+    leave("");
   }
 }
 

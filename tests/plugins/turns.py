@@ -27,6 +27,7 @@ SHARE_THE_DEMO = (
     "tests/system/test_demo.py",
     "tests/system/test_demo_pages.py",
     "tests/system/test_examples.py",
+    "tests/system/test_from_sign_in_to_sign_out.py",
 )
 
 

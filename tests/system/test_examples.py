@@ -189,6 +189,40 @@ def machine(settings: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
 
 
+def test_the_example_in_a_page_signs_in_survives_a_reload_and_steps_up_for_what_wants_more(
+    page: "Page", demo: Demo, orders_page: str
+) -> None:
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(orders_page)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Email").fill(BO)
+    page.get_by_label("Password", exact=True).fill(demo.secrets[BO])
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_text("Signed in.").wait_for()
+    page.get_by_text("A programme").wait_for()
+    kept = page.evaluate(
+        "JSON.stringify({...sessionStorage, ...localStorage}) + document.cookie + location.href"
+    )
+    assert "eyJ" not in kept, "tokens are in memory and nowhere else"
+    page.reload()
+    page.get_by_text("Signed in, as you were.").wait_for()
+    page.get_by_role("button", name=re.compile("^Cancel order .* A programme")).click()
+    page.get_by_role("heading", name="Sign in again").wait_for()
+    assert page.get_by_label("Email").input_value() == BO
+    page.get_by_label("Password", exact=True).fill(demo.secrets[BO])
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Not now, go back to the app").click()
+    page.get_by_text("Nothing was cancelled.").wait_for()
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_text("A programme").wait_for()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_text("You are signed out.").wait_for()
+    page.reload()
+    page.get_by_text("Nobody is signed in here.").wait_for()
+    assert complaints == []
+
+
 @pytest.fixture
 def web(demo: Demo, tmp_path: Path) -> Iterator[str]:
     """The web application, started as its docstring says."""
