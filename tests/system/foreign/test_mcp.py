@@ -22,17 +22,19 @@ from tests.system.foreign.person import Landed, Person, changed
 
 pytestmark = [pytest.mark.soak, pytest.mark.anyio]
 SERVER = Path(__file__).parent / "apps" / "mcp_server.py"
+METADATA = "/.well-known/oauth-protected-resource/mcp"
 
 
-@pytest.fixture(scope="module")
-def server(world: World) -> Iterator[Child]:
-    """The MCP server, running."""
-    if importlib.util.find_spec("mcp") is None:
-        missing("MCP SDK", HINT)
+@pytest.fixture(scope="module", params=["guard", "fastmcp", "sdk tokens", "fastmcp tokens"])
+def server(request: pytest.FixtureRequest, world: World) -> Iterator[Child]:
+    """The MCP server, running, guarded in each way."""
+    way, needed = request.param, "fastmcp" if "fastmcp" in request.param else "mcp"
+    if importlib.util.find_spec(needed) is None:
+        missing(needed, HINT)
     path = world.folder / "mcp.json"
     port, resource = world.parties.mcp_server, world.parties.mcp_resource
-    path.write_text(json.dumps({"issuer": world.issuer, "resource": resource, "port": port}))
-    child = world.start("mcp", [sys.executable, str(SERVER), str(path)], port)
+    path.write_text(json.dumps({"issuer": world.issuer, "resource": resource, "port": port, "way": way}))
+    child = world.start("mcp", [sys.executable, str(SERVER), str(path)], port, ready=METADATA)
     yield child
     child.stop()
 

@@ -1,77 +1,74 @@
-"""An MCP server of one tool, which takes tokens of the issuer and no others: the SDK's server with Admit's verifier."""
+"""An MCP server of one tool, which takes tokens of the issuer and no others, guarded in one of Admit's ways."""
 
 import json
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import uvicorn
-from mcp.server.auth.middleware.auth_context import get_access_token
-from mcp.server.auth.provider import AccessToken, TokenVerifier
-from mcp.server.auth.settings import AuthSettings
-from mcp.server.mcpserver import MCPServer
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
-from admit.errors import TokenError
+from admit.integrations.mcp import AdmitTokens, Guard, principal
 from admit.verifier import AsyncVerifier, Revocation, TrustedIssuer
 
 GIVEN = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+SCOPES = ["tools:use"]
 
 
-class AdmitTokens(TokenVerifier):
-    """What the SDK asks of whoever knows tokens. Not to know whether one was revoked is a fault, and no refusal."""
-
-    def __init__(self, verifier: AsyncVerifier) -> None:
-        self._verifier = verifier
-
-    async def verify_token(self, token: str) -> AccessToken | None:
-        try:
-            who = await self._verifier.verify(token)
-        except TokenError:
-            return None
-        return AccessToken(
-            token=token,
-            client_id=who.client_id,
-            scopes=sorted(who.scopes),
-            expires_at=None if who.expires_at is None else int(who.expires_at),
-            resource=GIVEN["resource"],
-            subject=who.subject,
-        )
+def whoami() -> str:
+    """Tells who calls."""
+    return principal().subject
 
 
-verifier = AsyncVerifier(
-    TrustedIssuer(
+def guarded(verifier: AsyncVerifier) -> Any:
+    """The SDK's server behind the guard."""
+    from mcp.server.mcpserver import MCPServer
+
+    server = MCPServer("tools")
+    server.tool()(whoami)
+    return Guard(verifier, resource=GIVEN["resource"], scopes=SCOPES)(server.streamable_http_app())
+
+
+def fastmcp(verifier: AsyncVerifier) -> Any:
+    """FastMCP's server behind the guard."""
+    from fastmcp import FastMCP
+
+    server: Any = FastMCP("tools")
+    server.tool(whoami)
+    return Guard(verifier, resource=GIVEN["resource"], scopes=SCOPES)(server.http_app())
+
+
+def sdk_tokens(verifier: AsyncVerifier) -> Any:
+    """The SDK's server, which guards itself and asks Admit about tokens."""
+    from mcp.server.mcpserver import MCPServer
+
+    tokens = AdmitTokens(verifier, resource=GIVEN["resource"], scopes=SCOPES)
+    server = MCPServer("tools", token_verifier=tokens, auth=tokens.settings())
+    server.tool()(whoami)
+    return server.streamable_http_app()
+
+
+def fastmcp_tokens(verifier: AsyncVerifier) -> Any:
+    """FastMCP's server, which guards itself and asks Admit about tokens."""
+    from fastmcp import FastMCP
+    from fastmcp.server.auth import RemoteAuthProvider
+
+    tokens: Any = AdmitTokens(verifier, resource=GIVEN["resource"], scopes=SCOPES)
+    base = GIVEN["resource"].removesuffix("/mcp")
+    server: Any = FastMCP(
+        "tools", auth=RemoteAuthProvider(tokens, tokens.authorization_servers, base_url=base)
+    )
+    server.tool(whoami)
+    return server.http_app()
+
+
+WAYS = {"guard": guarded, "fastmcp": fastmcp, "sdk tokens": sdk_tokens, "fastmcp tokens": fastmcp_tokens}
+
+if __name__ == "__main__":
+    trusted = TrustedIssuer(
         GIVEN["issuer"],
         audience=GIVEN["resource"],
         revocation=Revocation(max_staleness=timedelta(seconds=3), poll=timedelta(seconds=1)),
     )
-)
-server = MCPServer(
-    "tools",
-    token_verifier=AdmitTokens(verifier),
-    auth=AuthSettings(
-        issuer_url=GIVEN["issuer"],
-        resource_server_url=GIVEN["resource"],
-        required_scopes=["tools:use"],
-        validate_token_resource=True,
-    ),
-)
-
-
-@server.tool()
-def whoami() -> str:
-    """Tells who calls."""
-    token = get_access_token()
-    assert token is not None
-    assert token.subject is not None
-    return token.subject
-
-
-@server.custom_route("/health", methods=["GET"])
-async def health(request: Request) -> Response:
-    return JSONResponse({"ready": True})
-
-
-if __name__ == "__main__":
-    uvicorn.run(server.streamable_http_app(), host="127.0.0.1", port=GIVEN["port"], log_level="warning")
+    app = WAYS[GIVEN["way"]](AsyncVerifier(trusted))
+    uvicorn.run(app, host="127.0.0.1", port=GIVEN["port"], log_level="warning")
