@@ -1,1 +1,0 @@
-"""What the guard adds to a route."""
