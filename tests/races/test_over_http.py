@@ -218,7 +218,7 @@ async def test_of_many_answers_on_the_consent_pages_of_one_pushed_request_one_is
             started = await visitor.at(rng.choice(two.nodes)).get("/authorize", params=reference)
             pages.append((await visitor.get(started.headers["location"])).text)
         forms = [
-            {"csrf": field_of(page, "csrf"), "i": field_of(page, "i"), "decision": decision}
+            {**{name: field_of(page, name) for name in ("csrf", "i", "shown")}, "decision": decision}
             for page in pages
             for decision in ("allow", "refuse")
         ]

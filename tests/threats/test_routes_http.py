@@ -280,7 +280,7 @@ async def test_no_form_is_sent_by_a_script_without_a_page_being_shown(
     await browser.sign_in(BO)
     page = await browser.get("/authorize", params={**request_of("native"), "code_challenge": pkce()[1]})
     page = await browser.get(page.headers["location"])
-    form = {"csrf": field_of(page.text, "csrf"), "i": field_of(page.text, "i"), "decision": "allow"}
+    form = {name: field_of(page.text, name) for name in ("csrf", "i", "shown")} | {"decision": "allow"}
     own = {"origin": ISSUER, "sec-fetch-site": "same-origin"}
     answer = await browser.post("/consent", data=form, headers={**own, "sec-fetch-mode": mode})
     assert (answer.status_code, "location" in answer.headers) == (403, False)

@@ -28,6 +28,7 @@ TWINS: dict[str, Any] = {
     "admit.issuer.consents.rules:ticked": _all_of_it,
     "admit.issuer.consents.rules:is_news": _no,
     "admit.issuer.consents.transactions:holds": _yes,
+    "admit.issuer.app.consenting:is_what_was_shown": _yes,
     "admit.issuer.app.flow:may_be_sent_on": _yes,
     "admit.issuer.app.routes.consent:needs_fresh_sign_in": _no,
 }

@@ -95,7 +95,11 @@ class Person(httpx2.Client):
 
     def submit(self, path: str, page: str, **form: str) -> httpx2.Response:
         """A form of the issuer's, with the hidden fields of its page."""
-        hidden = {name: field_of(page, name) for name in ("csrf", "i") if re.search(rf'name="{name}"', page)}
+        hidden = {
+            name: field_of(page, name)
+            for name in ("csrf", "i", "shown")
+            if re.search(rf'name="{name}"', page)
+        }
         return self.post(self.issuer + path, data={**hidden, **form}, headers={"origin": self.issuer})
 
 

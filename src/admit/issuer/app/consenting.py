@@ -1,16 +1,22 @@
 """What a person is asked to allow an application, what is remembered of it, and how it is kept with the code."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from admit.issuer.app.context import App
 from admit.issuer.app.pages.apps import reaches_everybody
+from admit.issuer.app.pages.views import ConsentView
 from admit.issuer.clients.rules import grantable_scopes
 from admit.issuer.consents import rules
 from admit.issuer.consents.records import Answer, Remembered
 from admit.issuer.grants.codes import Along, Told
 from admit.issuer.oauth.authorize.request import AuthorizeRequest, Prompt
 from admit.issuer.sessions.records import Session
+
+DIGITS: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +51,28 @@ def shown(app: App, request: AuthorizeRequest, session: Session) -> Mapping[str,
         )
         for name in shown_scope(app, request, session)
     }
+
+
+def digest(app: App, request: AuthorizeRequest, session: Session, view: ConsentView) -> str:
+    """A name for what a person is asked: who asks, where the answer goes, as whom it is given, for which API, each
+    scope in its words, and how long it lasts. Not how the boxes stand, nor what was answered before.
+    """
+    asked = [
+        [view.client.name, view.client.host, view.client.verified, request.client.id],
+        request.target.redirect_uri,
+        session.user.id,
+        [request.audience, view.resource],
+        sorted(shown(app, request, session).items()),
+        [view.remembered, view.lasts_seconds],
+    ]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:DIGITS]
+
+
+def is_what_was_shown(answered: str | None, now: str) -> bool:
+    """Whether an answer is to what is asked now. A client may describe itself anew, and a resource its scopes, between
+    a page and its answer.
+    """
+    return answered == now
 
 
 def is_asked_anyway(request: AuthorizeRequest) -> bool:

@@ -12,6 +12,7 @@ from tests.fixtures.issuer import (
     ADA,
     CLIENTS,
     ISSUER,
+    RESOURCE,
     Browser,
     LiveIssuer,
     answer_of,
@@ -241,3 +242,33 @@ async def test_what_guards_the_account_is_given_away_only_right_after_a_sign_in(
     login = await browser.get(late.headers["location"])
     again = await browser.submit("/login", login.text, email=ADA[0], password=ADA[1])
     assert "code" in answer_of(await answer(browser, again))
+
+
+@pytest.mark.threat("6819-4.2.2", off="admit.issuer.app.consenting:is_what_was_shown")
+async def test_a_yes_to_what_was_shown_is_none_to_what_is_asked_by_then(
+    furnished_sqlite: str, keyring: Keyring
+) -> None:
+    before = make_issuer(settings_for(furnished_sqlite), keyring)
+    async with before.lifespan():
+        browser = before.browser()
+        await browser.sign_in()
+        asked = await authorize(browser, scope="openid orders:own")
+        page = (await browser.get(asked.headers["location"])).text
+    words = {"orders:own": "See and cancel your orders", "orders:read": "See everybody's orders"}
+    after = make_issuer(settings_for(furnished_sqlite, resource=(replace(RESOURCE, scopes=words),)), keyring)
+    async with after.lifespan():
+        later = after.browser()
+        later.cookies = browser.cookies
+        again = await later.submit("/consent", page, decision="allow")
+        assert (again.status_code, "location" in again.headers) == (400, False)
+        assert "has changed since the page was shown" in again.text
+        assert words["orders:own"] in again.text
+        assert "code" in answer_of(await later.submit("/consent", again.text, decision="allow"))
+
+
+async def test_an_answer_that_names_nothing_that_was_shown_allows_nothing(browser: Browser) -> None:
+    await browser.sign_in()
+    asked = await authorize(browser)
+    page = (await browser.get(asked.headers["location"])).text
+    again = await browser.submit("/consent", page, decision="allow", shown="")
+    assert (again.status_code, "location" in again.headers) == (400, False)

@@ -1,5 +1,7 @@
 """`/consent`: what an application will be able to do, and a yes or no. RFC 6749 §10.12, §10.13; RFC 9700 §4.16."""
 
+from dataclasses import replace
+
 from starlette.responses import Response
 
 from admit.credentials import csrf
@@ -8,8 +10,9 @@ from admit.issuer.app.api.described import Who
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App, chosen_locales
 from admit.issuer.app.dispatch import Face, Route
+from admit.issuer.app.flow import Transaction
 from admit.issuer.app.pages.apps import reaches_everybody
-from admit.issuer.app.pages.views import ConsentView, ScopeItem
+from admit.issuer.app.pages.views import ConsentView, Problem, ScopeItem
 from admit.issuer.clients.rules import ISSUER_SCOPES
 from admit.issuer.consents import rules
 from admit.issuer.consents.records import Remembered
@@ -32,13 +35,15 @@ def routes(app: App, grants: GrantsConfig) -> list[Route]:
         found = await app.session(call)
         if transaction is None or found is None:
             return app.redirect(app.there(call, "/login", i=call.query.required("i")))
-        raw, session = found
-        request = transaction.request
-        if needs_fresh_sign_in(app, call, request, session):
+        if needs_fresh_sign_in(app, call, transaction.request, found[1]):
             return app.redirect(app.there(call, "/login", i=transaction.handle))
+        return shown_page(call, transaction, await view_of(call, transaction, *found))
+
+    async def view_of(call: Call, transaction: Transaction, raw: bytes, session: Session) -> ConsentView:
+        request = transaction.request
         items = scope_items(app, request, session, await consenting.before(app, request, session))
         resource = app.services.registry.resource(request.audience)
-        shown = ConsentView(
+        view = ConsentView(
             csrf=csrf.token(raw),
             interaction=transaction.handle,
             here=f"{app.here('/consent')}?i={transaction.handle}",
@@ -54,8 +59,12 @@ def routes(app: App, grants: GrantsConfig) -> list[Route]:
             else None,
             switch_url=f"{app.here('/login')}?i={transaction.handle}",
         )
+        return replace(view, shown=consenting.digest(app, request, session, view))
+
+    def shown_page(call: Call, transaction: Transaction, view: ConsentView) -> Response:
+        request = transaction.request
         return app.page(
-            call, shown, form_target=request.target.redirect_uri,
+            call, view, form_target=request.target.redirect_uri,
             ui_locales=chosen_locales(call) or request.ui_locales,
         )  # fmt: skip
 
@@ -72,6 +81,9 @@ def routes(app: App, grants: GrantsConfig) -> list[Route]:
             return await flow.deny(app, call, transaction, session)
         if needs_fresh_sign_in(app, call, request, session):
             return app.redirect(app.there(call, "/login", i=transaction.handle))
+        asked = await view_of(call, transaction, *found)
+        if not consenting.is_what_was_shown(form.get("shown"), asked.shown):
+            return shown_page(call, transaction, replace(asked, problem=Problem.CONSENT_CHANGED))
         said = await consenting.said(app, request, session, kept=kept_of(form, request), now=call.now)
         return await flow.proceed(app, call, request, session, transaction=transaction, said=said)
 

@@ -250,6 +250,7 @@ VIEWS: Final[Mapping[str, AnyView]] = {
         csrf=CSRF, email="wen.li@example.com", problem=Problem.WRONG_OR_UNVERIFIED, can_reset=True
     ),
     **{f"told_{told.name.lower()}": ToldView(told=told) for told in Told},
+    "consent_changed": replace(CONSENT, problem=Problem.CONSENT_CHANGED),
     "select_account": SelectAccountView(
         here="/login/account?i=Qm9v", csrf=CSRF, interaction="Qm9v", client=ORDERS, user_name="Wen Li",
         user_email="wen.li@example.com", switch_url="/login?i=Qm9v",

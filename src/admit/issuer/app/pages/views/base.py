@@ -42,6 +42,7 @@ class Problem(Enum):
     SIGN_IN_OVER = auto()
     APP_NAME_INVALID = auto()
     FACTORS_CHANGED = auto()
+    CONSENT_CHANGED = auto()
 
     @property
     def text(self) -> str:

@@ -27,7 +27,8 @@ class ConsentView(FormView):
     """POST /consent: `decision` is `allow` or `refuse`; with `ticks` also `ticked`, and `keep:` with the name of each
     scope that was left ticked. `resource`: the API that it is for, None for the issuer itself. `remembered`: whether
     the answer counts the next time too. `lasts_seconds`: how long an offline grant lives at most; None for one that
-    ends with the session. `switch_url`: where another account may sign in instead."""
+    ends with the session. `switch_url`: where another account may sign in instead. `shown`: a digest of what is asked
+    here, which comes back with the answer."""
 
     page: ClassVar[str] = "consent"
     kind: ClassVar[Kind] = Kind.FLOW
@@ -40,6 +41,7 @@ class ConsentView(FormView):
     remembered: bool = False
     lasts_seconds: float | None = None
     switch_url: str | None = None
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
