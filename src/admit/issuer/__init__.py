@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from admit.issuer.app.interactions import SignInAsked
     from admit.issuer.app.issuer import Issuer
     from admit.issuer.app.settings import Settings
+    from admit.issuer.audit.events.records import Event, EventSink
     from admit.issuer.audit.refusals.config import RefusalsConfig
     from admit.issuer.clients.records import ApplicationType, Client, Resource
     from admit.issuer.factors.assurance import Proof
@@ -47,6 +48,8 @@ __all__ = [
     "EgressConfig",
     "Ended",
     "Ends",
+    "Event",
+    "EventSink",
     "FactorsConfig",
     "GrantsConfig",
     "Issuer",
@@ -81,6 +84,8 @@ _HOMES = {
     "EgressConfig": "admit.issuer.app.config",
     "Ended": "admit.issuer.sessions.records",
     "Ends": "admit.issuer.app.ends",
+    "Event": "admit.issuer.audit.events.records",
+    "EventSink": "admit.issuer.audit.events.records",
     "FactorsConfig": "admit.issuer.factors.config",
     "GrantsConfig": "admit.issuer.grants.config",
     "Issuer": "admit.issuer.app.issuer",

@@ -40,6 +40,7 @@ from admit.issuer.app.settings import Settings
 from admit.issuer.app.standing import Standing
 from admit.issuer.app.table import table_of
 from admit.issuer.audit import AuditEvent, record
+from admit.issuer.audit.events import Events, EventSink
 from admit.issuer.audit.refusals import Ring
 from admit.issuer.clients.documents import MetadataDocuments
 from admit.issuer.clients.driver import Clients
@@ -98,11 +99,12 @@ class Issuer(Ends):
         *,
         accounts: protocol.Accounts[Any] | None = None,
         claims: ClaimsHook | None = None,
+        on_event: EventSink | None = None,
         keyring: Keyring | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`accounts`: the application's own, in the place of Admit's. `claims`: adds claims of its own to tokens and
-        userinfo.
+        userinfo. `on_event`: is told what happened, after COMMIT and at least once.
         """
         self.settings = settings
         self.registry: Registry = settings.registry
@@ -115,6 +117,7 @@ class Issuer(Ends):
         self.keyring = keyring if keyring is not None else load_keyring(settings)
         self.db = Database.from_url(settings.database_url, self.keyring, settings.storage)
         self._answers = Answers(self.db)
+        self.events = Events(self.db, on_event, clock=clock) if on_event is not None else None
         self.lists = Lists(self.keyring)
         self.status = StatusService(self.db, self.lists, settings.issuer, settings.revocation)
         self.keys = SigningKeys(self.db, settings.keys, tell=tell_key)
@@ -348,6 +351,8 @@ class Issuer(Ends):
             ),
         ]  # fmt: skip
         self._tasks.append(asyncio.create_task(jobs.tell_clients(self.teller)))
+        if self.events is not None:
+            self._tasks.append(asyncio.create_task(jobs.tell_application(self.events)))
         if self.courier is not None:
             self._tasks.append(asyncio.create_task(jobs.send_mails(self.courier)))
 

@@ -11,6 +11,7 @@ from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.app.counting import COUNTS, JobCounts
 from admit.issuer.app.event_stream import server_is_stopping
 from admit.issuer.audit.config import AuditConfig
+from admit.issuer.audit.events import Events
 from admit.issuer.audit.sweep import sweep as sweep_trail
 from admit.issuer.clients.driver import Clients
 from admit.issuer.grants.config import GrantsConfig
@@ -132,6 +133,11 @@ async def sweep_audit(db: Database, config: AuditConfig, *, clock: Callable[[], 
 async def send_mails(courier: Courier) -> None:
     """Send what is due. Looking for it costs one read of an index."""
     await repeat(courier.turn, every=MAILS_EVERY, name="mail")
+
+
+async def tell_application(events: Events) -> None:
+    """Tell the application what happened. Looking for it costs one write, and one read of the last minute."""
+    await repeat(events.turn, every=MAILS_EVERY, name="events")
 
 
 async def tell_clients(teller: Teller) -> None:

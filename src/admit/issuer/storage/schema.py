@@ -33,6 +33,8 @@ TABLES: Final = frozenset(
         "client_origin",
         "consent",
         "email_link",
+        "event_cursor",
+        "event_told",
         "grant_family",
         "holder",
         "initial_access_token",

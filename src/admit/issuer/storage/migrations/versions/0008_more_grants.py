@@ -13,6 +13,8 @@ def upgrade() -> None:
     """One part after another."""
     sign_in_flows()
     sign_in_answers()
+    events()
+    challenges()
 
 
 def sign_in_flows() -> None:
@@ -40,4 +42,32 @@ def sign_in_answers() -> None:
         sa.Column("proofs", sa.Text, nullable=False),
         sa.Column("expires_at", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("key_hash", name="pk_sign_in_answer"),
+    )
+
+
+def events() -> None:
+    """How far an application was told what happened."""
+    op.create_table(
+        "event_cursor",
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("settled_until", sa.Double, nullable=False),
+        sa.Column("teller", sa.Text, nullable=False),
+        sa.Column("leased_until", sa.Double, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_event_cursor"),
+    )
+    op.create_table(
+        "event_told",
+        sa.Column("id", sa.Text, nullable=False),
+        sa.Column("at", sa.Double, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_event_told"),
+    )
+    op.create_index("ix_event_told_at", "event_told", ["at"])
+
+
+def challenges() -> None:
+    """Codes by what their client sent, so that one which it sends again is noticed."""
+    op.create_index(
+        "ix_authorization_code_client_id_code_challenge",
+        "authorization_code",
+        ["client_id", "code_challenge"],
     )

@@ -1,0 +1,61 @@
+"""How far the telling of events has come, and its SQL."""
+
+from typing import Final
+
+from sqlalchemy import Column, Double, Table, Text, bindparam, delete, exists, func, or_, select, update
+
+from admit.issuer.audit.events.rules import TOLD
+from admit.issuer.audit.store import audit
+from admit.issuer.storage import Statement, insert_or_ignore, metadata
+
+event_cursor: Final = Table(
+    "event_cursor",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # Everything before this was told.
+    Column("settled_until", Double, nullable=False),
+    # Who tells now, and until when nobody else does.
+    Column("teller", Text, nullable=False),
+    Column("leased_until", Double, nullable=False),
+)
+event_told: Final = Table(
+    "event_told",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", Double, nullable=False, index=True),
+)
+
+_since = bindparam("since", type_=Double)
+_NEW = (audit.c.at > _since, audit.c.event.in_(TOLD), ~exists().where(event_told.c.id == audit.c.id))
+
+BEGIN: Final = Statement(
+    insert_or_ignore(event_cursor).values(
+        name=bindparam("name"), settled_until=bindparam("now"), teller="", leased_until=0.0
+    )
+)
+CLAIM: Final = Statement(
+    update(event_cursor)
+    .where(
+        event_cursor.c.name == bindparam("of_name"),
+        or_(
+            event_cursor.c.teller == bindparam("me"),
+            event_cursor.c.leased_until < bindparam("now", type_=Double),
+        ),
+    )
+    .values(teller=bindparam("me"), leased_until=bindparam("until", type_=Double))
+    .returning(event_cursor.c.settled_until)
+)
+UNTOLD: Final = Statement(select(audit).where(*_NEW).order_by(audit.c.at).limit(bindparam("count")))
+OLDEST_UNTOLD: Final = Statement(select(func.min(audit.c.at).label("at")).where(*_NEW))
+NOTE: Final = Statement(insert_or_ignore(event_told).values(id=bindparam("id"), at=bindparam("at")))
+SETTLE: Final = Statement(
+    update(event_cursor)
+    .where(
+        event_cursor.c.name == bindparam("of_name"),
+        event_cursor.c.teller == bindparam("me"),
+        event_cursor.c.settled_until < bindparam("settled", type_=Double),
+    )
+    .values(settled_until=bindparam("settled", type_=Double))
+    .returning(event_cursor.c.name)
+)
+FORGET: Final = Statement(delete(event_told).where(event_told.c.at <= bindparam("before", type_=Double)))
