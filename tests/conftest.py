@@ -3,6 +3,7 @@
 import pytest
 
 pytest_plugins = [
+    "tests.plugins.contract",
     "tests.plugins.environment",
     "tests.plugins.evidence",
     "tests.plugins.hashing",

@@ -85,7 +85,7 @@ class Case:
 
     @property
     def id(self) -> str:
-        return f"{self.row}: {self.name}".replace(" ", "-")
+        return f"{self.row}: {self.name}"
 
     def answer_in(self, mode: str) -> "In | Out | Stranger | Framework":
         return self.answer[mode] if isinstance(self.answer, Mapping) else self.answer

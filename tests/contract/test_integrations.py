@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.contract import adapter as adapting
+from tests.contract import table
 from tests.contract.adapter import Adapter, Request, Service, Setting
 from tests.contract.case import MODES, Case, Framework, In, Out, Stranger
 from tests.contract.cases import CASES
@@ -55,25 +56,37 @@ def services() -> Iterator[Services]:
 
 
 def each() -> Iterator[Any]:
+    """One test for the cases of a row that have the same marks: a test more costs as much as a case."""
     for adapter in ADAPTERS:
-        for case in CASES:
-            if case.needs in adapter.lacks:
-                continue
-            for mode in case.by:
-                yield pytest.param(
-                    adapter, mode, case, marks=case.marks, id=f"{adapter.name}-{mode}-{case.id}"
-                )
+        for mode in MODES:
+            together: dict[tuple[str, str], list[Case]] = {}
+            for case in CASES:
+                if mode in case.by and case.needs not in adapter.lacks:
+                    together.setdefault((case.row, repr(case.marks)), []).append(case)
+            for (row, _), cases in together.items():
+                name = f"{adapter.name}-{mode}-{row}" + (f": {cases[0].name}" if cases[0].marks else "")
+                yield pytest.param(adapter, mode, cases, marks=cases[0].marks, id=name.replace(" ", "_"))
 
 
-@pytest.mark.parametrize(("adapter", "mode", "case"), list(each()))
+@pytest.mark.parametrize(("adapter", "mode", "cases"), list(each()))
 def test_the_answer_is_that_of_the_list(
     services: Services,
     adapter: Adapter,
     mode: str,
-    case: Case,
+    cases: list[Case],
     record_property: Callable[[str, object], None],
 ) -> None:
-    record_property("contract", (adapter.name, mode, case.row))
+    record_property(table.PROPERTY, [adapter.name, mode, cases[0].row])
+    for case in cases:
+        try:
+            hold(services, adapter, mode, case)
+        except Exception as error:
+            error.add_note(f"in the case {case.id!r}")
+            raise
+
+
+def hold(services: Services, adapter: Adapter, mode: str, case: Case) -> None:
+    """One case, by one integration, in one mode."""
     setting, service = services.of(adapter, mode, **case.options)
     issuer = setting.issuer
     for name, value in case.having.items():
