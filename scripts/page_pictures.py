@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import Route
 
 IMAGES: Final = Path(__file__).resolve().parents[1] / "docs" / "images"
-SHOWN: Final = ("account_password", "second_factor_add_more", "recovery_codes", "account_new_sign_in")
-SHEETS: Final[tuple[tuple[str, str, Literal["light", "dark"], str], ...]] = (
-    ("pages.png", "en", "light", "three words here and more"),
-    ("pages-dark.png", "zh-Hans", "dark", "三个词连在一起就很好记"),
+GUARDED: Final = ("account_password", "second_factor_add_more", "recovery_codes", "account_new_sign_in")
+ASKED: Final = ("consent", "sign_in_confirm", "second_factor_add_asked", "logout")
+Sheet = tuple[str, str, Literal["light", "dark"], str, tuple[str, ...]]
+SHEETS: Final[tuple[Sheet, ...]] = (
+    ("pages.png", "en", "light", "three words here and more", GUARDED),
+    ("pages-dark.png", "zh-Hans", "dark", "三个词连在一起就很好记", GUARDED),
+    ("pages-asked.png", "en", "light", "", ASKED),
+    ("pages-asked-dark.png", "zh-Hans", "dark", "", ASKED),
 )
 PHONE: Final = {"width": 360, "height": 760}
 ORIGIN: Final = "http://localhost"
@@ -43,12 +47,12 @@ def draw() -> list[Path]:
     drawn = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=arguments)
-        for file, lang, scheme, password in SHEETS:
+        for file, lang, scheme, password, shown in SHEETS:
             size = ViewportSize(width=PHONE["width"], height=PHONE["height"])
             page = browser.new_page(viewport=size, color_scheme=scheme, reduced_motion="reduce")
             page.route("**/*", partial(_answer, pages, lang))
             taken = []
-            for name in SHOWN:
+            for name in shown:
                 page.goto(f"{ORIGIN}/{name}")
                 if name == "account_password":
                     with page.expect_response("**/common.js"):
