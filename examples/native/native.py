@@ -1,21 +1,28 @@
 """Sign in from a terminal as a native app does: the system browser, a loopback redirect, PKCE. Standard library only.
 
-RFC 8252 §7.3, RFC 7636. It calls the API, refreshes, calls again, logs out, and shows that the API then refuses.
+RFC 8252 §7.3, RFC 7636. It calls the API, refreshes, calls again, logs out, and shows that the API then refuses; or, as
+a program that people use day by day, it keeps the refresh token between its runs.
 
     python examples/native/native.py --issuer http://localhost:8410 --api http://localhost:8412
+    python examples/native/native.py login        and then  orders  as often as you like, and  logout
 """
 
 import argparse
 import base64
+import contextlib
+import fcntl
 import hashlib
 import json
+import os
 import secrets
 import sys
 import time
 import urllib.error
 import urllib.request
 import webbrowser
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -29,32 +36,125 @@ class NoSignInError(Exception):
 
 
 def main() -> int:
-    """The whole life of a sign-in."""
+    """What was asked for; without a word, the whole life of a sign-in."""
     parser = argparse.ArgumentParser(description="Sign in like a native app, call an API, refresh, log out.")
     parser.add_argument("--issuer", default="http://localhost:8410")
     parser.add_argument("--api", default="http://localhost:8412")
     parser.add_argument(
         "--print-url", action="store_true", help="print the address instead of opening a browser"
     )
+    parser.add_argument("do", nargs="?", choices=["tour", "login", "orders", "logout"], default="tour")
     options = parser.parse_args()
     metadata = get_json(f"{options.issuer}/.well-known/oauth-authorization-server")
     if metadata["issuer"] != options.issuer:
         raise NoSignInError("the metadata is another issuer's")
+    if options.do == "tour":
+        return tour(metadata, options.api, print_url=options.print_url)
+    with Kept(options.issuer).alone() as kept:
+        if options.do == "login":
+            kept.put(sign_in(metadata, options.api, print_url=options.print_url)["refresh_token"])
+            say("signed in")
+        elif options.do == "logout":
+            if (held := kept.get()) is not None:
+                post(metadata["revocation_endpoint"], token=held, client_id=CLIENT_ID)
+            kept.forget()
+            say("logged out")
+        else:
+            say(f"GET /api/orders/mine → {call(options.api, refreshed(metadata, kept))}")
+    return 0
 
-    tokens = sign_in(metadata, options.api, print_url=options.print_url)
+
+def refreshed(metadata: dict[str, Any], kept: "Kept") -> str:
+    """An access token for what is kept. Each refresh token works once: the new one is kept before anything is done."""
+    held = kept.get()
+    if held is None:
+        raise NoSignInError("nobody is; begin with login")
+    try:
+        tokens = token_request(metadata, grant_type="refresh_token", refresh_token=held, client_id=CLIENT_ID)
+    except urllib.error.HTTPError as error:
+        if error.code != 400 or json.load(error).get("error") != "invalid_grant":
+            raise
+        kept.forget()  # ended at the issuer, or too old: it is worth nothing
+        raise NoSignInError("that is over; begin with login") from error
+    kept.put(tokens["refresh_token"])
+    return str(tokens["access_token"])
+
+
+class Kept:
+    """The refresh token between two runs: in the system's keyring where there is one (`pip install keyring`), else in a
+    file that nobody but its owner reads. The access token is worth five minutes, and is not kept.
+    """
+
+    def __init__(self, issuer: str) -> None:
+        home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        self._folder = Path(home) / "orders-for-the-terminal"
+        self._issuer = issuer
+        self._file = self._folder / hashlib.sha256(issuer.encode()).hexdigest()[:16]
+        self._keyring = system_keyring()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator["Kept"]:
+        """Hold it for this run: two at once would use one refresh token twice."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(self._folder / "lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield self
+
+    def get(self) -> str | None:
+        """What is kept."""
+        if self._keyring is not None:
+            found: str | None = self._keyring.get_password(CLIENT_ID, self._issuer)
+            return found
+        with contextlib.suppress(FileNotFoundError):
+            return self._file.read_text("ascii")
+        return None
+
+    def put(self, token: str) -> None:
+        """Keep this one instead, whole or not at all."""
+        if self._keyring is not None:
+            self._keyring.set_password(CLIENT_ID, self._issuer, token)
+            return
+        draft = self._file.with_suffix(".new")
+        with open(
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii"
+        ) as file:
+            file.write(token)
+        draft.replace(self._file)
+
+    def forget(self) -> None:
+        """Keep none."""
+        if self._keyring is not None:
+            with contextlib.suppress(Exception):  # each keyring has its own way to say that there is none
+                self._keyring.delete_password(CLIENT_ID, self._issuer)
+        self._file.unlink(missing_ok=True)
+
+
+def system_keyring() -> Any:
+    """The module `keyring`, where it is installed and finds a keyring to use."""
+    try:
+        import keyring
+        from keyring.backends import fail
+    except ImportError:
+        return None
+    return None if isinstance(keyring.get_keyring(), fail.Keyring) else keyring
+
+
+def tour(metadata: dict[str, Any], api: str, *, print_url: bool) -> int:
+    """The whole life of a sign-in."""
+    tokens = sign_in(metadata, api, print_url=print_url)
     say(f"signed in; the access token lives {tokens['expires_in']} s")
-    say(f"GET /api/orders/mine → {call(options.api, tokens['access_token'])}")
+    say(f"GET /api/orders/mine → {call(api, tokens['access_token'])}")
 
     tokens = token_request(
         metadata, grant_type="refresh_token", refresh_token=tokens["refresh_token"], client_id=CLIENT_ID
     )
     say("refreshed: the old refresh token is spent, this one is new")
-    say(f"GET /api/orders/mine → {call(options.api, tokens['access_token'])}")
+    say(f"GET /api/orders/mine → {call(api, tokens['access_token'])}")
 
     post(metadata["revocation_endpoint"], token=tokens["refresh_token"], client_id=CLIENT_ID)
     said = time.monotonic()
     say("logged out: the issuer ended everything of this sign-in")
-    while (status := call(options.api, tokens["access_token"])) == 200 and time.monotonic() - said < 60:
+    while (status := call(api, tokens["access_token"])) == 200 and time.monotonic() - said < 60:
         time.sleep(0.2)
     say(f"GET /api/orders/mine → {status}, {time.monotonic() - said:.1f} s after logging out")
     return 0 if status == 401 else 1

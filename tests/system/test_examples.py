@@ -41,9 +41,10 @@ EMBEDDED: Final = ROOT / "examples" / "embedded_fastapi" / "app.py"
 class Native:
     """The native example under way; `line()` is what it says next."""
 
-    def __init__(self, demo: Demo) -> None:
+    def __init__(self, demo: Demo, *words: str, **environment: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(NATIVE), "--print-url", "--issuer", demo.issuer, "--api", demo.api],
+            [sys.executable, str(NATIVE), "--print-url", "--issuer", demo.issuer, "--api", demo.api, *words],
+            env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -116,6 +117,34 @@ def test_the_native_example_takes_no_for_an_answer(page: "Page", demo: Demo, nat
     page.get_by_role("button", name="Refuse").click()
     page.get_by_text("Go back to the terminal").wait_for()
     assert native.end() == (1, "not signed in: access_denied\n")
+
+
+@pytest.mark.soak
+def test_the_native_example_keeps_its_refresh_token_between_runs_where_nobody_else_reads_it(
+    page: "Page", demo: Demo, tmp_path: Path
+) -> None:
+    where = {"XDG_STATE_HOME": str(tmp_path), "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+    assert Native(demo, "orders", **where).end() == (1, "not signed in: nobody is; begin with login\n")
+    signing_in = Native(demo, "login", **where)
+    open_consent(page, demo, signing_in)
+    page.get_by_role("button", name="Let it in").click()
+    assert signing_in.line() == "signed in"
+    assert signing_in.end() == (0, "")
+    (folder,) = tmp_path.iterdir()
+    (file,) = [one for one in folder.iterdir() if one.name != "lock"]
+    assert (folder.stat().st_mode & 0o777, file.stat().st_mode & 0o777) == (0o700, 0o600)
+    tokens = [file.read_text()]
+    runs = [Native(demo, "orders", **where) for _ in range(2)]  # at once: one waits for the other
+    for run in runs:
+        assert run.line() == "GET /api/orders/mine → 200"
+        assert run.end() == (0, "")
+    tokens.append(file.read_text())
+    assert tokens[0] != tokens[1]
+    assert Native(demo, "logout", **where).end() == (0, "")
+    assert not file.exists()
+    file.write_text(tokens[1])  # whoever had a copy has nothing
+    assert Native(demo, "orders", **where).end() == (1, "not signed in: that is over; begin with login\n")
+    assert not file.exists()
 
 
 def test_the_native_example_says_so_when_nobody_is_there() -> None:
