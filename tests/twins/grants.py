@@ -74,6 +74,10 @@ def _anybodys(family: str, user_id: str) -> Steps[Row | None]:
     return rows[0] if rows else None
 
 
+def _notice_nothing(*args: Any, **kwargs: Any) -> Steps[None]:
+    yield from ()
+
+
 TWINS: dict[str, Any] = {
     "admit.issuer.grants.interactions:check_room": _no_fault,
     "admit.issuer.app.routes.authorize:check_length": _no_fault,
@@ -97,4 +101,5 @@ TWINS: dict[str, Any] = {
     "admit.issuer.grants.families:rotate": _raise_without_looking,
     "admit.issuer.grants.interactions:hash_binding": _any_browser,
     "admit.issuer.grants.interactions:finish": _look_without_ending,
+    "admit.issuer.grants.codes:notice_reuse": _notice_nothing,
 }

@@ -49,6 +49,7 @@ SETTINGS: Final[Mapping[Rule, tuple[str, ...]]] = {
     ("ExpiredInteractionError", "no such authorization request of this browser"): (
         "grants.interaction_lifetime",
     ),
+    ("ReusedChallengeError", ""): ("grants.refuse_reused_challenges",),
     # A client that proves itself, and its grants.
     ("InvalidClientError", "unknown client, or one that authenticates otherwise"): (
         "client.token_endpoint_auth_method",
@@ -95,6 +96,8 @@ SETTINGS: Final[Mapping[Rule, tuple[str, ...]]] = {
     ("ThrottledError", "wrong codes"): ("oauth.wrong_codes_per_minute",),
     ("ThrottledError", "requests of one network"): ("grants.waiting_per_network", "proxy.trusted"),
     ("ThrottledError", "pushed requests of one network"): ("grants.pushed_per_network", "proxy.trusted"),
+    ("ThrottledError", "sign-ins of one network"): ("grants.waiting_per_network", "proxy.trusted"),
+    ("ThrottledError", "second factors"): ("factors.tries_per_account", "factors.tries_window"),
     ("ThrottledError", "sign-ups of one network"): (
         "accounts.signups_per_network",
         "accounts.signups_window",

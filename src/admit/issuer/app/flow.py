@@ -16,8 +16,10 @@ from admit.issuer.app.call import Call
 from admit.issuer.app.consenting import Yes
 from admit.issuer.app.context import App, chosen_locales
 from admit.issuer.app.pages.views import ClientCard, FormPostView, LeavingView
+from admit.issuer.audit import AuditEvent
 from admit.issuer.clients import profiles
 from admit.issuer.clients.rules import loopback_parts
+from admit.issuer.grants.errors import ReusedChallengeError
 from admit.issuer.grants.pushed import is_reference
 from admit.issuer.grants.records import Authorization, Interaction
 from admit.issuer.oauth import refusals
@@ -259,7 +261,30 @@ async def _issue(
 ) -> Response:
     # A client that settings call first-party has neither: it gets what it asks for.
     yes = said or before or Yes(scope=request.asked_scope)
-    code = await app.services.codes.issue(
+    try:
+        code = await _code(app, call, request, session, transaction, yes=yes, said=said is not None)
+    except ReusedChallengeError as error:
+        call.refused, call.client_id = error, request.client.id
+        await refusals.of_person(
+            app.services, request, session, error, info=call.info, now=call.now, event=AuditEvent.PKCE_REUSED
+        )
+        return await give_up(app, call, request, error)
+    if code is None:
+        raise ExpiredInteractionError("finished already")
+    return answer(app, call, request.target, {"code": code}, request.ui_locales)
+
+
+async def _code(
+    app: App,
+    call: Call,
+    request: AuthorizeRequest,
+    session: Session,
+    transaction: Transaction | None,
+    *,
+    yes: Yes,
+    said: bool,
+) -> str | None:
+    return await app.services.codes.issue(
         Authorization(
             client_id=request.client.id,
             user_id=session.user.id,
@@ -280,13 +305,10 @@ async def _issue(
         interaction=(transaction.handle, transaction.binding) if transaction is not None else None,
         reference=request.pushed,
         longest=profiles.settled(request.client).code_lifetime,
-        consented=said is not None,
+        consented=said,
         along=yes.along,
         told=yes.told,
     )
-    if code is None:
-        raise ExpiredInteractionError("finished already")
-    return answer(app, call, request.target, {"code": code}, request.ui_locales)
 
 
 def card(request: AuthorizeRequest) -> ClientCard:

@@ -23,6 +23,7 @@ class AuditEvent(StrEnum):
     AUTHORIZATION_REFUSED = "authorization.refused"
     CODE_ISSUED = "code.issued"
     CODE_REUSED = "code.reused"
+    PKCE_REUSED = "pkce_reused"  # a client sent a code_challenge that it had sent before, RFC 9700 §2.1.1
     TOKEN_ISSUED = "token.issued"  # noqa: S105  # the name of an event
     TOKEN_REFRESHED = "token.refreshed"  # noqa: S105  # as above
     TOKEN_REFUSED = "token.refused"  # noqa: S105  # as above

@@ -10,6 +10,7 @@ from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.audit.rules import Detail
 from admit.issuer.grants import interactions, pushed, rules
 from admit.issuer.grants.config import GrantsConfig
+from admit.issuer.grants.errors import ReusedChallengeError
 from admit.issuer.grants.families import open_family
 from admit.issuer.grants.keys import RefreshKeys
 from admit.issuer.grants.records import (
@@ -87,9 +88,13 @@ def issue(
     now: float,
     along: Along = nothing,
     told: Told | None = None,
+    strict: bool = False,
 ) -> Steps[bool]:
     """A code, the end of the interaction that led to it, and of what it was pushed under. False: that was not open, or
     `along` was false. `told` comes last.
+
+    Raises:
+        ReusedChallengeError: with `strict`, a `code_challenge` that this client had a code for before.
     """
     if interaction is not None and not (yield interactions.finish(*interaction, now)):
         return False
@@ -97,6 +102,7 @@ def issue(
         return False
     if not (yield from along()):
         return False
+    yield from notice_reuse(authorization, strict=strict, info=info, now=now)
     yield store.INSERT(
         code_hash=code_hash, created_at=now, expires_at=expires_at, **store.parameters(authorization)
     )
@@ -107,6 +113,23 @@ def issue(
     if told is not None:
         yield from told()
     return True
+
+
+def notice_reuse(authorization: Authorization, *, strict: bool, info: RequestInfo, now: float) -> Steps[None]:
+    """A challenge that a client sends twice shows a verifier that is made once for all: who has seen one has all. A
+    person who goes back and asks once more sends the same one too, so it is told, and refused only by a setting.
+
+    Raises:
+        ReusedChallengeError: it was seen, with `strict`.
+    """
+    challenge = authorization.code_challenge
+    if challenge is None or not (
+        yield store.SAME_CHALLENGE(of_client=authorization.client_id, challenge=challenge)
+    ):
+        return
+    if strict:
+        raise ReusedChallengeError("code_challenge was used before")
+    yield _note(AuditEvent.PKCE_REUSED, authorization, {}, info=info, now=now)
 
 
 def load(code_hash: bytes) -> Steps[StoredCode | None]:
@@ -238,6 +261,9 @@ class Codes:
         yes just now, which is told too. `reference` is spent as well: what
         the request was pushed under. `longest`: how long the code lives at most. `along` is written in
         the same transaction; where it is false None comes back. So is `told`, after all else.
+
+        Raises:
+            ReusedChallengeError: this client sent this `code_challenge` before, and settings refuse that.
         """
         code = new_code()
         issued = await self._db.run(
@@ -252,6 +278,7 @@ class Codes:
             now=now,
             along=along or nothing,
             told=told,
+            strict=self._config.refuse_reused_challenges,
         )
         return code if issued else None
 
@@ -274,6 +301,7 @@ class Codes:
             consented=False,
             info=info,
             now=now,
+            strict=self._config.refuse_reused_challenges,
         )
 
     def lifetime(self, longest: timedelta = LONGEST) -> timedelta:

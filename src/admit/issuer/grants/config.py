@@ -25,6 +25,8 @@ class GrantsConfig:
     after a rotation the token before it is still answered with the same successor (default 30 s, 0 s to 300 s).
     `live_grants`: per session and client, the oldest is ended beyond (default 10). `kept`: how long spent codes are
     remembered, so that their second use is noticed (default 1 h).
+    `refuse_reused_challenges`: refuse a `code_challenge` that its client sent before, within `kept` (default false: it
+    is told in the audit only, as `pkce_reused`, since a person who goes back sends one twice, too).
     """
 
     code_lifetime: timedelta = timedelta(seconds=60)
@@ -40,6 +42,7 @@ class GrantsConfig:
     pushed_per_network: int = 1_000
     sign_in_lifetime: timedelta = timedelta(minutes=10)
     kept: timedelta = timedelta(hours=1)
+    refuse_reused_challenges: bool = False
 
     def __post_init__(self) -> None:
         for name in (

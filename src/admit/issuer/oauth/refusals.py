@@ -91,10 +91,13 @@ async def of_person(
     *,
     info: RequestInfo,
     now: float,
+    event: AuditEvent = AuditEvent.AUTHORIZATION_REFUSED,
 ) -> None:
-    """An application asked for a signed-in person without a page, and a page would have been needed."""
+    """An application asked for a signed-in person, and was refused: without a page, where one would have been needed,
+    or with what it had used before.
+    """
     bound = record(
-        AuditEvent.AUTHORIZATION_REFUSED,
+        event,
         outcome=Outcome.REFUSED,
         info=info,
         now=now,

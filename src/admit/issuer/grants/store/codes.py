@@ -6,6 +6,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Double,
+    Index,
     LargeBinary,
     SmallInteger,
     Table,
@@ -42,6 +43,7 @@ authorization_code: Final = Table(
     Column("spent_at", Double),
     Column("grant_id", Text),
     Column("claims", Text),
+    Index(None, "client_id", "code_challenge"),
 )
 
 INSERT: Final = Statement(
@@ -56,6 +58,15 @@ INSERT: Final = Statement(
 FIND: Final = Statement(
     select(authorization_code).where(authorization_code.c.code_hash == bindparam("code_hash"))
 )
+SAME_CHALLENGE: Final = Statement(
+    select(authorization_code.c.created_at)
+    .where(
+        authorization_code.c.client_id == bindparam("of_client"),
+        authorization_code.c.code_challenge == bindparam("challenge", type_=Text),
+    )
+    .limit(1)
+)
+"""Whether a client had a code for this challenge before, as far back as codes are kept."""
 # The one winner: repeats all that the decision rested on and that may have changed.
 SPEND: Final = Statement(
     update(authorization_code)
