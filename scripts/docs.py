@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from scripts import reference, routes, settings_page
+from scripts import integrations_page, reference, routes, settings_page
 
 ROOT = Path(__file__).resolve().parents[1]
+CASES = "contract/cases.py"
 NOTE = "<!-- Written by `make docs` from the markers on the tests. Change those instead. -->\n"
 
 RFCS = {
@@ -155,17 +156,26 @@ def _places(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
         yield from ((decorator, test.name) for decorator in test.decorator_list)
 
 
+def _cases(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
+    """The same of a list of cases, whose row and name are the sentence."""
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Case":
+            row, name = (str(ast.literal_eval(arg)) for arg in call.args[:2])
+            marks = (word.value for word in call.keywords if word.arg == "marks")
+            yield from ((mark, f"{row}: {name}") for mark in marks)
+
+
 @cache
 def collect(tests: Path) -> tuple[Marked, ...]:
     """Every `rfc` and `threat` marker under `tests`: on functions, classes, parameters, and by `pytestmark`."""
     found: set[Marked] = set()
-    for path in tests.rglob("test_*.py"):
+    for path in (*tests.rglob("test_*.py"), *tests.glob(CASES)):
         text = path.read_text(encoding="utf-8")
         if "mark.rfc" not in text and "mark.threat" not in text:
             continue
         tree, file = ast.parse(text), path.relative_to(tests.parent).as_posix()
         spelt = _Spelt(tree)
-        for node, test in _places(tree):
+        for node, test in (*_places(tree), *_cases(tree)):
             found.update(_marks(node, spelt, file, test))
     return tuple(sorted(found))
 
@@ -267,6 +277,7 @@ def pages() -> dict[Path, str]:
         reference.PAGE: reference.page(),
         routes.PAGE: routes.page(),
         settings_page.PAGE: settings_page.page(),
+        integrations_page.PAGE: integrations_page.page(),
     }
 
 

@@ -4,6 +4,8 @@ The list that `test_integrations` runs by each integration, with a guard for tok
 sessions too. `docs/integrations.md` has its rows.
 """
 
+from typing import Any
+
 import pytest
 
 from admit.credentials import cookies, csrf
@@ -60,7 +62,7 @@ def spelt(form: bytes) -> Carrier:
     return lambda issuer: bearer(form % issuer.token().encode())
 
 
-def token_with(**changed: object) -> Carrier:
+def token_with(**changed: Any) -> Carrier:
     return lambda issuer: bearer(b"Bearer " + issuer.token(**changed).encode())
 
 
@@ -120,7 +122,6 @@ WITH_COOKIE = {"token_cookie": TOKEN_COOKIE}
 NO_SCHEME = "a cookie has no scheme"
 UNASKED = "no browser adds a token unasked"
 ONLY_COOKIE = "a token cookie is a token"
-RFC6750 = pytest.mark.rfc("6750", "3.1")
 EVIL = (b"origin", b"https://evil.example")
 
 CASES = (
@@ -132,13 +133,14 @@ CASES = (
     Case("good", "an open route", "/open", In()),
     Case("good", "the scheme in any case", "/any", In(), by={"token": spelt(b"bEaReR %s")}, why=NO_SCHEME),
     # Who is not there.
-    Case("absent", "no credential", "/any", UNAUTHORIZED, by=NOTHING, marks=(RFC6750,)),
+    Case("absent", "no credential", "/any", UNAUTHORIZED, by=NOTHING, marks=(pytest.mark.rfc("6750", "3.1"),)),
     Case("absent", "no credential, a scope", "/read", UNAUTHORIZED_FOR_SCOPE, by=NOTHING),
     Case("absent", "an open route", "/open", Stranger(), by=NOTHING),
     Case("absent", "a form is no credential", "/change", UNAUTHORIZED, method="POST", by=NOTHING),
     Case("absent", "another cookie", "/any", UNAUTHORIZED, by=NOTHING, also=cookie("theme=dark")),
     # What is no credential.
-    Case("malformed", "junk", "/any", {"token": INVALID_TOKEN, "session": INVALID_SESSION}, marks=(RFC6750,),
+    Case("malformed", "junk", "/any", {"token": INVALID_TOKEN, "session": INVALID_SESSION},
+         marks=(pytest.mark.rfc("6750", "3.1"),),
          by={"token": lambda _: bearer(b"Bearer canary-7f3a.canary-7f3a.canary-7f3a"), "session": malformed_session}),
     Case("malformed", "junk at an open route", "/open", {"token": INVALID_TOKEN, "session": INVALID_SESSION},
          by={"token": lambda _: bearer(b"Bearer canary-7f3a.x"), "session": malformed_session}),
@@ -173,7 +175,8 @@ CASES = (
     # What is missing.
     Case("missing scope", "none", "/read", NO_SCOPE,
          having={"scopes": frozenset()},
-         marks=(RFC6750, pytest.mark.threat("6819-4.1.3", off="admit.verifier.policy:check_scopes"))),
+         marks=(pytest.mark.rfc("6750", "3.1"),
+                pytest.mark.threat("6819-4.1.3", off="admit.verifier.policy:check_scopes"))),
     Case("missing scope", "a longer name", "/read", NO_SCOPE,
          having={"scopes": frozenset({"orders:readonly"})}),
     Case("missing scope", "not asked", "/any", In(), having={"scopes": frozenset()}),

@@ -1,4 +1,4 @@
-"""The table of the suite: a row a behaviour, a column an integration. In the test log, and in `docs/integrations.md`."""
+"""The table of the suite: a row a behaviour, a column an integration. In the test log, and `docs/integrations.md`."""
 
 from collections.abc import Iterable, Mapping
 

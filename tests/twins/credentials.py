@@ -41,6 +41,10 @@ def any_origin(headers: Sequence[tuple[bytes, bytes]], origins: Collection[str])
     """Whoever's page it was."""
 
 
+def any_handshake(headers: Sequence[tuple[bytes, bytes]], *, origins: Collection[str], secure: bool) -> None:
+    """Whoever's page opens it."""
+
+
 def any_token(headers: Sequence[tuple[bytes, bytes]], raw_id: bytes, field: str | None = None) -> None:
     """With or without a CSRF token."""
 
@@ -77,6 +81,7 @@ TWINS: dict[str, Callable[..., Any]] = {
     "admit.credentials.cookies:decode_session_id": unquoted,
     "admit.credentials.cookies:check_header_size": any_size,
     "admit.credentials.request:from_query": anywhere,
+    "admit.credentials.csrf:check_handshake": any_handshake,
     "admit.credentials.csrf:check_origin": any_origin,
     "admit.credentials.csrf:check_token": any_token,
     "admit.credentials.cors:is_registered": every_origin,
