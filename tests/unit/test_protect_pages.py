@@ -1,0 +1,35 @@
+"""docs/protect: a page shows the very files that the soak runs (tests/system/test_protect.py)."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from admit.integrations.django import AdmitSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = {
+    "django": "django_orders.py",
+    "rest-framework": "rest_framework_orders.py",
+    "mcp": "mcp_tools.py",
+}
+
+
+@pytest.mark.parametrize(("page", "file"), PAGES.items(), ids=list(PAGES))
+def test_a_page_shows_what_is_run(page: str, file: str) -> None:
+    text = (ROOT / "docs" / "protect" / f"{page}.md").read_text("utf-8")
+    for name in (file, "admit.toml"):
+        assert (ROOT / "examples" / "protect" / name).read_text("utf-8") in text, f"{name} is another now"
+    assert f"python {file}" in text
+
+
+def test_the_issuer_of_the_pages_is_for_trying_only() -> None:
+    given = tomllib.loads((ROOT / "examples" / "protect" / "admit.toml").read_text("utf-8"))
+    assert given["issuer"] == "http://localhost:8410"
+
+
+def test_the_page_on_django_names_each_setting() -> None:
+    text = (ROOT / "docs" / "protect" / "django.md").read_text("utf-8")
+    for name in AdmitSettings.__dataclass_fields__:
+        assert re.search(rf"`{name.upper()}`", text), name
