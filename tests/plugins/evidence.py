@@ -102,10 +102,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def first_cases(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """Of each test function the case that comes first."""
-    firsts: dict[str, pytest.Item] = {}
+    """Of each test function the case that comes first; of one whose cases have threats of their own, for each."""
+    firsts: dict[tuple[str, tuple[Threat, ...]], pytest.Item] = {}
     for item in items:
-        firsts.setdefault(item.nodeid.partition("[")[0], item)
+        firsts.setdefault((item.nodeid.partition("[")[0], tuple(threats(item))), item)
     return list(firsts.values())
 
 
