@@ -1,16 +1,23 @@
 """The provider says that a session is over, OpenID Connect Back-Channel Logout 1.0; and a provider that fails later."""
 
 import time
+from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from admit.jose import claims as jose_claims
-from admit.relying_party import MemorySessionStore
+from admit.relying_party import Api, Bff, MemorySessionStore
+from admit.relying_party import Request as BffRequest
 from admit.tokens.logout import EVENT
 from tests.fixtures.provider import KEY, OTHER_KEY, Strange
-from tests.fixtures.relying_party import Wire
+from tests.fixtures.relying_party import APP, Wire
 from tests.unit.relying_party.test_sign_in import Application, begun, come_back, is_signed_in
 
 
@@ -112,3 +119,80 @@ async def test_a_store_that_is_full_begins_no_more_sign_ins_and_loses_none() -> 
         answer = await flood.get("/bff/login")
         assert (answer.status_code, answer.headers.get("set-cookie")) == (503, None)
         assert (await come_back(browser, strange.approve(location))).status_code == 303
+
+
+async def test_a_token_that_the_api_refuses_is_renewed_once_and_without_refresh_token_the_page_signs_in_again() -> (
+    None
+):
+    strange, wire = Strange(), Wire()
+    taken = ["Bearer access-2"]
+
+    async def orders(request: Request) -> Response:
+        if request.headers["authorization"] in taken:
+            return Response(
+                b"<script>", media_type="text/html", headers={"location": "/", "cache-control": "public"}
+            )
+        return Response(status_code=401, headers={"www-authenticate": 'Bearer error="invalid_token"'})
+
+    wire.apps["https://api.example.com"] = Starlette(routes=[Route("/mine", orders)])
+    apis = [
+        Api("orders", "https://api.example.com"),
+        Api("other", "https://api.example.com", audience="urn:other"),
+    ]
+    application = Application(wire, strange.provider(wire), apis=apis, fetcher=wire.fetcher())
+    page = await signed_in(application, strange, "one")
+    found = await page.get("/bff/api/orders/mine")
+    assert (found.status_code, len(strange.asked)) == (200, 2)
+    assert found.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert "location" not in found.headers
+    taken.clear()
+    refused = await page.get("/bff/api/orders/mine")
+    assert (refused.status_code, len(strange.asked)) == (401, 3)
+    assert "www-authenticate" not in refused.headers
+    assert await is_signed_in(page)
+    strange.answer = {"refresh_token": None}
+    page = await signed_in(application, strange, "two")
+    assert (await page.get("/bff/api/orders/mine")).status_code == 401
+    assert (await page.get("/bff/api/other/mine")).status_code == 502
+    assert await is_signed_in(page), "an API that takes no token ends no session"
+
+
+def test_whatever_is_sent_is_answered(rounds: Callable[..., range], rng: Random) -> None:
+    strange, wire = Strange(), Wire()
+    apis = [Api("orders", "https://api.example.com")]
+    bff = Bff(
+        APP, providers=[strange.provider(wire)], store=MemorySessionStore(), apis=apis, fetcher=wire.fetcher()
+    )
+    pieces = [
+        b"/login", b"/callback/id", b"/session", b"/logout", b"/backchannel-logout", b"/api/orders/", b"state=",
+        b"code=",
+        b"&", b"=", b";", b"%00", b"%ff", b"%", b"..", b"//", b"\\", b"a" * 50, b"\xff\xfe", b"logout_token=", b"next=",
+        bff.config.session_cookie.encode() + b"=" + b"A" * 43, bff.config.browser_cookie.encode() + b"=" + b"A" * 43,
+    ]  # fmt: skip
+    names = [
+        b"cookie",
+        b"origin",
+        b"sec-fetch-site",
+        b"x-csrf-token",
+        b"accept",
+        b"accept-language",
+        b"content-type",
+    ]
+
+    def some(most: int) -> bytes:
+        return b"".join(rng.choice(pieces) for _ in range(rng.randrange(most)))
+
+    for _ in rounds(quick=50, test=400, soak=200_000):
+        headers = [
+            (rng.choice(names), rng.choice([some(4), b"application/x-www-form-urlencoded"])) for _ in range(4)
+        ]
+        request = BffRequest(
+            rng.choice(["GET", "POST", "PUT", "HEAD", "OPTIONS", "NONSENSE"]),
+            "/bff" + (rng.choice(pieces[:6]) + some(3)).decode("latin-1"),
+            some(5).decode("latin-1"),
+            headers,
+            some(6),
+        )
+        answer = bff.handle(request)
+        assert answer.status in (200, 303, 400, 401, 403, 404, 405, 431)
+        assert not wire.to("/token")

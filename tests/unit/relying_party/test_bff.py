@@ -6,9 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from admit.relying_party import MemorySessionStore, SqliteSessionStore
+from admit.relying_party import MemorySessionStore, SessionStore, SqliteSessionStore
 from tests.fixtures.issuer import API, ISSUER
-from tests.fixtures.relying_party import APP, bff_of
+from tests.fixtures.relying_party import APP, bff_of, provider_of
 from tests.unit.relying_party.conftest import Scene
 
 
@@ -81,9 +81,13 @@ async def test_another_sites_page_neither_changes_nor_reads_anything(scene: Scen
 async def test_a_token_that_is_over_is_renewed_once_for_all_who_ask(
     scene: Scene, kind: str, tmp_path: Path
 ) -> None:
-    store = MemorySessionStore() if kind == "memory" else SqliteSessionStore(tmp_path / "sessions.db")
-    # Two workers of one application, with nothing in common but the store.
-    first, second = (bff_of(scene.wire, scene.issuer, store=store) for _ in range(2))
+    memory = MemorySessionStore()
+
+    def store() -> SessionStore:
+        return memory if kind == "memory" else SqliteSessionStore(tmp_path / "sessions.db")
+
+    # Two workers of one application, with nothing in common but what the store keeps.
+    first, second = (bff_of(scene.wire, scene.issuer, store=store()) for _ in range(2))
     page, other = scene.page(first), scene.page(second)
     await page.sign_in()
     other.client.cookies = page.client.cookies
@@ -135,3 +139,39 @@ async def test_a_session_ends_when_it_was_idle_for_too_long(scene: Scene) -> Non
     assert (await page.told())["signed_in"]
     scene.issuer.clock.advance(9 * 3_600)
     assert not (await page.told())["signed_in"]
+
+
+async def test_when_the_provider_ends_the_grant_the_session_ends_with_the_next_refresh(scene: Scene) -> None:
+    page = scene.page()
+    await page.sign_in()
+    token = scene.wire.to("/token")[-1].form["code"]
+    assert token
+    # Somebody signs out at the provider: the online grant of the application ends with that session.
+    at_issuer = page.at_issuer
+    confirm = await at_issuer.get("/logout")
+    assert (await at_issuer.submit("/logout", confirm.text)).status_code in (200, 303)
+    scene.issuer.clock.advance(600)
+    assert (await page.client.get("/bff/api/orders/mine")).status_code == 401
+    assert not (await page.told())["signed_in"]
+    assert scene.seen == []
+
+
+async def test_the_token_of_the_sign_in_serves_the_api_that_it_was_asked_for(scene: Scene) -> None:
+    provider = provider_of(scene.wire, scene.issuer, parameters={"resource": API})
+    page = scene.page(bff_of(scene.wire, scene.issuer, providers=[provider]))
+    await page.sign_in()
+    assert (await page.client.get("/bff/api/orders/mine")).status_code == 200
+    assert [one.form["grant_type"] for one in scene.wire.to("/token")] == ["authorization_code"]
+
+
+async def test_a_provider_that_is_away_costs_503_and_no_session(scene: Scene) -> None:
+    page = scene.page()
+    await page.sign_in()
+    assert (await page.client.get("/bff/api/orders/mine")).status_code == 200
+    issuer = scene.wire.apps.pop(ISSUER)
+    assert (await page.client.get("/bff/api/orders/mine")).status_code == 200, "the token at hand"
+    scene.issuer.clock.advance(600)
+    away = await page.client.get("/bff/api/orders/mine")
+    assert (away.status_code, "retry-after" in away.headers) == (503, True)
+    scene.wire.apps[ISSUER] = issuer
+    assert (await page.client.get("/bff/api/orders/mine")).status_code == 200

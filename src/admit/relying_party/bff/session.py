@@ -9,6 +9,7 @@ import msgspec
 
 from admit.client.tokens import Tokens
 from admit.relying_party.identity import Identity
+from admit.relying_party.provider import Provider
 
 PURPOSE: Final = b"session"
 EARLY: Final = 30.0
@@ -64,10 +65,11 @@ class SessionData:
         )
 
 
-def begin(provider: str, identity: Identity, tokens: Tokens, now: float) -> SessionData:
-    """The session of a fresh sign-in."""
+def begin(provider: Provider, identity: Identity, tokens: Tokens, now: float) -> SessionData:
+    """The session of a fresh sign-in. Where that asked for a `resource`, the token is the one for that audience."""
+    access = Access(tokens.access_token, now, tokens.expires_at)
     return SessionData(
-        provider=provider,
+        provider=provider.name,
         issuer=identity.issuer,
         subject=identity.subject,
         client_id=identity.client_id,
@@ -79,7 +81,7 @@ def begin(provider: str, identity: Identity, tokens: Tokens, now: float) -> Sess
         signed_in_at=now,
         id_token=tokens.id_token or "",
         refresh_token=tokens.refresh_token,
-        access={"": Access(tokens.access_token, now, tokens.expires_at)},
+        access={"": access, provider.parameters.get("resource", ""): access},
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from admit.client import tokens as token_endpoint
-from admit.client.errors import InvalidGrantError, ServerUnavailableError
+from admit.client.errors import InvalidGrantError, ServerUnavailableError, TokenRequestError
 from admit.client.exchange import Pause, Talk, do
 from admit.client.tokens import Tokens
 from admit.errors import AdmitError, SessionError
@@ -51,7 +51,7 @@ class Sessions:
             TransactionError: the provider said meanwhile that its own session is over.
         """
         config, now, raw = self._config, self._config.clock(), os.urandom(32)
-        data = sessions.begin(provider.name, identity, tokens, now)
+        data = sessions.begin(provider, identity, tokens, now)
         expires_at = now + config.absolute.total_seconds()
         stored = StoredSession(
             id_hash=hashlib.sha256(raw).digest(),
@@ -104,9 +104,14 @@ class Sessions:
             if held is not None and usable and held.is_fresh(now):
                 return held.token
             if live.data.refresh_token is None:
-                if held is not None and usable:
+                if held is None:
+                    raise TokenRequestError(
+                        "the provider gave no refresh token to ask for this audience with"
+                    )
+                if usable:
                     return held.token
-                yield from self.end(live.raw)
+                if not held.is_good(now):
+                    yield from self.end(live.raw)
                 raise SessionError("the access token is over, and there is no refresh token")
             stored, until = live.stored, now + LEASE
             if (yield from self._leased(stored, now, until)):
