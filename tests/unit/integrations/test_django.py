@@ -20,7 +20,9 @@ from django.views.decorators.http import require_GET
 from admit.credentials import cookies, csrf
 from admit.errors import AdmitError, FetchError
 from admit.integrations.django import AdmitMiddleware, AdmitRequest, RequiresMixin, requires
+from admit.integrations.django.conf import current
 from admit.integrations.django.requests import known
+from admit.testing import TestIssuer, principal
 from tests.contract.services import COOKIE, PAGES, RAW, Issuer, shown
 
 assert tests.fixtures.django.APPS
@@ -361,6 +363,19 @@ async def test_whether_it_is_a_user_that_cannot_be_told_is_503(users: Issuer) ->
     users.fail()
     for headers in (bearer(users), cookie()):
         assert (await both("/user", headers)).status_code == 503
+
+
+def test_a_projects_own_tests_use_the_callers_of_admit_testing(issuer: Issuer) -> None:
+    with TestIssuer() as trusted:
+        caller = trusted.client(Client(), current())
+        assert caller.get("/change").status_code == 401
+        assert caller.as_(principal("alice")).get("/change").status_code == 403
+        for by in ("token", "session"):
+            alice = caller.as_(principal("alice", scopes={"orders:read"}), by=by)
+            assert alice.get("/change").json()["who"]["subject"] == "alice"
+        with current().gate.override(principal("bob", scopes={"orders:read"})):
+            assert Client().get("/change").json()["who"]["subject"] == "bob"
+    assert Client().get("/change").status_code == 401
 
 
 async def test_settings_that_cannot_work_stop_the_start() -> None:
