@@ -29,7 +29,9 @@ DOORS = (
     "admit.integrations.bff.django",
     "admit.integrations.bff.flask",
     "admit.integrations.bff.starlette",
+    "admit.integrations.django",
     "admit.integrations.fastapi",
+    "admit.integrations.mcp",
     "admit.testing",
     "admit.issuer",
 )
