@@ -1,6 +1,5 @@
 """The cases of `tests/contract/cases.py`, by every integration; and what holds for each answer."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,51 +7,13 @@ import pytest
 
 from tests.contract import adapter as adapting
 from tests.contract import table
-from tests.contract.adapter import Adapter, Request, Service, Setting
+from tests.contract.adapter import Adapter, Request, Setting
 from tests.contract.case import MODES, Case, Framework, In, Out, Stranger
 from tests.contract.cases import CASES
-from tests.contract.services import PAGES, Answer, Issuer
+from tests.contract.running import Services
+from tests.contract.services import Answer
 
 ADAPTERS = adapting.found()
-
-
-class Services:
-    """One application for each integration, mode and set of options: Alice signs in anew for each case."""
-
-    def __init__(self, run: Callable[[Any], Any]) -> None:
-        self.run = run
-        self.made: dict[tuple[str, str, str], tuple[Setting, Service]] = {}
-        self.verified = 0
-
-    def of(self, adapter: Adapter, mode: str, **more: Any) -> tuple[Setting, Service]:
-        key = adapter.name, mode, repr(more)
-        if key not in self.made:
-            issuer = Issuer()
-            self._count(issuer)
-            sessions = {"sessions": issuer} if mode == "session" else {}
-            setting = Setting(issuer, {**sessions, "origins": {PAGES}, "realm": "orders", **more}, self.run)
-            self.made[key] = setting, adapter.build(setting)
-        setting, service = self.made[key]
-        setting.issuer.sign_in_anew()
-        setting.reached.clear()
-        self.verified = 0
-        return setting, service
-
-    def _count(self, issuer: Issuer) -> None:
-        core = issuer.verifier.core
-        inner = core.try_verify
-
-        def counted(*args: Any, **more: Any) -> Any:
-            self.verified += 1
-            return inner(*args, **more)
-
-        core.try_verify = counted  # type: ignore[method-assign]  # only in these tests' own verifiers
-
-
-@pytest.fixture(scope="session")
-def services() -> Iterator[Services]:
-    with asyncio.Runner() as runner:
-        yield Services(runner.run)
 
 
 def each() -> Iterator[Any]:

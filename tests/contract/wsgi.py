@@ -31,7 +31,8 @@ def environ_of(path: str, headers: Headers | None, method: str) -> dict[str, Any
         "wsgi.run_once": False,
     }
     for name, value in headers or []:
-        key = "HTTP_" + name.decode().upper().replace("-", "_")
+        key = name.decode().upper().replace("-", "_")
+        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
         text = value.decode("latin-1")
         made[key] = f"{made[key]},{text}" if key in made else text
     return made
