@@ -35,7 +35,7 @@ NAMES: Final = {"en": "Robin", "zh-Hans": "李文"}
 # What is the same in every language: names of people, programs and places, and what an app on a phone is given.
 FOREIGN: Final = re.compile(
     r"\S+@\S+|(localhost|127\.0\.0\.1)(:\d+)?|Orders( in a page| on the web| for the terminal)?|Admit demo|English"
-    r"|(Headless)?Chrom\w+|Linux|Robin|UTF-8|[0-9A-Z-]{29}|[A-Z2-7]{4}"
+    r"|(Headless)?Chrom\w+|Linux|Robin|client_id|[0-9a-f]{16}|[0-9A-Z-]{29}|[A-Z2-7]{4}"
 )
 
 
