@@ -20,6 +20,9 @@ LOCKS = {
     "run": RUN,
     "server": RUN + EXTRAS["server"],
     "dev": RUN + EXTRAS["server"] + EXTRAS["fastapi"] + GROUPS["dev"],
+    "oldest": RUN
+    + [line for name in ("server", "fastapi", "flask", "django", "mcp") for line in EXTRAS[name]]
+    + GROUPS["dev"],
     "servers": GROUPS["servers"],
     "bootstrap": GROUPS["bootstrap"],
 }
@@ -52,6 +55,14 @@ def test_every_locked_package_has_a_hash_and_no_address_stands_in_a_lock(name: s
     assert all("--hash=sha256:" in block for block in blocks)
     assert "://" not in text
     assert not re.search(r"^\s*--(index|extra|find)", text, re.MULTILINE)
+
+
+def test_the_oldest_lock_has_what_the_ranges_begin_with() -> None:
+    locked = _locked("oldest")
+    for name in ("django", "fastapi", "flask", "mcp", "starlette"):
+        (line,) = (Requirement(line) for line in EXTRAS[name])
+        (begin,) = (Version(one.version) for one in line.specifier if one.operator == ">=")
+        assert min(locked[name]).release[:2] == begin.release[:2], f"{name}: nobody tests what it begins with"
 
 
 def test_what_users_install_is_what_is_tested() -> None:
