@@ -9,7 +9,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "other-issuers.md").read_
 EXAMPLES = dict(re.findall(r"<!-- example: (\w+) -->\n```python\n(.*?)```", PAGE, re.S))
 
 
-@pytest.mark.parametrize("name", ["issuers", "ends", "introspection"])
+@pytest.mark.parametrize("name", ["issuers", "presets", "ends", "introspection"])
 def test_an_example_runs(name: str) -> None:
     names: dict[str, object] = {}
     exec(EXAMPLES[name], names)
@@ -17,4 +17,4 @@ def test_an_example_runs(name: str) -> None:
 
 
 def test_every_example_is_run() -> None:
-    assert PAGE.count("```python") == len(EXAMPLES) == 3
+    assert PAGE.count("```python") == len(EXAMPLES) == 4
