@@ -114,7 +114,9 @@ class Ask:
                 path=self.path.encode().replace(b"*", bad.segment(good, after=odd, encoded=not odd))
             )
         if self.place == "json":
-            return self._sent(body=bad.member(field, good, after=odd))
+            one = bad.member(field, good, after=odd)
+            others = {name: value for name, value in self.fields.items() if name != field}
+            return self._sent(body=json.dumps(others)[:-1].encode() + b", " + one[1:] if others else one)
         return self._pairs(b"&".join([*self._others(field), bad.pairs(field, good, after=odd)]))
 
     def _others(self, field: str) -> list[bytes]:

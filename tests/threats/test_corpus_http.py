@@ -23,7 +23,8 @@ from admit.issuer.app import call, jobs
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.storage import Keyring, Steps
 from admit.issuer.throttle.records import Verdict
-from tests.fixtures.issuer import CLIENTS, SPA, make_issuer, settings_for
+from tests.fixtures.first_party import WITH_APP
+from tests.fixtures.issuer import SPA, make_issuer, settings_for
 from tests.fixtures.mail import MailServer, mail_config
 from tests.plugins.rounds import TIER
 from tests.plugins.twins import taken_out
@@ -40,7 +41,7 @@ from tests.threats.scenes import (
 
 pytestmark = pytest.mark.anyio
 TARGETS = (
-    *(uri for client in CLIENTS for uri in client.redirect_uris),
+    *(uri for client in WITH_APP for uri in client.redirect_uris),
     "http://127.0.0.1:5123/cb",
     f"{SPA}/bye",
 )
@@ -48,7 +49,7 @@ TRACES = ("Traceback", "sqlite3", "asyncpg", "sqlalchemy", '.py"')
 # Written beside every answer: what was asked, by whom, how often.
 NOTED = frozenset({"audit", "refusal", "budget", "throttle"})
 # What is tried in vain is counted, or spent by it.
-COUNTED = frozenset({"interaction", "pending_sign_in", "second_factor", "authorization_code"})
+COUNTED = frozenset({"interaction", "pending_sign_in", "second_factor", "authorization_code", "sign_in_flow"})
 # How many of those that do not meet every field in every run.
 OTHERS = {"quick": 1, "test": 2, "soak": 1_000}[TIER]
 # No field has a use for what is no text, and none for two values.
@@ -195,7 +196,7 @@ async def attacked(
     url: str, keyring: Keyring, mails: MailServer, entries: Iterable[Bad]
 ) -> AsyncIterator[Attack]:
     """An issuer with all that it can serve, where nobody is held up for having tried before."""
-    made = make_issuer(settings_for(url, mail=mail_config(mails)), keyring)
+    made = make_issuer(settings_for(url, mail=mail_config(mails), client=WITH_APP), keyring)
     with pytest.MonkeyPatch.context() as patch, taken_out(["admit.issuer.throttle.budgets.store:draw"]):
         patch.setattr(jobs, "MAILS_EVERY", 3_600.0)
         patch.setattr("admit.issuer.throttle.store.take", let_all)

@@ -33,7 +33,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from admit.issuer.storage import Keyring
-from tests.fixtures.issuer import ISSUER, LiveIssuer
+from tests.fixtures.first_party import APP
+from tests.fixtures.issuer import ISSUER, LiveIssuer, pkce
 from tests.plugins.rounds import TIER
 from tests.threats.hostile import Headers, Sent
 from tests.threats.scenes import cookies_of
@@ -122,6 +123,14 @@ class World:
         return Response(reply.status, told, reply.body, asked, 0.0, verify=False)
 
 
+def name_the_client(case: schemathesis.Case) -> None:
+    """A step of a sign-in is that of a client that there is; one that begins asks for what it may have."""
+    fits = case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
+    if fits and case.path == "/api/login" and isinstance(case.body, dict):
+        asked = {"code_challenge": pkce()[1], "code_challenge_method": "S256"}
+        case.body = {**(case.body if "flow" in case.body else asked), "client_id": APP.id}
+
+
 def check_headers(world: World, case: schemathesis.Case, response: Response) -> None:
     """No header but those that stand in the description, and those that every answer has."""
     answers: Mapping[str, Any] = case.operation.definition.raw["responses"]
@@ -150,6 +159,8 @@ def try_all(world: World, described: Mapping[str, Any], chance: random.Random) -
                 operation.as_strategy(generation_mode=mode), st.sampled_from(WAYS + WAYS[:2]), st.booleans()
             )
             def one(case: schemathesis.Case, way: str, there: bool) -> None:
+                if there:
+                    name_the_client(case)
                 response = world.send(case, way, there=there)
                 case.validate_response(response, checks=CHECKS)
                 check_headers(world, case, response)
