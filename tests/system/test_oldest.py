@@ -26,7 +26,7 @@ def uv() -> str:
 
 def run(*command: str, **more: str) -> str:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-    done = subprocess.run(  # noqa: S603  # uv and a Python, with words of this file
+    done = subprocess.run(
         command,
         cwd=ROOT,
         env={**kept, **more},
