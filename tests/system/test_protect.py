@@ -123,6 +123,17 @@ def test_rest_framework_says_401_403_200(place: Place, serving: Serving) -> None
         assert "401" in new["responses"]
 
 
+@pytest.mark.parametrize("name", ["fastapi", "starlette", "asgi", "flask", "wsgi"])
+def test_the_others_say_401_403_200(place: Place, serving: Serving, name: str) -> None:
+    orders = f"{place.api}/orders"
+    less, reads = place.token(place.api, "orders:write"), place.token(place.api, "orders:read")
+    both = place.token(place.api, "orders:read orders:write")
+    with serving(f"{name}_orders", "/orders"):
+        assert statuses(orders, {}, less, reads) == [401, 403, 200]
+        assert httpx2.get(orders, headers=reads).json() == {"for": "reports", "orders": ["tea"]}
+        assert statuses(f"{orders}/cake", {}, reads, both, method="POST") == [401, 403, 201]
+
+
 def test_mcp_says_401_403_200(place: Place, serving: Serving) -> None:
     resource = f"{place.api}/mcp"
     less, uses = place.token(resource, "tools:drop"), place.token(resource, "tools:use")
