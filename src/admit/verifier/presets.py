@@ -113,7 +113,7 @@ KEYCLOAK: Final = Preset(
     require={"typ": "Bearer"},
     roles=("/realm_access/roles", "/resource_access/{client}/roles"),
 )
-"""`server`: `https://sso.example.com` (`/auth` behind it for old ones); `client`: whose roles count beside the realm's."""
+"""`server`: `https://sso.example.com` (old ones: with `/auth`); `client`: whose roles count beside the realm's."""
 
 ENTRA: Final = Preset(
     issuer="https://login.microsoftonline.com/{tenantid}/v2.0",
