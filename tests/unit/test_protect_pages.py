@@ -1,5 +1,6 @@
 """docs/protect: a page shows the very files that the soak runs (tests/system/test_protect.py)."""
 
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -7,9 +8,15 @@ from pathlib import Path
 import pytest
 
 from admit.integrations.django import AdmitSettings
+from admit.integrations.gate import Gate
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
+    "asgi": "asgi_orders.py",
+    "fastapi": "fastapi_orders.py",
+    "flask": "flask_orders.py",
+    "starlette": "starlette_orders.py",
+    "wsgi": "wsgi_orders.py",
     "django": "django_orders.py",
     "rest-framework": "rest_framework_orders.py",
     "mcp": "mcp_tools.py",
@@ -27,6 +34,13 @@ def test_a_page_shows_what_is_run(page: str, file: str) -> None:
 def test_the_issuer_of_the_pages_is_for_trying_only() -> None:
     given = tomllib.loads((ROOT / "examples" / "protect" / "admit.toml").read_text("utf-8"))
     assert given["issuer"] == "http://localhost:8410"
+
+
+@pytest.mark.parametrize("page", ["asgi", "fastapi", "flask", "starlette", "wsgi"])
+def test_a_page_names_each_argument_of_the_guard(page: str) -> None:
+    text = (ROOT / "docs" / "protect" / f"{page}.md").read_text("utf-8")
+    for name in inspect.signature(Gate).parameters:
+        assert name == "verifier" or f"`{name}`" in text, name
 
 
 def test_the_page_on_django_names_each_setting() -> None:
