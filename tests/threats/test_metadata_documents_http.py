@@ -64,7 +64,10 @@ async def running(
     context.load_cert_chain(made.cert, made.key)
     server = await asyncio.start_server(host, "127.0.0.1", 0, ssl=context)
     host.port = server.sockets[0].getsockname()[1]
-    egress = EgressConfig(allow=(host.url(""),) if allowed else (), ca_file=str(made.authority))
+    opened = (host.url(""),)
+    egress = EgressConfig(
+        allow=opened, allow_strangers=opened if allowed else (), ca_file=str(made.authority)
+    )
     settings = settings_for(database, metadata_documents=MetadataDocumentsConfig(enabled=True), egress=egress)
     issuer = make_issuer(settings, keyring)
     async with server, issuer.lifespan():

@@ -25,6 +25,10 @@ def _in_the_clear(secret: str) -> bytes:
     return secret.encode()[:32].ljust(32)
 
 
+def _everybodys(configured: bool) -> bool:
+    return True
+
+
 TWINS: dict[str, Any] = {
     "admit.issuer.clients.rules:redirect_uri_allowed": _any_uri,
     "admit.issuer.clients.rules:post_logout_redirect_uri_allowed": _any_uri,
@@ -32,4 +36,5 @@ TWINS: dict[str, Any] = {
     "admit.issuer.clients.rules:is_client_id": _any_id,
     "admit.issuer.clients.rules:good_beside": _all_of_them,
     "admit.issuer.clients.rules:hash_secret": _in_the_clear,
+    "admit.issuer.clients.dialling:may_dial_inside": _everybodys,
 }

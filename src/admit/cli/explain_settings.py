@@ -62,6 +62,7 @@ SETTINGS: Final[Mapping[Rule, tuple[str, ...]]] = {
     ("InvalidClientError", "client_assertion: the client's keys cannot be had"): (
         "client.jwks_uri",
         "egress.allow",
+        "egress.allow_strangers",
         "egress.ca_file",
     ),
     ("InvalidGrantError", "expired"): ("grants.code_lifetime", "grants.refresh_absolute"),
@@ -88,6 +89,7 @@ SETTINGS: Final[Mapping[Rule, tuple[str, ...]]] = {
     ("InvalidClientMetadataError", "grant_types"): ("registration.grant_types",),
     ("InvalidClientMetadataError", "scope"): ("registration.scopes",),
     ("MetadataDocumentError", "could not be fetched"): (
+        "egress.allow_strangers",
         "egress.ca_file",
         "metadata_documents.kept",
     ),

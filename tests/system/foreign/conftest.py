@@ -58,7 +58,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         **ROOMY,
         "registration": {**strangers, "open": True},
         "metadata_documents": strangers,
-        "egress": {"allow": [parties.document_host], "ca_file": str(tls.authority)},
+        "egress": {"allow_strangers": [parties.document_host], "ca_file": str(tls.authority)},
     }
     made = Deployment(
         folder,

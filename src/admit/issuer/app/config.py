@@ -84,19 +84,25 @@ class EgressConfig:
     said that is https on public addresses.
 
     allow: origins such as `https://rp.internal:8443` whose addresses are not judged; plain http is taken for those on
-        loopback. None by default.
+        loopback. For clients of the settings and those that an operator added. None by default.
+    allow_strangers: the same for what describes itself: metadata documents, and the addresses that registered clients
+        and such documents name. None by default; whoever may register can have each of them called.
     ca_file: certificates of authorities to trust besides the system's (default none).
     """
 
     allow: tuple[str, ...] = ()
+    allow_strangers: tuple[str, ...] = ()
     ca_file: str = ""
 
     def __post_init__(self) -> None:
-        for origin in self.allow:
-            try:
-                origin_of(origin)
-            except FetchError:
-                raise ConfigError("egress.allow: want origins, such as https://rp.internal:8443") from None
+        for name in ("allow", "allow_strangers"):
+            for origin in getattr(self, name):
+                try:
+                    origin_of(origin)
+                except FetchError:
+                    raise ConfigError(
+                        f"egress.{name}: want origins, such as https://rp.internal:8443"
+                    ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

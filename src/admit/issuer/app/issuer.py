@@ -42,6 +42,7 @@ from admit.issuer.app.table import table_of
 from admit.issuer.audit import AuditEvent, record
 from admit.issuer.audit.events import Events, EventSink
 from admit.issuer.audit.refusals import Ring
+from admit.issuer.clients.dialling import Dialling
 from admit.issuer.clients.documents import MetadataDocuments
 from admit.issuer.clients.driver import Clients
 from admit.issuer.clients.keys import ClientKeys
@@ -141,17 +142,19 @@ class Issuer(Ends):
             config=settings.accounts,
         )
         self.courier = courier_of(settings, self.db, self.outbox, links, clock=clock)
-        self.fetcher = Fetcher(settings.dialled, ca_file=settings.egress.ca_file or None)
+        ca_file = settings.egress.ca_file or None
+        self.fetcher = Fetcher(settings.dialled, ca_file=ca_file)
+        self.strangers_fetcher = Fetcher(frozenset(settings.egress.allow_strangers), ca_file=ca_file)
         self.documents = MetadataDocuments(
-            self.db, self.registry, settings.metadata_documents, self.fetcher, clock
+            self.db, self.registry, settings.metadata_documents, self.strangers_fetcher, clock
         )
+        clients = Clients(self.db, self.registry, self.documents, unused_for=settings.registration.unused_for)
+        dialling = Dialling(self.fetcher, self.strangers_fetcher, is_configured=clients.is_configured)
         self.services = Services(
             db=self.db,
             registry=self.registry,
-            clients=Clients(
-                self.db, self.registry, self.documents, unused_for=settings.registration.unused_for
-            ),
-            client_keys=ClientKeys(self.fetcher),
+            clients=clients,
+            client_keys=ClientKeys(dialling),
             keys=self.keys,
             lists=self.lists,
             status=self.status,
@@ -176,7 +179,7 @@ class Issuer(Ends):
             hook=claims,
         )  # fmt: skip
         self.teller = Teller(
-            self.db, self.services.clients, self.keys, self.fetcher, issuer=settings.issuer, clock=clock
+            self.db, self.services.clients, self.keys, dialling, issuer=settings.issuer, clock=clock
         )
         self.sessions = DirectLookup(self.services.sessions, self.registry, self.lists)
 
@@ -377,6 +380,7 @@ class Issuer(Ends):
         await self._settle_sessions()
         await self.documents.stop()
         await self.fetcher.aclose()
+        await self.strangers_fetcher.aclose()
         await self.db.close()
         self.hasher.close()
 

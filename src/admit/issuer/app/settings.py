@@ -126,8 +126,8 @@ class Settings:
 
     @property
     def dialled(self) -> frozenset[str]:
-        """Origins that may be dialled whatever their addresses are; with `dev` also those on this very machine that the
-        clients of these settings want to be told of logouts at.
+        """Origins that may be dialled for the operator's own clients, whatever their addresses are; with `dev` also
+        those on this very machine that the clients of these settings want to be told of logouts at.
         """
         told = (client.backchannel_logout_uri or "" for client in self.client if self.dev)
         return frozenset(self.egress.allow) | {origin_of(uri) for uri in told if uri.startswith("http:")}

@@ -69,6 +69,13 @@ class Clients:
         row = await self._db.one(store.FIND(id=client_id))
         return self._read(row) if row is not None else None
 
+    async def is_configured(self, client_id: str) -> bool:
+        """Whether settings or an operator's command name this client: not what describes itself, however it came."""
+        if self._registry.client(client_id) is not None:
+            return True
+        row = await self._db.one(store.FIND_ROW(id=client_id))
+        return row is not None and row["source"] == Source.CLI.value
+
     async def find_many(self, client_ids: Iterable[str]) -> Mapping[str, Client]:
         """Those of the ids that somebody has. Nothing is fetched: a metadata document is what it was at last."""
         wanted = set(client_ids)

@@ -14,8 +14,8 @@ from random import uniform
 from typing import Final
 
 from admit.errors import AdmitError, FetchError, KeysUnavailableError
-from admit.fetch import Fetcher
 from admit.issuer.clients import authentication
+from admit.issuer.clients.dialling import Dialling
 from admit.issuer.clients.records import Client
 from admit.jose import JWKSet
 from admit.verifier.boottime import boottime
@@ -44,12 +44,12 @@ class ClientKeys:
     """The keys that assertions of clients are verified with. One event loop uses it; construction does no I/O."""
 
     def __init__(
-        self, fetcher: Fetcher, *, boottime: Callable[[], float] = boottime, jitter: Jitter = uniform
+        self, dialling: Dialling, *, boottime: Callable[[], float] = boottime, jitter: Jitter = uniform
     ) -> None:
-        self._fetcher = fetcher
+        self._dialling = dialling
         self._boottime = boottime
         self._jitter = jitter
-        self._published: OrderedDict[tuple[str, str, str], _Published] = OrderedDict()
+        self._published: OrderedDict[tuple[str, str, str, str], _Published] = OrderedDict()
 
     async def of(self, client: Client) -> JWKSet:
         """The client's keys for the algorithms that it may sign with.
@@ -87,7 +87,8 @@ class ClientKeys:
         return _usable(found.keys, client)
 
     def _entry(self, client: Client, url: str) -> _Published:
-        name = (url, *authentication.assumed(client))
+        # Each client has its own: that one may not dial an address, or writes kids, is nothing to another.
+        name = (client.id, url, *authentication.assumed(client))
         found = self._published.get(name)
         if found is None:
             found = self._published[name] = _Published()
@@ -105,7 +106,8 @@ class ClientKeys:
     async def _renew(self, client: Client, url: str, found: _Published) -> None:
         asked_at = self._boottime()
         try:
-            response = await self._fetcher.aget(url, _HEADERS)
+            fetcher = await self._dialling.of(client.id)
+            response = await fetcher.aget(url, _HEADERS)
             if response.status != 200:
                 raise FetchError("the key set was not given")
             keys = authentication.read_keys(response.body, *authentication.assumed(client))

@@ -14,6 +14,7 @@ from admit.issuer import Client, Settings
 from admit.issuer.app import jobs
 from admit.issuer.audit import AuditEvent, RequestInfo
 from admit.issuer.audit.store import audit
+from admit.issuer.clients.dialling import Dialling
 from admit.issuer.oauth.backchannel import Teller, rules
 from admit.issuer.revocation.store.logins import client_login
 from admit.issuer.sessions import transactions
@@ -287,9 +288,9 @@ async def test_a_client_inside_the_network_that_nobody_named_is_not_dialled(
 
 def replaced(issuer: LiveIssuer) -> Teller:
     """A teller to whom no origin was named."""
-    return Teller(
-        issuer.db, issuer.services.clients, issuer.keys, Fetcher(), issuer=ISSUER, clock=issuer.clock
-    )
+    clients = issuer.services.clients
+    dialling = Dialling(Fetcher(), Fetcher(), is_configured=clients.is_configured)
+    return Teller(issuer.db, clients, issuer.keys, dialling, issuer=ISSUER, clock=issuer.clock)
 
 
 async def test_a_client_that_does_not_answer_holds_no_other_up(

@@ -5,6 +5,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -13,9 +14,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from admit.errors import ConfigError
+from admit.errors import ConfigError, KeysUnavailableError
 from admit.issuer import Client, Settings
 from admit.issuer.app.config import EgressConfig
+from admit.issuer.audit.records import NOBODY
+from admit.issuer.clients import transactions
 from admit.issuer.clients.records import AuthMethod
 from admit.issuer.oauth.client_auth.private_key_jwt import ASSERTION_TYPE
 from admit.issuer.storage import Keyring
@@ -133,6 +136,31 @@ async def test_an_address_that_is_not_allowed_is_not_dialled_and_redirects_are_n
     async with running(furnished_sqlite, keyring, f"{publisher.origin}/moved", publisher.origin) as issuer:
         assert not await proves(issuer, issuer.browser(), FIRST)
         assert publisher.asked == 1
+
+
+@pytest.mark.threat("INF-ssrf", off="admit.issuer.clients.dialling:may_dial_inside")
+async def test_what_is_opened_for_the_operators_clients_is_shut_for_those_that_describe_themselves(
+    furnished_sqlite: str, keyring: Keyring, publisher: Publisher
+) -> None:
+    async with running(furnished_sqlite, keyring, f"{publisher.origin}/jwks", publisher.origin) as issuer:
+        clients, keys = issuer.services.clients, issuer.services.client_keys
+        signer = await clients.find("signer")
+        assert signer is not None
+        stranger = replace(signer, id="c_registered")
+        await issuer.db.run(
+            transactions.register,
+            stranger,
+            token=None,
+            registration_hash=b"",
+            info=NOBODY,
+            now=issuer.clock(),
+        )
+        with pytest.raises(KeysUnavailableError):
+            await keys.of(stranger)
+        assert publisher.asked == 0
+        added = replace(stranger, id="added")
+        assert await clients.add(added, now=issuer.clock())
+        assert [key.kid for key in await keys.of(added)] == ["first"]
 
 
 KEYS: dict[str, Any] = {"keys": [FIRST.public().to_dict()]}

@@ -10,6 +10,7 @@ import pytest
 
 from admit.errors import FetchError, KeysUnavailableError
 from admit.fetch import Fetcher, Response
+from admit.issuer.clients.dialling import Dialling
 from admit.issuer.clients.keys import WAITED_FOR, ClientKeys
 from admit.issuer.clients.records import AuthMethod, Client
 from admit.jose import JWK
@@ -49,7 +50,12 @@ class Net(Fetcher):
         return Response(self.status, {}, json.dumps(members).encode() if self.body is None else self.body)
 
     def client_keys(self) -> ClientKeys:
-        return ClientKeys(self, boottime=lambda: self.now, jitter=lambda low, high: high)
+        dialling = Dialling(self, self, is_configured=anybody)
+        return ClientKeys(dialling, boottime=lambda: self.now, jitter=lambda low, high: high)
+
+
+async def anybody(client_id: str) -> bool:
+    return True
 
 
 async def settled() -> None:

@@ -9,8 +9,8 @@ from functools import partial
 from typing import Final
 
 from admit.errors import AdmitError
-from admit.fetch import Fetcher
 from admit.issuer.audit import AuditEvent, Outcome, record
+from admit.issuer.clients.dialling import Dialling
 from admit.issuer.clients.driver import Clients
 from admit.issuer.clients.records import Client
 from admit.issuer.keys import SigningKeys
@@ -41,7 +41,7 @@ class Teller:
         db: Database,
         clients: Clients,
         keys: SigningKeys,
-        fetcher: Fetcher,
+        dialling: Dialling,
         *,
         issuer: str,
         clock: Callable[[], float],
@@ -50,7 +50,7 @@ class Teller:
         self._db = db
         self._clients = clients
         self._keys = keys
-        self._fetcher = fetcher
+        self._dialling = dialling
         self._issuer = issuer
         self._clock = clock
         self._share = share
@@ -130,7 +130,8 @@ class Teller:
         said = rules.token_of(notice, issuer=self._issuer, jti=secrets.token_urlsafe(16), now=self._clock())
         key = self._keys.snapshot.signer("token", client.id_token_signed_response_alg)
         headers = {"content-type": rules.CONTENT_TYPE}
-        return (await self._fetcher.apost(uri, rules.form(logout.sign(said, key)), headers)).status
+        fetcher = await self._dialling.of(client.id)
+        return (await fetcher.apost(uri, rules.form(logout.sign(said, key)), headers)).status
 
     async def _later(self, notice: Notice) -> None:
         now = self._clock()
