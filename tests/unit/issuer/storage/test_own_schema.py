@@ -8,7 +8,7 @@ from admit.issuer.audit import AuditEvent, record
 from admit.issuer.storage import Database, Keyring, bound_once
 from admit.issuer.storage.migrate import migrate
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.soak]
 
 
 async def test_the_search_path_of_the_url_names_the_schema_and_the_applications_tables_stay_its_own(
