@@ -9,8 +9,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
 
 from tests.fixtures.processes import ADMIT, Child, free_port
 
@@ -157,6 +155,8 @@ def call(tool: str, **arguments: str) -> dict[str, Any]:
 
 def tool(resource: str, headers: dict[str, str], name: str, **arguments: str) -> str:
     """What a tool answers, by the SDK's client."""
+    from mcp import Client
+    from mcp.client.streamable_http import streamable_http_client
 
     async def ask() -> str:
         async with (

@@ -3,26 +3,42 @@
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
-from mcp.server.mcpserver import MCPServer
 from pydantic import AnyHttpUrl
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from admit.errors import ConfigError, MissingCredentialError, UnavailableError
-from admit.integrations.mcp import AdmitTokens, Guard, Refused, principal
 from admit.verifier import AsyncVerifier, TrustedIssuer, Verifier
 from tests.contract.services import API, ISSUER, Issuer
+
+if TYPE_CHECKING:
+    from mcp import Client
+    from mcp.client.streamable_http import streamable_http_client
+    from mcp.server.mcpserver import MCPServer
+
+    from admit.integrations.mcp import AdmitTokens, Guard, Refused, principal
 
 pytestmark = pytest.mark.anyio
 PATH = "/.well-known/oauth-protected-resource/mcp"
 RESOURCE = "https://mcp.example.com/mcp"
 METADATA = f"https://mcp.example.com{PATH}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imported() -> None:
+    """The SDK takes two seconds to import: only the worker that runs this file pays for them."""
+    for home, names in {
+        "mcp": ["Client"],
+        "mcp.client.streamable_http": ["streamable_http_client"],
+        "mcp.server.mcpserver": ["MCPServer"],
+        "admit.integrations.mcp": ["AdmitTokens", "Guard", "Refused", "principal"],
+    }.items():
+        globals().update({name: getattr(import_module(home), name) for name in names})
 
 
 class Tools(Issuer):
@@ -44,7 +60,7 @@ def issuer() -> Tools:
     return Tools()
 
 
-def sdk_server(**more: Any) -> MCPServer:
+def sdk_server(**more: Any) -> "MCPServer":
     server = MCPServer("tools", **more)
 
     @server.tool()
