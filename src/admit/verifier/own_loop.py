@@ -22,13 +22,17 @@ class OwnLoop:
     """Runs coroutines for other threads. Construction starts nothing."""
 
     def __init__(self) -> None:
-        self.renew_after_fork()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # A parent's loop is kept, since it must not be closed: that would take its wakening out of the parent's, too.
+        self._parents: list[asyncio.AbstractEventLoop] = []
+        self._lock = threading.Lock()
 
     def renew_after_fork(self) -> None:
         """Begin anew: in a forked child neither the thread is there nor who held the lock."""
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._parents += [] if self._loop is None else [self._loop]
+        self._thread, self._loop = None, None
 
     def wait_for(
         self,

@@ -59,6 +59,11 @@ class Sessions:
         self._limits = rules.limits(self.config)
         self._noting: dict[str, asyncio.Task[None]] = {}
 
+    @property
+    def home(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that the database lives in; None before it is opened."""
+        return self._db.home
+
     async def start(
         self,
         user: User,

@@ -1,5 +1,6 @@
 """`DirectLookup`: a session as the `Principal` of one audience, read from the issuer's own database."""
 
+import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -61,6 +62,11 @@ class DirectLookup:
         self._registry = registry
         self._lists = lists
         self._made: dict[tuple[str, str], tuple[Session, Found]] = {}
+
+    @property
+    def home(self) -> asyncio.AbstractEventLoop | None:
+        """The issuer's event loop, where threads have their look-ups made; None before it starts."""
+        return self._sessions.home
 
     async def find(self, id_hash: bytes, audience: str, now: float) -> Found | None:
         """The live session whose id has this SHA-256, with the scopes that its user's roles give at `audience`.

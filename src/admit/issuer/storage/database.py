@@ -30,6 +30,8 @@ class Database(ABC):
         self.keyring = keyring
         self.config = config
         self._hints: dict[object, tuple[asyncio.AbstractEventLoop, Callable[[], None]]] = {}
+        self.home: asyncio.AbstractEventLoop | None = None
+        """The event loop that opened it, where everything of it has to be awaited."""
 
     @staticmethod
     def from_url(url: str, keyring: Keyring, config: StorageConfig | None = None) -> "Database":
@@ -60,6 +62,7 @@ class Database(ABC):
                 file. One line.
             StorageUnavailableError: it could not be reached.
         """
+        self.home = asyncio.get_running_loop()
         await self._connect()
         try:
             await identity.check(self)

@@ -1,5 +1,7 @@
 """A session as the principal of one audience."""
 
+import asyncio
+
 import pytest
 
 from admit.credentials.lookup import decode, encode
@@ -10,6 +12,7 @@ from admit.issuer.sessions.lookup import DirectLookup
 from admit.issuer.sessions.rules import hash_id
 from admit.issuer.storage import Database
 from admit.principal import CredentialKind
+from admit.verifier.own_loop import OWN_LOOP
 from tests.fixtures.people import API, INFO, NOW, Parts
 
 ISSUER = "https://id.example"
@@ -67,3 +70,14 @@ async def test_an_ended_session_is_nobody_at_the_next_request(parts: Parts) -> N
     assert await lookup_on(parts).find(b"x" * 32, API, NOW) is None
     await parts.sessions.end(new.session.id, user_id=new.session.user.id, reason="logout", info=INFO, now=NOW)
     assert await lookup_on(parts).find(hash_id(new.raw), API, NOW) is None
+
+
+async def test_a_thread_has_it_done_in_the_loop_that_opened_the_database(parts: Parts) -> None:
+    new = await parts.sign_in(await parts.user())
+    lookup = lookup_on(parts)
+    assert lookup.home is asyncio.get_running_loop()
+    found = await asyncio.to_thread(
+        lambda: OWN_LOOP.wait_for(lambda: lookup.find(hash_id(new.raw), API, NOW + 1), home=lookup.home)
+    )
+    assert found is not None
+    assert found.principal.session_id == new.session.id
