@@ -19,6 +19,7 @@ from admit.issuer.app.api import login_steps
 from admit.issuer.app.devices import cookie_name
 from admit.issuer.audit import RequestInfo
 from admit.issuer.clients.records import ACR_2FA
+from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.sweep import sweep
 from admit.issuer.storage import Keyring
 from admit.jose import base64url, json
@@ -194,6 +195,25 @@ async def test_no_code_without_a_challenge(
 )
 async def test_what_is_asked_is_held_to_the_client(app: Caller, asked: dict[str, str], error: str) -> None:
     said((await app.begin(**asked))[0], error)
+
+
+async def test_a_challenge_that_is_used_again_is_refused_where_settings_say_so(
+    furnished_sqlite: str, keyring: Keyring
+) -> None:
+    settings = settings_for(
+        furnished_sqlite, client=WITH_APP, grants=GrantsConfig(refuse_reused_challenges=True)
+    )
+    made = make_issuer(settings, keyring)
+    async with made.lifespan():
+        app = Caller(made)
+        assert (await app.after_password(code_challenge="c" * 43))[0].status_code == 200
+        before = await open_for(made)
+        again = (await app.after_password(code_challenge="c" * 43))[0]
+        said(again, "invalid_request")
+        assert (await open_for(made), await rows(made, "sign_in_flow")) == (before, [])
+        told = [one["client_id"] for one in await events(made) if one["event"] == "pkce_reused"]
+        assert told == ["app"]
+        await app.http.aclose()
 
 
 # Which clients

@@ -41,6 +41,12 @@ SETTINGS: Final[Mapping[Rule, tuple[str, ...]]] = {
     ("InvalidTargetError", "no resource is named, and the client has no default_resource"): (
         "client.default_resource",
     ),
+    ("ApiLoginNotAllowedError", ""): ("client.api_login",),
+    ("RedirectToWebError", "an authenticator app has to be added first"): (
+        "accounts.second_factor",
+        "client.acr",
+    ),
+    ("InvalidSessionError", "unknown, expired or spent"): ("grants.sign_in_lifetime",),
     ("UnauthorizedClientError", ""): ("client.grant_types", "registration.grant_types"),
     ("UnmetAuthenticationRequirementsError", ""): ("client.acr", "accounts.second_factor"),
     ("LoginRequiredError", ""): ("client.default_max_age", "sessions.idle", "sessions.absolute"),
@@ -107,6 +113,7 @@ SETTINGS: Final[Mapping[Rule, tuple[str, ...]]] = {
     ),
     ("ThrottledError", "mailed links"): ("accounts.resets_per_network", "accounts.tries_window"),
     ("ThrottledError", "registrations"): ("registration.per_network", "registration.window", "proxy.trusted"),
+    ("ThrottledError", "updates of clients"): ("registration.per_network", "registration.window"),
     ("ThrottledError", "metadata documents"): ("metadata_documents.per_network", "proxy.trusted"),
     ("ThrottledError", "too many metadata documents at once"): ("metadata_documents.at_once",),
     ("SpentError", "password-account-day"): ("accounts.tries_per_day",),

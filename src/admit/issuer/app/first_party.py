@@ -20,7 +20,7 @@ from admit.issuer.app.api import login_steps as steps
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.devices import device_of, set_device
-from admit.issuer.audit import RequestInfo
+from admit.issuer.audit import AuditEvent, RequestInfo
 from admit.issuer.clients import profiles
 from admit.issuer.clients.records import Client
 from admit.issuer.clients.rules import origin_of
@@ -30,7 +30,9 @@ from admit.issuer.factors.driver import new_held
 from admit.issuer.factors.records import Pending, Refusal, Refused
 from admit.issuer.grants import flows
 from admit.issuer.grants.codes import new_code
+from admit.issuer.grants.errors import ReusedChallengeError
 from admit.issuer.grants.records import Authorization
+from admit.issuer.oauth import refusals
 from admit.issuer.oauth.authorize import direct
 from admit.issuer.oauth.authorize.request import AuthorizeRequest
 from admit.issuer.oauth.errors import (
@@ -274,6 +276,7 @@ async def finish(
 
     Raises:
         SessionError: the account was disabled, or its credentials were changed, since they were checked.
+        ReusedChallengeError: the client sent this `code_challenge` before, and settings refuse that.
     """
 
     def ended() -> Steps[None]:
@@ -282,7 +285,13 @@ async def finish(
         yield from give_back()
 
     made = _session if at.for_session else _code
-    response = await made(app, call, at, user, proofs, ended)
+    try:
+        response = await made(app, call, at, user, proofs, ended)
+    except ReusedChallengeError:
+        await app.services.flows.drop(at.step.handle, call.now)
+        event, reason = AuditEvent.PKCE_REUSED, "sign-in by JSON"
+        await refusals.of_client(app.services, event, at.client.id, reason, info=at.info, now=call.now)
+        raise
     call.outcome = "succeeded"
     return response
 

@@ -23,17 +23,17 @@ def check_grant_type(request: AuthorizeRequest, parameters: Parameters, known: K
 
 def check_challenge(request: AuthorizeRequest, parameters: Parameters, known: Known) -> AuthorizeRequest:
     """RFC 7636 §4.4.1: without exception, since nothing else holds the code to who began."""
-    request = steps.check_pkce(request, parameters, known)
-    if not has_challenge(request):
+    if not has_challenge(parameters):
         raise InvalidRequestError(
-            "no code_challenge", public="Send code_challenge and code_challenge_method=S256."
+            "a sign-in by JSON without code_challenge",
+            public="Send code_challenge and code_challenge_method=S256.",
         )
-    return request
+    return steps.check_pkce(request, parameters, known)
 
 
-def has_challenge(request: AuthorizeRequest) -> bool:
+def has_challenge(parameters: Parameters) -> bool:
     """Whether the code will be held to a verifier."""
-    return request.code_challenge is not None
+    return "code_challenge" in parameters
 
 
 FOR_A_CODE: tuple[steps.Step, ...] = (
