@@ -398,6 +398,33 @@ async def test_one_network_registers_so_many_and_no_more(furnished_sqlite: str, 
         await registered(here)
 
 
+@pytest.mark.rfc("7592", "2.2")
+@pytest.mark.threat("EXT-dcr", off="admit.issuer.clients.registration:Registration.check_updates")
+async def test_a_client_is_changed_so_often_and_no_more(furnished_sqlite: str, keyring: Keyring) -> None:
+    config = RegistrationConfig(enabled=True, open=True, per_network=3)
+    async with running(furnished_sqlite, keyring, config) as issuer:
+        here, elsewhere = issuer.browser(ip="192.0.2.1"), issuer.browser(ip="198.51.100.1")
+        one, other = await registered(here), await registered(here)
+        token = one["registration_access_token"]
+
+        async def update(browser: Browser, made: dict[str, Any], token: str) -> httpx2.Response:
+            members = {**GOOD, "client_id": made["client_id"]}
+            path = f"/clients/{made['client_id']}"
+            return await browser.put(path, json=members, headers={"authorization": f"Bearer {token}"})
+
+        for _ in range(3):
+            token = (await update(here, one, token)).json()["registration_access_token"]
+        for browser in (here, elsewhere):
+            refused(await update(browser, one, token), "slow_down", 429)
+        refused(await update(here, other, other["registration_access_token"]), "slow_down", 429)
+        for _ in range(3):
+            refused(await update(elsewhere, other, "r_nobodys"), "invalid_token", 401)
+        kept = await update(elsewhere, other, other["registration_access_token"])
+        assert kept.status_code == 200, "nobody else used it up"
+        issuer.clock.advance(3_601)
+        assert (await update(here, one, token)).status_code == 200
+
+
 async def test_where_it_is_off_there_is_nothing(furnished_sqlite: str, keyring: Keyring) -> None:
     async with running(furnished_sqlite, keyring, RegistrationConfig()) as issuer:
         browser = issuer.browser()

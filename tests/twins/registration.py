@@ -85,6 +85,10 @@ def _whatever_came(response: Response) -> None:
     return None
 
 
+async def _however_many_updates(*args: Any, **kwargs: Any) -> None:
+    return None
+
+
 TWINS: dict[str, Any] = {
     "admit.issuer.clients.transactions:spend": _however_often,
     "admit.issuer.clients.transactions:swap": _whoever_comes,
@@ -92,6 +96,7 @@ TWINS: dict[str, Any] = {
     "admit.issuer.clients.registration:new_id": _as_asked,
     "admit.issuer.clients.registration:may_come": _whoever,
     "admit.issuer.clients.registration:Registration.check_rate": _at_any_rate,
+    "admit.issuer.clients.registration:Registration.check_updates": _however_many_updates,
     "admit.issuer.clients.documents:check_answer": _whatever_came,
     "admit.issuer.clients.documents:check_own": _anybodys,
     "admit.issuer.clients.documents:check_no_secret": _with_secrets,

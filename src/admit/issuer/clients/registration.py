@@ -17,7 +17,7 @@ from admit.issuer.clients.policy import Policy
 from admit.issuer.clients.records import Client
 from admit.issuer.clients.registry import Registry
 from admit.issuer.storage import Database, Row, Steps
-from admit.issuer.throttle import take_in_network
+from admit.issuer.throttle import Verdict, bucket, take, take_in_network
 
 MAX_TOKEN: Final = 200  # characters; ours have 43 and a prefix
 MAX_INVITED: Final = 10_000  # clients by one initial access token
@@ -97,6 +97,18 @@ class Registration:
         if not verdict.allowed:
             raise ThrottledError("registrations", retry_after=verdict.retry_after.total_seconds())
 
+    async def check_updates(self, client_id: str, info: RequestInfo, now: float) -> None:
+        """As often as one network may register, a client may be changed, and one network may change clients: each
+        change is a record of the audit. Counted once the token was seen to be the client's, so that nobody else can use
+        this up.
+
+        Raises:
+            ThrottledError
+        """
+        verdict = await self._db.run(count_update, client_id, self.config, info=info, now=now)
+        if not verdict.allowed:
+            raise ThrottledError("updates of clients", retry_after=verdict.retry_after.total_seconds())
+
     async def policy_for(self, token: str | None, now: float) -> Policy:
         """What a client that comes with this token may have. A token that is not good is refused even where none is
         needed: who has one expects what it gives.
@@ -140,8 +152,10 @@ class Registration:
         Raises:
             RegistrationTokenError: not this client's token, or no such client.
             InvalidClientMetadataError, InvalidRedirectUriError: what is not taken.
+            ThrottledError: this client, or clients from this network, were changed too often.
         """
         row = await self._row(client_id, token)
+        await self.check_updates(client_id, info, now)
         before = self._client(row)
         check_same(members, before)
         read = metadata.read(members)
@@ -238,6 +252,22 @@ class Registration:
     async def remove_invite(self, id: str, *, info: RequestInfo = NOBODY, now: float) -> bool:
         """Let nobody register by it any more. False: no such one. The clients that did stay."""
         return await self._db.run(transactions.remove_invite, id, info=info, now=now)
+
+
+def count_update(
+    client_id: str, config: RegistrationConfig, *, info: RequestInfo, now: float
+) -> Steps[Verdict]:
+    """One more change of this client, from this network."""
+    of_client = yield from take(
+        bucket=bucket("client-update", client_id), limit=config.per_network, window=config.window, now=now
+    )
+    if not of_client.allowed:
+        return of_client
+    return (
+        yield from take_in_network(
+            kind="client-update", ip=info.ip, limit=config.per_network, window=config.window, now=now
+        )
+    )
 
 
 def new_id(members: Mapping[str, Any]) -> str:
