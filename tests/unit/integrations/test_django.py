@@ -18,7 +18,7 @@ from django.views import View
 from django.views.decorators.http import require_GET
 
 from admit.credentials import cookies, csrf
-from admit.errors import AdmitError, FetchError
+from admit.errors import AdmitError, ConfigError, FetchError
 from admit.integrations.django import AdmitMiddleware, AdmitRequest, RequiresMixin, requires
 from admit.integrations.django.conf import current
 from admit.integrations.django.requests import known
@@ -279,6 +279,19 @@ async def test_class_views_are_guarded_sync_and_async(issuer: Issuer, url: str) 
 async def test_scopes_in_one_text_are_a_mistake_and_no_open_door(issuer: Issuer) -> None:
     with pytest.raises(AdmitError, match="one by one"):
         await AsyncClient().get("/misspelt", headers=bearer(issuer))
+
+
+def test_a_mixin_behind_the_view_would_guard_nothing_and_is_refused() -> None:
+    with pytest.raises(ConfigError, match="first"):
+
+        class Open(View, RequiresMixin):
+            pass
+
+    class Fine(Mixed):
+        def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            return super().dispatch(request, *args, **kwargs)
+
+    assert Fine.as_view()(RequestFactory().get("/")).status_code == 401
 
 
 async def test_guarded_views_need_no_middleware() -> None:

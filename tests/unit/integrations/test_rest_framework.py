@@ -282,6 +282,8 @@ def test_a_stand_in_is_one_for_throttling_and_never_two_issuers_same() -> None:
     assert one.pk != other.pk
     assert one != "u x"
     assert one.is_authenticated
+    assert not one.has_perm("shop.view_order")
+    assert not one.has_perms([])
     assert not any((one.is_staff, one.is_superuser, one.is_anonymous))
     request = APIRequestFactory().get("/")
     force_authenticate(request, one)

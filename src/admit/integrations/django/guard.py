@@ -17,8 +17,9 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.decorators import method_decorator
 from django.utils.module_loading import import_string
+from django.views import View
 
-from admit.errors import AdmitError
+from admit.errors import AdmitError, ConfigError
 from admit.integrations.django.conf import current
 from admit.integrations.django.requests import answer, aoutcome, known, outcome
 from admit.integrations.gate import Outcome
@@ -60,6 +61,9 @@ class RequiresMixin:
     """For class-based views, first among the bases: `class Orders(RequiresMixin, View)`.
 
     The attributes say what `requires` is told.
+
+    Raises:
+        ConfigError: a class has it behind its view class, where it would guard nothing.
     """
 
     required_scopes: Sequence[str] = ()
@@ -68,6 +72,14 @@ class RequiresMixin:
     required_acr: str | Sequence[str] = ()
     required_max_age: timedelta | None = None
     optional: bool = False
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        order = cls.__mro__
+        if View in order and order.index(View) < order.index(RequiresMixin):
+            raise ConfigError(
+                "RequiresMixin stands first among a class's bases; behind the view it guards nothing"
+            )
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """The view's own dispatch, behind the guard."""

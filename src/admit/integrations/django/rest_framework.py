@@ -84,6 +84,14 @@ class PrincipalUser:
         told = "\x00".join(self.principal.key).encode("utf-8", "surrogatepass")
         return hashlib.sha256(told).hexdigest()
 
+    def has_perm(self, perm: str, obj: object = None) -> bool:
+        """No: Django's permissions are of Django's users."""
+        return False
+
+    def has_perms(self, perm_list: Iterable[str], obj: object = None) -> bool:
+        """No, whatever is asked."""
+        return False
+
     def get_username(self) -> str:
         """The subject. It is unique with one issuer only."""
         return self.principal.subject
