@@ -164,8 +164,7 @@ def sign(token: AccessToken, key: JWK, *, groups_endpoint: str | None = None) ->
         endpoint = groups_endpoint if groups_endpoint is not None else token.issuer.rstrip("/") + "/userinfo"
         check_endpoint(endpoint, token.issuer)
         payload = size.without_groups(payload, endpoint)
-    size.check_size(payload, key, typ=TYP)
-    return jose_claims.encode(payload, key, typ=TYP)
+    return size.sign_within(payload, key, typ=TYP)
 
 
 @lru_cache(maxsize=256)

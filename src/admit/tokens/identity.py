@@ -127,8 +127,7 @@ def sign(token: IdToken, key: JWK) -> str:
     """
     kinds.check_signing_key(key.kid, kinds.IDENTITY)
     payload = claims(token)
-    size.check_size(payload, key, typ=TYP)
-    return jose_claims.encode(payload, key, typ=TYP)
+    return size.sign_within(payload, key, typ=TYP)
 
 
 def verify(

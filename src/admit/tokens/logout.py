@@ -79,8 +79,7 @@ def sign(token: LogoutToken, key: JWK) -> str:
     """
     kinds.check_signing_key(key.kid, kinds.LOGOUT)
     payload = claims(token)
-    size.check_size(payload, key, typ=TYP)
-    return jose_claims.encode(payload, key, typ=TYP)
+    return size.sign_within(payload, key, typ=TYP)
 
 
 def verify(

@@ -134,4 +134,6 @@ def is_form(content_type: bytes | None) -> bool:
 
 def printable(text: str) -> str:
     """`text` without control characters, for records that people read."""
+    if text.isprintable():  # as almost all are
+        return text
     return "".join(character for character in text if character.isprintable())

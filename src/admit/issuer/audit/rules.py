@@ -31,6 +31,9 @@ FOR_GOOD: Final = frozenset(
 `actor`: what operators did to others is what a trail is kept for, and whoever abused the role may not wait it out."""
 
 
+_WRITER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
 def forgotten_before(config: AuditConfig, now: float) -> float | None:
     """What was told before this time (seconds since the epoch) is not kept any longer. None: everything is."""
     return now - config.kept.total_seconds() if config.kept else None
@@ -38,8 +41,8 @@ def forgotten_before(config: AuditConfig, now: float) -> float | None:
 
 def cut(text: str | None) -> str | None:
     """Bound what a stranger may have written. NUL is out, since PostgreSQL keeps none in text; so are surrogates."""
-    if text is None:
-        return None
+    if text is None or (len(text) <= MAX_TEXT and text.isascii() and "\0" not in text):
+        return text
     clean = text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
     return clean if len(clean) <= MAX_TEXT else clean[: MAX_TEXT - 1] + "…"
 
@@ -47,5 +50,5 @@ def cut(text: str | None) -> str | None:
 def detail_text(detail: Mapping[str, Detail]) -> str:
     """The detail as one line of ASCII JSON: control characters are escaped, so no value can forge a record."""
     bounded = {name: cut(value) if isinstance(value, str) else value for name, value in detail.items()}
-    text = json.dumps(bounded, separators=(",", ":"), allow_nan=False)
+    text = _WRITER.encode(bounded)
     return text if len(text) <= MAX_DETAIL else '{"cut":true}'

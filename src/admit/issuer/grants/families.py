@@ -12,7 +12,15 @@ from admit.issuer.audit.rules import Detail
 from admit.issuer.grants import ends, refresh_token, rules
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.keys import RefreshKeys
-from admit.issuer.grants.records import Authorization, Family, PresentedRefresh, Refreshed, Refusal, Refused
+from admit.issuer.grants.records import (
+    Authorization,
+    Family,
+    OfUser,
+    PresentedRefresh,
+    Refreshed,
+    Refusal,
+    Refused,
+)
 from admit.issuer.grants.refresh_token import RefreshToken
 from admit.issuer.grants.store import families as store
 from admit.issuer.revocation import store as revocation
@@ -113,6 +121,12 @@ def load(family: str) -> Steps[Family | None]:
     return store.family_of(rows[0]) if rows else None
 
 
+def load_of_user(family: str) -> Steps[OfUser | None]:
+    """The same, with whose it is."""
+    rows = yield store.FIND_OF_USER(family=family)
+    return store.of_user(rows[0]) if rows else None
+
+
 def rotate(family: Family, after: int, now: float) -> Steps[bool]:
     """Go on to the next generation in one statement that only one caller wins."""
     rows = yield store.ROTATE(family=family.id, after=after, of_client=family.client_id, now=now)
@@ -172,8 +186,12 @@ def refresh(
     info: RequestInfo,
     now: float,
 ) -> Steps[Refreshed | Refused]:
-    """Decide, and commit what was decided while the family is held; or end it."""
-    stored = yield from load(token.family)
+    """Decide, and commit what was decided while the family is held; or end it.
+
+    The user is as of before: whoever is disabled meanwhile has had the family ended, which is seen when it is held.
+    """
+    found = yield from load_of_user(token.family)
+    stored, user = found if found is not None else (None, None)
     decision = judge(keys, config, token, stored, client_id=client_id, rotates=rotates, jkt=jkt, now=now)
     if stored is not None and isinstance(decision, rules.Rotate):
         # Before the node is held: who loses here may have to end it, and must not wait for others that hold it too.
@@ -208,7 +226,7 @@ def refresh(
         yield _refused(stored, Refusal.ENDED, client_id=client_id, info=info, now=now)
         return Refused(Refusal.ENDED)
     yield _note(AuditEvent.TOKEN_REFRESHED, stored, Outcome.DONE, info=info, now=now)
-    return Refreshed(family=stored, refresh_token=keys.write(stored, stored.generation))
+    return Refreshed(family=stored, refresh_token=keys.write(stored, stored.generation), user=user)
 
 
 def _refused(family: Family, reason: Refusal, *, client_id: str, info: RequestInfo, now: float) -> Bound:
@@ -330,7 +348,8 @@ class Families:
         """The rotation of a token that nothing is wrong with, in one statement. None: the transaction decides, from
         the beginning.
         """
-        stored = await self.get(token.family)
+        found = await self.get_of_user(token.family)
+        stored, user = found if found is not None else (None, None)
         decision = judge(
             self._keys, self._config, token, stored, client_id=client_id, rotates=True, jkt=jkt, now=now
         )
@@ -356,7 +375,7 @@ class Families:
             return None  # if it was done, the transaction takes it for a reply that was lost
         if not rows:
             return None
-        return Refreshed(family=after, refresh_token=self._keys.write(after, after.generation))
+        return Refreshed(family=after, refresh_token=self._keys.write(after, after.generation), user=user)
 
     async def revoke(self, token: str, *, client_id: str, info: RequestInfo, now: float) -> bool:
         """End the family of a refresh token, RFC 7009 §2.1. False: no live family of this client's."""
@@ -377,6 +396,16 @@ class Families:
         """A family by its id, ended or not."""
         row = await self._db.one(store.FIND(family=family_id)) if is_public_id(family_id) else None
         return None if row is None else store.family_of(row)
+
+    async def get_of_user(self, family_id: str) -> OfUser | None:
+        """The same with whose it is, in one read."""
+        row = await self._db.one(store.FIND_OF_USER(family=family_id)) if is_public_id(family_id) else None
+        return None if row is None else store.of_user(row)
+
+    async def at_of_user(self, idx: int) -> OfUser | None:
+        """The family with this index, ended or not, with whose it is."""
+        row = await self._db.one(store.AT_OF_USER(idx=idx))
+        return None if row is None else store.of_user(row)
 
     async def at(self, idx: int) -> Family | None:
         """The family with this index, ended or not."""

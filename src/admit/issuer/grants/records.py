@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
+
+from admit.issuer.accounts.records import User
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,13 @@ class Family:
     claims: GrantedClaims = NO_CLAIMS
 
 
+class OfUser(NamedTuple):
+    """A family and whose it is, of one read; the user is None for a client's own, and where there is none any more."""
+
+    family: Family
+    user: User | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresentedRefresh:
     """What an authenticated client sends along with a refresh token.
@@ -175,7 +184,10 @@ class Redeemed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refreshed:
-    """A refresh token was good. `refresh_token` is what the client must use next: a successor, or the same again."""
+    """A refresh token was good. `refresh_token` is what the client must use next: a successor, or the same again.
+    `user` is whose it is, as read before.
+    """
 
     family: Family
     refresh_token: str
+    user: User | None = None

@@ -1,7 +1,5 @@
 """Which API calls: a resource's id and secret by Basic. One function for `/session/lookup` and `/introspect`."""
 
-from contextlib import suppress
-
 from admit.issuer.audit.records import RequestInfo
 from admit.issuer.clients import rules as clients
 from admit.issuer.clients.records import Resource
@@ -12,40 +10,63 @@ from admit.issuer.oauth.errors import InvalidClientError
 from admit.issuer.oauth.services import Services
 
 
-def authenticate(authorization: bytes | None, registry: Registry) -> Resource:
-    """The resource whose id and secret the Basic header holds.
+def verified(resource: Resource | None, secret: str) -> Resource:
+    """The resource, once its secret was shown.
 
     Raises:
-        InvalidClientError: anything else.
+        InvalidClientError: unknown, without a secret, or another one.
     """
-    resource_id, secret = parse_basic(authorization)
-    resource = registry.resource(resource_id)
     kept = resource.secret_hash if resource is not None else None
     if resource is None or kept is None or not clients.verify_secret((kept,), secret):
         raise InvalidClientError("unknown resource or wrong secret")
     return resource
 
 
-def claimed(authorization: bytes | None, registry: Registry) -> Resource | None:
-    """The resource in whose name an unproven request comes: to choose how it is to prove that, and to count."""
-    with suppress(InvalidClientError):
-        return registry.resource(parse_basic(authorization)[0])
-    return None
+def shown(authorization: bytes | None, registry: Registry) -> tuple[Resource | None, str]:
+    """The resource in whose name a request comes, if any, and the secret that it is yet to be proved by.
+
+    Raises:
+        InvalidClientError: no such header.
+    """
+    resource_id, secret = parse_basic(authorization)
+    return registry.resource(resource_id), secret
 
 
 async def authenticated(
     services: Services, authorization: bytes | None, *, info: RequestInfo, now: float
 ) -> Resource:
-    """`authenticate`, with wrong secrets in a resource's name counted.
+    """The resource whose id and secret the Basic header holds, with wrong secrets in a resource's name counted.
 
     Raises:
-        InvalidClientError: as that does.
+        InvalidClientError: anything else.
         ThrottledError: too many wrong ones in this resource's name from this network.
     """
+    named, secret = shown(authorization, services.registry)
+    return await proved(services, named, secret, info=info, now=now)
+
+
+async def if_claimed(
+    services: Services, authorization: bytes | None, *, info: RequestInfo, now: float
+) -> Resource | None:
+    """The same; None where the request comes in no resource's name, to be proved in another way.
+
+    Raises:
+        InvalidClientError, ThrottledError: as `authenticated` does.
+    """
     try:
-        return authenticate(authorization, services.registry)
+        named, secret = shown(authorization, services.registry)
     except InvalidClientError:
-        named = claimed(authorization, services.registry)
+        return None
+    return None if named is None else await proved(services, named, secret, info=info, now=now)
+
+
+async def proved(
+    services: Services, named: Resource | None, secret: str, *, info: RequestInfo, now: float
+) -> Resource:
+    """`verified`, with wrong secrets counted."""
+    try:
+        return verified(named, secret)
+    except InvalidClientError:
         if named is not None:
             await refusals.count_wrong_secret(services, named.id, info=info, now=now)
         raise

@@ -11,7 +11,7 @@ from admit.credentials import StatusRef
 from admit.errors import TokenError
 from admit.issuer.accounts.records import User
 from admit.issuer.clients.records import Client
-from admit.issuer.grants.records import Family
+from admit.issuer.grants.records import Family, OfUser
 from admit.issuer.oauth import reference
 from admit.issuer.oauth.services import Services
 from admit.issuer.oauth.token import mint
@@ -40,9 +40,9 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
-    """What stands in a genuine token that has not expired."""
+    """What stands in a genuine token that has not expired, and whose its family is."""
 
-    family: Family | None
+    found: OfUser | None
     scope: frozenset[str]
     audience: frozenset[str]
     iat: int
@@ -57,14 +57,15 @@ async def access_token(services: Services, token: str, now: float) -> Shown | No
         StorageUnavailableError: the database was not reached, so nothing can be told.
     """
     read = await (_opaque if reference.is_reference(token) else _jwt)(services, token, now)
-    if read is None or read.family is None or not is_alive(read.family, now):
+    if read is None or read.found is None or not is_alive(read.found.family, now):
         return None
-    family = read.family
+    family, user = read.found
     # Nothing is fetched for whoever asks about a token: the client is as it was when it was last asked for.
     client = await services.clients.find(family.client_id, fetch=False)
     if client is None:
         return None
-    user = await services.accounts.get(family.user_id) if family.user_id is not None else None
+    if services.accounts.is_elsewhere and family.user_id is not None:
+        user = await services.accounts.get(family.user_id)
     if family.user_id is not None and (user is None or user.is_disabled):
         return None
     return Shown(
@@ -94,7 +95,7 @@ async def _opaque(services: Services, token: str, now: float) -> _Read | None:
     if found is None or not in_time(found.exp, now):
         return None
     return _Read(
-        family=await services.families.get(found.family),
+        found=await services.families.get_of_user(found.family),
         scope=found.scope,
         audience=found.audience,
         iat=found.iat,
@@ -114,9 +115,8 @@ async def _jwt(services: Services, token: str, now: float) -> _Read | None:
         return None
     if not in_time(found.exp, now):
         return None
-    family = await family_of(services, found)
     return _Read(
-        family=family,
+        found=await family_of(services, found),
         scope=found.scope,
         audience=found.audiences,
         iat=int(found.iat),
@@ -125,7 +125,7 @@ async def _jwt(services: Services, token: str, now: float) -> _Read | None:
     )
 
 
-async def family_of(services: Services, token: access.AccessToken) -> Family | None:
+async def family_of(services: Services, token: access.AccessToken) -> OfUser | None:
     """The family whose bit the token names, where it is the one that the token says: a database that was put back from
     a copy gives the same bit to another one.
     """
@@ -138,8 +138,9 @@ async def family_of(services: Services, token: access.AccessToken) -> Family | N
     if idx is None:
         await services.status.refresh()  # another node may have begun the list just now
         idx = services.lists.index(place)
-    family = await services.families.at(idx) if idx is not None else None
-    if family is None or token.client_id != family.client_id:
+    found = await services.families.at_of_user(idx) if idx is not None else None
+    if found is None or token.client_id != found.family.client_id:
         return None
+    family = found.family
     same = token.subject == (family.user_id or family.client_id)
-    return family if same and token.session_id == (family.session_id or family.id) else None
+    return found if same and token.session_id == (family.session_id or family.id) else None

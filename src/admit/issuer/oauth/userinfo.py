@@ -71,7 +71,8 @@ async def _of_jwt(services: Services, bearer: str, now: float) -> _Read:
     client = await services.clients.find(token.client_id, fetch=False)
     if client is None:
         raise RevokedError("the client is gone")
-    return client, user, token.scope, await shown.family_of(services, token)
+    found = await shown.family_of(services, token)
+    return client, user, token.scope, found.family if found is not None else None
 
 
 async def _of_opaque(services: Services, bearer: str, now: float) -> _Read:

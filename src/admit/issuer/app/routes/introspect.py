@@ -47,8 +47,10 @@ async def authenticated(app: App, call: Call, form: Parameters) -> Caller:
         InvalidClientError: neither; or a public client, whom its id proves nothing about (RFC 7662 §2.1).
     """
     authorization = call.header(b"authorization")
-    if resource_auth.claimed(authorization, app.services.registry) is not None:
-        return await resource_auth.authenticated(app.services, authorization, info=call.info, now=call.now)
+    if authorization is not None:
+        resource = await resource_auth.if_claimed(app.services, authorization, info=call.info, now=call.now)
+        if resource is not None:
+            return resource
     client = await client_of(app, call, form)
     check_confidential(client.public)
     return client

@@ -1,6 +1,7 @@
 """Grant families: one row each, however often their refresh tokens rotate."""
 
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -23,8 +24,9 @@ from sqlalchemy import (
     update,
 )
 
+from admit.issuer.accounts.store import USER_COLUMNS, USER_FROM, user_account, user_from
 from admit.issuer.audit.store import audit_where
-from admit.issuer.grants.records import Family
+from admit.issuer.grants.records import Family, OfUser
 from admit.issuer.grants.store import claims
 from admit.issuer.revocation.records import NodeKind
 from admit.issuer.revocation.store import node
@@ -55,12 +57,19 @@ grant_family: Final = Table(
 )
 
 _JOINED = grant_family.join(node, node.c.id == grant_family.c.node_id)
-_FAMILIES = select(*grant_family.c, node.c.idx, node.c.kind, node.c.ended_at).select_from(_JOINED)
+_COLUMNS = (*grant_family.c, node.c.idx, node.c.kind, node.c.ended_at)
+_FAMILIES = select(*_COLUMNS).select_from(_JOINED)
+# With whose they are: what is asked for with every token takes one round trip.
+_OF_USERS = select(*_COLUMNS, *USER_COLUMNS).select_from(
+    _JOINED.outerjoin(USER_FROM, user_account.c.id == grant_family.c.user_id)
+)
 _ALIVE = (node.c.ended_at.is_(None), node.c.expires_at > bindparam("now", type_=Double))
 
 INSERT: Final = Statement(insert(grant_family).values({c.name: bindparam(c.name) for c in grant_family.c}))
 FIND: Final = Statement(_FAMILIES.where(grant_family.c.node_id == bindparam("family")))
 AT: Final = Statement(_FAMILIES.where(node.c.idx == bindparam("idx")))
+FIND_OF_USER: Final = Statement(_OF_USERS.where(grant_family.c.node_id == bindparam("family")))
+AT_OF_USER: Final = Statement(_OF_USERS.where(node.c.idx == bindparam("idx")))
 OF_USER: Final = Statement(
     _FAMILIES.where(grant_family.c.user_id == bindparam("user_id"), *_ALIVE)
     .order_by(grant_family.c.created_at.desc())
@@ -241,25 +250,59 @@ def parameters(family: Family) -> dict[str, Any]:
 
 def family_of(row: Row) -> Family:
     """The family in a row of FIND or OF_USER."""
+    return _family_from(tuple(cast(Iterable[Any], row)))
+
+
+def of_user(row: Row) -> OfUser:
+    """The family and its user in a row of FIND_OF_USER or AT_OF_USER."""
+    values = tuple(cast(Iterable[Any], row))
+    whose = values[len(_COLUMNS) :]
+    return OfUser(_family_from(values[: len(_COLUMNS)]), user_from(whose) if whose[0] is not None else None)
+
+
+def _family_from(values: Sequence[Any]) -> Family:
+    """By place: families are read often, and a row finds a name by comparing it with all of them."""
+    (
+        node_id,
+        client_id,
+        user_id,
+        session_id,
+        scope,
+        audience,
+        auth_time,
+        acr,
+        amr,
+        created_at,
+        expires_at,
+        generation,
+        rotated_at,
+        used_at,
+        salt,
+        jkt,
+        kept,
+        idx,
+        kind,
+        ended_at,
+    ) = values
     return Family(
-        id=row["node_id"],
-        idx=row["idx"],
-        client_id=row["client_id"],
-        user_id=row["user_id"],
-        session_id=row["session_id"],
-        scope=frozenset(row["scope"].split()),
-        audience=row["audience"],
-        auth_time=row["auth_time"],
-        acr=row["acr"],
-        amr=tuple(row["amr"].split()),
-        created_at=row["created_at"],
-        expires_at=row["expires_at"],
-        generation=row["generation"],
-        rotated_at=row["rotated_at"],
-        used_at=row["used_at"],
-        offline=row["kind"] == NodeKind.OFFLINE.value,
-        salt=bytes(row["salt"]),
-        jkt=row["jkt"],
-        ended_at=row["ended_at"],
-        claims=claims.read(row["claims"]),
+        id=node_id,
+        idx=idx,
+        client_id=client_id,
+        user_id=user_id,
+        session_id=session_id,
+        scope=frozenset(scope.split()),
+        audience=audience,
+        auth_time=auth_time,
+        acr=acr,
+        amr=tuple(amr.split()),
+        created_at=created_at,
+        expires_at=expires_at,
+        generation=generation,
+        rotated_at=rotated_at,
+        used_at=used_at,
+        offline=kind == NodeKind.OFFLINE.value,
+        salt=bytes(salt),
+        jkt=jkt,
+        ended_at=ended_at,
+        claims=claims.read(kept),
     )

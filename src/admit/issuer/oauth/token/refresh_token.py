@@ -43,7 +43,9 @@ async def refresh(
             )
         raise InvalidGrantError(refreshed.reason.value)
     family = refreshed.family
-    user = await services.accounts.get(family.user_id) if family.user_id is not None else None
+    user = refreshed.user
+    if services.accounts.is_elsewhere and family.user_id is not None:
+        user = await services.accounts.get(family.user_id)
     if user is None or user.is_disabled:
         raise InvalidGrantError("the user is gone or disabled")
     scope = narrowed(form.get("scope"), family.scope) & mint.granted_scope(services, client, user, family)
