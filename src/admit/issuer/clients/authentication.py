@@ -6,13 +6,13 @@ chooses nothing.
 
 import hashlib
 import re
-from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
 from admit.errors import ConfigError, InvalidKeyError
 from admit.issuer.clients import profiles
 from admit.issuer.clients.hosts import is_host
+from admit.issuer.clients.key_sets import KeySets
 from admit.issuer.clients.profiles import settled
 from admit.issuer.clients.records import AuthMethod, Client
 from admit.jose import JWS_ALGS, JWKSet
@@ -49,7 +49,9 @@ def assumed(client: Client) -> tuple[str, str]:
     return rsa, alg if alg in OKP_ALGS else "EdDSA"
 
 
-@lru_cache(maxsize=1_024)
+_READ: Final = KeySets()
+
+
 def read_keys(published: str | bytes, rsa_alg: str, okp_alg: str) -> JWKSet:
     """The usable keys of a client's set, RFC 7517 §5; the same object for the same text.
 
@@ -57,9 +59,14 @@ def read_keys(published: str | bytes, rsa_alg: str, okp_alg: str) -> JWKSet:
         InvalidKeyError: not a key set, or no usable key in it.
     """
     data = published.encode("utf-8", "surrogatepass") if isinstance(published, str) else published
+    name = (data, rsa_alg, okp_alg)
+    found = _READ.get(name)
+    if found is not None:
+        return found
     keys = JWKSet.load_foreign(data, rsa_alg=rsa_alg, okp_alg=okp_alg)
     if not len(keys):
         raise InvalidKeyError("no usable key in the set")
+    _READ.put(name, keys)
     return keys
 
 

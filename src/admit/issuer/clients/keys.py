@@ -14,9 +14,11 @@ from random import uniform
 from typing import Final
 
 from admit.errors import AdmitError, FetchError, KeysUnavailableError
-from admit.issuer.clients import authentication
+from admit.issuer.clients import asking, authentication
 from admit.issuer.clients.dialling import Dialling
 from admit.issuer.clients.records import Client
+from admit.issuer.clients.share import Share
+from admit.issuer.throttle import network
 from admit.jose import JWKSet
 from admit.verifier.boottime import boottime
 from admit.verifier.keys import MAX_STALE, REFRESH, Jitter, KeySchedule
@@ -27,6 +29,8 @@ REMEMBERED: Final = 1_000
 """Sets that are kept; of more, those that were not asked for the longest are fetched again when they are."""
 WAITED_FOR: Final = 2 * REFRESH
 """Seconds. Keys older than this are renewed before they are used; younger ones are used while they are renewed."""
+PER_NETWORK: Final = 20
+"""Fetches in a minute for what one network asks of clients that nobody here let in."""
 _HEADERS: Mapping[str, str] = {"accept": "application/jwk-set+json, application/json"}
 
 
@@ -49,6 +53,7 @@ class ClientKeys:
         self._dialling = dialling
         self._boottime = boottime
         self._jitter = jitter
+        self._share = Share(PER_NETWORK, clock=boottime)
         self._published: OrderedDict[tuple[str, str, str, str], _Published] = OrderedDict()
 
     async def of(self, client: Client) -> JWKSet:
@@ -64,7 +69,7 @@ class ClientKeys:
             )
         found = self._entry(client, client.jwks_uri)
         now = self._boottime()
-        if now >= found.schedule.due:
+        if now >= found.schedule.due and self._may_fetch(client, found):
             fetching = self._fetch(client, client.jwks_uri, found)
             if found.keys is None or now - found.fetched_at > WAITED_FOR:
                 await asyncio.shield(fetching)
@@ -79,12 +84,22 @@ class ClientKeys:
         found = self._entry(client, client.jwks_uri)
         if found.fetching is None and not may_force(found.schedule, kid, self._boottime()):
             return None
+        if not self._may_fetch(client, found):
+            return None
         await asyncio.shield(self._fetch(client, client.jwks_uri, found))
         if found.keys is None:
             return None
         if not any(key.kid == kid for key in found.keys):
             found.schedule.note_absent(kid, self._boottime(), self._jitter)
         return _usable(found.keys, client)
+
+    def _may_fetch(self, client: Client, found: _Published) -> bool:
+        """Of clients that nobody here let in a network makes us fetch only so many: it could have any number of them,
+        each with another address.
+        """
+        if client.trusted or found.fetching is not None:
+            return True
+        return self._share.take(network(asking.FROM.get()))
 
     def _entry(self, client: Client, url: str) -> _Published:
         # Each client has its own: that one may not dial an address, or writes kids, is nothing to another.

@@ -3,17 +3,19 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from admit.errors import FetchError, KeysUnavailableError
 from admit.fetch import Fetcher, Response
+from admit.issuer.clients import asking
 from admit.issuer.clients.dialling import Dialling
-from admit.issuer.clients.keys import WAITED_FOR, ClientKeys
+from admit.issuer.clients.key_sets import KeySets
+from admit.issuer.clients.keys import PER_NETWORK, WAITED_FOR, ClientKeys
 from admit.issuer.clients.records import AuthMethod, Client
-from admit.jose import JWK
+from admit.jose import JWK, JWKSet
 from admit.verifier.keys import COOL_DOWN, MAX_STALE, REFRESH
 
 pytestmark = pytest.mark.anyio
@@ -141,3 +143,49 @@ async def test_what_waits_is_not_lost_with_the_request_that_began_it() -> None:
     first.cancel()
     assert {key.kid for key in await keys.of(CLIENT)} == {"old"}
     assert len(net.asked) == 1
+
+
+def strangers(number: int) -> Client:
+    return replace(CLIENT, id=f"c_{number}", trusted=False, jwks_uri=f"https://{number}.example/jwks")
+
+
+@pytest.mark.threat("INF-ssrf", off="admit.issuer.clients.share:has_left")
+async def test_a_network_makes_few_fetches_for_clients_that_nobody_let_in() -> None:
+    net = Net()
+    keys = net.client_keys()
+    token = asking.FROM.set("192.0.2.1")
+    try:
+        for number in range(PER_NETWORK):
+            await keys.of(strangers(number))
+        with pytest.raises(KeysUnavailableError):
+            await keys.of(strangers(PER_NETWORK))
+        assert await keys.renewed(strangers(0), "invented") is None
+        assert len(net.asked) == PER_NETWORK
+        assert await keys.of(strangers(0)), "what was fetched is used"
+        assert await keys.of(CLIENT), "an operator's client is none of them"
+        asking.FROM.set("198.51.100.1")
+        await keys.of(strangers(PER_NETWORK))
+        asking.FROM.set("192.0.2.1")
+        net.now += 60
+        await keys.of(strangers(PER_NETWORK + 1))
+        assert len(net.asked) == PER_NETWORK + 3
+    finally:
+        asking.FROM.reset(token)
+
+
+@pytest.mark.threat("INF-size", off="admit.issuer.clients.key_sets:fits")
+def test_parsed_sets_are_kept_by_their_octets_and_the_one_asked_for_last_longest() -> None:
+    sets = KeySets(100)
+    keys = JWKSet([OLD.public()])
+    for number in range(5):
+        sets.put((bytes([number]) * 40, "RS256", "EdDSA"), keys)
+        assert sets.octets <= 100
+    assert [sets.get((bytes([number]) * 40, "RS256", "EdDSA")) is not None for number in range(5)] == [
+        False, False, False, True, True,
+    ]  # fmt: skip
+    assert sets.get((bytes([3]) * 40, "RS256", "EdDSA")) is keys
+    sets.put((b"x" * 40, "RS256", "EdDSA"), keys)
+    assert sets.get((bytes([3]) * 40, "RS256", "EdDSA")) is keys
+    assert sets.get((bytes([4]) * 40, "RS256", "EdDSA")) is None
+    sets.put((b"y" * 101, "RS256", "EdDSA"), keys)
+    assert sets.octets == 80
