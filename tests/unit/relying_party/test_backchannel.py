@@ -145,6 +145,7 @@ async def test_a_token_that_the_api_refuses_is_renewed_once_and_without_refresh_
     assert (found.status_code, len(strange.asked)) == (200, 2)
     assert found.headers["content-security-policy"] == "default-src 'none'; sandbox"
     assert "location" not in found.headers
+    assert (found.headers["cache-control"], found.headers["vary"]) == ("no-store", "cookie")
     taken.clear()
     refused = await page.get("/bff/api/orders/mine")
     assert (refused.status_code, len(strange.asked)) == (401, 3)

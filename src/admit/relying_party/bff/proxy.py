@@ -26,8 +26,8 @@ _SENT: Final = frozenset(
     }
 )  # fmt: skip
 _RETURNED: Final = (
-    "content-type", "content-language", "content-disposition", "etag", "last-modified", "cache-control", "retry-after",
-    "vary", "preference-applied", "x-content-type-options", "deprecation", "sunset",
+    "content-type", "content-language", "content-disposition", "etag", "last-modified", "retry-after",
+    "preference-applied", "x-content-type-options", "deprecation", "sunset",
 )  # fmt: skip
 
 
@@ -112,11 +112,24 @@ def headers(request: Request, access_token: str) -> dict[str, str]:
 def answer(response: Response) -> Answer:
     """What the page gets: the answer without cookies, challenges and what belongs to one connection."""
     found = [(name, response.headers[name]) for name in _RETURNED if name in response.headers]
-    if "cache-control" not in response.headers:
-        found.append(("cache-control", "no-store"))
+    found.append(("cache-control", for_one(response.headers.get("cache-control", ""))))
+    found.append(("vary", ", ".join(filter(None, [response.headers.get("vary", ""), "cookie"]))))
     if "x-content-type-options" not in response.headers:
         found.append(("x-content-type-options", "nosniff"))
     # It comes from the application's own origin now: what the API thought harmless there must not run as a page here.
     found.append(("content-security-policy", "default-src 'none'; sandbox"))
     body = b"" if response.status in (204, 304) else response.body
     return Answer(response.status, tuple(found), body)
+
+
+def for_one(cache_control: str) -> str:
+    """How the page's browser, and nobody between, may keep an answer.
+
+    The API's caches were told apart by `Authorization` (RFC 9111 §3.5). The page's request has none, so that a shared
+    cache would give one person's answer to the next.
+    """
+    directives = [one.strip() for one in cache_control.split(",") if one.strip()]
+    names = {one.partition("=")[0].strip().lower() for one in directives}
+    if not directives or not names.isdisjoint({"no-store", "public", "s-maxage"}):
+        return "no-store"
+    return cache_control if "private" in names else f"private, {cache_control}"
