@@ -114,6 +114,7 @@ def test_the_native_example_signs_in_calls_refreshes_logs_out_and_is_refused(
     assert native.end() == (0, "")
 
 
+@pytest.mark.soak
 def test_the_native_example_takes_no_for_an_answer(page: "Page", demo: Demo, native: Native) -> None:
     open_consent(page, demo, native)
     page.get_by_role("button", name="Refuse").click()
