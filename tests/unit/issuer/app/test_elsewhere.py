@@ -73,7 +73,9 @@ async def test_what_is_no_address_is_told_as_none(application: Application, brow
     tokens = await browser.tokens(CAT, scope="openid email")
     header = {"authorization": f"Bearer {tokens['access_token']}"}
     assert (await browser.get("/userinfo", headers=header)).json() == {"sub": ME}
-    assert "Cat" in (await browser.get("/account")).text
+    account = (await browser.get("/account")).text
+    assert "User name" in account
+    assert "not confirmed" not in account
 
 
 async def test_a_wrong_password_an_unknown_name_and_an_inactive_account_are_refused_alike(
