@@ -13,7 +13,7 @@ from admit.credentials import Found, cookies
 from admit.errors import ConfigError, LookupUnavailableError, SessionError
 from admit.verifier.own_loop import OWN_LOOP, OwnLoop
 from tests.contract.services import API, RAW, Issuer
-from tests.plugins.patience import until
+from tests.plugins.patience import wait_until
 
 
 async def where() -> tuple[str, int]:
@@ -67,7 +67,7 @@ def test_a_loop_that_ended_and_work_that_does_not_are_unavailable() -> None:
     own = OwnLoop()
     with pytest.raises(LookupUnavailableError):
         own.wait_for(for_ever, seconds=0)
-    until(lambda: own.wait_for(others) == 0)  # what nobody waits for is not left running
+    wait_until(lambda: own.wait_for(others) == 0)  # what nobody waits for is not left running
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

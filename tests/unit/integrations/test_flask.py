@@ -1,0 +1,141 @@
+"""`admit.integrations.flask`: what is Flask's own. `tests/contract` has what all guards share."""
+
+from typing import Any
+
+import pytest
+from flask import Blueprint, Flask, g
+from flask.views import MethodView
+from werkzeug.exceptions import Unauthorized
+
+from admit.errors import ConfigError, RevokedError
+from admit.integrations.flask import Guard, Refused
+from tests.contract import wsgi
+from tests.contract.services import PAGES, Issuer, by_session, by_token, shown
+
+
+@pytest.fixture
+def issuer() -> Issuer:
+    return Issuer()
+
+
+@pytest.fixture
+def guard(issuer: Issuer) -> Guard:
+    return Guard(issuer.verifier, sessions=issuer, origins={PAGES})
+
+
+def test_every_kind_of_view_is_guarded(issuer: Issuer, guard: Guard) -> None:
+    app, shop = Flask("orders"), Blueprint("shop", "shop", url_prefix="/shop")
+    guard.protect(shop, "orders:read")
+
+    @app.get("/coroutine")
+    @guard("orders:read")
+    async def coroutine() -> Any:
+        return {"who": guard.principal.subject}
+
+    class Orders(MethodView):
+        decorators = (guard("orders:read"),)
+
+        def get(self) -> Any:
+            return {"who": guard.principal.subject}
+
+    @shop.get("/orders")
+    def orders() -> Any:
+        return {"who": guard.principal.subject}
+
+    app.add_url_rule("/class", view_func=Orders.as_view("class"))
+    app.register_blueprint(shop)
+    for path in ("/coroutine", "/class", "/shop/orders"):
+        assert wsgi.call(app, path, by_token(issuer)).json == {"who": "u_alice"}
+        assert wsgi.call(app, path, by_session(issuer)).json == {"who": "u_alice"}
+        assert wsgi.call(app, path).status == 401
+    issuer.scopes = frozenset()
+    for path in ("/coroutine", "/class", "/shop/orders"):
+        assert wsgi.call(app, path, by_token(issuer)).status == 403
+
+
+def test_where_nobody_was_let_in_there_is_no_principal(issuer: Issuer, guard: Guard) -> None:
+    app = Flask("orders")
+
+    @app.get("/unguarded")
+    def unguarded() -> Any:
+        assert guard.visitor is None
+        return shown(guard.principal)
+
+    # A good credential that no guard looked at lets nobody in.
+    assert wsgi.call(app, "/unguarded", by_token(issuer)).status == 401
+
+
+def test_requests_below_one_context_do_not_share_who_they_are(issuer: Issuer, guard: Guard) -> None:
+    """As a test client and a command of one's own do it: `g` is the same for all of them."""
+    app = Flask("orders")
+
+    @app.get("/open")
+    @guard.optional()
+    def open_() -> Any:
+        g.seen = True
+        return {"who": guard.visitor and guard.visitor.subject}
+
+    with app.app_context():
+        assert wsgi.call(app, "/open", by_token(issuer)).json == {"who": "u_alice"}
+        assert wsgi.call(app, "/open").json == {"who": None}
+
+
+@pytest.mark.parametrize("registered", [Refused, Unauthorized, 401, Exception])
+def test_an_own_handler_replaces_the_answer(issuer: Issuer, guard: Guard, registered: Any) -> None:
+    app = Flask("orders")
+    causes: list[Any] = []
+
+    @app.get("/x")
+    @guard("orders:read")
+    def x() -> Any:
+        return {}
+
+    @app.errorhandler(registered)
+    def own(error: Refused) -> Any:
+        causes.append(error.cause_)
+        return {"own": error.refusal.error}, error.code, list(error.refusal.headers)
+
+    headers = by_token(issuer)
+    assert wsgi.call(app, "/x", headers).status == 200
+    issuer.end()
+    answer = wsgi.call(app, "/x", headers)
+    assert (answer.status, answer.json) == (401, {"own": "invalid_token"})
+    assert "invalid_token" in answer.headers["www-authenticate"]
+    assert isinstance(causes[0], RevokedError)
+
+
+def test_a_blueprints_handler_is_for_its_own_views(issuer: Issuer, guard: Guard) -> None:
+    app, shop = Flask("orders"), Blueprint("shop", "shop", url_prefix="/shop")
+
+    @shop.errorhandler(403)
+    def own(error: Refused) -> Any:
+        return {"own": True}, 403
+
+    for views in (app, shop):
+        views.add_url_rule("/x", "x", guard("orders:write")(dict))
+    app.register_blueprint(shop)
+    assert wsgi.call(app, "/shop/x", by_token(issuer)).json == {"own": True}
+    assert wsgi.call(app, "/x", by_token(issuer)).json["error"] == "insufficient_scope"
+
+
+def test_flask_answers_options_itself_beside_the_decorator_and_not_within_a_blueprint_that_is_guarded(
+    guard: Guard,
+) -> None:
+    app, shop = Flask("orders"), Blueprint("shop", "shop", url_prefix="/shop")
+    guard.protect(shop)
+    for views in (app, shop):
+        views.add_url_rule("/x", "x", guard()(dict))
+    app.register_blueprint(shop)
+    answer = wsgi.call(app, "/x", method="OPTIONS")
+    assert (answer.status, set(answer.headers["allow"].split(", "))) == (200, {"GET", "HEAD", "OPTIONS"})
+    assert wsgi.call(app, "/shop/x", method="OPTIONS").status == 401
+
+
+def test_a_scope_that_can_be_none_is_refused_when_the_view_is_made(guard: Guard) -> None:
+    for make in (guard, guard.optional):
+        with pytest.raises(ConfigError):
+            make("orders:read orders:write")
+    with pytest.raises(ConfigError):
+        guard.protect(Flask("orders"), role="")
+    with pytest.raises(TypeError):
+        guard(roles="admin")  # type: ignore[call-arg]  # a misspelt keyword must not guard less

@@ -1,0 +1,121 @@
+"""`admit.integrations.starlette`: what is Starlette's own. `tests/contract` has what all guards share."""
+
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+
+from admit.errors import ConfigError, MissingCredentialError
+from admit.integrations.starlette import Guard, GuardMiddleware, Refused
+from tests.contract import asgi
+from tests.contract.services import PAGES, Issuer, by_session, by_token
+
+
+@pytest.fixture
+def issuer() -> Issuer:
+    return Issuer()
+
+
+@pytest.fixture
+def guard(issuer: Issuer) -> Guard:
+    return Guard(issuer.verifier, sessions=issuer, origins={PAGES})
+
+
+def shows(guard: Guard) -> Any:
+    async def show(request: Request) -> Response:
+        who = guard.visitor(request)
+        return JSONResponse(who and who.subject)
+
+    return show
+
+
+async def test_an_own_handler_replaces_the_answer(guard: Guard) -> None:
+    causes: list[Any] = []
+
+    async def own(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)
+        causes.append(error.cause_)
+        return JSONResponse({"own": error.status_code}, error.status_code, error.headers)
+
+    for registered in (Refused, 401):
+        routes = [Route("/x", guard.requires("orders:read")(shows(guard)))]
+        answer = await asgi.call(Starlette(routes=routes, exception_handlers={registered: own}), "/x")
+        assert (answer.status, answer.json) == (401, {"own": 401})
+        assert answer.headers["www-authenticate"] == 'Bearer scope="orders:read"'
+    assert [type(cause) for cause in causes] == [MissingCredentialError] * 2
+
+
+async def test_what_the_framework_makes_of_it_by_itself_has_status_and_headers(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("admit.integrations.starlette._HANDLERS", "some.other.place")
+    answer = await asgi.call(Starlette(routes=[Route("/x", guard.requires()(shows(guard)))]), "/x")
+    assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
+
+
+async def test_the_middleware_guards_all_routes_and_lets_preflights_to_cors_before_it(
+    issuer: Issuer, guard: Guard
+) -> None:
+    app = Starlette(
+        routes=[Route("/x", shows(guard))],
+        middleware=[
+            Middleware(CORSMiddleware, allow_origins=[PAGES], allow_headers=["authorization"]),
+            Middleware(GuardMiddleware, guard=guard, scopes=["orders:read"]),
+        ],
+    )
+    assert (await asgi.call(app, "/x", by_token(issuer))).json == "u_alice"
+    refused = await asgi.call(app, "/x", [(b"origin", PAGES.encode())])
+    assert (refused.status, refused.headers["access-control-allow-origin"]) == (401, PAGES)
+    assert (await asgi.call(app, "/nowhere")).status == 401, "who may not come in is not told what is there"
+    asks = [(b"origin", PAGES.encode()), (b"access-control-request-method", b"GET")]
+    assert (await asgi.call(app, "/x", asks, "OPTIONS")).status == 200
+    strangers = Middleware(GuardMiddleware, guard=guard, optional=True)
+    app = Starlette(routes=[Route("/x", shows(guard))], middleware=[strangers])
+    assert (await asgi.call(app, "/x")).json is None
+    assert (await asgi.call(app, "/x", [(b"authorization", b"Bearer x")])).status == 401
+
+
+async def test_a_middleware_and_a_decorator_verify_once(issuer: Issuer, guard: Guard) -> None:
+    inner = [Route("/x", guard.requires("orders:read")(shows(guard)))]
+    app = Starlette(
+        routes=[Mount("/inner", app=guard(Starlette(routes=inner)))],
+        middleware=[Middleware(GuardMiddleware, guard=guard)],
+    )
+    assert (await asgi.call(app, "/inner/x", by_session(issuer))).json == "u_alice"
+    assert issuer.questions == 1
+
+
+async def test_a_whole_web_socket_endpoint_is_wrapped(issuer: Issuer, guard: Guard) -> None:
+    class Socket(WebSocketEndpoint):
+        async def on_connect(self, websocket: Any) -> None:
+            await websocket.accept()
+            await websocket.send_json(guard.principal(websocket).subject)
+            await websocket.close()
+
+    app = Starlette(routes=[WebSocketRoute("/s", guard(Socket, "orders:read"))])  # type: ignore[arg-type]  # a class that is an ASGI application
+    assert (await asgi.connect(app, "/s", by_token(issuer))).json == "u_alice"
+    assert (await asgi.connect(app, "/s")).status == 401
+    assert (await asgi.connect(app, "/s", denial=False)).closed == 1008
+
+
+def test_what_is_no_endpoint_is_refused_when_it_is_made(guard: Guard) -> None:
+    with pytest.raises(ConfigError):
+        guard.requires()(HTTPEndpoint)
+    with pytest.raises(ConfigError):
+        guard.requires("two words")
+    with pytest.raises(ConfigError):
+        GuardMiddleware(Starlette(), guard=guard, role="")
+
+
+async def test_an_argument_that_is_no_request_is_a_mistake_that_shows(guard: Guard) -> None:
+    @guard.requires()
+    async def job(name: str) -> None: ...
+
+    with pytest.raises(ConfigError):
+        await job("orders")
