@@ -1,7 +1,6 @@
 """Parsed key sets of clients, kept by their text: as many as fit, counted in octets, since strangers write them."""
 
 from collections import OrderedDict
-from threading import Lock
 from typing import Final, TypeAlias
 
 from admit.jose import JWKSet
@@ -17,35 +16,29 @@ class KeySets:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._held = 0
         self._sets: OrderedDict[Name, JWKSet] = OrderedDict()
-        self._lock = Lock()
 
     @property
     def octets(self) -> int:
-        """What is held."""
-        return self._held
+        """What is held: counted anew each time, so that no two threads can make it wrong."""
+        return sum(len(text) for text, *_ in tuple(self._sets))
 
     def get(self, name: Name) -> JWKSet | None:
         """The set of this text and these assumptions."""
-        with self._lock:
-            found = self._sets.get(name)
-            if found is not None:
-                self._sets.move_to_end(name)
-            return found
+        found = self._sets.pop(name, None)
+        if found is not None:
+            self._sets[name] = found
+        return found
 
     def put(self, name: Name, keys: JWKSet) -> None:
         """Keep it."""
-        with self._lock:
-            if name in self._sets or not fits(len(name[0]), self._most):
-                return
-            self._sets[name] = keys
-            self._held += len(name[0])
-            while not fits(self._held, self._most):
-                (text, *_), _ = self._sets.popitem(last=False)
-                self._held -= len(text)
+        if not fits(len(name[0]), self._most):
+            return
+        self._sets[name] = keys
+        while not fits(self.octets, self._most):
+            self._sets.popitem(last=False)
 
 
-def fits(octets: int, most: int) -> bool:
+def fits(held: int, most: int) -> bool:
     """Whether so much may be held."""
-    return octets <= most
+    return held <= most

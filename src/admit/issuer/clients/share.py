@@ -30,6 +30,6 @@ class Share:
         return allowed
 
 
-def has_left(taken: int, most: int) -> bool:
-    """Whether there is one more."""
-    return taken < most
+def has_left(held: int, most: int) -> bool:
+    """Whether there is one more than those that it has had."""
+    return held < most
