@@ -284,6 +284,10 @@ class Accounts:
 
     async def get(self, user_id: str) -> User | None:
         """The user with this id, disabled or not."""
+        return await self.kept(user_id)
+
+    async def kept(self, user_id: str) -> User | None:
+        """What is kept here of the user with this id, and nobody is asked about: enough to end what there is."""
         row = await self._db.one(store.USER_BY_ID(user_id=user_id)) if rules.is_user_id(user_id) else None
         return None if row is None else store.user_of(row)
 

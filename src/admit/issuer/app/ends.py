@@ -40,7 +40,7 @@ class Ends(ABC):
             UserNotFoundError: no such user.
             StorageUnavailableError: nothing is known to be ended; ask again.
         """
-        if await self.services.accounts.get(subject) is None:
+        if await self.services.accounts.kept(subject) is None:
             raise UserNotFoundError
         sessions, info, now = self.services.sessions, RequestInfo(actor=actor), self._clock()
         end = sessions.end_everything if everywhere else sessions.end_all

@@ -211,8 +211,12 @@ async def test_while_the_application_does_not_answer_nobody_is_let_in_and_nothin
         assert page.status_code == 503
     assert "a secret in it" not in caplog.text
     application.failing = None
-    assert (await browser.refresh(tokens["refresh_token"])).status_code == 200
+    refreshed = (await browser.refresh(tokens["refresh_token"])).json()
     assert await is_signed_in(browser)
+    application.failing = RuntimeError()
+    assert (await beside.end_sessions(ME)).sessions == 1, "what there is can be ended all the same"
+    application.failing = None
+    assert (await browser.refresh(refreshed["refresh_token"])).status_code == 400
 
 
 async def test_an_answer_that_does_not_come_is_none(

@@ -80,7 +80,7 @@ class AccountsElsewhere(Accounts):
         """
         if not account_rules.is_user_id(user_id):
             return None
-        return await (super().get(user_id) if self._is_believed(user_id) else self.ask(user_id))
+        return await (self.kept(user_id) if self._is_believed(user_id) else self.ask(user_id))
 
     async def standing(self, user: User) -> User | None:
         """The user of a live session, as `get` has it; the very one that was given where nobody needs to be asked."""
@@ -135,7 +135,7 @@ class AccountsElsewhere(Accounts):
             self._seen.move_to_end(user.id)
             if len(self._seen) > REMEMBERED:
                 self._seen.popitem(last=False)
-        return await super().get(user.id)
+        return await self.kept(user.id)
 
     async def _is_as_seen(self, user: User, mark: transactions.Mark, now: float) -> bool:
         """Mostly nothing changed, which a read tells without a transaction."""
@@ -198,7 +198,7 @@ class AccountsElsewhere(Accounts):
         asked = self._source.find(identifier) if whose is None else self._source.get(rules.key_of(whose.id))
         account = await self._answer(asked)
         user_id = rules.subject_of(account.key) if account is not None else None
-        known = await super().get(user_id or _NOBODY)
+        known = await self.kept(user_id or _NOBODY)
         guesser = Guesser(
             # By the account, so that another spelling of what it signs in with has no tries of its own.
             identifier=user_id or account_rules.canonical_identifier(identifier),

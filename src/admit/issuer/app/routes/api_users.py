@@ -23,7 +23,7 @@ def routes(app: App, callers: Callers) -> list[Route]:
 
     async def asked(call: Call) -> tuple[Caller, str]:
         caller = await callers.operator(call)  # before anything is looked up: strangers learn nothing
-        if await services.accounts.get(call.path_value) is None:
+        if await services.accounts.kept(call.path_value) is None:
             raise UserNotFoundError
         return caller, call.path_value
 
