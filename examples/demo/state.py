@@ -20,7 +20,7 @@ from typing import Any
 FOLDER = Path(os.environ.get("ADMIT_DEMO_FOLDER") or Path(__file__).resolve().parents[2] / ".demo").absolute()
 KEPT = (
     "secrets.json", "admit.toml", "api.json", "spa.json", "page.json", "web.json", "machine.json", "orders.db",
-    "orders.db-wal", "orders.db-shm",
+    "orders.db-wal", "orders.db-shm", "bff-sessions.db", "bff-sessions.db-wal", "bff-sessions.db-shm",
 )  # fmt: skip
 RUNNING = "running"
 KEPT_FOLDERS = ("issuer", "embedded")
