@@ -178,6 +178,19 @@ def test_disabled_by_email_or_id_and_enabled_again(admit: Admit) -> None:
     }  # fmt: skip
 
 
+def test_a_removed_user_is_gone_and_only_on_a_plain_word(admit: Admit) -> None:
+    add(admit, "di@example.com")
+    asked = admit("user", "remove", "di@example.com")
+    assert (asked.exit_code, "di@example.com" in listed(admit)) == (2, True)
+    assert "--yes" in asked.stderr
+    done = admit("user", "remove", "di@example.com", "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.startswith("Removed di@example.com; ended 0 sessions")
+    assert "di@example.com" not in listed(admit)
+    assert admit("user", "remove", "di@example.com", "--yes").exit_code == 3
+    assert add(admit, "di@example.com").exit_code == 0
+
+
 @pytest.mark.parametrize("command", ["disable", "enable"])
 @pytest.mark.parametrize("who", ["nobody@example.com", "u_0000000000000000000000", "' OR 1=1 --"])
 def test_a_user_that_is_not_there_is_exit_code_3(admit: Admit, command: str, who: str) -> None:
