@@ -32,6 +32,7 @@ from tests.fixtures.issuer import (
     SPA,
     WEB_SECRET,
     LiveIssuer,
+    add_people,
     make_issuer,
     settings_for,
 )
@@ -147,54 +148,37 @@ async def test_its_session_is_listed_and_what_hangs_from_it_ends_with_it(
     said(await app.http.refresh(tokens["refresh_token"], "app"), "invalid_grant")
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [{"code_verifier": "x" * 43}, {"redirect_uri": f"{SPA}/app"}, {"client_id": "spa"}],
-    ids=["another verifier", "a redirect URI", "another client"],
-)
-async def test_a_code_is_for_its_verifier_and_its_client_and_has_no_redirect_uri(
-    app: Caller, wrong: dict[str, str]
-) -> None:
-    code, verifier = await app.sign_in()
-    said(await app.redeem(code, verifier, **wrong), "invalid_grant")
-    said(await app.redeem(code, verifier), "invalid_grant")  # burnt
+async def test_a_code_is_for_its_verifier_and_its_client_and_has_no_redirect_uri(app: Caller) -> None:
+    for wrong in ({"code_verifier": "x" * 43}, {"redirect_uri": f"{SPA}/app"}, {"client_id": "spa"}):
+        code, verifier = await app.sign_in()
+        said(await app.redeem(code, verifier, **wrong), "invalid_grant")
+        said(await app.redeem(code, verifier), "invalid_grant")  # burnt
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        pytest.param(
-            {"code_challenge": "", "code_challenge_method": ""},
-            marks=pytest.mark.threat(
-                "9700-codeinject", off="admit.issuer.oauth.authorize.direct:has_challenge"
-            ),
-        ),
-        {"code_challenge_method": "plain"},
-        {"code_challenge_method": ""},
-        {"code_challenge": "short"},
-    ],
-    ids=["none", "plain", "no method", "no challenge"],
-)
+@pytest.mark.threat("9700-codeinject", off="admit.issuer.oauth.authorize.direct:has_challenge")
 async def test_no_code_without_a_challenge(
-    issuer: LiveIssuer, app: Caller, asked: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    issuer: LiveIssuer, app: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Were a client here that needs none: the endpoint asks for one all the same.
     monkeypatch.setattr("admit.issuer.oauth.authorize.steps.needs_pkce", lambda client: False)
-    said((await app.begin(**asked))[0], "invalid_request")
+    said((await app.begin(code_challenge="", code_challenge_method=""))[0], "invalid_request")
     assert await rows(issuer, "sign_in_flow") == []
 
 
-@pytest.mark.parametrize(
-    ("asked", "error"),
-    [
-        ({"scope": "openid admin"}, "invalid_scope"),
-        ({"resource": "https://other.example"}, "invalid_target"),
-        ({"nonce": "n" * 513}, "invalid_request"),
-    ],
-    ids=["scope", "resource", "nonce"],
+WRONG: tuple[tuple[dict[str, str], str], ...] = (
+    ({"code_challenge_method": "plain"}, "invalid_request"),
+    ({"code_challenge_method": ""}, "invalid_request"),
+    ({"code_challenge": "short"}, "invalid_request"),
+    ({"scope": "openid admin"}, "invalid_scope"),
+    ({"resource": "https://other.example"}, "invalid_target"),
+    ({"nonce": "n" * 513}, "invalid_request"),
 )
-async def test_what_is_asked_is_held_to_the_client(app: Caller, asked: dict[str, str], error: str) -> None:
-    said((await app.begin(**asked))[0], error)
+
+
+async def test_what_is_asked_is_held_to_the_client(issuer: LiveIssuer, app: Caller) -> None:
+    for asked, error in WRONG:
+        said((await app.begin(**asked))[0], error)
+    assert await rows(issuer, "sign_in_flow") == []
 
 
 async def test_a_challenge_that_is_used_again_is_refused_where_settings_say_so(
@@ -663,3 +647,20 @@ async def test_a_password_is_in_no_row_and_no_value_shows_it(
 )
 def test_admit_explain_tells_the_rule(kind: str) -> None:
     assert clause_of(kind)
+
+
+async def test_the_same_on_postgresql(postgresql_url: str, keyring: Keyring) -> None:
+    made = make_issuer(settings_for(postgresql_url, client=WITH_APP), keyring)
+    async with made.lifespan():
+        await add_people(made)
+        phone, app = await with_app(made), Caller(made)
+        wrong = await app.password((await app.begin())[0].json()["flow"], password="a guess")
+        waiting = (await app.password(wrong.json()["flow"])).json()["flow"]
+        done = await app.code(waiting, phone.code(made.clock()))
+        assert done.status_code == 200, done.text
+        said(await app.code(waiting, phone.code(made.clock())), "invalid_session")
+        page = Caller(made, headers={"origin": SPA})
+        assert (await page.password(await page.begin_session(), BO)).json().keys() == {"session"}
+        assert await rows(made, "sign_in_flow") == []
+        for caller in (app, page):
+            await caller.http.aclose()
