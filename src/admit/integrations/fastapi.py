@@ -186,7 +186,7 @@ class Guard(SecurityBase):
         whole = app.openapi
 
         def described() -> dict[str, Any]:
-            return openapi.describe(whole(), self.scheme_name, self.gate.cookie)
+            return openapi.describe(whole(), self.scheme_name, self.gate.cookie or self.gate.token_cookie)
 
         app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
 
