@@ -284,18 +284,18 @@ async def test_an_operator_may_bar_somebody_besides_and_the_application_does_not
     assert (await browser.sign_in(CAT)).status_code == 303
 
 
-async def test_the_password_is_typed_once_more_for_the_account_that_is_signed_in(
+async def test_the_password_is_typed_once_more_for_who_is_signed_in_whatever_the_page_calls_them(
     application: Application, beside: LiveIssuer, browser: Browser
 ) -> None:
+    application.change("7", email="Cat@Example.com")
     await browser.sign_in(CAT)
     beside.clock.advance(3_600)
     page = await browser.get("/login?again=1&next=second-factor")
-    assert 'value="cat"' in page.text
-    dog = await browser.submit("/login", page.text, email="dog", password="a bone and its yard", again="1")
-    assert dog.status_code == 400
-    good = await browser.submit(
-        "/login", page.text, email="Cat", password=CAT[1], again="1", next="second-factor"
-    )
+    assert 'value="Cat@Example.com"' in page.text
+    form = {"email": "Cat@Example.com", "again": "1", "next": "second-factor"}
+    wrong = await browser.submit("/login", page.text, password="a bone and its yard", **form)
+    assert wrong.status_code == 400
+    good = await browser.submit("/login", page.text, password=CAT[1], **form)
     assert good.headers["location"].startswith("/account/second-factor")
 
 

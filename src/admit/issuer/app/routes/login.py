@@ -55,7 +55,9 @@ def routes(app: App) -> list[Route]:
             nobody = Problem.USERNAME_MISSING if shown.by_username else Problem.EMAIL_MISSING
             missing = {"email": nobody} if not email else {"password": Problem.PASSWORD_MISSING}
             return show(app, call, transaction, replace(shown, fields=missing))
-        found = await app.session(call) if again else None
+        # An application may call somebody by another name than they sign in with; whoever types one is meant by it.
+        found = await app.session(call) if again and app.services.accounts.is_elsewhere else None
+        named = found is not None and email == found[1].user.email_shown
         try:
             right = await app.services.accounts.try_password(
                 email=email,
@@ -63,7 +65,7 @@ def routes(app: App) -> list[Route]:
                 info=call.info,
                 now=call.now,
                 device=device_of(app, call),
-                whose=found[1].user if found is not None else None,
+                whose=found[1].user if found is not None and named else None,
             )
         except ThrottledError as error:
             call.outcome = "throttled"
