@@ -13,6 +13,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    and_,
     bindparam,
     column,
     exists,
@@ -24,12 +25,12 @@ from sqlalchemy import (
     update,
 )
 
-from admit.issuer.accounts.store import USER_COLUMNS, USER_FROM, user_account, user_from
+from admit.issuer.accounts.store import USER_COLUMNS, user_account, user_from
 from admit.issuer.audit.store import audit_where
 from admit.issuer.grants.records import Family, OfUser
 from admit.issuer.grants.store import claims
 from admit.issuer.revocation.records import NodeKind
-from admit.issuer.revocation.store import node
+from admit.issuer.revocation.store import holder, node
 from admit.issuer.storage import DialectName, Row, Statement, metadata
 from admit.issuer.storage.portions import Portions
 
@@ -61,7 +62,11 @@ _COLUMNS = (*grant_family.c, node.c.idx, node.c.kind, node.c.ended_at)
 _FAMILIES = select(*_COLUMNS).select_from(_JOINED)
 # With whose they are: what is asked for with every token takes one round trip.
 _OF_USERS = select(*_COLUMNS, *USER_COLUMNS).select_from(
-    _JOINED.outerjoin(USER_FROM, user_account.c.id == grant_family.c.user_id)
+    # One after the other, and the user by the holder: SQLite would write down all users for a join within the join. As
+    # everywhere, a user without a row that can be locked is none.
+    _JOINED.outerjoin(holder, and_(holder.c.kind == "user", holder.c.id == grant_family.c.user_id)).outerjoin(
+        user_account, user_account.c.id == holder.c.id
+    )
 )
 _ALIVE = (node.c.ended_at.is_(None), node.c.expires_at > bindparam("now", type_=Double))
 
