@@ -5,6 +5,8 @@ Linux only. `rounds` is 15 unless said.
 
 `python benchmarks/stores/bench.py --large [thousands of accounts] [--save]`: a database of a million accounts and five
 million sessions beside an empty one, SQLite and PostgreSQL; to benchmarks/results/large.md. It takes 6 GB of disk.
+With `--families` there is one session of each account instead, and five grants, shared among 10,000 clients: to
+benchmarks/results/large-families.md.
 """
 
 import contextlib
@@ -30,14 +32,15 @@ from benchmarks.issuer import cost, furnished
 from benchmarks.issuer.furnished import Furnished
 from benchmarks.stores import large
 from benchmarks.stores.floor import KEY
-from benchmarks.stores.loader import OVER
+from benchmarks.stores.loader import OVER, Bulk
 from tests.fixtures.redis import RedisServer
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("uvicorn", "uvloop", "starlette", "asyncpg", "redis", "msgspec", "cryptography")
 SESSIONS = 500  # each is noted once a minute, as those of people who are there are
 CHECKS, ROTATIONS = 3_000, 1_000
-PER_USER = 5  # sessions of each account of the large database
+PER_USER = 5  # sessions of each account of the large database, or grants
+CLIENTS = 10_000  # there, of grants
 HOW = f"""\
 The issuer is `admit serve` on PostgreSQL with its normal durability, {SESSIONS:,} live sessions of 20 people; in the
 second row with `sessions.redis`, each session looked up a moment before. The floors are
@@ -155,16 +158,22 @@ async def measure(deployed: Deployed, redis_url: str, rounds: int, noise: figure
 
 
 LARGE = f"""\
-Two databases of each kind: one with {PEOPLE} accounts and {large.FEW:,} sessions, one with so many accounts, {PER_USER}
-sessions of each (every {OVER}th long over) and a grant of each besides. Both are asked in one process, one call after
-another, in turns. A sign-in is all but its hash: the try counted, the session begun with its audit record, the browser
-made known, the try given back. Beside a sweep {large.ASKERS} ask at once with {large.PAUSE * 1e3:.0f} ms between, one
-of them signs in; what is swept are sessions and families that are long over. PostgreSQL is vacuumed and analysed after
-the load, as autovacuum does it, and SQLite is analysed; no plan depends on that."""
+Two databases of each kind: one with {PEOPLE} accounts and {large.FEW:,} sessions, one with as many accounts, sessions
+(every {OVER}th long over), grants and clients of the database as the title says. Both are asked in one process, one
+call after another, in turns. A sign-in is all but its hash: the try counted, the session begun with its audit record,
+the browser made known, the try given back. Beside a sweep {large.ASKERS} ask at once with
+{large.PAUSE * 1e3:.0f} ms between, one of them signs in; what is swept are sessions and families that are long over.
+PostgreSQL is vacuumed and analysed after the load, as autovacuum does it, and SQLite is analysed; no plan depends on
+that."""
 
 
-def large_one(thousands: int, *, save: bool) -> None:
+def large_one(thousands: int, *, of_families: bool, save: bool) -> None:
     """The table of the large database."""
+    users = thousands * 1_000
+    many = {"sessions": users, "grants": users * PER_USER, "clients": CLIENTS}
+    if not of_families:
+        many = {"sessions": users * PER_USER, "grants": users}
+    bulk = Bulk(users=users, now=large.NOW, **many)
     noise = figures.Noise()
     noise.sample()
     scale = min(1.0, thousands / 100)
@@ -172,15 +181,17 @@ def large_one(thousands: int, *, save: bool) -> None:
         tempfile.TemporaryDirectory(prefix="admit-bench-") as name,
         postgresql(**large.POSTGRESQL) as database,
     ):
-        parts = [figures.heading(f"{thousands:,} thousand accounts", PACKAGES), LARGE]
+        made = f"{bulk.sessions:,} sessions, {bulk.grants:,} grants, {bulk.clients:,} clients"
+        parts = [figures.heading(f"{thousands:,} thousand accounts, {made}", PACKAGES), LARGE]
         print("\n\n".join(parts), flush=True)
-        work = large.measure(Path(name), database, users=thousands * 1_000, per_user=PER_USER, scale=scale)
+        work = large.measure(Path(name), database, bulk, scale=scale)
         parts.append(runner(work))
         noise.sample()
         parts.append(f"PostgreSQL {server_version(database)}; {noise}.")
         print("\n" + "\n\n".join(parts[2:]), flush=True)
     if save:
-        (ROOT / "benchmarks" / "results" / "large.md").write_text("\n\n".join(parts) + "\n", "utf-8")
+        name = "large-families.md" if of_families else "large.md"
+        (ROOT / "benchmarks" / "results" / name).write_text("\n\n".join(parts) + "\n", "utf-8")
 
 
 def main() -> None:
@@ -188,7 +199,7 @@ def main() -> None:
     words = sys.argv[1:]
     if "--large" in words:
         thousands = next((int(word) for word in words if word.isdigit()), 1_000)
-        large_one(thousands, save="--save" in words)
+        large_one(thousands, of_families="--families" in words, save="--save" in words)
         return
     rounds = next((int(word) for word in words if word.isdigit()), 15)
     noise = figures.Noise()

@@ -23,6 +23,7 @@ from admit.issuer.accounts import passwords
 from admit.issuer.accounts.passwords import Match
 from admit.issuer.audit import RequestInfo
 from admit.issuer.grants.records import Refreshed
+from admit.issuer.grants.store import families
 from admit.issuer.revocation import Sweeper
 from admit.issuer.sessions import store as sessions
 from admit.issuer.sessions.driver import KEPT_AFTER_END
@@ -49,6 +50,7 @@ CALLS = {
     "session check": 10_000,
     "sign-in without its hash": 1_200,
     "refresh rotated": 1_200,
+    "family, user and client of a token": 6_000,
     "portion of a sweep": 240,
 }
 _LEFT = Statement(select(func.count().label("n")).select_from(sessions.session))
@@ -110,6 +112,20 @@ class Side:
         if not isinstance(done, Refreshed) or done.refresh_token is None:
             raise SystemExit(f"a refresh token that is good was refused: {done}")
         self.refresh[number] = done.refresh_token
+
+    async def show(self) -> None:
+        """What introspection reads for a token: its family with the user, and the client."""
+        if self.bulk is None:
+            id = random.choice(self.refresh).split(".")[1]
+        else:
+            id = f"bulk-g{random.randint(1, self.bulk.grants)}"
+        row = await self.issuer.db.one(families.FIND_OF_USER(family=id))
+        found = families.of_user(row) if row is not None else None
+        client = (
+            await self.issuer.services.clients.find(found.family.client_id) if found is not None else None
+        )
+        if client is None or found is None or found.user is None:
+            raise SystemExit("a family that is there was not found with its user and client")
 
     async def portion(self) -> None:
         """What a sweep does at a time: it goes through so many rows. None of them is over."""
@@ -206,7 +222,7 @@ async def timed(work: Callable[[], Awaitable[None]], times: int) -> list[float]:
 
 
 def works(side: Side) -> list[Callable[[], Awaitable[None]]]:
-    return [side.check, side.sign_in, side.rotate, side.portion]
+    return [side.check, side.sign_in, side.rotate, side.show, side.portion]
 
 
 def ends_of(taken: Sequence[float]) -> tuple[float, float]:
@@ -214,11 +230,8 @@ def ends_of(taken: Sequence[float]) -> tuple[float, float]:
     return statistics.median(taken), statistics.quantiles(taken, n=100)[98]
 
 
-async def measure(
-    folder: Path, postgresql: PostgresServer, *, users: int, per_user: int, scale: float
-) -> str:
+async def measure(folder: Path, postgresql: PostgresServer, bulk: Bulk, *, scale: float) -> str:
     """Both tables."""
-    bulk = Bulk(users=users, sessions=users * per_user, now=NOW)
     compare, passwords.compare = passwords.compare, lambda stored, password: Match.YES
     rows, swept = [], []
     try:

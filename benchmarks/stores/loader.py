@@ -16,20 +16,27 @@ from pathlib import Path
 import asyncpg
 
 from admit.issuer.accounts.passwords import no_password
+from admit.issuer.clients import kept
+from admit.issuer.clients.records import Client, Source
 
 OVER = 5
 """Every so many sessions one is over."""
 _DAY = 86_400.0
+_CLIENT = Client(id="any", name="One of many", redirect_uris=("https://many.example.com/cb",))
 _TAIL = b"of a benchmark, not random"[:24]
 
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """What is put there, numbered from 1. `now` is the time at which it is all new."""
+    """What is put there, numbered from 1. `now` is the time at which it is all new. Grants are shared out among people
+    and, where there are some, clients.
+    """
 
     users: int
     sessions: int
     now: float
+    grants: int
+    clients: int = 0
 
     def email(self, number: int) -> str:
         return f"bulk{number}@example.com"
@@ -47,6 +54,7 @@ class Bulk:
         """
         made, ends = self.now - 3600, self.now + 29 * _DAY
         user = f"'u_bulk' || (1 + n.i % {self.users})"
+        client = f"'bulkc' || (1 + n.i % {self.clients})" if self.clients else "'spa'"
         over = f"n.i % {OVER} = 0"
         born = f"CASE WHEN {over} THEN {made - 40 * _DAY} ELSE {made} END"
         dies = f"CASE WHEN {over} THEN {made - 10 * _DAY} ELSE {ends} END"
@@ -74,15 +82,26 @@ class Bulk:
         )
         yield (
             "INSERT INTO node (idx, id, kind, user_id, client_id, created_at, expires_at)"
-            f" SELECT {base + self.sessions} + n.i, 'bulk-g' || n.i, 'offline', {user}, 'spa', {made}, {ends}"
-            f" FROM {{n:1:{self.users}}}"
+            f" SELECT {base + self.sessions} + n.i, 'bulk-g' || n.i, 'offline', {user}, {client}, {made}, {ends}"
+            f" FROM {{n:1:{self.grants}}}"
         )
         yield (
             "INSERT INTO grant_family (node_id, client_id, user_id, scope, audience, auth_time, acr, amr,"
             " created_at, expires_at, generation, rotated_at, used_at, salt)"
-            f" SELECT 'bulk-g' || n.i, 'spa', {user}, 'orders:own', 'api', {int(made)}, 'urn:admit:acr:1fa',"
-            f" 'pwd', {made}, {ends}, 0, {made}, {made}, {{octets}} FROM {{n:1:{self.users}}}"
+            f" SELECT 'bulk-g' || n.i, {client}, {user}, 'orders:own', 'api', {int(made)}, 'urn:admit:acr:1fa',"
+            f" 'pwd', {made}, {ends}, 0, {made}, {made}, {{octets}} FROM {{n:1:{self.grants}}}"
         )
+        if self.clients:
+            document = kept.document_of(_CLIENT)
+            yield (
+                "INSERT INTO client (id, source, created_at, updated_at, document)"
+                f" SELECT 'bulkc' || n.i, '{Source.CLI.value}', {made}, {made}, '{document}'"
+                f" FROM {{n:1:{self.clients}}}"
+            )
+            yield (
+                f"INSERT INTO holder (kind, id, created_at) SELECT 'client', 'bulkc' || n.i, {made}"
+                f" FROM {{n:1:{self.clients}}}"
+            )
 
 
 def _numbers(statement: str, span: str) -> str:
