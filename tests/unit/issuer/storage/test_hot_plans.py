@@ -87,6 +87,8 @@ HOT: dict[str, Bound] = {
     "codes.FIND": codes.FIND(code_hash=HASH),
     "codes.SPEND": codes.SPEND(of_code=HASH, now=NOW),
     "families.FIND": families.FIND(family="n7"),
+    "families.FIND_OF_USER": families.FIND_OF_USER(family="n7"),
+    "families.AT_OF_USER": families.AT_OF_USER(idx=7),
     "families.ROTATE": families.ROTATE(family="n7", after=0, of_client="spa", now=NOW),
     "families.SURPLUS": families.SURPLUS(session_id="n7", client_id="spa", keep=9, now=NOW),
     "holders.SHARE_HOLDER": holders.SHARE_HOLDER(holder_kind="user", holder_id="u_7"),
