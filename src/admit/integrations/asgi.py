@@ -20,7 +20,6 @@ from typing import Any, Final, TypeAlias
 
 from admit.errors import AdmitError
 from admit.integrations.gate import SETTLED, Gate, Outcome, Waiting
-from admit.principal import Principal
 from admit.verifier import policy
 
 __all__ = ["PRINCIPAL", "Guard"]
