@@ -55,6 +55,7 @@ def mails_in(lang: str) -> dict[str, str]:
         "user_agent": EDGE,
         "ip": LONG_IP,
         "left": "2",
+        "app": "Orders" * 20,
     }
 
     def dressed(kind: MailKind) -> str:
