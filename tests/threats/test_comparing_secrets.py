@@ -84,10 +84,13 @@ def test_a_secret_is_compared_in_constant_time_whether_it_is_right_or_not(
 
 SECRET = re.compile(r"(^|_)(secret|mac|csrf|password|signature|digest|hash|challenge|verifier|token|raw)$")
 PUBLIC = {
+    # Tokens of this process, compared with each other: nobody else sends one of the two.
+    "client/source.py": ["held.token == token", "found.refresh_token != self._refresh_token"],
+    "relying_party/bff/sessions.py": ["held.token != refused"],
     # An import compares two stored hashes, neither of which a stranger sends.
-    "issuer/accounts/importing/transactions.py": "one.password_hash != stored",
+    "issuer/accounts/importing/transactions.py": ["one.password_hash != stored"],
     # Of a published key set.
-    "verifier/follower_keys.py": "digest == self._digest",
+    "verifier/follower_keys.py": ["digest == self._digest"],
 }
 
 
@@ -123,7 +126,7 @@ def test_nothing_called_like_a_secret_is_compared_by_equality() -> None:
         if "store" not in path.relative_to(SOURCE).as_posix()
         and (lines := plainly_compared(path.read_text("utf-8")))
     }
-    assert found == {file: [line] for file, line in PUBLIC.items()}
+    assert found == PUBLIC
 
 
 def test_the_rule_sees_what_it_looks_for() -> None:

@@ -156,6 +156,10 @@ def clause_of(kind: str) -> str:
     return (inspect.getdoc(found) or "").split("\n\n")[0].replace("\n", " ") if found is not None else ""
 
 
+# Refusals are the issuer's. What asks issuers has errors of the same names.
+_OF_APPLICATIONS: Final = ("admit.client", "admit.relying_party", "admit.integrations")
+
+
 def _errors() -> Iterator[type[AdmitError]]:
     """Every error class of ours. They lie beside what raises them, so the issuer's modules have to be there."""
     for module in pkgutil.walk_packages(admit.issuer.__path__, "admit.issuer."):
@@ -164,6 +168,6 @@ def _errors() -> Iterator[type[AdmitError]]:
     todo: list[type[AdmitError]] = [AdmitError]
     while todo:
         one = todo.pop()
-        if one is not AdmitError:
+        if one is not AdmitError and not one.__module__.startswith(_OF_APPLICATIONS):
             yield one
         todo += one.__subclasses__()

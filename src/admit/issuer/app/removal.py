@@ -5,6 +5,7 @@ from admit.issuer.accounts.links import store as links
 from admit.issuer.audit import store as audit
 from admit.issuer.consents import store as consents
 from admit.issuer.factors import store as factors
+from admit.issuer.grants.store import answers
 from admit.issuer.outbox import store as outbox
 from admit.issuer.sessions import store as sessions
 from admit.issuer.storage import Bound
@@ -24,6 +25,7 @@ def kept_of(user_id: str) -> list[Bound]:
             factors.REMOVE_CODES,
             factors.DROP_PENDING,
             consents.FORGET_OF_USER,
+            answers.FORGET_OF_USER,
             outbox.FORGET_OF_USER,
             audit.BLANK,
         )

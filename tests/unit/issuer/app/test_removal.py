@@ -103,7 +103,7 @@ def test_every_table_that_names_people_is_thought_of() -> None:
     """A new one either forgets who is removed, or may name them by id."""
     forgotten = {
         "session", "second_factor", "recovery_code", "pending_sign_in", "consent", "outbox", "known_device",
-        "email_link", "user_role", "user_group",
+        "email_link", "user_role", "user_group", "sign_in_answer",
     }  # fmt: skip
     naming = {name for name, table in metadata.tables.items() if "user_id" in table.c}
     assert naming == forgotten | NAMED_IN

@@ -42,4 +42,7 @@ SPEND: Final = Statement(
     )
     .returning(sign_in_answer.c.user_id, sign_in_answer.c.credential_version, sign_in_answer.c.proofs)
 )
+FORGET_OF_USER: Final = Statement(
+    delete(sign_in_answer).where(sign_in_answer.c.user_id == bindparam("of_user"))
+)
 FORGET: Final = Portions(sign_in_answer, sign_in_answer.c.expires_at < bindparam("before", type_=Double))
