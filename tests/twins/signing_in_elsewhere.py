@@ -31,6 +31,7 @@ TWINS: dict[str, Any] = {
     "admit.relying_party.answer:check_no_tokens": _nothing_to_refuse,
     "admit.relying_party.answer:check_transaction": _nothing_to_refuse,
     "admit.relying_party.bff.signing_in:bound_to": _any_browser,
+    "admit.relying_party.bff.signing_out:check_page": _nothing_to_refuse,
     "admit.relying_party.identity:check_subject": _nothing_to_refuse,
     "admit.relying_party.store.memory:MemorySessionStore.spend": _again_and_again,
     "admit.tokens.identity:verify": _anybodys_word,

@@ -54,12 +54,21 @@ class Context:
 
     def check_csrf(self, request: Request, raw: bytes, *, form: bool = False) -> None:
         """A page of this application made the request: by Origin and token, and for reading too by where it is from."""
-        if request.one(b"sec-fetch-site") == "cross-site":
-            raise CsrfError("another site's page made the request")
+        check_site(request)
         field = None
         if form and request.media_type == FORM:
             field = fields_of(form_of(request)).get("csrf_token", [""])[0]
         csrf.check(request.headers, request.method, origins=self.config.origins, raw_id=raw, field=field)
+
+
+def check_site(request: Request) -> None:
+    """No page of another site made the request, whatever cookies came with it.
+
+    Raises:
+        CsrfError: one did.
+    """
+    if request.one(b"sec-fetch-site") == "cross-site":
+        raise CsrfError("another site's page made the request")
 
 
 def form_of(request: Request) -> str:

@@ -1,6 +1,7 @@
 """Who is signed in, and how that ends: by the page, and by the provider's word."""
 
 import logging
+from collections.abc import Collection
 from urllib.parse import quote, urlencode
 
 from admit.client import tokens as token_endpoint
@@ -10,7 +11,7 @@ from admit.errors import AdmitError, TokenError
 from admit.relying_party import sign_in
 from admit.relying_party.bff import http
 from admit.relying_party.bff import session as session_data
-from admit.relying_party.bff.context import Context, fields_of, form_of
+from admit.relying_party.bff.context import Context, check_site, fields_of, form_of
 from admit.relying_party.bff.http import Answer, Request
 from admit.relying_party.bff.sessions import Live, person_name, session_name
 from admit.tokens import logout as logout_tokens
@@ -43,18 +44,21 @@ class SigningOut:
         )
 
     def logout(self, request: Request) -> Talk[Answer]:
+        # Before the cookie is looked for: browsers send no Lax cookie with another site's form, but obey the answer.
+        check_page(request, self._context.config.origins)
         raw = self._context.raw_session(request)
-        over = ("set-cookie", cookies.clear_cookie(self._context.config.session_cookie))
         location = self._context.config.after_logout
+        over: tuple[tuple[str, str], ...] = ()
         if raw is not None:
+            over = (("set-cookie", cookies.clear_cookie(self._context.config.session_cookie)),)
             self._context.check_csrf(request, raw, form=True)
             live = yield from self._context.sessions.find(raw)
             yield from self._context.sessions.end(raw)
             if live is not None:
                 location = yield from self._goodbye(live)
         if "application/json" in request.one(b"accept"):
-            return http.json(200, {"location": location}, over)
-        return http.see_other(location, over)
+            return http.json(200, {"location": location}, *over)
+        return http.see_other(location, *over)
 
     def _goodbye(self, live: Live) -> Talk[str]:
         """Where the browser goes to sign out at the provider too, OpenID Connect RP-Initiated Logout §2.
@@ -113,3 +117,13 @@ class SigningOut:
             None if told.session_id is None else session_name(told.issuer, told.audience, told.session_id)
         )
         yield from do(lambda: self._context.store.end_of(person, at_provider, now))
+
+
+def check_page(request: Request, origins: Collection[str]) -> None:
+    """A page of this application made the request, by where it is from; the token is held where there is a session.
+
+    Raises:
+        CsrfError: another site's page did.
+    """
+    check_site(request)
+    csrf.check_origin(request.headers, origins)
