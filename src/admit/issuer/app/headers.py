@@ -7,6 +7,7 @@ what it leaves out is filled in by `HeaderTable`, which wraps the whole applicat
 import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
@@ -227,6 +228,9 @@ class HeaderTable:
             for kind in Kind
             for fine in (True, False)
         }
+        # What is the same for everybody has few sets of headers, and none that is anybody's.
+        row = self._rows[Kind.METADATA, True]
+        self._public = lru_cache(maxsize=64)(lambda given: complete(given, row))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -237,8 +241,13 @@ class HeaderTable:
 
         async def send_with_row(message: Message) -> None:
             if message["type"] == "http.response.start":
-                row = self._rows[kind, message["status"] in (200, 304)]
-                message = {**message, "headers": complete(message.get("headers", ()), row)}
+                fine = message["status"] in (200, 304)
+                given = message.get("headers", ())
+                if fine and kind is Kind.METADATA:
+                    headers = list(self._public(tuple(given)))  # whoever stands outside may add to it
+                else:
+                    headers = complete(given, self._rows[kind, fine])
+                message = {**message, "headers": headers}
             await send(message)
 
         await self._app(scope, receive, send_with_row)

@@ -1,7 +1,8 @@
 """The two metadata documents (RFC 8414, OpenID Connect Discovery) and `/jwks` (RFC 7517): bytes made beforehand."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from starlette.responses import Response
 
 from admit.credentials.cors import CorsPolicy
 from admit.issuer.app import answers
+from admit.issuer.app.answers import Ready
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
@@ -21,24 +23,25 @@ def routes(app: App, *, jwks_max_age: timedelta, more: Mapping[str, Any]) -> lis
     """Public, for everybody's scripts. Keys are published long enough before use for caches of `jwks_max_age`. `more`
     is of what is served only where the settings say so.
     """
-    jwks_caching = {"cache-control": f"public, max-age={int(jwks_max_age.total_seconds())}"}
-    registry = app.services.registry
-    documents: dict[int, bytes] = {}
+    age = f"public, max-age={int(jwks_max_age.total_seconds())}"
+    registry, keys = app.services.registry, app.services.keys
 
-    async def well_known(call: Call) -> Response:
-        generation = registry.generation  # the resources that the database keeps may change
-        if generation not in documents:
-            documents.clear()
-            documents[generation] = msgspec.json.encode({**metadata.document(registry), **more})
-        return Response(documents[generation], media_type=answers.JSON)
+    @lru_cache(maxsize=1)
+    def document(generation: int) -> Ready:
+        return Ready.of(msgspec.json.encode({**metadata.document(registry), **more}), answers.JSON)
 
-    async def jwks(call: Call) -> Response:
-        keys = app.services.keys.snapshot.jwks_bytes
-        return Response(keys, media_type="application/jwk-set+json", headers=jwks_caching)
+    @lru_cache(maxsize=1)
+    def key_set(octets: bytes) -> Ready:
+        return Ready.of(octets, "application/jwk-set+json", cache_control=age)
 
-    rows = [
-        Route(path=path, handlers={"GET": well_known}, face=Face.JSON, cors=CorsPolicy.EVERYBODY)
-        for path in PATHS
-    ]
-    rows.append(Route(path="/jwks", handlers={"GET": jwks}, face=Face.JSON, cors=CorsPolicy.EVERYBODY))
+    # The resources that the database keeps may change, and the keys do.
+    rows = [_row(path, lambda: document(registry.generation)) for path in PATHS]
+    rows.append(_row("/jwks", lambda: key_set(keys.snapshot.jwks_bytes)))
     return rows
+
+
+def _row(path: str, ready: Callable[[], Ready]) -> Route:
+    async def answer(call: Call) -> Response:
+        return ready().response()
+
+    return Route(path=path, handlers={"GET": answer}, ready=ready, face=Face.JSON, cors=CorsPolicy.EVERYBODY)
