@@ -159,12 +159,25 @@ def sign(token: AccessToken, key: JWK, *, groups_endpoint: str | None = None) ->
         InvalidKeyError: a status key, or one that may not sign.
     """
     kinds.check_signing_key(key.kid, kinds.ACCESS)
+    return size.sign_within(_reduced(token, key, groups_endpoint), key, typ=TYP)
+
+
+def fits(token: AccessToken, key: JWK, *, groups_endpoint: str | None = None) -> bool:
+    """Whether `sign` would sign it: it is within the budget of 3,072 octets, if need be with groups by reference.
+
+    Raises:
+        ClaimError: as `sign`.
+    """
+    return size.fits(_reduced(token, key, groups_endpoint), key, typ=TYP)
+
+
+def _reduced(token: AccessToken, key: JWK, groups_endpoint: str | None) -> dict[str, Any]:
     payload = claims(token)
     if "groups" in payload and not size.fits(payload, key, typ=TYP):
         endpoint = groups_endpoint if groups_endpoint is not None else token.issuer.rstrip("/") + "/userinfo"
         check_endpoint(endpoint, token.issuer)
         payload = size.without_groups(payload, endpoint)
-    return size.sign_within(payload, key, typ=TYP)
+    return payload
 
 
 @lru_cache(maxsize=256)

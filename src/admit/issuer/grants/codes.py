@@ -11,10 +11,11 @@ from admit.issuer.audit.rules import Detail
 from admit.issuer.grants import interactions, pushed, rules
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.errors import ReusedChallengeError
-from admit.issuer.grants.families import open_family
+from admit.issuer.grants.families import family_for, open_family
 from admit.issuer.grants.keys import RefreshKeys
 from admit.issuer.grants.records import (
     Authorization,
+    Family,
     PresentedCode,
     Redeemed,
     Refusal,
@@ -307,6 +308,19 @@ class Codes:
     def lifetime(self, longest: timedelta = LONGEST) -> timedelta:
         """How long a code may be redeemed, `longest` at most."""
         return min(self._config.code_lifetime, longest)
+
+    async def would_open(
+        self, code: str, presented: PresentedCode, *, now: float
+    ) -> tuple[Authorization, Family] | None:
+        """What `redeem` would open now, but for its place and life, to be looked at before the code is spent. None: it
+        would refuse.
+        """
+        row = await self._db.one(store.FIND(code_hash=hash_code(code)))
+        stored = store.stored_code_of(row) if row is not None else None
+        if stored is None or not isinstance(rules.judge_code(presented, stored, now=now), rules.Spend):
+            return None
+        authorization = stored.authorization
+        return authorization, family_for(authorization, id="", idx=0, expires_at=now, jkt=None, now=now)
 
     async def redeem(
         self,

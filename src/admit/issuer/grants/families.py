@@ -2,11 +2,13 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeAlias
 
 from admit.errors import StorageUnavailableError
+from admit.issuer.accounts.records import User
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.audit.rules import Detail
 from admit.issuer.grants import ends, refresh_token, rules
@@ -29,6 +31,14 @@ from admit.issuer.revocation.records import ByNode, NodeKind
 from admit.issuer.revocation.rules import is_public_id
 from admit.issuer.revocation.store import logins
 from admit.issuer.storage import Bound, Database, Row, Steps
+
+Fits: TypeAlias = Callable[[Family, User | None], None]
+"""Whether new tokens can be written of what is known, asked before anything changes: it raises where they cannot."""
+
+
+def always(family: Family, user: User | None) -> None:
+    """Nothing to ask."""
+
 
 SALT_BYTES = 16
 NOTED_EVERY = 60.0  # seconds: how exactly the use of a token that does not rotate is noted
@@ -56,9 +66,21 @@ def open_family(
     )
     if opened is None:
         return None
-    family = Family(
-        id=opened.id,
-        idx=opened.idx,
+    family = family_for(
+        authorization, id=opened.id, idx=opened.idx, expires_at=opened.expires_at, jkt=jkt, now=now
+    )
+    yield store.INSERT(**store.parameters(family))
+    yield from _end_surplus(lists, config, authorization, now=now)
+    return family
+
+
+def family_for(
+    authorization: Authorization, *, id: str, idx: int, expires_at: float, jkt: str | None, now: float
+) -> Family:
+    """The family of what was allowed, before anything is got for it."""
+    return Family(
+        id=id,
+        idx=idx,
         client_id=authorization.client_id,
         user_id=authorization.user_id,
         session_id=authorization.session_id,
@@ -68,18 +90,15 @@ def open_family(
         acr=authorization.acr,
         amr=authorization.amr,
         created_at=now,
-        expires_at=opened.expires_at,
+        expires_at=expires_at,
         generation=0,
         rotated_at=now,
         used_at=now,
-        offline=offline,
+        offline=authorization.offline,
         salt=secrets.token_bytes(SALT_BYTES),
         jkt=jkt,
         claims=authorization.claims,
     )
-    yield store.INSERT(**store.parameters(family))
-    yield from _end_surplus(lists, config, authorization, now=now)
-    return family
 
 
 def _may_outlive(authorization: Authorization, now: float) -> Steps[bool]:
@@ -185,6 +204,7 @@ def refresh(
     seen_every: timedelta,
     info: RequestInfo,
     now: float,
+    fits: Fits = always,
 ) -> Steps[Refreshed | Refused]:
     """Decide, and commit what was decided while the family is held; or end it.
 
@@ -193,6 +213,8 @@ def refresh(
     found = yield from load_of_user(token.family)
     stored, user = found if found is not None else (None, None)
     decision = judge(keys, config, token, stored, client_id=client_id, rotates=rotates, jkt=jkt, now=now)
+    if stored is not None and isinstance(decision, rules.Rotate | rules.Keep):
+        fits(stored, user)
     if stored is not None and isinstance(decision, rules.Rotate):
         # Before the node is held: who loses here may have to end it, and must not wait for others that hold it too.
         if (yield from rotate(stored, decision.after, now)):
@@ -306,10 +328,11 @@ class Families:
         now: float,
         jkt: str | None = None,
         seen_every: timedelta = timedelta(minutes=1),
+        fits: Fits = always,
     ) -> Refreshed | Refused:
         """What a refresh token of this authenticated client is worth. `rotates`: it is replaced at each use, as those
         of a public client without a key are. Refused is `invalid_grant`. The session that the family hangs from is
-        noted as used, unless that was noted within `seen_every`.
+        noted as used, unless that was noted within `seen_every`. What `fits` raises is raised, and nothing was done.
         """
         parsed = refresh_token.parse(token)
         if parsed is None:
@@ -317,7 +340,7 @@ class Families:
         if rotates and self._db.dialect == "postgresql":
             # A hot path: two round trips to the server instead of seven.
             done = await self._at_once(
-                parsed, client_id=client_id, jkt=jkt, seen_every=seen_every, info=info, now=now
+                parsed, client_id=client_id, jkt=jkt, seen_every=seen_every, info=info, now=now, fits=fits
             )
             if done is not None:
                 return done
@@ -333,6 +356,7 @@ class Families:
             seen_every=seen_every,
             info=info,
             now=now,
+            fits=fits,
         )
 
     async def _at_once(
@@ -344,6 +368,7 @@ class Families:
         seen_every: timedelta,
         info: RequestInfo,
         now: float,
+        fits: Fits,
     ) -> Refreshed | None:
         """The rotation of a token that nothing is wrong with, in one statement. None: the transaction decides, from
         the beginning.
@@ -355,6 +380,7 @@ class Families:
         )
         if stored is None or not isinstance(decision, rules.Rotate):
             return None
+        fits(stored, user)
         after = rotated(stored, now)
         told = _note(AuditEvent.TOKEN_REFRESHED, after, Outcome.DONE, info=info, now=now)
         try:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("admit.issuer.claims")
 
 Place: TypeAlias = Literal["access_token", "id_token", "userinfo"]
-MAX_OCTETS: Final = 2_048
-"""Of what is added at one place, as JSON; the token has its own budget besides."""
+MAX_OCTETS: Final = 1_024
+"""Of what is added at one place, as JSON: what a token holds beside usual roles and scopes, however long its key."""
 
 
 class ClaimsUnavailableError(UnavailableError):

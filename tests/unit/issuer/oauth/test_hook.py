@@ -8,13 +8,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import bindparam, delete, insert
 
 from admit.issuer import ClaimsWanted
+from admit.issuer.accounts.store import user_role
 from admit.issuer.oauth import hook
 from admit.issuer.oauth.config import OAuthConfig
-from admit.issuer.storage import Keyring
+from admit.issuer.storage import Keyring, Statement, bound_once
 from admit.jose import base64url
-from tests.fixtures.issuer import API, Clock, LiveIssuer, settings_for
+from tests.fixtures.issuer import ADA, API, Clock, LiveIssuer, add_people, make_issuer, settings_for
 
 pytestmark = pytest.mark.anyio
 
@@ -79,8 +81,7 @@ async def test_while_it_fails_nothing_is_given_and_no_refresh_is_lost(
     tokens = await browser.tokens()
     good = added.said
     with caplog.at_level(logging.WARNING, "admit.issuer.claims"):
-        for said in (RuntimeError("a secret"), None, {"sub": "somebody else"}, [], {"x": object()}):
-            added.said = said
+        for added.said in (RuntimeError("a secret"), None, {"sub": "somebody else"}, [], {"x": object()}):
             refused = await browser.refresh(tokens["refresh_token"])
             assert refused.status_code == 503
             assert "access_token" not in refused.json()
@@ -99,3 +100,71 @@ def test_no_claim_that_somebody_decides_by_is_its_to_say(name: str) -> None:
     with pytest.raises(hook.ClaimsUnavailableError):
         hook.check({name: "x"})
     assert hook.check({f"our_{name}": "x"}) == {f"our_{name}": "x"}
+
+
+async def test_more_than_a_token_holds_costs_neither_a_code_nor_a_refresh_token(
+    live: LiveIssuer, added: Hook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The bound of a hook's claims is one thing, roles and scopes beside them another: the token itself is measured."""
+    monkeypatch.setattr(hook, "MAX_OCTETS", 2_048)
+    browser = live.browser()
+    tokens = await browser.tokens()
+    good, added.said = added.said, {"x": "y" * 2_000}
+    code, verifier = await browser.code()
+    for _ in range(2):
+        for refused in (
+            await browser.refresh(tokens["refresh_token"]),
+            await browser.redeem(code, verifier),
+        ):
+            assert (refused.status_code, refused.json()["error"]) == (503, "temporarily_unavailable")
+        live.clock.advance(20)  # longer than a lost reply is waited for
+    assert "over its budget" in caplog.text
+    added.said = good
+    assert (await browser.redeem(code, verifier)).status_code == 200
+    assert (await browser.refresh(tokens["refresh_token"])).status_code == 200
+
+
+async def test_a_hook_that_fails_costs_no_code(live: LiveIssuer, added: Hook) -> None:
+    browser = live.browser()
+    code, verifier = await browser.code()
+    good, added.said = added.said, RuntimeError()
+    assert (await browser.redeem(code, verifier)).status_code == 503
+    added.said = good
+    assert (await browser.redeem(code, verifier)).status_code == 200
+    assert (await browser.redeem(code, verifier)).status_code == 400
+
+
+async def test_what_a_hook_may_say_fits_beside_usual_roles_whatever_the_length_of_the_key(
+    live: LiveIssuer, added: Hook
+) -> None:
+    added.said = {"x": "y" * (hook.MAX_OCTETS - len('{"x":""}'))}
+    answer = await live.browser().tokens()
+    assert max(len(answer["access_token"]), len(answer["id_token"])) < 3_072 - (
+        683 - 86
+    )  # RS512 of 4,096 bits
+    added.said = {"x": added.said["x"] + "y"}
+    with pytest.raises(hook.ClaimsUnavailableError):
+        hook.check(added.said)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+async def test_roles_that_no_token_holds_cost_no_refresh_token(database_url: str, keyring: Keyring) -> None:
+    """An account of our own, whose roles are read where the token is rotated."""
+    made = make_issuer(settings_for(database_url), keyring)
+    async with made.lifespan():
+        await add_people(made)
+        browser = made.browser()
+        tokens = await browser.tokens()
+        ada = await made.services.accounts.find(ADA[0])
+        assert ada is not None
+        many = [{"user_id": ada.id, "role": f"{n:03}-{'r' * 100}"} for n in range(30)]
+        put = Statement(insert(user_role).values(user_id=bindparam("user_id"), role=bindparam("role")))
+        for one in many:
+            await made.db.run(bound_once, put(**one))
+        for _ in range(2):
+            assert (await browser.refresh(tokens["refresh_token"])).status_code == 503
+            made.clock.advance(31)
+        forget = Statement(delete(user_role).where(user_role.c.role != bindparam("kept")))
+        await made.db.run(bound_once, forget(kept="admin"))
+        assert (await browser.refresh(tokens["refresh_token"])).status_code == 200
+        await browser.aclose()

@@ -10,7 +10,8 @@ from admit.issuer.oauth import hook, refusals
 from admit.issuer.oauth.errors import InvalidGrantError
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.oauth.services import Services
-from admit.issuer.oauth.token import mint
+from admit.issuer.oauth.token import fitting, mint
+from admit.issuer.oauth.token.fitting import Asked
 from admit.issuer.oauth.token.mint import TokenResponse
 from admit.issuer.throttle import bucket, network, take
 
@@ -25,14 +26,19 @@ async def redeem(
     Raises:
         InvalidGrantError: unknown, expired, spent, another client's or redirect URI's, or a wrong `code_verifier`.
         ThrottledError: the client has sent too many wrong codes from this network.
+        UnavailableError: an application does not answer, or the tokens would be too large; the code is good still
+            where it was the application's doing.
     """
+    code = form.required("code")
+    presented = PresentedCode(
+        client_id=client.id,
+        redirect_uri=form.get("redirect_uri"),
+        code_verifier=form.get("code_verifier"),
+    )
+    asked = await ask_first(services, client, code, presented, now)
     redeemed = await services.codes.redeem(
-        form.required("code"),
-        PresentedCode(
-            client_id=client.id,
-            redirect_uri=form.get("redirect_uri"),
-            code_verifier=form.get("code_verifier"),
-        ),
+        code,
+        presented,
         refresh="refresh_token" in client.grant_types,
         tell_end=client.backchannel_logout_uri is not None,
         info=info,
@@ -47,21 +53,63 @@ async def redeem(
                 services, AuditEvent.TOKEN_REFUSED, client.id, redeemed.reason.value, info=info, now=now
             )
         raise InvalidGrantError(redeemed.reason.value)
-    user = await services.accounts.get(redeemed.authorization.user_id)
+    if asked is not None and services.accounts.is_elsewhere:
+        user = asked.user  # not asked once more: the code is spent by now
+    else:
+        user = await services.accounts.get(redeemed.authorization.user_id)
+    more = asked.more if asked is not None else hook.NO_MORE
     if user is None or user.is_disabled:
         raise InvalidGrantError("the user is gone or disabled")
     scope = mint.granted_scope(services, client, user, redeemed.family)
+    nonce = redeemed.authorization.nonce
+    fitting.check(
+        services,
+        client=client,
+        user=user,
+        family=redeemed.family,
+        scope=scope,
+        nonce=nonce,
+        now=now,
+        more=more,
+    )
     return mint.mint(
         services,
         client=client,
         user=user,
         family=redeemed.family,
         scope=scope,
-        more=await hook.more(services, client=client, user=user, family=redeemed.family, scope=scope),
+        more=more,
         refresh_token=redeemed.refresh_token,
-        nonce=redeemed.authorization.nonce,
+        nonce=nonce,
         now=now,
     )
+
+
+async def ask_first(
+    services: Services, client: Client, code: str, presented: PresentedCode, now: float
+) -> Asked | None:
+    """What an application has to say, before the code is spent: who tries again while it does not answer would end the
+    grant of the first try. None: there is nothing to ask, or the code is worth nothing.
+
+    Raises:
+        UnavailableError: the application does not answer, or says too much; nothing was done.
+    """
+    if services.hook is None and not services.accounts.is_elsewhere:
+        return None
+    opened = await services.codes.would_open(code, presented, now=now)
+    if opened is None:
+        return None
+    authorization, family = opened
+    user = await services.accounts.get(authorization.user_id)
+    if user is None or user.is_disabled:
+        return Asked(None)
+    scope = mint.granted_scope(services, client, user, family)
+    more = await hook.more(services, client=client, user=user, family=family, scope=scope)
+    fitting.check(
+        services, client=client, user=user, family=family, scope=scope, nonce=authorization.nonce, now=now,
+        more=more,
+    )  # fmt: skip
+    return Asked(user, more)
 
 
 async def count_wrong_code(services: Services, client: Client, info: RequestInfo, now: float) -> None:

@@ -106,28 +106,13 @@ def mint(
     )
     id_token = None
     if user is not None and "openid" in scope:
-        alg = client.id_token_signed_response_alg
         id_token = write_id_token(
-            identity.IdToken(
-                issuer=services.issuer,
-                subject=user.id,
-                audience=client.id,
-                iat=now,
-                exp=now + services.config.id_token_ttl.total_seconds(),
-                auth_time=family.auth_time,
-                acr=family.acr,
-                amr=family.amr,
-                session_id=family.session_id or family.id,
-                nonce=nonce,
-                at_hash=identity.at_hash(access_token, alg),
-                azp=client.id,
+            id_token_of(
+                services, client=client, user=user, family=family, nonce=nonce, now=now, beside=access_token
             ),
-            services.keys.snapshot.signer("token", alg),
+            services.keys.snapshot.signer("token", client.id_token_signed_response_alg),
             opened=accounts.standard_claims(user, scope),
-            chosen={
-                **accounts.chosen_claims(user, family.claims.id_token & claims_of(client.scopes)),
-                **more.id_token,
-            },
+            chosen=chosen(client, user, family, more),
         )
     return TokenResponse(
         access_token=access_token,
@@ -136,6 +121,41 @@ def mint(
         refresh_token=refresh_token,
         id_token=id_token,
     )
+
+
+def id_token_of(
+    services: Services,
+    *,
+    client: Client,
+    user: User,
+    family: Family,
+    nonce: str | None,
+    now: float,
+    beside: str,
+) -> identity.IdToken:
+    """What the ID token says of the sign-in, `beside` the access token that it is given with."""
+    return identity.IdToken(
+        issuer=services.issuer,
+        subject=user.id,
+        audience=client.id,
+        iat=now,
+        exp=now + services.config.id_token_ttl.total_seconds(),
+        auth_time=family.auth_time,
+        acr=family.acr,
+        amr=family.amr,
+        session_id=family.session_id or family.id,
+        nonce=nonce,
+        at_hash=identity.at_hash(beside, client.id_token_signed_response_alg),
+        azp=client.id,
+    )
+
+
+def chosen(client: Client, user: User, family: Family, more: More) -> dict[str, Any]:
+    """Claims that the ID token has whatever scopes opened: of the `claims` parameter, and an application's own."""
+    return {
+        **accounts.chosen_claims(user, family.claims.id_token & claims_of(client.scopes)),
+        **more.id_token,
+    }
 
 
 def write_id_token(
@@ -150,7 +170,7 @@ def write_id_token(
         TokenTooLargeError: over budget without them.
     """
     whole = replace(token, claims={**opened, **chosen})
-    if len(opened) > _ALWAYS_FIT and not identity.fits(whole, key):
+    if (chosen or len(opened) > _ALWAYS_FIT) and not identity.fits(whole, key):
         whole = replace(token, claims=chosen)
     return identity.sign(whole, key)
 
@@ -184,9 +204,15 @@ def write_access_token(
             )
         )
     claims = access_claims(
-        services, client=client, user=user, family=family, scope=scope, audience=audience, now=now
+        services,
+        client=client,
+        user=user,
+        family=family,
+        scope=scope,
+        audience=audience,
+        now=now,
+        extra=extra,
     )
-    claims = replace(claims, extra=extra) if extra else claims
     return access.sign(claims, services.keys.snapshot.signer("token", access_alg(services, family.audience)))
 
 
@@ -205,8 +231,10 @@ def access_claims(
     scope: frozenset[str],
     audience: frozenset[str],
     now: float,
+    status: access.StatusClaim | None = None,
+    extra: Mapping[str, Any] = NO_MORE.access_token,
 ) -> access.AccessToken:
-    """What the access token says; its `status` is the family's own place in the lists.
+    """What the access token says; its `status` is the family's own place in the lists, unless one is given.
 
     The subject of a client that acts for itself is the client, and nobody signed in for it, RFC 9068 §2.2.
     """
@@ -225,7 +253,8 @@ def access_claims(
         auth_time=family.auth_time if user is not None else None,
         acr=family.acr if user is not None else None,
         amr=family.amr if user is not None else (),
-        status=status_of(services, family),
+        status=status or status_of(services, family),
+        extra=extra,
     )
 
 

@@ -1,15 +1,17 @@
 """The refresh token grant, RFC 6749 §6, RFC 9700 §4.14."""
 
+from admit.issuer.accounts.records import User
 from admit.issuer.audit.records import AuditEvent, RequestInfo
 from admit.issuer.clients import profiles
 from admit.issuer.clients.records import Client
 from admit.issuer.grants import refresh_token as token_format
-from admit.issuer.grants.records import Refusal, Refused
+from admit.issuer.grants.records import Family, Refusal, Refused
 from admit.issuer.oauth import hook, refusals
 from admit.issuer.oauth.errors import InvalidGrantError, InvalidScopeError, InvalidTargetError
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.oauth.services import Services
-from admit.issuer.oauth.token import mint
+from admit.issuer.oauth.token import fitting, mint
+from admit.issuer.oauth.token.fitting import Asked
 from admit.issuer.oauth.token.mint import TokenResponse
 
 
@@ -22,11 +24,26 @@ async def refresh(
         InvalidGrantError: ended, expired, reused, forged, or another client's.
         InvalidScopeError: a scope that was not granted.
         InvalidTargetError: another resource than the grant's.
+        UnavailableError: an application does not answer, or the tokens would be too large; nothing was rotated.
     """
     token = form.required("refresh_token")
     if "scope" in form or "resource" in form:
         await check_first(services, client, form, token)
-    more = await ask_first(services, client, form, token)
+    asked = await ask_first(services, client, form, token)
+    more = asked.more if asked is not None else hook.NO_MORE
+
+    def now_of(user: User | None) -> User | None:
+        """Whose it is. An application is not asked once more: by now a failure would cost the client its grant."""
+        return asked.user if asked is not None and services.accounts.is_elsewhere else user
+
+    def fits(family: Family, user: User | None) -> None:
+        user = now_of(user)
+        if user is not None:
+            scope = scope_of(services, client, form, user, family)
+            fitting.check(
+                services, client=client, user=user, family=family, scope=scope, nonce=None, now=now,
+                more=more,
+            )  # fmt: skip
 
     refreshed = await services.families.refresh(
         token,
@@ -35,6 +52,7 @@ async def refresh(
         info=info,
         now=now,
         seen_every=services.sessions.config.seen_every,
+        fits=fits,
     )
     if isinstance(refreshed, Refused):
         if refreshed.reason in (Refusal.UNKNOWN, Refusal.FORGED):  # nobody's token: no transaction told it
@@ -43,12 +61,10 @@ async def refresh(
             )
         raise InvalidGrantError(refreshed.reason.value)
     family = refreshed.family
-    user = refreshed.user
-    if services.accounts.is_elsewhere and family.user_id is not None:
-        user = await services.accounts.get(family.user_id)
+    user = now_of(refreshed.user)
     if user is None or user.is_disabled:
         raise InvalidGrantError("the user is gone or disabled")
-    scope = narrowed(form.get("scope"), family.scope) & mint.granted_scope(services, client, user, family)
+    scope = scope_of(services, client, form, user, family)
     return mint.mint(
         services,
         client=client,
@@ -76,24 +92,32 @@ async def check_first(services: Services, client: Client, form: Parameters, toke
         raise InvalidTargetError("resource differs from the grant's")
 
 
-async def ask_first(services: Services, client: Client, form: Parameters, token: str) -> hook.More:
+async def ask_first(services: Services, client: Client, form: Parameters, token: str) -> Asked | None:
     """What an application has to say, before anything is rotated: while it does not answer, a client that tries again
-    would in the end be taken for one that repeats an old token. Whose account is gone there ends by it.
+    would in the end be taken for one that repeats an old token. Whose account is gone there ends by it. None: there is
+    nothing to ask.
 
     Raises:
         UnavailableError: the application does not answer; nothing was done.
     """
     if services.hook is None and not services.accounts.is_elsewhere:
-        return hook.NO_MORE
+        return None
     presented = token_format.parse(token)
     family = await services.families.get(presented.family) if presented is not None else None
     if family is None or family.client_id != client.id or family.user_id is None:
-        return hook.NO_MORE
+        return None
     user = await services.accounts.get(family.user_id)
     if user is None or user.is_disabled:
-        return hook.NO_MORE
-    scope = narrowed(form.get("scope"), family.scope) & mint.granted_scope(services, client, user, family)
-    return await hook.more(services, client=client, user=user, family=family, scope=scope)
+        return Asked(None)
+    scope = scope_of(services, client, form, user, family)
+    return Asked(user, await hook.more(services, client=client, user=user, family=family, scope=scope))
+
+
+def scope_of(
+    services: Services, client: Client, form: Parameters, user: User, family: Family
+) -> frozenset[str]:
+    """What is asked, of what may still be had."""
+    return narrowed(form.get("scope"), family.scope) & mint.granted_scope(services, client, user, family)
 
 
 def narrowed(asked: str | None, granted: frozenset[str]) -> frozenset[str]:
