@@ -221,6 +221,7 @@ def machine(settings: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
 
 
+@pytest.mark.soak
 def test_the_example_in_a_page_signs_in_survives_a_reload_and_steps_up_for_what_wants_more(
     page: "Page", demo: Demo, orders_page: str
 ) -> None:

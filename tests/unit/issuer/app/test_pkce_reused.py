@@ -23,7 +23,7 @@ from tests.fixtures.issuer import (
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)])
 async def strict(
     request: pytest.FixtureRequest, furnished_sqlite: str, keyring: Keyring
 ) -> AsyncIterator[LiveIssuer]:
