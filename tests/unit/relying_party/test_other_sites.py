@@ -1,4 +1,4 @@
-"""Other sites' pages and strangers' requests against a backend for a frontend: nobody is signed out or shut out by one."""
+"""Other sites' pages and strangers' requests at a backend for a frontend: they sign nobody out and shut nobody out."""
 
 import pytest
 
