@@ -34,6 +34,7 @@ ROUTES: Mapping[str, str] = {
     "/fresh": "a sign-in of at most 60 s ago",
     "/strong": "a sign-in of class `urn:admit:acr:2fa`",
     "/change": "POST, any principal",
+    "/changed": "a guard open to strangers, then `changed` of `asgi` or `wsgi`, then one for any principal; GET",
     "/options": "any principal, and answers OPTIONS itself; GET too",
     "/twice": "two guards in a row, for any principal and for scope `orders:read`, as the framework has it",
     "/stream": "any principal; three parts, each the subject and a line's end, made one by one",

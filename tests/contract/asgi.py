@@ -34,6 +34,18 @@ def scope_of(path: str, headers: Headers | None, kind: str) -> dict[str, Any]:
     }
 
 
+def changed(scope: Any) -> None:
+    """Middleware that rewrites a request in place: `X-Method` is its method from now on, `X-Caller` its credential."""
+    for name, value in list(scope["headers"]):
+        if name == b"x-method":
+            scope["method"] = value.decode()
+        elif name == b"x-caller":
+            scope["headers"][:] = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
+            scope["headers"].append((b"authorization", value))
+        elif name == b"x-other":
+            scope["headers"].append((b"x-request-id", value))
+
+
 async def call(app: Any, path: str, headers: Headers | None = None, method: str = "GET") -> Answer:
     sent: list[dict[str, Any]] = []
     waiting = [{"type": "http.request", "body": b"", "more_body": False}]

@@ -46,6 +46,8 @@ class Out:
     status: int
     error: str
     challenge: str | None = None
+    looked_up: bool = False
+    """Whether a session was looked up, though the request was forged: it was not so from the first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ TWO_PLACES = Out(
     'error="invalid_request", error_description="The request\'s credentials are malformed."',
 )
 FORGED = Out(403, "csrf_failed")
+FORGED_SINCE = Out(403, "csrf_failed", looked_up=True)
 UNAUTHORIZED_FOR_SCOPE = Out(401, "unauthorized", 'scope="orders:read"')
 MISSING = 'error="insufficient_scope", error_description="You may not do this."'
 STEP_UP = (
@@ -216,6 +217,13 @@ CASES = (
          by={"session": by_session}, also=with_csrf((b"sec-fetch-site", b"cross-site")), why=UNASKED),
     Case("CSRF", "another site and a header", "/change", In(), method="POST", by={"token": by_token}, also=[EVIL],
          why=UNASKED),
+    Case("CSRF", "a method that was changed after the first guard", "/changed",
+         FORGED_SINCE, also=[(b"x-method", b"POST")], by={"session": by_session}, why="a token needs none",
+         marks=(pytest.mark.threat("WEB-csrf", off="admit.integrations.gate:still_holds"),)),
+    Case("CSRF", "a method that was changed, by no browser", "/changed", In(), by={"token": by_token},
+         also=[(b"x-method", b"POST")], why=UNASKED),
+    Case("CSRF", "a method that was changed, by our page", "/changed", In(),
+         also=with_csrf((b"x-method", b"POST"))),
     # A token in a cookie.
     Case("token cookie", "read", "/read", In(), by=BY_COOKIE, options=WITH_COOKIE, why=ONLY_COOKIE),
     Case("token cookie", "not where it is not taken", "/read", UNAUTHORIZED_FOR_SCOPE, by=BY_COOKIE,
@@ -227,6 +235,9 @@ CASES = (
          marks=(pytest.mark.threat("WEB-csrf", off="admit.credentials.csrf:check_token"),)),
     Case("token cookie", "another site", "/change", FORGED, method="POST", options=WITH_COOKIE, why=ONLY_COOKIE,
          by={"token": token_cookie_from(EVIL)}),
+    Case("token cookie", "a method that was changed after the first guard", "/changed", FORGED, by=BY_COOKIE,
+         options=WITH_COOKIE, also=[(b"x-method", b"DELETE")], why=ONLY_COOKIE,
+         marks=(pytest.mark.threat("WEB-csrf", off="admit.integrations.gate:still_holds"),)),
     Case("token cookie", "revoked", "/any", REVOKED, by=BY_COOKIE, options=WITH_COOKIE, then=Issuer.end,
          why=ONLY_COOKIE),
     Case("token cookie", "over its budget", "/any", Out(431, "invalid_request"), by={"token": nothing},
@@ -244,6 +255,10 @@ CASES = (
     Case("two credentials", "one in the query", "/any?access_token=canary-7f3a", TWO_PLACES,
          marks=(pytest.mark.rfc("6750", "2"),)),
     Case("two credentials", "in the query alone", "/any?access_token=canary-7f3a", TWO_PLACES, by=NOTHING),
+    Case("two credentials", "another one than the first guard saw", "/changed", INVALID_TOKEN,
+         also=[(b"x-caller", b"Bearer canary-7f3a.x")]),
+    Case("two credentials", "one where the first guard saw none", "/changed", In("token"), by=NOTHING,
+         also=lambda issuer: [(b"x-caller", b"Bearer " + issuer.token().encode())]),
     # Methods.
     Case("HEAD", "let in as by GET", "/any", In(), method="HEAD"),
     Case("HEAD", "refused as by GET", "/any", UNAUTHORIZED, method="HEAD", by=NOTHING),
@@ -255,6 +270,8 @@ CASES = (
     Case("streaming", "in parts as they are made", "/stream", In(parts=3)),
     Case("streaming", "refused before the first", "/stream", UNAUTHORIZED, by=NOTHING),
     Case("one verification", "however many guards there are", "/twice", In(questions=1)),
+    Case("one verification", "though a header was added in between", "/changed", In(questions=1),
+         also=[(b"x-other", b"1")]),
     Case("one verification", "refused by the second guard", "/twice",
          NO_SCOPE, having={"scopes": frozenset()}),
     # WebSockets.

@@ -38,6 +38,15 @@ def environ_of(path: str, headers: Headers | None, method: str) -> dict[str, Any
     return made
 
 
+def changed(environ: dict[str, Any]) -> None:
+    """Middleware that rewrites a request: `X-Method` is its method from now on, `X-Caller` its credential."""
+    environ["REQUEST_METHOD"] = environ.get("HTTP_X_METHOD", environ["REQUEST_METHOD"])
+    if "HTTP_X_CALLER" in environ:
+        environ["HTTP_AUTHORIZATION"] = environ["HTTP_X_CALLER"]
+    if "HTTP_X_OTHER" in environ:
+        environ["HTTP_X_REQUEST_ID"] = environ["HTTP_X_OTHER"]
+
+
 def call(app: Any, path: str, headers: Headers | None = None, method: str = "GET") -> Answer:
     started: list[tuple[str, list[tuple[str, str]]]] = []
 

@@ -7,7 +7,8 @@
 The application finds who is calling in its scope:
 
 - `scope["admit.principal"]`: the `Principal`, or None for strangers where they may pass;
-- `scope["admit.outcomes"]` is kept for guards further in, so that a request is verified once.
+- `scope["admit.outcomes"]` is kept for guards further in, so that a request is verified once; it is anew where its
+  method or its credential was changed in between.
 
 WebSockets are guarded before they are accepted: refused ones get the same answer as a request where the server can give
 it (`websocket.http.response`), else close code 1008. A cookie opens one only from a page of `origins`, or of the API's
@@ -19,7 +20,7 @@ from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
 from admit.errors import AdmitError
-from admit.integrations.gate import SETTLED, Gate, Outcome, Waiting
+from admit.integrations.gate import SETTLED, Gate, Headers, Kept, Outcome, Waiting, still_holds
 from admit.verifier import policy
 
 __all__ = ["PRINCIPAL", "Guard"]
@@ -102,21 +103,32 @@ class Guarded:
 
 def outcome(gate: Gate, scope: Scope) -> Outcome | Coroutine[Any, Any, Outcome]:
     """What the request's credential came to, found out once a request; at once where it can be."""
-    outcomes: dict[Gate, Outcome] = scope.setdefault(OUTCOMES, {})
-    if gate in outcomes:
-        return outcomes[gate]
     handshake = scope["type"] == "websocket"
     method = "GET" if handshake else scope["method"]
-    found = gate.look(scope["headers"], method, scope.get("query_string", b""), handshake=handshake)
+    headers, query = scope["headers"], scope.get("query_string", b"")
+    outcomes: dict[Gate, Kept] = scope.setdefault(OUTCOMES, {})
+    kept = outcomes.get(gate)
+    if kept is not None and still_holds(kept, headers, method, query, handshake=handshake):
+        return kept[0]
+    found = gate.look(headers, method, query, handshake=handshake)
     if isinstance(found, Waiting):
-        return _wait(outcomes, gate, found)
-    outcomes[gate] = found
+        return _wait(outcomes, gate, found, list(headers), method, query, handshake)
+    outcomes[gate] = found, list(headers), method, query, handshake
     return found
 
 
-async def _wait(outcomes: dict[Gate, Outcome], gate: Gate, waiting: Waiting) -> Outcome:
+async def _wait(
+    outcomes: dict[Gate, Kept],
+    gate: Gate,
+    waiting: Waiting,
+    headers: Headers,
+    method: str,
+    query: bytes,
+    handshake: bool,
+) -> Outcome:
     """The same where keys, revocations or the session have to be asked for."""
-    outcomes[gate] = found = await gate.wait_async(waiting)
+    found = await gate.wait_async(waiting)
+    outcomes[gate] = found, headers, method, query, handshake
     return found
 
 

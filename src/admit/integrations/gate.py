@@ -16,7 +16,7 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from admit.credentials import BearerCredential, SessionCredential, cookies, csrf, read
 from admit.credentials.cookies import CookieMode
@@ -26,7 +26,7 @@ from admit.verifier import AsyncVerifier, SessionLookup, Verifier, policy
 from admit.verifier.core import Pending
 from admit.verifier.hit import remembered
 
-__all__ = ["Gate", "Headers", "Outcome", "Waiting"]
+__all__ = ["Gate", "Headers", "Kept", "Outcome", "Waiting", "still_holds"]
 
 Outcome: TypeAlias = Principal | AdmitError | None
 """What the request's credential came to; None: it carries none."""
@@ -37,6 +37,17 @@ SETTLED = (Principal, AdmitError, type(None))
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 """Names in lower case, as ASGI gives them."""
 
+Kept: TypeAlias = tuple[Outcome, Headers, str, bytes | str, bool]
+"""An outcome for the guards further in, and what it was found by: headers, method, query, and whether it is a handshake
+of a WebSocket.
+
+What stands between two guards may have changed the request: its method, by an override, or its credential. The headers
+are a copy, since some change them in place. A plain tuple is made in an eighth of the time of a named one.
+"""
+
+_TELLING: Final = frozenset({b"authorization", b"cookie", b"host", b"origin", b"sec-fetch-site", csrf.HEADER})
+"""The headers that an outcome may come from."""
+
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 
 
@@ -45,6 +56,23 @@ class Waiting:
     """Keys, revocations or the session have to be asked for: hand it to `wait` or `wait_async`."""
 
     credential: BearerCredential | SessionCredential
+
+
+def still_holds(
+    kept: Kept, headers: Headers, method: str, query: bytes | str, *, handshake: bool = False
+) -> bool:
+    """Whether a request is still the one whose outcome was kept. A header that tells nothing may have come or gone."""
+    _, had, was, asked, opened = kept
+    return (
+        was == method
+        and asked == query
+        and opened == handshake
+        and (had == headers or _telling(had) == _telling(headers))
+    )
+
+
+def _telling(headers: Headers) -> list[tuple[bytes, bytes]]:
+    return [(name, value) for name, value in headers if name in _TELLING]
 
 
 class Gate:

@@ -7,7 +7,8 @@
 The application finds who is calling in its environ:
 
 - `environ["admit.principal"]`: the `Principal`, or None for strangers where they may pass;
-- `environ["admit.outcomes"]` is kept for guards further in, so that a request is verified once.
+- `environ["admit.outcomes"]` is kept for guards further in, so that a request is verified once; it is anew where its
+  method or its credential was changed in between.
 
 The server has to hand `Authorization` over: mod_wsgi of Apache does by `WSGIPassAuthorization On`. It works in threads
 and forked workers, preloaded or not. CORS middleware belongs outside of the guard: a preflight carries no credential.
@@ -19,7 +20,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from admit.errors import AdmitError
-from admit.integrations.gate import Gate, Outcome
+from admit.integrations.gate import Gate, Kept, Outcome, still_holds
 from admit.verifier import policy
 
 if TYPE_CHECKING:
@@ -99,11 +100,13 @@ class Guarded:
 
 def outcome(gate: Gate, environ: "WSGIEnvironment") -> Outcome:
     """What the request's credential came to, found out once a request."""
-    outcomes: dict[Gate, Outcome] = environ.setdefault(OUTCOMES, {})
-    if gate in outcomes:
-        return outcomes[gate]
-    found = gate.find(headers_of(environ), environ["REQUEST_METHOD"], environ.get("QUERY_STRING", ""))
-    outcomes[gate] = found
+    headers, method, query = headers_of(environ), environ["REQUEST_METHOD"], environ.get("QUERY_STRING", "")
+    outcomes: dict[Gate, Kept] = environ.setdefault(OUTCOMES, {})
+    kept = outcomes.get(gate)
+    if kept is not None and still_holds(kept, headers, method, query):
+        return kept[0]
+    found = gate.find(headers, method, query)
+    outcomes[gate] = found, headers, method, query, False
     return found
 
 

@@ -30,6 +30,10 @@ def build(setting: Setting) -> Service:
         await send({"type": "websocket.send", "text": json_of(setting.shown(scope[PRINCIPAL])).decode()})
         await send({"type": "websocket.close", "code": 1000})
 
+    async def changing(scope: Any, receive: Any, send: Any) -> None:
+        asgi.changed(scope)
+        await guard(known)(scope, receive, send)
+
     paths: dict[str, Any] = {
         "/any": guard(known),
         "/read": guard(known, "orders:read"),
@@ -39,6 +43,7 @@ def build(setting: Setting) -> Service:
         "/fresh": guard(known, max_age=timedelta(minutes=1)),
         "/strong": guard(known, acr=ACR_2FA),
         "/change": guard(known),
+        "/changed": guard.optional(changing),
         "/options": guard(known),
         "/twice": guard(guard(known, "orders:read")),
         "/stream": guard(stream),

@@ -32,6 +32,13 @@ def build(setting: Setting) -> Service:
 
         return StreamingHttpResponse(parts())
 
+    @requires(optional=True)
+    def changed(request: AdmitRequest) -> HttpResponse:
+        wsgi.changed(request.META)
+        request.method = request.META["REQUEST_METHOD"]
+        answer: HttpResponse = requires()(told)(request)
+        return answer
+
     class Change(RequiresMixin, View):
         def post(self, request: AdmitRequest) -> HttpResponse:
             return told(request)
@@ -50,6 +57,7 @@ def build(setting: Setting) -> Service:
         "fresh": requires(max_age=timedelta(minutes=1))(told),
         "strong": requires(acr=ACR_2FA)(told),
         "change": Change.as_view(),
+        "changed": changed,
         "options": requires()(told),
         "twice": requires()(requires("orders:read")(told)),
         "stream": requires()(stream),

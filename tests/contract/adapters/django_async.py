@@ -31,6 +31,13 @@ def build(setting: Setting) -> Service:
 
         return StreamingHttpResponse(parts())
 
+    @requires(optional=True)
+    async def changed(request: AdmitRequest) -> HttpResponse:
+        scope: Any = vars(request)["scope"]
+        asgi.changed(scope)
+        request.method = scope["method"]
+        return await requires()(told)(request)
+
     class Change(RequiresMixin, View):
         async def post(self, request: AdmitRequest) -> HttpResponse:
             return await told(request)
@@ -49,6 +56,7 @@ def build(setting: Setting) -> Service:
         "fresh": requires(max_age=timedelta(minutes=1))(told),
         "strong": requires(acr=ACR_2FA)(told),
         "change": Change.as_view(),
+        "changed": changed,
         "options": requires()(told),
         "twice": requires()(requires("orders:read")(told)),
         "stream": requires()(stream),

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import FastAPI, WebSocket
+from fastapi import Depends, FastAPI, WebSocket
+from fastapi import Request as Asked
 from fastapi.responses import StreamingResponse
 
 from admit.integrations.fastapi import Guard
@@ -48,6 +49,13 @@ def build(setting: Setting) -> Service:
 
     @app.post("/change")
     async def change(who: Annotated[Principal, guard()]) -> Any:
+        return setting.shown(who)
+
+    async def changing(request: Asked) -> None:
+        asgi.changed(request.scope)
+
+    @app.get("/changed", dependencies=[guard.optional(), Depends(changing), guard()])
+    async def changed(who: Annotated[Principal, guard()]) -> Any:
         return setting.shown(who)
 
     @app.api_route("/options", methods=["GET", "OPTIONS"])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, request
 
 from admit.integrations.flask import Guard
 from tests.contract import wsgi
@@ -22,6 +22,11 @@ def build(setting: Setting) -> Service:
 
     def known() -> Any:
         return jsonify(setting.shown(guard.principal))
+
+    @guard.optional()
+    def changed() -> Any:
+        wsgi.changed(request.environ)
+        return guard()(known)()
 
     @guard()
     def stream() -> Response:
@@ -41,12 +46,13 @@ def build(setting: Setting) -> Service:
     app.add_url_rule("/fresh", "fresh", guard(max_age=timedelta(minutes=1))(known))
     app.add_url_rule("/strong", "strong", guard(acr=ACR_2FA)(known))
     app.add_url_rule("/change", "change", guard()(known), methods=["POST"])
+    app.add_url_rule("/changed", "changed", changed)
     app.add_url_rule("/options", "options", guard()(known), methods=["GET", "OPTIONS"])
     app.add_url_rule("/twice", "twice", guard()(guard("orders:read")(known)))
     app.add_url_rule("/stream", "stream", stream)
 
-    def ask(request: Request) -> Answer:
-        return wsgi.call(app, request.path, request.headers, request.method)
+    def ask(asked: Request) -> Answer:
+        return wsgi.call(app, asked.path, asked.headers, asked.method)
 
     return ask
 

@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 
 from tests.fixtures.django import Site  # isort: skip  # settings come before what needs them
 from django.core.handlers.wsgi import WSGIHandler
-from django.http import JsonResponse, StreamingHttpResponse
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request as Asked
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from admit.integrations.django import AdmitRequest, requires
 from admit.integrations.django.rest_framework import HasGroup, HasRole, HasScope, SignedIn
 from tests.contract import wsgi
 from tests.contract.adapter import Adapter, Request, Service, Setting
@@ -30,6 +31,17 @@ def build(setting: Setting) -> Service:
 
         def post(self, request: Asked) -> Response:
             return Response(setting.shown(request.auth))
+
+    class Changed(Told):
+        permission_classes: ClassVar[list[Any]] = [HasScope]
+        post = Told.get
+
+    @requires(optional=True)
+    def changed(request: AdmitRequest) -> HttpResponse:
+        wsgi.changed(request.META)
+        request.method = request.META["REQUEST_METHOD"]
+        answer: HttpResponse = Changed.as_view()(request)
+        return answer
 
     class Options(Told):
         permission_classes: ClassVar[list[Any]] = [HasScope]
@@ -58,6 +70,7 @@ def build(setting: Setting) -> Service:
         "twice": [HasScope, HasScope("orders:read")],
     }
     views: dict[str, Any] = {name: Told.as_view(permission_classes=them) for name, them in asks.items()}
+    views["changed"] = changed
     views |= {"change": Change.as_view(), "options": Options.as_view(), "stream": Stream.as_view()}
     site = Site([path(name, view) for name, view in views.items()], setting.issuer.verifier, setting.options)
     with site():

@@ -42,6 +42,11 @@ def build(setting: Setting) -> Service:
         async def post(self, request: Asked) -> Response:
             return await known(request)
 
+    @guard.welcomes()
+    async def changed(request: Asked) -> Response:
+        asgi.changed(request.scope)
+        return await guard.requires()(known)(request)  # type: ignore[no-any-return]  # what the endpoint gives
+
     @guard.requires()
     async def stream(request: Asked) -> Response:
         who = guard.principal(request)
@@ -67,6 +72,7 @@ def build(setting: Setting) -> Service:
             Route("/fresh", guard.requires(max_age=timedelta(minutes=1))(known)),
             Route("/strong", guard.requires(acr=ACR_2FA)(known)),
             Route("/change", Change),
+            Route("/changed", changed),
             Route("/options", guard(Options)),
             Route("/twice", guard.requires()(guard.requires("orders:read")(known))),
             Route("/stream", stream),

@@ -29,6 +29,10 @@ def build(setting: Setting) -> Service:
         for _ in range(3):
             yield setting.told(environ[PRINCIPAL])
 
+    def changing(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        wsgi.changed(environ)
+        return guard(known)(environ, start)
+
     paths: dict[str, Any] = {
         "/any": guard(known),
         "/read": guard(known, "orders:read"),
@@ -38,6 +42,7 @@ def build(setting: Setting) -> Service:
         "/fresh": guard(known, max_age=timedelta(minutes=1)),
         "/strong": guard(known, acr=ACR_2FA),
         "/change": guard(change),
+        "/changed": guard.optional(changing),
         "/options": guard(known),
         "/twice": guard(guard(known, "orders:read")),
         "/stream": guard(stream),

@@ -3,7 +3,7 @@
 import pytest
 
 from admit.errors import AdmitError
-from admit.integrations.gate import Gate, Outcome, Waiting
+from admit.integrations.gate import Gate, Kept, Outcome, Waiting, still_holds
 from admit.principal import Principal
 from tests.contract.services import API, Issuer
 
@@ -63,3 +63,22 @@ def test_a_remembered_token_is_refused_once_nobody_can_tell(issuer: Issuer, gate
     assert isinstance(looked(gate, b"Bearer " + token), Principal)
     issuer.fail()
     assert not isinstance(looked(gate, b"Bearer " + token), Principal)
+
+
+def test_an_outcome_holds_for_the_request_that_it_was_found_by_and_no_other() -> None:
+    sent = [(b"authorization", b"Bearer a"), (b"cookie", b"b=c"), (b"accept", b"*/*")]
+    kept: Kept = None, sent, "GET", b"page=2", False
+    assert still_holds(kept, list(sent), "GET", b"page=2")
+    assert still_holds(kept, [*sent[:2], (b"x-request-id", b"1")], "GET", b"page=2")
+    for headers, method, query, handshake in (
+        (sent[1:], "GET", b"page=2", False),
+        (sent[:1], "GET", b"page=2", False),
+        ([(b"authorization", b"Bearer b"), *sent[1:]], "GET", b"page=2", False),
+        ([*sent, (b"origin", b"https://evil.example")], "GET", b"page=2", False),
+        ([*sent, (b"sec-fetch-site", b"cross-site")], "GET", b"page=2", False),
+        ([*sent, (b"x-csrf-token", b"d")], "GET", b"page=2", False),
+        (sent, "POST", b"page=2", False),
+        (sent, "GET", b"access_token=e", False),
+        (sent, "GET", b"page=2", True),
+    ):
+        assert not still_holds(kept, headers, method, query, handshake=handshake), (headers, method)

@@ -37,6 +37,42 @@ async def test_the_lifespan_passes_and_the_servers_scope_stays_as_it_is(issuer: 
     assert asgi_guard.PRINCIPAL not in scope
 
 
+async def test_a_request_within_another_speaks_for_its_own_caller(issuer: Issuer) -> None:
+    """A batch serves several from one scope; a WSGI application calls another with its environ."""
+    guard, seen = asgi_guard.Guard(issuer.verifier), list[str]()
+    alice, bob = by_token(issuer), [(b"authorization", f"Bearer {issuer.token(subject='u_bob')}".encode())]
+
+    @guard
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope[asgi_guard.PRINCIPAL].subject)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    @guard
+    async def batch(scope: Any, receive: Any, send: Any) -> None:
+        for headers in (alice, bob, alice, []):
+            await inner({**scope, "headers": headers}, receive, send)
+
+    await asgi.call(batch, "/", bob)
+    assert seen == ["u_alice", "u_bob", "u_alice"]
+
+    threaded = wsgi_guard.Guard(issuer.verifier)
+    seen.clear()
+
+    @threaded
+    def within(environ: Any, start: Any) -> Any:
+        seen.append(environ[wsgi_guard.PRINCIPAL].subject)
+        start("200 OK", [("Content-Type", "text/plain")])
+        return [b""]
+
+    @threaded
+    def around(environ: Any, start: Any) -> Any:
+        return within({**environ, "HTTP_AUTHORIZATION": alice[0][1].decode()}, start)
+
+    wsgi.call(around, "/", bob)
+    assert seen == ["u_alice"]
+
+
 async def test_nobody_can_say_who_they_are_by_a_header(issuer: Issuer) -> None:
     """Keys that a server makes of headers are none of ours."""
 

@@ -1,18 +1,23 @@
-"""A request that knows its principal: found once a request, when somebody asks."""
+"""A request that knows its principal: found once a request, when somebody asks.
+
+Anew where its method or its credential was changed since.
+"""
 
 import asyncio
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 from django.core.exceptions import SynchronousOnlyOperation
 from django.http import HttpRequest, HttpResponse
 
 from admit.errors import ConfigError
 from admit.integrations.django.conf import current
-from admit.integrations.gate import Headers, Outcome, Waiting
+from admit.integrations.gate import Headers, Kept, Outcome, Waiting, still_holds
 from admit.integrations.wsgi import headers_of
 from admit.principal import Principal
 from admit.verifier import policy
+
+_Parts: TypeAlias = tuple[Headers, str, str]
 
 _KEPT: Final = "_admit_outcome"
 
@@ -87,30 +92,43 @@ def outcome(request: HttpRequest) -> Outcome:
     Raises:
         SynchronousOnlyOperation: it is not known yet, and this is an event loop.
     """
-    kept = vars(request)
-    if _KEPT not in kept:
+    parts = _parts(request)
+    kept = _kept(request, parts)
+    if kept is None:
         if in_loop():
             raise SynchronousOnlyOperation("Use `await request.aprincipal()` in async views and middleware.")
-        kept[_KEPT] = current().gate.find(*_parts(request))
-    return cast(Outcome, kept[_KEPT])
+        kept = _keep(request, parts, current().gate.find(*parts))
+    return kept[0]
 
 
 async def aoutcome(request: HttpRequest) -> Outcome:
     """What the request's credential came to, without holding up the event loop."""
-    kept = vars(request)
-    if _KEPT not in kept:
+    parts = _parts(request)
+    kept = _kept(request, parts)
+    if kept is None:
         gate = current().gate
-        found = gate.look(*_parts(request))
-        kept[_KEPT] = await gate.wait_async(found) if isinstance(found, Waiting) else found
-    return cast(Outcome, kept[_KEPT])
+        found = gate.look(*parts)
+        kept = _keep(request, parts, await gate.wait_async(found) if isinstance(found, Waiting) else found)
+    return kept[0]
 
 
-def _parts(request: HttpRequest) -> tuple[Headers, str, str]:
+def _kept(request: HttpRequest, parts: _Parts) -> Kept | None:
+    """What was found before, if the request is still the same."""
+    kept = cast("Kept | None", vars(request).get(_KEPT))
+    return kept if kept is not None and still_holds(kept, *parts) else None
+
+
+def _keep(request: HttpRequest, parts: _Parts, found: Outcome) -> Kept:
+    kept = vars(request)[_KEPT] = found, *parts, False
+    return kept
+
+
+def _parts(request: HttpRequest) -> _Parts:
     """Headers, method and query, as the gate reads them."""
     scope: Any = getattr(request, "scope", None)
     headers: Headers
     if scope is not None:
-        headers = scope["headers"]
+        headers = list(scope["headers"])
     else:
         headers = headers_of(request.META)
     return headers, request.method or "", request.META.get("QUERY_STRING", "")
