@@ -5,7 +5,7 @@ import json
 import logging
 import secrets
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from admit.issuer.audit.events import rules, store
 from admit.issuer.audit.events.records import Event, EventSink
@@ -20,13 +20,25 @@ WITHIN: Final = 10.0
 LEASE: Final = 60.0
 """Seconds after which another node tells. One turn ends long before."""
 TURN: Final = 30.0
+FOR_NEW: Final = 2 / 3
+"""The part of a turn in which new events are told; what was not taken before has the rest."""
+MOST_FAILED: Final = 100
+"""New ones that may fail in a turn, and old ones that are tried again: nobody takes anything, it may be."""
 WHOLE_EVERY: Final = 60.0
 """Seconds between looks through the whole window, for records that came late."""
 
 
+class _Waiting(NamedTuple):
+    """An event of the time `at` that was not taken; it is told again at `until`."""
+
+    at: float
+    failures: int
+    until: float
+
+
 class Events:
-    """`turn` tells what is new, the oldest first. What the application does not take is told again at the next turn,
-    for a day, and holds up nothing else. Events begin with the first turn there ever was.
+    """`turn` tells what is new, the oldest first. What the application does not take is told again after a while, ever
+    later, for a day, and holds up nothing else. Events begin with the first turn there ever was.
     """
 
     def __init__(self, db: Database, sink: EventSink, *, clock: Callable[[], float]) -> None:
@@ -36,6 +48,7 @@ class Events:
         self._me = secrets.token_hex(8)
         self._begun = False
         self._whole_at = float("-inf")
+        self._waiting: dict[str, _Waiting] = {}
 
     async def turn(self) -> int:
         """Tell what is new; how many were taken.
@@ -54,31 +67,49 @@ class Events:
             return 0
         settled: float = rows[0]["settled_until"]
         whole = not 0 <= now - self._whole_at < WHOLE_EVERY
-        taken = await self._tell(settled if whole else max(settled, now - rules.RECENT))
+        taken = await self._tell(settled if whole else max(settled, now - rules.RECENT), now)
         if whole:
             await self._settle(settled, now)
             self._whole_at = now
         return taken
 
-    async def _tell(self, since: float) -> int:
+    async def _tell(self, since: float, now: float) -> int:
+        """What is new first, then what is due again. Those that were not taken use up no more than their own part."""
         loop = asyncio.get_running_loop()
-        ends, taken, failed = loop.time() + TURN, 0, set[str]()
-        while loop.time() < ends:
-            rows = await self._db.read_apart(store.UNTOLD(since=since, count=AT_ONCE + len(failed)))
-            new = [row for row in rows if row["id"] not in failed]
-            if not new:
-                break
-            for row in new:
-                if loop.time() >= ends:
+        began, taken, failed, after = loop.time(), 0, 0, ""
+        due: list[Row] = []
+        while loop.time() < began + TURN * FOR_NEW and failed < MOST_FAILED:
+            rows = await self._db.read_apart(store.UNTOLD(since=since, after=after, count=AT_ONCE))
+            for row in rows:
+                since, after = row["at"], row["id"]
+                if (waits := self._waiting.get(after)) is not None:
+                    if waits.until <= now:
+                        due.append(row)
+                    continue
+                if loop.time() >= began + TURN * FOR_NEW or failed >= MOST_FAILED:
                     break
-                if await self._is_taken(event_of(row)):
-                    await self._db.run(bound_once, store.NOTE(id=row["id"], at=row["at"]))
+                if await self._is_told(row, now):
                     taken += 1
                 else:
-                    failed.add(row["id"])
-            if len(failed) >= AT_ONCE:
-                break  # nobody takes anything: the next turn tries again
+                    failed += 1
+            if len(rows) < AT_ONCE:
+                break
+        for row in sorted(due, key=lambda row: self._waiting[row["id"]].until)[:MOST_FAILED]:
+            if loop.time() >= began + TURN:
+                break
+            taken += await self._is_told(row, now)
         return taken
+
+    async def _is_told(self, row: Row, now: float) -> bool:
+        """Whether it was taken now, which is noted; else when it is told again."""
+        if await self._is_taken(event_of(row)):
+            await self._db.run(bound_once, store.NOTE(id=row["id"], at=row["at"]))
+            self._waiting.pop(row["id"], None)
+            return True
+        before = self._waiting.get(row["id"])
+        failures = before.failures + 1 if before is not None else 1
+        self._waiting[row["id"]] = _Waiting(row["at"], failures, now + rules.again_after(failures))
+        return False
 
     async def _is_taken(self, event: Event) -> bool:
         try:
@@ -92,10 +123,12 @@ class Events:
 
     async def _settle(self, settled: float, now: float) -> None:
         """Move on where everything was told, so that little is looked through and kept."""
-        row = await self._db.one(store.OLDEST_UNTOLD(since=settled))
+        # What is given up keeps back nothing that is not.
+        row = await self._db.one(store.OLDEST_UNTOLD(since=max(settled, now - rules.GIVEN_UP_AFTER)))
         until = rules.settled_until(now, row["at"] if row is not None else None)
         if until > settled:
             await self._db.run(move_on, self._me, until)
+        self._waiting = {id: one for id, one in self._waiting.items() if one.at > until}
 
 
 def move_on(me: str, until: float) -> Steps[None]:

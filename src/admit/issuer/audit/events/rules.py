@@ -22,8 +22,17 @@ WINDOW: Final = 900.0
 as a request may last, and clocks may differ, many times over."""
 RECENT: Final = 60.0
 """Seconds that are looked through each time; the whole window now and then."""
+FIRST_AGAIN: Final = 5.0
+LAST_AGAIN: Final = 900.0
 GIVEN_UP_AFTER: Final = 86_400.0
 """Seconds for which an event is told again and again to who does not take it."""
+
+
+def again_after(failures: int) -> float:
+    """Seconds after which an event that was not taken so often is told again: ever longer, up to a quarter of an hour,
+    so that some that nobody ever takes leave room for all others.
+    """
+    return min(FIRST_AGAIN * 2.0 ** min(failures - 1, 20), LAST_AGAIN)
 
 
 def settled_until(now: float, oldest_untold: float | None) -> float:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Column, Double, Table, Text, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import Column, Double, Table, Text, and_, bindparam, delete, exists, func, or_, select, update
 
 from admit.issuer.audit.events.rules import TOLD
 from admit.issuer.audit.store import audit
@@ -45,7 +45,19 @@ CLAIM: Final = Statement(
     .values(teller=bindparam("me"), leased_until=bindparam("until", type_=Double))
     .returning(event_cursor.c.settled_until)
 )
-UNTOLD: Final = Statement(select(audit).where(*_NEW).order_by(audit.c.at).limit(bindparam("count")))
+_after = bindparam("after", type_=Text)
+UNTOLD: Final = Statement(
+    select(audit)
+    .where(
+        audit.c.at >= _since,  # said once more for the index
+        or_(audit.c.at > _since, and_(audit.c.at == _since, _after != "", audit.c.id > _after)),
+        *_NEW[1:],
+    )
+    .order_by(audit.c.at, audit.c.id)
+    .limit(bindparam("count"))
+)
+"""A page of what is not told. `after` is the id of the last record of the page before, and `since` its time; ""
+with the time to begin after."""
 OLDEST_UNTOLD: Final = Statement(select(func.min(audit.c.at).label("at")).where(*_NEW))
 NOTE: Final = Statement(insert_or_ignore(event_told).values(id=bindparam("id"), at=bindparam("at")))
 SETTLE: Final = Statement(
