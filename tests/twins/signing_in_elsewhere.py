@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from admit.relying_party.bff.signing_out import end_told as signing_out_end
 from admit.tokens.identity import IdToken
+from admit.tokens.logout import LogoutToken
 
 
 def _nothing_to_refuse(*args: Any, **kwargs: Any) -> None:
@@ -24,6 +26,15 @@ def _anybodys_word(token: Any, key: Any, *, issuer: str, audience: str, now: flo
     return IdToken(issuer=issuer, subject="ada", audience=audience, iat=now, exp=now + 300)
 
 
+def _never(*args: Any, **kwargs: Any) -> bool:
+    return False
+
+
+def _spent_before(store: Any, told: LogoutToken, now: float) -> Any:
+    if store.spend_once(told.jti.encode(), now, now + 300):
+        yield from signing_out_end(store, told, now)
+
+
 TWINS: dict[str, Any] = {
     "admit.client.server:check_issuer": _nothing_to_refuse,
     "admit.client.source:TokenSource.check_url": _nothing_to_refuse,
@@ -32,7 +43,9 @@ TWINS: dict[str, Any] = {
     "admit.relying_party.answer:check_transaction": _nothing_to_refuse,
     "admit.relying_party.bff.signing_in:bound_to": _any_browser,
     "admit.relying_party.bff.signing_out:check_page": _nothing_to_refuse,
+    "admit.relying_party.bff.signing_out:end_told": _spent_before,
     "admit.relying_party.identity:check_subject": _nothing_to_refuse,
     "admit.relying_party.store.memory:MemorySessionStore.spend": _again_and_again,
+    "admit.relying_party.store.memory:is_over": _never,
     "admit.tokens.identity:verify": _anybodys_word,
 }

@@ -27,6 +27,7 @@ from admit.relying_party.store import (
     MemorySessionStore,
     SessionStore,
     SqliteSessionStore,
+    StoredEnd,
     StoredSession,
     StoredTransaction,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "SessionStore",
     "SignInError",
     "SqliteSessionStore",
+    "StoredEnd",
     "StoredSession",
     "StoredTransaction",
     "TransactionError",

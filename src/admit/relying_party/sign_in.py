@@ -26,8 +26,8 @@ _MAX_USERINFO: Final = 65_536
 
 def finish(
     provider: Provider, keys: ProviderKeys, transaction: Transaction, answer: Answer
-) -> Talk[tuple[Identity, Tokens]]:
-    """The person and the tokens behind an answer whose transaction was spent.
+) -> Talk[tuple[Identity, Tokens, float]]:
+    """The person and the tokens behind an answer whose transaction was spent, and the `iat` of the ID token.
 
     The issuer is compared before anything is sent, so that a code never goes to another provider than its own.
 
@@ -53,7 +53,7 @@ def finish(
     if provider.userinfo:
         userinfo = yield from _userinfo(provider, found.access_token)
         identity.check_subject(userinfo, token.subject)
-    return identity.of(token, client.client_id, userinfo), found
+    return identity.of(token, client.client_id, userinfo), found, token.iat
 
 
 def read_logout_token(provider: Provider, keys: ProviderKeys, token: str) -> Talk[LogoutToken]:

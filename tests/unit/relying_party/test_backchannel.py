@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from admit.errors import UnavailableError
 from admit.jose import claims as jose_claims
-from admit.relying_party import Api, Bff, MemorySessionStore
+from admit.relying_party import Api, Bff, MemorySessionStore, StoredEnd
 from admit.relying_party import Request as BffRequest
 from admit.tokens.logout import EVENT
 from tests.fixtures.provider import KEY, OTHER_KEY, Strange
@@ -80,6 +81,53 @@ async def test_a_sign_in_that_was_under_way_does_not_outlive_the_session_that_en
         assert await tell(application, logout_token(strange)) == 200
         assert (await come_back(browser, back)).status_code == 400
         assert not await is_signed_in(browser)
+
+
+@pytest.mark.threat("O-3", off="admit.relying_party.store.memory:is_over")
+@pytest.mark.rfc("OIDC Back-Channel Logout", "2.7")
+@pytest.mark.parametrize("sid", [None, "unheard-of"], ids=["person", "session"])
+async def test_a_sign_in_whose_id_token_names_no_session_does_not_outlive_its_person(sid: str | None) -> None:
+    strange = Strange(claims={"sid": None})
+    application = Application(wire := Wire(), strange.provider(wire))
+    async with begun(application) as (browser, location), begun(application) as (under_way, other):
+        assert (await come_back(browser, strange.approve(location))).status_code == 303
+        back = strange.approve(other)
+        bo = logout_token(strange, sid=sid, sub="bo")
+        assert await tell(application, bo) == 200
+        assert await is_signed_in(browser)
+        assert await tell(application, logout_token(strange, sid=sid, sub="ada")) == 200
+        assert not await is_signed_in(browser)
+        strange.claims["iat"] = int(time.time()) - 10
+        assert (await come_back(under_way, back)).status_code == 400
+        assert not await is_signed_in(under_way)
+    strange.claims["iat"] = int(time.time()) + 10
+    async with begun(application) as (again, location):
+        assert (await come_back(again, strange.approve(location))).status_code == 303, "a sign-in after that"
+
+
+class FailsOnce(MemorySessionStore):
+    """A store that cannot be written at first."""
+
+    fails = True
+
+    def end_of(self, told: StoredEnd, now: float) -> int:
+        if self.fails:
+            self.fails = False
+            raise UnavailableError("the disk is full")
+        return super().end_of(told, now)
+
+
+@pytest.mark.threat("O-3", off="admit.relying_party.bff.signing_out:end_told")
+@pytest.mark.threat("O-4", off="admit.relying_party.bff.signing_out:end_told")
+async def test_a_logout_token_that_took_no_effect_is_told_so_and_takes_it_when_it_comes_again() -> None:
+    strange = Strange()
+    application = Application(wire := Wire(), strange.provider(wire), store=FailsOnce())
+    page = await signed_in(application, strange, "one")
+    token = logout_token(strange)
+    assert await tell(application, token) == 503
+    assert await is_signed_in(page)
+    assert await tell(application, token) == 200
+    assert not await is_signed_in(page)
 
 
 @pytest.mark.rfc("OIDC Back-Channel Logout", "2.6")

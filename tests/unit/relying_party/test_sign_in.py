@@ -21,7 +21,7 @@ class Application:
     """The application, with browsers."""
 
     def __init__(self, wire: Wire, *providers: Provider, **settings: Any) -> None:
-        self.bff = Bff(APP, providers=providers, store=MemorySessionStore(), **settings)
+        self.bff = Bff(APP, providers=providers, **{"store": MemorySessionStore(), **settings})
         self.app = Starlette(routes=routes(self.bff))
 
     def browser(self) -> httpx2.AsyncClient:

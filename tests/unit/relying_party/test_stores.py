@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import sqlite3
 import stat
 import threading
 from collections.abc import Callable
@@ -15,9 +16,11 @@ from admit.relying_party import (
     MemorySessionStore,
     SessionStore,
     SqliteSessionStore,
+    StoredEnd,
     StoredSession,
     StoredTransaction,
 )
+from admit.relying_party.store import sqlite
 
 NOW = 1_000_000.0
 BEGUN = StoredTransaction(
@@ -30,6 +33,9 @@ SESSION = StoredSession(
     at_provider=b"o" * 32,
     idle_at=NOW + 100,
     expires_at=NOW + 1_000,
+)
+OVER = StoredEnd(
+    person=SESSION.person, at_provider=SESSION.at_provider, told_at=NOW, name=b"1" * 32, until=NOW + 300
 )
 
 
@@ -72,7 +78,7 @@ def test_an_answer_is_held_only_for_a_sign_in_that_takes_posted_ones(store: Sess
 
 
 def test_one_of_many_gets_the_lease_and_a_change_ends_it(store: SessionStore) -> None:
-    assert store.add(SESSION, NOW)
+    assert store.add(SESSION, NOW, NOW)
     assert at_once(8, lambda: store.lease(SESSION.id_hash, 0, NOW, NOW + 20)).count(True) == 1
     assert not store.lease(SESSION.id_hash, 0, NOW + 19, NOW + 40)
     assert not store.replace(SESSION.id_hash, 1, b"wrong version")
@@ -88,7 +94,7 @@ def test_one_of_many_gets_the_lease_and_a_change_ends_it(store: SessionStore) ->
 
 
 def test_a_session_lives_until_it_idles_expires_or_is_ended(store: SessionStore) -> None:
-    assert store.add(SESSION, NOW)
+    assert store.add(SESSION, NOW, NOW)
     assert store.get(SESSION.id_hash, NOW + 100) is None
     store.touch(SESSION.id_hash, NOW + 2_000)
     assert store.get(SESSION.id_hash, NOW + 999) is not None
@@ -105,13 +111,45 @@ def test_an_end_from_outside_takes_what_it_names_and_lets_none_begin_that_hangs_
     store: SessionStore,
 ) -> None:
     other = replace(SESSION, id_hash=b"j" * 32, at_provider=b"q" * 32)
-    third = replace(SESSION, id_hash=b"k" * 32, at_provider=None, person=b"r" * 32)
-    assert all(store.add(one, NOW) for one in (SESSION, other, third))
-    assert store.end_of(SESSION.person, SESSION.at_provider, NOW) == 1
-    assert not store.add(replace(SESSION, id_hash=b"l" * 32), NOW)
-    assert store.end_of(SESSION.person, None, NOW) == 1
-    assert store.get(third.id_hash, NOW) is not None
-    assert store.end_of(None, None, NOW) == 0
+    third = replace(SESSION, id_hash=b"k" * 32, at_provider=None)
+    bo = replace(SESSION, id_hash=b"m" * 32, at_provider=None, person=b"r" * 32)
+    assert all(store.add(one, NOW, NOW) for one in (SESSION, other, third, bo))
+    assert store.end_of(replace(OVER, person=None), NOW) == 1
+    assert not store.add(replace(SESSION, id_hash=b"l" * 32), NOW + 60, NOW)
+    assert store.end_of(replace(OVER, name=b"2" * 32), NOW) == 1, "the one that never said on which it hangs"
+    assert not store.add(replace(third, id_hash=b"l" * 32), NOW, NOW)
+    assert store.add(replace(third, id_hash=b"l" * 32), NOW + 1, NOW), "issued later"
+    assert store.end_of(replace(OVER, at_provider=None, name=b"3" * 32), NOW) == 2
+    assert not store.add(replace(other, id_hash=b"n" * 32), NOW, NOW)
+    assert store.add(replace(other, id_hash=b"n" * 32), NOW + 1, NOW)
+    assert store.get(bo.id_hash, NOW) is not None
+
+
+@pytest.mark.threat("O-3")
+def test_a_word_that_sessions_are_over_counts_once_however_many_bring_it(store: SessionStore) -> None:
+    assert store.add(SESSION, NOW, NOW)
+    assert sorted(at_once(8, lambda: store.end_of(replace(OVER, at_provider=None), NOW)), key=str) == [
+        *[0] * 7,
+        1,
+    ]
+    assert store.add(SESSION, NOW + 1, NOW), "a sign-in after that"
+    assert store.end_of(replace(OVER, at_provider=None), NOW) == 0
+    assert store.get(SESSION.id_hash, NOW) is not None
+
+
+def test_a_file_of_the_version_before_keeps_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+    with sqlite3.connect(path) as before:
+        before.executescript(sqlite._SCHEMA)
+        before.executescript(
+            "DROP TABLE over; PRAGMA user_version = 1;"
+            "CREATE TABLE over (at_provider BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;"
+        )
+        before.execute("INSERT INTO over VALUES (?, ?)", (SESSION.at_provider, NOW + 10))
+    before.close()
+    store = SqliteSessionStore(path)
+    assert not store.add(SESSION, NOW + 5, NOW)
+    assert store.add(SESSION, NOW + 5, NOW + 10)
 
 
 def test_a_name_is_spent_once(store: SessionStore) -> None:
@@ -121,8 +159,8 @@ def test_a_name_is_spent_once(store: SessionStore) -> None:
 
 def test_what_is_over_is_swept_away(store: SessionStore) -> None:
     assert store.begin(BEGUN, NOW)
-    assert store.add(SESSION, NOW)
-    assert store.add(replace(SESSION, id_hash=b"j" * 32), NOW + 2_000)
+    assert store.add(SESSION, NOW, NOW)
+    assert store.add(replace(SESSION, id_hash=b"j" * 32), NOW, NOW + 2_000)
     assert store.get(SESSION.id_hash, NOW) is None
     assert store.spend(BEGUN.state, BEGUN.browser, NOW) is None
 

@@ -44,8 +44,8 @@ class Sessions:
         self._config = config
         self._store = store
 
-    def begin(self, provider: Provider, identity: Identity, tokens: Tokens) -> Talk[bytes]:
-        """A new session, always with a new id; its cookie's octets.
+    def begin(self, provider: Provider, identity: Identity, tokens: Tokens, issued_at: float) -> Talk[bytes]:
+        """A new session, always with a new id; its cookie's octets. `issued_at` is the ID token's `iat`.
 
         Raises:
             TransactionError: the provider said meanwhile that its own session is over.
@@ -63,7 +63,7 @@ class Sessions:
             idle_at=min(expires_at, now + config.idle.total_seconds()),
             expires_at=expires_at,
         )
-        if not (yield from do(lambda: self._store.add(stored, now))):
+        if not (yield from do(lambda: self._store.add(stored, issued_at, now))):
             raise TransactionError("the provider ended its session meanwhile")
         return raw
 

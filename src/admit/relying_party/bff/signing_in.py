@@ -74,9 +74,11 @@ class SigningIn:
                 raise TransactionError("an answer was held, and another one came")
             answer, posted = answers.read(held.decode()), True
         answers.check_transaction(begun, name, posted=posted, now=self._context.config.clock())
-        identity, found = yield from sign_in.finish(provider, self._context.keys[name], begun, answer)
+        identity, found, issued_at = yield from sign_in.finish(
+            provider, self._context.keys[name], begun, answer
+        )
         yield from self._end_former(request)
-        fresh = yield from self._context.sessions.begin(provider, identity, found)
+        fresh = yield from self._context.sessions.begin(provider, identity, found, issued_at)
         return http.see_other(begun.return_to, ("set-cookie", self._context.session_cookie(fresh)))
 
     def _held(self, answer: answers.Answer, name: str, text: str) -> Talk[Answer]:

@@ -14,6 +14,7 @@ from admit.relying_party.bff import session as session_data
 from admit.relying_party.bff.context import Context, check_site, fields_of, form_of
 from admit.relying_party.bff.http import Answer, Request
 from admit.relying_party.bff.sessions import Live, person_name, session_name
+from admit.relying_party.store import SessionStore, StoredEnd
 from admit.tokens import logout as logout_tokens
 
 _LOG = logging.getLogger("admit.bff")
@@ -98,25 +99,12 @@ class SigningOut:
             except TokenError as error:
                 refused = error
                 continue
-            yield from self._end_told(told)
+            yield from end_told(self._context.store, told, self._context.config.clock())
             return Answer(200, (http.NO_STORE,))
         _LOG.warning("a logout token was refused: %s", refused.detail if refused else "nobody's")
         return http.json(
             400, {"error": "invalid_request", "error_description": "The logout token is not valid."}
         )
-
-    def _end_told(self, told: logout_tokens.LogoutToken) -> Talk[None]:
-        """End what the token names; one that comes again, as deliveries do, ends nothing more."""
-        now = self._context.config.clock()
-        key = session_name(told.issuer, told.audience, f"jti:{told.jti}")
-        until = told.iat + (logout_tokens.MAX_AGE + logout_tokens.LEEWAY).total_seconds()
-        if not (yield from do(lambda: self._context.store.spend_once(key, now, until))):
-            return
-        person = None if told.subject is None else person_name(told.issuer, told.audience, told.subject)
-        at_provider = (
-            None if told.session_id is None else session_name(told.issuer, told.audience, told.session_id)
-        )
-        yield from do(lambda: self._context.store.end_of(person, at_provider, now))
 
 
 def check_page(request: Request, origins: Collection[str]) -> None:
@@ -127,3 +115,20 @@ def check_page(request: Request, origins: Collection[str]) -> None:
     """
     check_site(request)
     csrf.check_origin(request.headers, origins)
+
+
+def end_told(store: SessionStore, told: logout_tokens.LogoutToken, now: float) -> Talk[None]:
+    """End what the token names; one that comes again, as deliveries do, ends nothing more.
+
+    Raises:
+        UnavailableError: nothing ended, and the token is not spent.
+    """
+    at = (told.issuer, told.audience)
+    over = StoredEnd(
+        person=None if told.subject is None else person_name(*at, told.subject),
+        at_provider=None if told.session_id is None else session_name(*at, told.session_id),
+        told_at=told.iat,
+        name=session_name(*at, f"jti:{told.jti}"),
+        until=told.iat + (logout_tokens.MAX_AGE + logout_tokens.LEEWAY).total_seconds(),
+    )
+    yield from do(lambda: store.end_of(over, now))

@@ -1,7 +1,14 @@
 """Where a backend-for-frontend keeps sign-ins under way and sessions: in this process, or in one file for all."""
 
 from admit.relying_party.store.memory import MemorySessionStore
-from admit.relying_party.store.records import SessionStore, StoredSession, StoredTransaction
+from admit.relying_party.store.records import SessionStore, StoredEnd, StoredSession, StoredTransaction
 from admit.relying_party.store.sqlite import SqliteSessionStore
 
-__all__ = ["MemorySessionStore", "SessionStore", "SqliteSessionStore", "StoredSession", "StoredTransaction"]
+__all__ = [
+    "MemorySessionStore",
+    "SessionStore",
+    "SqliteSessionStore",
+    "StoredEnd",
+    "StoredSession",
+    "StoredTransaction",
+]

@@ -2,9 +2,17 @@
 
 import threading
 from dataclasses import replace
+from math import inf
 from typing import Final
 
-from admit.relying_party.store.records import MAX_TRANSACTIONS, TOMBSTONE, StoredSession, StoredTransaction
+from admit.relying_party.store.records import (
+    MAX_TRANSACTIONS,
+    TOMBSTONE,
+    StoredEnd,
+    StoredSession,
+    StoredTransaction,
+    unplaced,
+)
 
 _SWEEP_EVERY: Final = 60.0
 
@@ -23,7 +31,7 @@ class MemorySessionStore:
         self._sessions: dict[bytes, StoredSession] = {}
         self._leases: dict[bytes, float] = {}
         self._spent: dict[bytes, float] = {}
-        self._over: dict[bytes, float] = {}
+        self._over: dict[bytes, tuple[float, float]] = {}
         self._swept_at = 0.0
 
     def begin(self, transaction: StoredTransaction, now: float) -> bool:
@@ -50,10 +58,11 @@ class MemorySessionStore:
             del self._transactions[state]
             return found.sealed, self._answers.pop(state, None)
 
-    def add(self, session: StoredSession, now: float) -> bool:
+    def add(self, session: StoredSession, issued_at: float, now: float) -> bool:
+        place = unplaced(session.person) if session.at_provider is None else session.at_provider
         with self._lock:
             self._sweep(now)
-            if session.at_provider is not None and now < self._over.get(session.at_provider, 0.0):
+            if any(is_over(self._over.get(name), issued_at, now) for name in (session.person, place)):
                 return False
             self._sessions[session.id_hash] = session
             return True
@@ -97,19 +106,21 @@ class MemorySessionStore:
             self._leases.pop(id_hash, None)
             return self._sessions.pop(id_hash, None) is not None
 
-    def end_of(self, person: bytes | None, at_provider: bytes | None, now: float) -> int:
+    def end_of(self, told: StoredEnd, now: float) -> int:
         with self._lock:
-            if at_provider is not None:
-                self._over[at_provider] = now + TOMBSTONE
-            over = [
-                one.id_hash
-                for one in self._sessions.values()
-                if (at_provider is not None and one.at_provider == at_provider)
-                or (at_provider is None and person is not None and one.person == person)
-            ]
+            self._sweep(now)
+            if now < self._spent.get(told.name, 0.0):
+                return 0
+            if told.at_provider is not None:
+                self._over[told.at_provider] = (now + TOMBSTONE, inf)
+            if told.stays is not None:
+                name, told_at = told.stays
+                self._over[name] = (now + TOMBSTONE, max(told_at, self._over.get(name, (0.0, 0.0))[1]))
+            over = [one.id_hash for one in self._sessions.values() if _is_meant(one, told)]
             for id_hash in over:
                 del self._sessions[id_hash]
                 self._leases.pop(id_hash, None)
+            self._spent[told.name] = told.until
             return len(over)
 
     def spend_once(self, name: bytes, now: float, until: float) -> bool:
@@ -129,7 +140,18 @@ class MemorySessionStore:
         self._sessions = {name: one for name, one in self._sessions.items() if _is_live(one, now)}
         self._leases = {name: one for name, one in self._leases.items() if name in self._sessions}
         self._spent = {name: until for name, until in self._spent.items() if now < until}
-        self._over = {name: until for name, until in self._over.items() if now < until}
+        self._over = {name: kept for name, kept in self._over.items() if now < kept[0]}
+
+
+def is_over(told: tuple[float, float] | None, issued_at: float, now: float) -> bool:
+    """Whether what was issued then is meant by a provider's word: remembered until when, and told when."""
+    return told is not None and now < told[0] and issued_at <= told[1]
+
+
+def _is_meant(session: StoredSession, told: StoredEnd) -> bool:
+    if told.at_provider is None or session.at_provider is None:
+        return session.person == told.person
+    return session.at_provider == told.at_provider
 
 
 def _is_live(session: StoredSession, now: float) -> bool:

@@ -39,6 +39,29 @@ class StoredSession:
     version: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEnd:
+    """A provider's word that sessions are over, OpenID Connect Back-Channel Logout §2.4.
+
+    With `at_provider` it is about the sessions that hang on that one, and about those of the `person` that never said
+    on which they hang; without it about all of the person's. `told_at` is when the provider said it, by its own clock
+    in seconds since the epoch: what it issued later is not meant. The word has a `name`, and counts once until `until`.
+    """
+
+    person: bytes | None
+    at_provider: bytes | None
+    told_at: float
+    name: bytes
+    until: float
+
+    @property
+    def stays(self) -> tuple[bytes, float] | None:
+        """What to remember beside `at_provider`: who may not begin a session by what was issued until when."""
+        if self.person is None:
+            return None
+        return (self.person if self.at_provider is None else unplaced(self.person)), self.told_at
+
+
 class SessionStore(Protocol):
     """Sign-ins under way and sessions, shared by all workers that serve one application.
 
@@ -58,8 +81,11 @@ class SessionStore(Protocol):
         """Take a sign-in out, for good: `sealed`, and the answer that was held. None: not this browser's, or spent."""
         ...
 
-    def add(self, session: StoredSession, now: float) -> bool:
-        """Keep a new session; False where the provider said meanwhile that its own is over."""
+    def add(self, session: StoredSession, issued_at: float, now: float) -> bool:
+        """Keep a new session; False where the provider ended its own, or the person's, at `issued_at` or later.
+
+        `issued_at` is when the provider wrote the ID token, by its own clock.
+        """
         ...
 
     def get(self, id_hash: bytes, now: float) -> StoredSession | None:
@@ -86,13 +112,21 @@ class SessionStore(Protocol):
         """End a session; whether there was one."""
         ...
 
-    def end_of(self, person: bytes | None, at_provider: bytes | None, now: float) -> int:
-        """End every session of a person, or of the provider's session, and count them; that one begins none more."""
+    def end_of(self, told: StoredEnd, now: float) -> int:
+        """End the sessions that a provider's word is about, and count them; what was under way begins none more.
+
+        The word is spent with that and never before: one that was spent ends nothing, one that fails can come again.
+        """
         ...
 
     def spend_once(self, name: bytes, now: float, until: float) -> bool:
         """Whether this name is new; until then it is not again."""
         ...
+
+
+def unplaced(person: bytes) -> bytes:
+    """A name for the sessions of a person that never said on which of the provider's they hang."""
+    return hashlib.sha256(b"unplaced" + person).digest()
 
 
 def named(*parts: str) -> bytes:

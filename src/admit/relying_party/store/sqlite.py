@@ -6,16 +6,24 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
 from admit.errors import ConfigError, UnavailableError
-from admit.relying_party.store.records import MAX_TRANSACTIONS, TOMBSTONE, StoredSession, StoredTransaction
+from admit.relying_party.store.records import (
+    MAX_TRANSACTIONS,
+    TOMBSTONE,
+    StoredEnd,
+    StoredSession,
+    StoredTransaction,
+    unplaced,
+)
 
 _SWEEP_EVERY: Final = 60.0
 _BUSY: Final = 5.0
 _AGAIN: Final = 0.02
-_VERSION: Final = 1
+_VERSION: Final = 2
 _SCHEMA: Final = """
 CREATE TABLE transactions (
     state BLOB PRIMARY KEY, browser BLOB NOT NULL, sealed BLOB NOT NULL, form_post INTEGER NOT NULL, answer BLOB,
@@ -31,8 +39,14 @@ CREATE INDEX sessions_by_provider ON sessions (at_provider);
 CREATE INDEX sessions_by_end ON sessions (expires_at);
 CREATE INDEX sessions_by_idle ON sessions (idle_at);
 CREATE TABLE spent (name BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE over (at_provider BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE over (name BLOB PRIMARY KEY, until REAL NOT NULL, told_at REAL NOT NULL) WITHOUT ROWID;
 """
+_FROM_1: Final = """
+ALTER TABLE over RENAME COLUMN at_provider TO name;
+ALTER TABLE over ADD COLUMN told_at REAL NOT NULL DEFAULT 9e999;
+"""
+_STEPS: Final = {0: _SCHEMA, 1: _FROM_1}
+"""What brings a file to this version, by the one that it has."""
 
 
 class SqliteSessionStore:
@@ -88,12 +102,13 @@ class SqliteSessionStore:
             ).fetchall()
             return (rows[0][0], rows[0][1]) if rows else None
 
-    def add(self, session: StoredSession, now: float) -> bool:
+    def add(self, session: StoredSession, issued_at: float, now: float) -> bool:
+        place = unplaced(session.person) if session.at_provider is None else session.at_provider
         with self._writing(now) as database:
             done = database.execute(
                 "INSERT INTO sessions (id_hash, sealed, person, at_provider, idle_at, expires_at, version)"
                 " SELECT ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS"
-                " (SELECT 1 FROM over WHERE at_provider = ? AND until > ?)",
+                " (SELECT 1 FROM over WHERE name IN (?, ?) AND until > ? AND told_at >= ?)",
                 (
                     session.id_hash,
                     session.sealed,
@@ -102,8 +117,10 @@ class SqliteSessionStore:
                     session.idle_at,
                     session.expires_at,
                     session.version,
-                    session.at_provider,
+                    session.person,
+                    place,
                     now,
+                    issued_at,
                 ),
             )
             return done.rowcount == 1
@@ -159,25 +176,28 @@ class SqliteSessionStore:
     def end(self, id_hash: bytes) -> bool:
         return self._write("DELETE FROM sessions WHERE id_hash = ?", (id_hash,)) == 1
 
-    def end_of(self, person: bytes | None, at_provider: bytes | None, now: float) -> int:
+    def end_of(self, told: StoredEnd, now: float) -> int:
         with self._writing(now) as database:
-            if at_provider is None:
-                return database.execute("DELETE FROM sessions WHERE person = ?", (person,)).rowcount
-            database.execute(
-                "INSERT INTO over (at_provider, until) VALUES (?, ?)"
-                " ON CONFLICT (at_provider) DO UPDATE SET until = max(until, excluded.until)",
-                (at_provider, now + TOMBSTONE),
+            if not _is_new(database, told.name, now, told.until):
+                return 0
+            stays = [] if told.at_provider is None else [(told.at_provider, inf)]
+            stays += [] if told.stays is None else [told.stays]
+            database.executemany(
+                "INSERT INTO over (name, until, told_at) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE"
+                " SET until = max(until, excluded.until), told_at = max(told_at, excluded.told_at)",
+                [(name, now + TOMBSTONE, told_at) for name, told_at in stays],
             )
-            return database.execute("DELETE FROM sessions WHERE at_provider = ?", (at_provider,)).rowcount
+            if told.at_provider is None:
+                return database.execute("DELETE FROM sessions WHERE person = ?", (told.person,)).rowcount
+            done = database.execute("DELETE FROM sessions WHERE at_provider = ?", (told.at_provider,))
+            rest = database.execute(
+                "DELETE FROM sessions WHERE person = ? AND at_provider IS NULL", (told.person,)
+            )
+            return done.rowcount + rest.rowcount
 
     def spend_once(self, name: bytes, now: float, until: float) -> bool:
         with self._writing(now) as database:
-            done = database.execute(
-                "INSERT INTO spent (name, until) VALUES (?, ?)"
-                " ON CONFLICT (name) DO UPDATE SET until = excluded.until WHERE spent.until <= ?",
-                (name, until, now),
-            )
-            return done.rowcount == 1
+            return _is_new(database, name, now, until)
 
     def close(self) -> None:
         """Close this thread's connection; another is opened when one is needed."""
@@ -249,8 +269,9 @@ def _furnish(database: sqlite3.Connection) -> None:
         return
     database.execute("BEGIN IMMEDIATE")
     try:
-        if database.execute("PRAGMA user_version").fetchone()[0] == 0:
-            for statement in _SCHEMA.split(";"):
+        held = database.execute("PRAGMA user_version").fetchone()[0]
+        if held in _STEPS:
+            for statement in _STEPS[held].split(";"):
                 database.execute(statement)
             database.execute(f"PRAGMA user_version = {_VERSION}")
         found = database.execute("PRAGMA user_version").fetchone()[0]
@@ -260,6 +281,15 @@ def _furnish(database: sqlite3.Connection) -> None:
     database.execute("COMMIT")
     if found != _VERSION:
         raise UnavailableError("the session store was made by another version: begin a new file")
+
+
+def _is_new(database: sqlite3.Connection, name: bytes, now: float, until: float) -> bool:
+    done = database.execute(
+        "INSERT INTO spent (name, until) VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET until = excluded.until WHERE spent.until <= ?",
+        (name, until, now),
+    )
+    return done.rowcount == 1
 
 
 def _sweep(database: sqlite3.Connection, now: float) -> None:
