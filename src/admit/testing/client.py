@@ -1,6 +1,7 @@
 """Any test client, calling as somebody."""
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, Final, Generic, TypeVar
 
 from admit.principal import Principal
@@ -42,14 +43,51 @@ class Client(Generic[C]):
         return Client(self.wrapped, self._carried, self._carried(who, by))
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(self.wrapped, name)
-        return self._calling(value) if name in _CALLS and self._headers else value
+        if name not in _CALLS or not self._headers:
+            return getattr(self.wrapped, name)
+        if "cookie" in self._headers and _is_werkzeugs(self.wrapped):
+            others = {name: value for name, value in self._headers.items() if name != "cookie"}
+            return _calling(getattr(_sending(self.wrapped, self._headers["cookie"]), name), others)
+        return _calling(getattr(self.wrapped, name), self._headers)
 
-    def _calling(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def with_headers(*args: Any, headers: Any = None, **kwargs: Any) -> Any:
-            given = dict(headers or {})
-            named = {str(name).lower() for name in given}
-            missing = {name: value for name, value in self._headers.items() if name not in named}
-            return call(*args, headers={**missing, **given}, **kwargs)
 
-        return with_headers
+def _calling(call: Callable[..., Any], carried: Mapping[str, str]) -> Callable[..., Any]:
+    def with_headers(*args: Any, headers: Any = None, **kwargs: Any) -> Any:
+        given = dict(headers or {})
+        named = {str(name).lower() for name in given}
+        missing = {name: value for name, value in carried.items() if name not in named}
+        return call(*args, headers={**missing, **given}, **kwargs)
+
+    return with_headers
+
+
+def _is_werkzeugs(client: object) -> bool:
+    """Whether it is werkzeug's test client, or Flask's, which is one: found out without loading either."""
+    return any((of.__module__, of.__name__) == ("werkzeug.test", "Client") for of in type(client).__mro__)
+
+
+def _sending(client: Any, cookie: str) -> Any:
+    """The same client of werkzeug's, jar and all, for one call with this cookie.
+
+    It takes a `Cookie` header for its jar's own and replaces it, by nothing where the jar is empty: so the cookie is
+    added behind it.
+    """
+    for_this_call = copy(client)
+    for_this_call.application = _Receiving(client.application, cookie)
+    return for_this_call
+
+
+class _Receiving:
+    """A WSGI application that gets one more cookie with each request; all else is the application's own."""
+
+    def __init__(self, application: Callable[..., Any], cookie: str) -> None:
+        self._application = application
+        self._cookie = cookie
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        others = environ.get("HTTP_COOKIE")
+        environ["HTTP_COOKIE"] = f"{others}; {self._cookie}" if others else self._cookie
+        return self._application(environ, start_response)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._application, name)

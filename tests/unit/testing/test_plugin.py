@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLE = Path(__file__).parents[3] / "examples/testing"
+ROOT = Path(__file__).parents[3]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "ADMIT"))}
     return subprocess.run(  # this interpreter, arguments of this file
-        [sys.executable, *arguments], env=clean, capture_output=True, text=True, check=False
+        [sys.executable, *arguments], env=clean, capture_output=True, text=True, check=False, cwd=ROOT
     )
 
 
 @pytest.mark.slow
 def test_the_example_is_a_project_of_its_own_and_passes() -> None:
-    config = ("-c", os.devnull, f"--rootdir={EXAMPLE}", "-p", "no:cacheprovider", "-q")
-    done = run("-m", "pytest", *config, str(EXAMPLE))
+    assert "`pytest examples/testing`" in (ROOT / "docs/testing.md").read_text("utf-8")
+    done = run("-m", "pytest", "-p", "no:cacheprovider", "examples/testing")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 passed" in done.stdout
 
