@@ -1,9 +1,10 @@
 """A provider's keys: fetched when first needed, renewed, and asked for again when a token names a new one."""
 
+import threading
 from typing import Final
 
 from admit.client.errors import ServerUnavailableError
-from admit.client.exchange import Ask, Talk, ask
+from admit.client.exchange import Ask, Pause, Talk, ask
 from admit.errors import FetchError, InvalidKeyError
 from admit.jose import JWKSet
 from admit.jose.jwks import MAX_SIZE
@@ -17,34 +18,56 @@ COOL_DOWN: Final = 10.0
 """Seconds between fetches that an unknown `kid` or a failure forces."""
 
 
+_LOOK: Final = 0.03
+_LOOKS: Final = 500
+
+
 class ProviderKeys:
-    """The keys of one provider. Threads and event loops share an instance."""
+    """The keys of one provider. Threads and event loops share an instance; one of them fetches, and others wait."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self._held: tuple[JWKSet, float] | None = None
         self._tried_at: float | None = None
+        self._failed = False
+        self._fetching = threading.Lock()
 
     def get(self, *, renewed: bool = False) -> Talk[JWKSet]:
         """The keys. `renewed`: ask for them again, since one is missing; not more often than each 10 seconds.
 
         Raises:
-            ServerUnavailableError: they cannot be had.
+            ServerUnavailableError: they cannot be had, or could not 10 seconds ago.
+            IssuerError: the metadata is another issuer's.
         """
-        now, held = self._provider.client.server.clock(), self._held
-        if held is not None:
-            is_fresh = 0 <= now - held[1] < FRESH and not renewed
-            is_soon = self._tried_at is not None and 0 <= now - self._tried_at < COOL_DOWN
-            if is_fresh or (is_soon and 0 <= now - held[1] < STALE):
+        for _ in range(_LOOKS):
+            now, held = self._provider.client.server.clock(), self._held
+            if held is not None and 0 <= now - held[1] < FRESH and not renewed:
                 return held[0]
-        self._tried_at = now
+            if self._fetching.acquire(blocking=False):
+                try:
+                    return (yield from self._asked(now))
+                finally:
+                    self._fetching.release()
+            yield Pause(_LOOK)
+        raise ServerUnavailableError("the provider's keys take too long")
+
+    def _asked(self, now: float) -> Talk[JWKSet]:
+        """The keys that are fetched now, or those at hand where they were asked for a moment ago."""
+        held = self._held  # another may have fetched them before the lock was had
+        serves = held is not None and 0 <= now - held[1] < STALE
+        if self._tried_at is not None and 0 <= now - self._tried_at < COOL_DOWN:
+            if held is not None and serves:
+                return held[0]
+            if self._failed:
+                raise ServerUnavailableError("the provider's keys could not be had a moment ago")
+        self._tried_at, self._failed = now, True
         try:
             found = yield from self._fetched()
         except ServerUnavailableError:
-            if held is None or not 0 <= now - held[1] < STALE:
+            if held is None or not serves:
                 raise
             return held[0]
-        self._held = (found, now)
+        self._held, self._failed = (found, now), False
         return found
 
     def _fetched(self) -> Talk[JWKSet]:

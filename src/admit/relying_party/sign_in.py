@@ -1,6 +1,6 @@
 """Signing in with an OpenID provider: from the answer to the person, and the provider's word that it is over."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from admit.client import tokens as token_endpoint
@@ -9,6 +9,7 @@ from admit.client.exchange import Ask, Talk, ask
 from admit.client.tokens import Tokens
 from admit.errors import FetchError, KeyNotFoundError, MalformedTokenError, SignatureError
 from admit.jose import json as strict_json
+from admit.jose import peek_unverified_claims
 from admit.relying_party import answer as answers
 from admit.relying_party import identity
 from admit.relying_party.answer import Answer
@@ -17,7 +18,7 @@ from admit.relying_party.identity import Identity
 from admit.relying_party.keys import ProviderKeys
 from admit.relying_party.provider import Provider
 from admit.relying_party.transaction import Transaction
-from admit.tokens import logout
+from admit.tokens import logout, members
 from admit.tokens.identity import IdToken
 from admit.tokens.logout import LogoutToken
 
@@ -54,6 +55,17 @@ def finish(
         userinfo = yield from _userinfo(provider, found.access_token)
         identity.check_subject(userinfo, token.subject)
     return identity.of(token, client.client_id, userinfo), found, token.iat
+
+
+def addressed(token: str, providers: Iterable[Provider]) -> list[Provider]:
+    """The providers whose logout token this says to be. Nothing of that is proven, and nobody was asked for keys yet.
+
+    Raises:
+        TokenError: it is no token, or does not say.
+    """
+    claims = peek_unverified_claims(token)
+    issuer, audience = members.text(claims, "iss"), members.audience(claims)
+    return [one for one in providers if one.issuer == issuer and one.client.client_id in audience]
 
 
 def read_logout_token(provider: Provider, keys: ProviderKeys, token: str) -> Talk[LogoutToken]:

@@ -1,5 +1,6 @@
 """The provider says that a session is over, OpenID Connect Back-Channel Logout 1.0; and a provider that fails later."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from random import Random
@@ -156,6 +157,30 @@ async def test_a_logout_token_of_anybody_else_ends_nothing() -> None:
         assert doubled.status_code == 400
         assert (await nobody.post("/bff/backchannel-logout", json={})).status_code == 400
     assert await is_signed_in(page)
+
+
+async def test_a_logout_token_is_held_against_the_keys_of_its_own_provider_and_of_no_other() -> None:
+    away, near = Strange("https://away.example"), Strange("https://near.example", claims={"sid": "one"})
+    application = Application(wire := Wire(), away.provider(wire, "away"), near.provider(wire, "near"))
+    async with begun(application, provider="near") as (browser, location):
+        assert (await come_back(browser, near.approve(location), "near")).status_code == 303
+        del wire.apps[away.issuer]
+        dialled = len(wire.asked)
+        for token in ("a.b.c", "nonsense", logout_token(Strange()), logout_token(near, aud="other")):
+            assert await tell(application, token) == 400
+        assert await tell(application, logout_token(near)) == 200
+        assert len(wire.asked) == dialled, "the keys of the other are no matter"
+        assert not await is_signed_in(browser)
+        assert [await tell(application, logout_token(away)) for _ in range(5)] == [503] * 5
+        assert len(wire.asked) == dialled + 1, "who is away is not dialled for each"
+
+
+async def test_keys_that_many_need_at_once_are_fetched_once_for_all() -> None:
+    strange = Strange()
+    application = Application(wire := Wire(), strange.provider(wire))
+    told = await asyncio.gather(*(tell(application, logout_token(strange, sid=f"s{n}")) for n in range(8)))
+    assert told == [200] * 8
+    assert len(wire.to("/jwks")) == 1
 
 
 async def test_a_store_that_is_full_begins_no_more_sign_ins_and_loses_none() -> None:

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 from admit.client import tokens as token_endpoint
 from admit.client.exchange import Talk, do
 from admit.credentials import cookies, csrf
-from admit.errors import AdmitError, TokenError
+from admit.errors import AdmitError, TokenError, UnavailableError
 from admit.relying_party import sign_in
 from admit.relying_party.bff import http
 from admit.relying_party.bff import session as session_data
@@ -90,17 +90,22 @@ class SigningOut:
         given = fields_of(form_of(request)).get("logout_token", [])
         if len(given) != 1:
             return http.json(400, {"error": "invalid_request"})
-        refused: TokenError | None = None
-        for provider in self._context.providers.values():
+        refused: AdmitError | None = None
+        try:
+            asked = sign_in.addressed(given[0], self._context.providers.values())
+        except TokenError as error:
+            asked, refused = [], error
+        for provider in asked:
             try:
-                told = yield from sign_in.read_logout_token(
-                    provider, self._context.keys[provider.name], given[0]
-                )
-            except TokenError as error:
-                refused = error
+                keys = self._context.keys[provider.name]
+                told = yield from sign_in.read_logout_token(provider, keys, given[0])
+            except (TokenError, UnavailableError) as error:
+                refused = error if not isinstance(refused, UnavailableError) else refused
                 continue
             yield from end_told(self._context.store, told, self._context.config.clock())
             return Answer(200, (http.NO_STORE,))
+        if isinstance(refused, UnavailableError):
+            raise refused
         _LOG.warning("a logout token was refused: %s", refused.detail if refused else "nobody's")
         return http.json(
             400, {"error": "invalid_request", "error_description": "The logout token is not valid."}
