@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         Introspection,
         MemoryEndStore,
         RedisEndStore,
+        RemoteLookup,
         Revocation,
         SecurityEventPoller,
         Transmitter,
@@ -102,6 +103,7 @@ __all__ = [
     "OAuthError",
     "Principal",
     "RedisEndStore",
+    "RemoteLookup",
     "Revocation",
     "RevokedError",
     "SecurityEventPoller",
@@ -134,6 +136,7 @@ _HOME = {
     "FileEndStore": "admit.verifier",
     "MemoryEndStore": "admit.verifier",
     "RedisEndStore": "admit.verifier",
+    "RemoteLookup": "admit.verifier",
     "SecurityEventPoller": "admit.verifier",
     "Transmitter": "admit.verifier",
 }
