@@ -11,6 +11,7 @@ a `Request`. See `adapters/fastapi.py`, and `tests/contract/asgi.py` and `wsgi.p
 - `build` is called several times in one process, with other options. A framework that is configured once a process (as
   Django is) replaces what depends on the options.
 - `setting.run(coroutine)` runs something in an event loop.
+- `/changed` calls `changed` of `tests/contract/asgi.py` or `wsgi.py` between its guards.
 - What the framework cannot have is named in `lacks`, with the reason: a row's `needs`, such as `websocket`.
 """
 
@@ -34,7 +35,7 @@ ROUTES: Mapping[str, str] = {
     "/fresh": "a sign-in of at most 60 s ago",
     "/strong": "a sign-in of class `urn:admit:acr:2fa`",
     "/change": "POST, any principal",
-    "/changed": "a guard open to strangers, then `changed` of `asgi` or `wsgi`, then one for any principal; GET",
+    "/changed": "a guard open to strangers, then what rewrites the request, then one for any principal",
     "/options": "any principal, and answers OPTIONS itself; GET too",
     "/twice": "two guards in a row, for any principal and for scope `orders:read`, as the framework has it",
     "/stream": "any principal; three parts, each the subject and a line's end, made one by one",
