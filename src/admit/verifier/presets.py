@@ -26,13 +26,15 @@ _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,199}", re.ASCII)
 class Preset:
     """One kind of issuer. `issuer` and the paths of `roles` name in braces what differs from one to the next.
 
-    `require` is what only its access tokens say, so that its ID tokens are refused.
+    `require` is what only its access tokens say, so that its ID tokens are refused. `callers`: the issuer signs for
+    whoever asks, for any audience, so `trust` has to be told by one of these claims who may call.
     """
 
     issuer: str
     typ: str | frozenset[str]
     audience_claim: str = "aud"
     require: Mapping[str, Wanted] = field(default_factory=lambda: _NOTHING)
+    callers: frozenset[str] = frozenset()
     roles: Sequence[str] = ("roles",)
     groups: Sequence[str] = ("groups",)
     metadata: str | None = None
@@ -63,12 +65,14 @@ class Preset:
         `values` fill the braces, `require` adds to what tokens have to say. For anything else write a `TrustedIssuer`.
 
         Raises:
-            ConfigError: a value is missing, unknown, or none that could stand there.
+            ConfigError: a value is missing, unknown, or none that could stand there; `require` names no caller, where
+                that would let in everybody.
         """
         if values.keys() != self.wants:
             raise ConfigError(f"this preset wants {', '.join(sorted(self.wants)) or 'no names'}")
         for name, value in values.items():
             check_value(name, value)
+        check_callers(require, self.callers)
         filled = {**values, "tenantid": TENANT}
         more: dict[str, Any] = {} if self.metadata is None else {"metadata": self.metadata.format(**filled)}
         return TrustedIssuer(
@@ -82,6 +86,19 @@ class Preset:
             tenants=tenants,
             rsa_alg=self.rsa_alg,
             **more,
+        )
+
+
+def check_callers(require: Mapping[str, Wanted], by: frozenset[str]) -> None:
+    """Who may call is named, by one of these claims and by value: that there is one (`...`) tells nothing.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if by and not any(isinstance(require.get(claim), str | frozenset) for claim in by):
+        raise ConfigError(
+            "this issuer signs for everybody who asks: say who may call,"
+            f" require={{{min(by)!r}: frozenset({{...}})}} or by {', '.join(sorted(by - {min(by)}))}"
         )
 
 
@@ -136,8 +153,14 @@ COGNITO: Final = Preset(
 OKTA: Final = Preset(issuer="https://{domain}/oauth2/{server_id}", typ="JWT", require={"cid": ...})
 """`domain`: `dev-1234.okta.com`; `server_id`: `default`, or that of a custom authorization server."""
 
-GOOGLE: Final = Preset(issuer="https://accounts.google.com", typ="JWT", require={"email_verified": True})
-"""For the ID tokens that Google gives service accounts as callers; name them: `require={"email": frozenset({…})}`.
+GOOGLE: Final = Preset(
+    issuer="https://accounts.google.com",
+    typ="JWT",
+    require={"email_verified": True},
+    callers=frozenset({"email", "sub"}),
+)
+"""For the ID tokens that Google gives service accounts as callers; `require` says which of them may call, by `email` or
+`sub`: anybody can have an account of theirs given a token for your audience.
 
 Google's access tokens are opaque and made for Google's APIs only.
 """

@@ -82,6 +82,20 @@ def test_a_preset_is_the_statement_that_one_would_write(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "require",
+    [{}, {"email": ...}, {"email_verified": True}, {"azp": "112233445566778899"}, {"email": frozenset()}],
+    ids=["nobody", "any", "verified", "client", "none"],
+)
+def test_an_issuer_that_signs_for_everybody_is_trusted_for_named_callers_only(
+    require: dict[str, Any],
+) -> None:
+    with pytest.raises(ConfigError):
+        presets.GOOGLE.trust(audience=API, revocation=Waive.REVOCATION, require=require)
+    for named in (CALLER, {"sub": "112233445566778899"}, {**require, **CALLER}):
+        assert presets.GOOGLE.trust(audience=API, revocation=Waive.REVOCATION, require=named)
+
+
+@pytest.mark.parametrize(
     "values",
     [
         {},
