@@ -165,7 +165,10 @@ def session_cookie_name(
             raise ConfigError("dev cookies are for http on loopback only; use https")
         return f"admit-dev-{digits}"
     if urlsplit(issuer).scheme != "https":
-        raise ConfigError("session cookies need an https issuer; on loopback http start with --dev")
+        raise ConfigError(
+            "session cookies need an https issuer; on loopback http start with --dev, or say dev = true "
+            "(dev=True in Settings)"
+        )
     prefix = "__Host-" if mode is CookieMode.SAME_HOST else "__Secure-"
     return f"{prefix}admit-{digits}"
 

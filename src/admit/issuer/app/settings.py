@@ -263,12 +263,13 @@ def check_issuer(issuer: str, *, dev: bool) -> None:
             raise ConfigError("issuer: plain http is for loopback only; use https")
         if not dev:
             raise ConfigError(
-                "issuer: plain http on loopback is for development; start with --dev, or use https"
+                "issuer: plain http on loopback is for development; start with --dev, "
+                "or say dev = true (dev=True in Settings), or use https"
             )
     elif parts.scheme != "https":
         raise ConfigError("issuer: want an https URL")
     elif dev:
-        raise ConfigError("dev: is for http on loopback; an https issuer needs no --dev")
+        raise ConfigError("dev: is for http on loopback; an https issuer has neither --dev nor dev = true")
 
 
 def is_own_page(url: str, issuer: str) -> bool:
