@@ -1,11 +1,14 @@
 """What REST framework's glue adds: users, composed permissions, its own exceptions, and drf-spectacular's document."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
+from importlib.util import find_spec, module_from_spec
 from typing import Any, ClassVar
 
 from tests.fixtures.django import Site, settings  # isort: skip  # settings come before what needs them
 import pytest
+import rest_framework
 from django.test import Client, override_settings
 from django.urls import path
 from django.utils.decorators import method_decorator
@@ -338,3 +341,16 @@ def test_the_document_tells_of_scheme_scopes_and_refusals(issuer: Issuer) -> Non
 
 def test_rest_framework_is_told_of_all_this() -> None:
     assert [AdmitAuthentication] == api_settings.DEFAULT_AUTHENTICATION_CLASSES
+
+
+def test_the_module_may_be_the_first_that_a_project_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """REST framework's views ask the settings for their classes, which are in this module: it is loaded before them."""
+    spec = find_spec("admit.integrations.django.rest_framework")
+    assert spec is not None
+    assert spec.loader is not None
+    for name in ("views", "schemas"):
+        monkeypatch.delattr(rest_framework, name)
+        monkeypatch.setitem(sys.modules, f"rest_framework.{name}", None)
+    fresh = module_from_spec(spec)
+    spec.loader.exec_module(fresh)
+    assert fresh.AdmitAuthentication.__name__ == "AdmitAuthentication"

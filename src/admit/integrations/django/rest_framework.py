@@ -17,7 +17,7 @@ from datetime import timedelta
 from importlib.util import find_spec
 from typing import Any, Final, cast
 
-from rest_framework import exceptions, views
+from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import AND, BasePermission, OperationHolderMixin
 from rest_framework.request import Request
@@ -224,6 +224,10 @@ class SignedIn(_Has):
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
     """REST framework's own, but refusals have the challenge and the body that every guard of Admit gives them."""
+    from rest_framework import (
+        views,
+    )  # it asks the settings for classes, and they may name those of this module
+
     if isinstance(exc, TokenError | CredentialError | UnavailableError):
         exc = Refused(current().gate.refusal(exc), exc)
     response: Response | None = views.exception_handler(exc, context)
