@@ -30,6 +30,10 @@ def _never(*args: Any, **kwargs: Any) -> bool:
     return False
 
 
+def _always(*args: Any, **kwargs: Any) -> bool:
+    return True
+
+
 def _spent_before(store: Any, told: LogoutToken, now: float) -> Any:
     if store.spend_once(told.jti.encode(), now, now + 300):
         yield from signing_out_end(store, told, now)
@@ -41,6 +45,8 @@ TWINS: dict[str, Any] = {
     "admit.relying_party.answer:check_iss": _nothing_to_refuse,
     "admit.relying_party.answer:check_no_tokens": _nothing_to_refuse,
     "admit.relying_party.answer:check_transaction": _nothing_to_refuse,
+    "admit.relying_party.bff.forwarding:check_provider": _nothing_to_refuse,
+    "admit.relying_party.bff.sessions:is_of": _always,
     "admit.relying_party.bff.signing_in:bound_to": _any_browser,
     "admit.relying_party.bff.signing_out:check_page": _nothing_to_refuse,
     "admit.relying_party.bff.signing_out:end_told": _spent_before,

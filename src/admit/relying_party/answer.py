@@ -13,6 +13,7 @@ from admit.relying_party.errors import (
     SignInError,
     TransactionError,
 )
+from admit.relying_party.provider import Provider
 from admit.relying_party.transaction import LIFETIME, Transaction
 
 MAX_ANSWER: Final = 16_384
@@ -62,15 +63,17 @@ def check_no_tokens(names: set[str]) -> None:
         raise PlantedTokenError("a token stands in the answer")
 
 
-def check_transaction(transaction: Transaction, provider: str, *, posted: bool, now: float) -> None:
+def check_transaction(transaction: Transaction, provider: Provider, *, posted: bool, now: float) -> None:
     """The answer came to the redirect URI of the provider that was asked, as it was asked for, and in time.
 
     Raises:
-        MixedUpError: it came to another provider's redirect URI, RFC 9700 §4.4.2.2.
+        MixedUpError: it came to another provider's redirect URI, RFC 9700 §4.4.2.2, or to one who has the name now.
         TransactionError: it came in another way, or too late.
     """
-    if transaction.provider != provider:
+    if transaction.provider != provider.name:
         raise MixedUpError("the answer came to another provider's redirect URI")
+    if (transaction.issuer, transaction.client_id) != (provider.issuer, provider.client.client_id):
+        raise MixedUpError("the provider's name is another's now")
     if transaction.form_post is not posted:
         raise TransactionError("the answer came in another response_mode")
     if not 0 <= now - transaction.started_at < LIFETIME:

@@ -24,6 +24,7 @@ class Transaction:
 
     provider: str
     issuer: str
+    client_id: str
     redirect_uri: str
     state: str = field(repr=False)
     nonce: str = field(repr=False)
@@ -40,6 +41,7 @@ def begin(provider: Provider, *, redirect_uri: str, return_to: str, now: float) 
     return Transaction(
         provider=provider.name,
         issuer=provider.issuer,
+        client_id=provider.client.client_id,
         redirect_uri=redirect_uri,
         state=secrets.token_urlsafe(32),
         nonce=secrets.token_urlsafe(32),

@@ -59,6 +59,14 @@ class BffConfig:
         if not self.providers:
             raise ConfigError("Bff needs a provider")
         _check_names("apis", [one.name for one in self.apis])
+        names = {one.name for one in self.providers}
+        if not {one.provider for one in self.apis} <= {None, *names}:
+            raise ConfigError("Api(provider=...) is the name of one of Bff(providers=...)")
+        clients = {(one.issuer, one.client.client_id) for one in self.providers}
+        if len(clients) > 1 and any(one.provider is None for one in self.apis):
+            raise ConfigError(
+                "Api(provider=...) says whose tokens the API takes: with several providers each API needs it"
+            )
         for what in ("after_login", "after_logout"):
             if local_path(getattr(self, what)) != getattr(self, what):
                 raise ConfigError(f"Bff({what}=...) is a path of this application")

@@ -8,7 +8,10 @@ from admit.fetch import Response
 from admit.relying_party.bff import http, proxy
 from admit.relying_party.bff.context import Context
 from admit.relying_party.bff.http import Answer, Request
-from admit.relying_party.bff.proxy import Api, ForwardError
+from admit.relying_party.bff.proxy import AnotherProviderError, Api, ForwardError
+from admit.relying_party.bff.session import SessionData
+from admit.relying_party.bff.sessions import is_of
+from admit.relying_party.provider import Provider
 
 
 class Forwarding:
@@ -34,9 +37,10 @@ class Forwarding:
         live = yield from self._context.sessions.find(raw)
         if live is None:
             raise SessionError("the session is over")
-        provider = self._context.providers.get(live.data.provider)
+        provider = self._context.sessions.provider_of(live.data)
         if provider is None:
             raise SessionError("the session's provider is not known any more")
+        check_provider(live.data, None if api.provider is None else self._context.providers[api.provider])
         token = yield from self._context.sessions.access_token(live, provider, api)
         response = yield from self._called(request, api, url, token)
         if is_refused(response.status, response.headers.get("www-authenticate")):
@@ -56,3 +60,13 @@ class Forwarding:
             repeat=request.method in csrf.SAFE_METHODS,
         )
         return (yield from ask(asked))
+
+
+def check_provider(data: SessionData, wanted: Provider | None) -> None:
+    """An API gets the tokens of the provider whose tokens it takes, and never sees those of another.
+
+    Raises:
+        AnotherProviderError: the session is another's.
+    """
+    if wanted is not None and not is_of(data, wanted):
+        raise AnotherProviderError("the session is of another provider than the API takes tokens of")

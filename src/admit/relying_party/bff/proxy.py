@@ -7,7 +7,7 @@ the host, leaves the base path, or brings a credential.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import unquote, urlsplit
 
 from admit.errors import ConfigError, CredentialError, FetchError
@@ -19,6 +19,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
 _PATH = re.compile(r"[A-Za-z0-9\-._~%!$&'()*+,;=:@/]*", re.ASCII)
 _QUERY = re.compile(r"[A-Za-z0-9\-._~%!$&'()*+,;=:@/?\[\]|]*", re.ASCII)
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+", re.ASCII)
 _SENT: Final = frozenset(
     {
         b"accept", b"accept-language", b"content-type", b"if-match", b"if-none-match", b"if-modified-since",
@@ -36,8 +37,9 @@ class Api:
     """One API that pages may reach, at `…/api/{name}/`.
 
     `base` is its URL, `audience` what its tokens are for: the `resource` (RFC 8707) that is asked for when the session
-    is refreshed, or None for the token that the sign-in itself gave. `scopes` narrow that token. Requests and answers
-    are held whole, up to `max_bytes`.
+    is refreshed, or None for the token that the sign-in itself gave. `scopes` narrow that token: it is asked for with
+    those alone. `provider` is the name of the provider whose tokens the API takes; sessions of another are refused. It
+    may be left out where there is one. Requests and answers are held whole, up to `max_bytes`.
 
     Raises:
         ConfigError: the parts do not fit together.
@@ -48,6 +50,7 @@ class Api:
     audience: str | None = None
     scopes: Sequence[str] = ()
     max_bytes: int = 4 * 1024 * 1024
+    provider: str | None = None
 
     def __post_init__(self) -> None:
         if _NAME.fullmatch(self.name) is None:
@@ -58,8 +61,11 @@ class Api:
             raise ConfigError("Api(base=...) is an https URL (http only on loopback)") from None
         if urlsplit(self.base).query or "?" in self.base:
             raise ConfigError("Api(base=...) has no query")
-        if isinstance(self.scopes, str) or self.max_bytes < 1:
-            raise ConfigError("Api(scopes=...) are several texts, and max_bytes is positive")
+        if isinstance(self.scopes, str) or not all(_SCOPE.fullmatch(one) for one in self.scopes):
+            raise ConfigError("Api(scopes=...) are several texts without spaces")
+        if self.max_bytes < 1:
+            raise ConfigError("Api(max_bytes=...) is positive")
+        object.__setattr__(self, "scopes", tuple(self.scopes))
 
     @property
     def origin(self) -> str:
@@ -70,6 +76,14 @@ class ForwardError(CredentialError):
     """A request that is not passed on: its path, method or size is none that an API of ours has."""
 
     public = "This cannot be passed on."
+
+
+class AnotherProviderError(CredentialError):
+    """The API takes the tokens of another provider than the one that the person signed in with."""
+
+    code: ClassVar[str] = "another_provider"
+    status: ClassVar[int] = 403
+    public: ClassVar[str] = "This needs a sign-in with another provider."
 
 
 def target(api: Api, rest: str, query: str) -> str:

@@ -1,6 +1,6 @@
 """What a backend-for-frontend keeps of one sign-in. Sealed in the store; the browser has the key and nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
@@ -35,7 +35,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionData:
-    """A person, and their tokens: one access token an audience (empty: the one that the sign-in gave)."""
+    """A person, and their tokens: one access token for each `key` of an API."""
 
     provider: str
     issuer: str
@@ -66,8 +66,13 @@ class SessionData:
 
 
 def begin(provider: Provider, identity: Identity, tokens: Tokens, now: float) -> SessionData:
-    """The session of a fresh sign-in. Where that asked for a `resource`, the token is the one for that audience."""
+    """The session of a fresh sign-in. Where that asked for a `resource`, the token is the one for that audience.
+
+    It serves APIs that name no scopes, and those that name all of its own: any other narrows it.
+    """
     access = Access(tokens.access_token, now, tokens.expires_at)
+    resource = provider.parameters.get("resource", "")
+    granted = provider.scopes if tokens.scopes is None else tokens.scopes
     return SessionData(
         provider=provider.name,
         issuer=identity.issuer,
@@ -81,13 +86,18 @@ def begin(provider: Provider, identity: Identity, tokens: Tokens, now: float) ->
         signed_in_at=now,
         id_token=tokens.id_token or "",
         refresh_token=tokens.refresh_token,
-        access={"": access, provider.parameters.get("resource", ""): access},
+        access={key(of, scopes): access for of in ("", resource) for scopes in ((), granted)},
     )
 
 
-def renewed(data: SessionData, audience: str, tokens: Tokens, now: float) -> SessionData:
-    """With a new access token for an audience, and the refresh token's successor if there is one."""
-    access = {**data.access, audience: Access(tokens.access_token, now, tokens.expires_at)}
+def key(audience: str | None, scopes: Iterable[str]) -> str:
+    """Which access token an API gets: by what it is for (nothing: what the sign-in's own is for) and what it may."""
+    return "\n".join((audience or "", *sorted(set(scopes))))
+
+
+def renewed(data: SessionData, name: str, tokens: Tokens, now: float) -> SessionData:
+    """With a new access token of that `key`, and the refresh token's successor if there is one."""
+    access = {**data.access, name: Access(tokens.access_token, now, tokens.expires_at)}
     return replace(data, access=access, refresh_token=tokens.refresh_token or data.refresh_token)
 
 

@@ -43,6 +43,11 @@ class Sessions:
     def __init__(self, config: BffConfig, store: SessionStore) -> None:
         self._config = config
         self._store = store
+        self._providers = {one.name: one for one in config.providers}
+
+    def provider_of(self, data: SessionData) -> Provider | None:
+        """Who has the name of the session's provider now."""
+        return self._providers.get(data.provider)
 
     def begin(self, provider: Provider, identity: Identity, tokens: Tokens, issued_at: float) -> Talk[bytes]:
         """A new session, always with a new id; its cookie's octets. `issued_at` is the ID token's `iat`.
@@ -68,7 +73,10 @@ class Sessions:
         return raw
 
     def find(self, raw: bytes) -> Talk[Live | None]:
-        """The live session of a cookie; that it was used is noted once a minute."""
+        """The live session of a cookie; that it was used is noted once a minute.
+
+        One of a provider that is not configured any more is over: whoever has its name now gets none of its tokens.
+        """
         now = self._config.clock()
         id_hash = hashlib.sha256(raw).digest()
         stored = yield from do(lambda: self._store.get(id_hash, now))
@@ -77,10 +85,13 @@ class Sessions:
         octets = sealing.unseal(stored.sealed, raw, sessions.PURPOSE)
         if octets is None:
             return None
+        data = sessions.load(octets)
+        if not is_of(data, self.provider_of(data)):
+            return None
         idle_at = min(stored.expires_at, now + self._config.idle.total_seconds())
         if idle_at - stored.idle_at >= _TOUCH:
             yield from do(lambda: self._store.touch(id_hash, idle_at))
-        return Live(raw, stored, sessions.load(octets))
+        return Live(raw, stored, data)
 
     def end(self, raw: bytes) -> Talk[bool]:
         """End a session; whether there was one."""
@@ -96,10 +107,10 @@ class Sessions:
             ServerUnavailableError: the provider does not answer, and no token is good any more.
             TokenRequestError: it gives no token for this API.
         """
-        audience = api.audience or ""
+        name = sessions.key(api.audience, api.scopes)
         for _ in range(_LOOKS):
             now = self._config.clock()
-            held = live.data.access.get(audience)
+            held = live.data.access.get(name)
             usable = held is not None and held.token != refused and held.is_good(now)
             if held is not None and usable and held.is_fresh(now):
                 return held.token
@@ -144,11 +155,18 @@ class Sessions:
             if still_good is not None:
                 return still_good
             raise
-        fresh = sessions.renewed(data, api.audience or "", found, self._config.clock())
+        fresh = sessions.renewed(data, sessions.key(api.audience, api.scopes), found, self._config.clock())
         sealed = sealing.seal(sessions.dump(fresh), live.raw, sessions.PURPOSE)
         if not (yield from do(lambda: self._store.replace(stored.id_hash, stored.version, sealed))):
             raise SessionError("the session ended during a refresh")
         return found.access_token
+
+
+def is_of(data: SessionData, provider: Provider | None) -> bool:
+    """Whether this is the provider, and the client there, that the session's tokens are from."""
+    if provider is None:
+        return False
+    return (data.issuer, data.client_id) == (provider.issuer, provider.client.client_id)
 
 
 def person_name(issuer: str, client_id: str, subject: str) -> bytes:

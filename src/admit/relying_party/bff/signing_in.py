@@ -73,7 +73,7 @@ class SigningIn:
             if set(answer.parameters) != {"state"}:
                 raise TransactionError("an answer was held, and another one came")
             answer, posted = answers.read(held.decode()), True
-        answers.check_transaction(begun, name, posted=posted, now=self._context.config.clock())
+        answers.check_transaction(begun, provider, posted=posted, now=self._context.config.clock())
         identity, found, issued_at = yield from sign_in.finish(
             provider, self._context.keys[name], begun, answer
         )

@@ -66,7 +66,7 @@ class SigningOut:
 
         The session here is over already; that the provider cannot be told is no reason to keep it.
         """
-        provider = self._context.providers.get(live.data.provider)
+        provider = self._context.sessions.provider_of(live.data)
         if provider is None:
             return self._context.config.after_logout
         endpoint = None
