@@ -224,9 +224,8 @@ class SignedIn(_Has):
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
     """REST framework's own, but refusals have the challenge and the body that every guard of Admit gives them."""
-    from rest_framework import (
-        views,
-    )  # it asks the settings for classes, and they may name those of this module
+    # Its views ask the settings for their classes, and those are in this module.
+    from rest_framework import views
 
     if isinstance(exc, TokenError | CredentialError | UnavailableError):
         exc = Refused(current().gate.refusal(exc), exc)
