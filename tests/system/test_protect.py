@@ -26,6 +26,7 @@ class Place:
         self.issuer, self.api = f"http://localhost:{self.issuer_port}", f"http://localhost:{self.port}"
         written = (EXAMPLES / "admit.toml").read_text("utf-8")
         written = written.replace("localhost:8410", f"localhost:{self.issuer_port}")
+        written = written.replace('data = "data"', f'data = "{folder / "data"}"')
         self.settings = folder / "admit.toml"
         self.settings.write_text(written.replace("localhost:8001", f"localhost:{self.port}"))
 
@@ -44,8 +45,7 @@ class Place:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("protect")
     made = Place(folder)
-    database = f"sqlite:///{folder / 'admit.db'}"
-    command = [ADMIT, "serve", "--dev", "--config", str(made.settings), "--database", database]
+    command = [ADMIT, "serve", "--config", str(made.settings)]
     issuer = made.child("issuer", command, made.issuer_port, "/health/ready")
     issuer.start()
     yield made

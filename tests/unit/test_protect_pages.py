@@ -33,7 +33,7 @@ def test_a_page_shows_what_is_run(page: str, file: str) -> None:
 
 def test_the_issuer_of_the_pages_is_for_trying_only() -> None:
     given = tomllib.loads((ROOT / "examples" / "protect" / "admit.toml").read_text("utf-8"))
-    assert given["issuer"] == "http://localhost:8410"
+    assert (given["issuer"], given["dev"], given["data"]) == ("http://localhost:8410", True, "data")
 
 
 @pytest.mark.parametrize("page", ["asgi", "fastapi", "flask", "starlette", "wsgi"])
