@@ -43,7 +43,8 @@ class Route:
 
     `told` describes methods for the API's OpenAPI document, where the segment is called `value`. `exempt` says why
     state-changing methods here need no CSRF token (contracts §4's written table); None means they do. `who` may call
-    what `told` does not describe. `ready` is for what everybody asks for all day: it gives what `GET` answers, the same
+    what `told` does not describe. `get_changes`: a GET here signs somebody in or out, or uses up what it came with, as
+    protocols want it. A HEAD, by which programs only look whether a link is good, is not taken then. `ready` is for what everybody asks for all day: it gives what `GET` answers, the same
     for everybody's scripts too, and nothing of a call is looked at but host and path.
     """
 
@@ -55,6 +56,7 @@ class Route:
     value: str = ""
     told: Mapping[str, Operation] = field(default_factory=dict)
     who: Who = Who.ANYBODY
+    get_changes: bool = False
     ready: Callable[[], answers.Ready] | None = None
 
     def allowed_to(self, method: str) -> Who:
@@ -123,15 +125,17 @@ def handler_of(route: Route, method: str) -> Handler:
     Raises:
         MethodNotAllowedError: the route does not take it.
     """
-    handler = route.handlers.get(method)
-    if handler is None:
+    handler = route.handlers.get("GET" if method == "HEAD" else method)
+    if handler is None or (method == "HEAD" and route.get_changes):
         raise answers.MethodNotAllowedError(allow=allow(route))
     return handler
 
 
 def allow(route: Route) -> str:
     """The value of `Allow`, RFC 9110 §10.2.1."""
-    return ", ".join(sorted({*route.handlers, *({"HEAD"} if "GET" in route.handlers else ())}))
+    return ", ".join(
+        sorted({*route.handlers, *({"HEAD"} if "GET" in route.handlers and not route.get_changes else ())})
+    )
 
 
 _PUBLIC = frozenset({CorsPolicy.EVERYBODY, CorsPolicy.EVERYBODY_WHO_ASKS})
@@ -252,7 +256,7 @@ class Dispatcher:
                 check_submitted(call.headers)
         if call.scope["method"] == "OPTIONS":
             return await self._preflight(call, route)
-        return await handler_of(route, call.method)(call)
+        return await handler_of(route, call.scope["method"])(call)
 
     def _refuse(
         self, call: Call, route: Route | None, error: AdmitError, *, cause: Exception | None = None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
-from admit.errors import SessionError
+from admit.errors import ConfigError, SessionError
 from admit.issuer.accounts.driver import may_sign_in
 from admit.issuer.app import flow
 from admit.issuer.factors.assurance import Proof
@@ -88,11 +88,14 @@ class SignIns:
         It is no shorter way in: who has to show a second factor that is not among `proofs` is asked for it by Admit,
         and a disabled user comes to nothing.
 
+        `Proof.PASSWORD` is among `proofs`, and stands for whatever is shown first on your page: a second factor alone
+        signs nobody in.
+
         Raises:
+            ConfigError: `proofs` are no proofs, or `Proof.PASSWORD` is not among them.
             SessionError: the interaction is over, or there is no such user who may sign in.
         """
-        if not proofs or not all(isinstance(proof, Proof) for proof in proofs):
-            raise SessionError("proofs name what was shown, and something was")
+        check_proofs(proofs)
         user = await self._services.accounts.get(subject)
         if user is None or not may_sign_in(user):
             raise SessionError("no such user, or a disabled one")
@@ -126,3 +129,13 @@ class SignIns:
             id, now, user_id=user_id, credential_version=credential_version, proofs=proofs
         )
         return f"{self._services.issuer}{DONE}?{urlencode({'i': id, 'k': key})}"
+
+
+def check_proofs(proofs: Collection[Proof]) -> None:
+    """What was shown, by an application's word, is enough to be asked for the rest.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if not all(isinstance(proof, Proof) for proof in proofs) or Proof.PASSWORD not in proofs:
+        raise ConfigError("proofs are of admit.issuer.Proof, and Proof.PASSWORD is one of them")

@@ -44,8 +44,11 @@ def tell(
 ) -> Steps[None]:
     """A mail to who granted this, unless the client has as much already: who is asked each time is not told each time.
     To be the last of its transaction. A client that nobody here let in is not named: a stranger chose what it is
-    called, and could write to people in our name.
+    called, and could write to people in our name. Only to an address that is known to be the user's: another's owner is
+    not told what somebody lets in.
     """
+    if user.email_verified_at is None:
+        return
     rows = yield families.OF_USER(user_id=user.id, now=now, count=MOST_LOOKED_AT)
     live = map(families.family_of, rows)
     if any(rules.has_all(family, client.id, audience, granted) for family in live):

@@ -5,16 +5,18 @@ from dataclasses import replace
 
 import httpx2
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from admit.issuer.accounts.errors import UserNotFoundError
+from admit.issuer.accounts.store import user_account
 from admit.issuer.app import jobs
 from admit.issuer.audit import AuditEvent
 from admit.issuer.audit.records import NOBODY
 from admit.issuer.audit.store import audit
-from admit.issuer.storage import Keyring, Statement
+from admit.issuer.storage import Keyring, Statement, bound_once
 from tests.fixtures.issuer import (
     ADA,
+    BO,
     CLIENTS,
     WEB_SECRET,
     Browser,
@@ -40,6 +42,10 @@ async def mailing(
     settings = settings_for(furnished_sqlite, mail=mail_config(mail_server), client=(*CLIENTS, STRANGER))
     made = make_issuer(settings, keyring)
     async with made.lifespan():
+        proven = (
+            update(user_account).where(user_account.c.email == ADA[0]).values(email_verified_at=made.clock())
+        )
+        await made.db.run(bound_once, Statement(proven)())
         yield made
         for one in made.open_browsers:
             await one.aclose()
@@ -87,6 +93,19 @@ async def test_a_client_of_the_issuer_itself_is_no_news(mailing: LiveIssuer, mai
     browser = mailing.browser()
     await browser.tokens(client="spa")
     assert await deliver(mailing) == 0
+
+
+async def test_an_address_that_nobody_proved_is_told_nothing(
+    mailing: LiveIssuer, mail_server: MailServer
+) -> None:
+    browser = mailing.browser()
+    bo = await mailing.services.accounts.find(BO[0])
+    assert bo is not None
+    assert bo.email_verified_at is None
+    await browser.sign_in(BO)
+    assert "code" in answer_of((await allow(browser))[0])
+    assert await deliver(mailing) == 0
+    assert await consents_told(mailing) == 1
 
 
 async def test_a_no_is_told_to_nobody(mailing: LiveIssuer) -> None:

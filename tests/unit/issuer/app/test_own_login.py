@@ -119,15 +119,38 @@ async def test_the_word_is_good_for_a_minute_for_its_own_interaction_and_for_who
     await own.services.accounts.disable(subject, info=RequestInfo(), now=own.clock())
     assert "account" not in (await browser.get(there)).headers.get("location", "")
     assert (await browser.get("/account")).status_code == 303
-    for who, proofs in (
-        (subject, (Proof.PASSWORD,)),
-        ("u_nobody", (Proof.PASSWORD,)),
-        (await subject_of(own, ADA), ()),
-    ):
+    for who in (subject, "u_nobody"):
         with pytest.raises(SessionError):
-            await own.interactions.finish(ids[1], who, proofs=proofs)
+            await own.interactions.finish(ids[1], who)
     with pytest.raises(SessionError):
         await own.interactions.finish("nothing", await subject_of(own, ADA))
+
+
+@pytest.mark.parametrize(
+    "proofs",
+    [(), (Proof.TOTP,), (Proof.RECOVERY_CODE,), ("password",)],
+    ids=["none", "app", "recovery code", "text"],
+)
+async def test_a_second_factor_alone_signs_nobody_in_and_is_refused_at_once(
+    own: LiveIssuer, proofs: tuple[Proof, ...]
+) -> None:
+    id = id_of((await own.browser().get("/login")).headers["location"])
+    with pytest.raises(ConfigError):
+        await own.interactions.finish(id, await subject_of(own, BO), proofs=proofs)
+
+
+async def test_who_only_looks_at_an_address_uses_up_nothing_of_it(own: LiveIssuer) -> None:
+    browser = own.browser()
+    id = id_of((await browser.get("/login")).headers["location"])
+    there = await own.interactions.finish(id, await subject_of(own, BO))
+    looked = await browser.head(there)
+    assert (looked.status_code, looked.headers["allow"]) == (405, "GET")
+    assert "set-cookie" not in looked.headers
+    for path in ("/authorize", "/logout"):
+        assert (await browser.head(path, params=ASK)).status_code == 405
+    assert (await browser.head("/login")).status_code == 303
+    assert (await browser.get(there)).status_code == 303
+    assert (await browser.get("/account")).status_code == 200
 
 
 @pytest.mark.parametrize("asked", [Proof.PASSWORD, Proof.TOTP], ids=["password", "both"])

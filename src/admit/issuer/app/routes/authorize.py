@@ -64,7 +64,7 @@ def routes(app: App) -> list[Route]:
 
     return [
         Route(
-            path="/authorize", handlers={"GET": get, "POST": post}, face=Face.PAGE,
+            path="/authorize", handlers={"GET": get, "POST": post}, face=Face.PAGE, get_changes=True,
             exempt="comes from other sites by its nature; changes nothing before a page of ours is answered",
         )
     ]  # fmt: skip

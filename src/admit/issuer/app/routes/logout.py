@@ -158,7 +158,7 @@ def routes(app: App) -> list[Route]:
 
     return [
         Route(
-            path="/logout", handlers={"GET": get, "POST": post}, face=Face.PAGE,
+            path="/logout", handlers={"GET": get, "POST": post}, face=Face.PAGE, get_changes=True,
             exempt="an ID token of the session speaks for the person; without one a page with a CSRF token asks",
         )
     ]  # fmt: skip

@@ -103,5 +103,5 @@ def routes(app: App, answers: Answers, login_url: str) -> list[Route]:
 
     return [
         Route(path="/login", handlers={"GET": leave}, face=Face.PAGE),
-        Route(path=DONE, handlers={"GET": back}, face=Face.PAGE),
+        Route(path=DONE, handlers={"GET": back}, face=Face.PAGE, get_changes=True),
     ]
