@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from inspect import Parameter, Signature
-from typing import Any, Final, Literal, overload
+from typing import Any, Literal, overload
 
 from fastapi import FastAPI, HTTPException
 from fastapi.openapi.models import HTTPBearer
@@ -24,20 +24,17 @@ from fastapi.params import Security
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
-from starlette.responses import Response
 from starlette.types import Scope
-from starlette.websockets import WebSocketClose
 
 from admit.credentials.cookies import CookieMode
 from admit.errors import AdmitError
-from admit.integrations import asgi, openapi
+from admit.integrations import asgi, openapi, starlette
 from admit.integrations.gate import SETTLED, Gate, Outcome
 from admit.principal import Principal
 from admit.verifier import AsyncVerifier, SessionLookup, Verifier, policy
 
 __all__ = ["Guard", "Refused"]
 
-_HANDLERS: Final = "starlette.exception_handlers"
 _SIGNATURE = Signature(
     [
         Parameter("request", Parameter.KEYWORD_ONLY, annotation=HTTPConnection),
@@ -46,7 +43,7 @@ _SIGNATURE = Signature(
 )
 
 
-class Refused(HTTPException):
+class Refused(starlette.Refused, HTTPException):
     """Nobody is let in. Answered as `{"error": …, "error_description": …}` with its challenge, RFC 6750 §3.
 
     An exception handler for this class, for `HTTPException` by status, or for a status replaces that answer. `cause_`
@@ -54,22 +51,8 @@ class Refused(HTTPException):
     """
 
     def __init__(self, refusal: policy.Refusal, error: AdmitError) -> None:
-        super().__init__(
-            refusal.status,
-            detail={"error": refusal.error, "error_description": refusal.error_description},
-            headers=dict(refusal.headers),
-        )
-        self.refusal = refusal
-        self.cause_ = error
-
-
-async def answer(request: HTTPConnection, refused: Exception) -> Response | WebSocketClose:
-    """The answer to a `Refused`; to a WebSocket's handshake too."""
-    assert isinstance(refused, Refused)
-    if request.scope["type"] == "websocket" and not asgi.can_answer(request.scope):
-        return WebSocketClose(asgi.POLICY_VIOLATION)
-    refusal = refused.refusal
-    return Response(refusal.body, refusal.status, dict(refusal.headers), media_type="application/json")
+        super().__init__(refusal, error)
+        self.detail: Any = {"error": refusal.error, "error_description": refusal.error_description}
 
 
 class Guard(SecurityBase):
@@ -202,12 +185,7 @@ class Guard(SecurityBase):
 
     def refuse(self, request: HTTPConnection, error: AdmitError, wanted: policy.Requirement) -> Refused:
         """The exception that answers with this error's refusal."""
-        # Starlette keeps the handlers of this application here. Where it does not (any more), the default handler
-        # still gives status, headers and the same texts, one level deeper in the body.
-        handlers = request.scope.get(_HANDLERS)
-        if isinstance(handlers, tuple) and handlers and isinstance(handlers[0], dict):
-            handlers[0].setdefault(Refused, answer)
-        return Refused(self.gate.refusal(error, wanted), error)
+        return starlette.refused(self.gate, request, error, wanted, Refused)
 
 
 class _Dependency(SecurityBase):

@@ -26,7 +26,7 @@ from admit.verifier import AsyncVerifier, SessionLookup, Verifier, policy
 from admit.verifier.core import Pending
 from admit.verifier.hit import remembered
 
-__all__ = ["Gate", "Headers", "Kept", "Outcome", "Waiting", "still_holds"]
+__all__ = ["Gate", "Headers", "Outcome", "Waiting"]
 
 Outcome: TypeAlias = Principal | AdmitError | None
 """What the request's credential came to; None: it carries none."""

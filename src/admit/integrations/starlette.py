@@ -53,6 +53,9 @@ class Refused(HTTPException):
         self.cause_ = error
 
 
+R = TypeVar("R", bound=Refused)
+
+
 async def answer(request: HTTPConnection, refused: Exception) -> Response | WebSocketClose:
     """The answer to a `Refused`; to a WebSocket's handshake too."""
     assert isinstance(refused, Refused)
@@ -179,11 +182,17 @@ def _connection(args: tuple[Any, ...], more: dict[str, Any]) -> HTTPConnection:
     raise ConfigError("requires is for endpoints: none of the arguments is a request or a WebSocket")
 
 
-def refused(gate: Gate, request: HTTPConnection, error: AdmitError, wanted: policy.Requirement) -> Refused:
+def refused(
+    gate: Gate,
+    request: HTTPConnection,
+    error: AdmitError,
+    wanted: policy.Requirement,
+    kind: type[R] = Refused,  # type: ignore[assignment]  # mypy takes no default for a type variable
+) -> R:
     """The exception that answers with this error's refusal."""
     # Starlette keeps the handlers of this application here. Where it does not (any more), the default handler still
     # gives status and headers.
     handlers = request.scope.get(_HANDLERS)
     if isinstance(handlers, tuple) and handlers and isinstance(handlers[0], dict):
-        handlers[0].setdefault(Refused, answer)
-    return Refused(gate.refusal(error, wanted), error)
+        handlers[0].setdefault(kind, answer)
+    return kind(gate.refusal(error, wanted), error)

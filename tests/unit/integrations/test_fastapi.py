@@ -280,7 +280,7 @@ class TestHandlers:
     async def test_what_the_framework_makes_of_it_by_itself_has_status_headers_and_texts(
         self, guard: Guard, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("admit.integrations.fastapi._HANDLERS", "some.other.place")
+        monkeypatch.setattr("admit.integrations.starlette._HANDLERS", "some.other.place")
         answer = await get(self.app(guard), "/x", [])
         assert answer.status == 401
         assert answer.headers["www-authenticate"] == 'Bearer scope="orders:read"'
