@@ -34,6 +34,10 @@ def _always(*args: Any, **kwargs: Any) -> bool:
     return True
 
 
+def _left_alone(*args: Any, **kwargs: Any) -> Any:
+    yield from ()
+
+
 def _spent_before(store: Any, told: LogoutToken, now: float) -> Any:
     if store.spend_once(told.jti.encode(), now, now + 300):
         yield from signing_out_end(store, told, now)
@@ -46,6 +50,7 @@ TWINS: dict[str, Any] = {
     "admit.relying_party.answer:check_no_tokens": _nothing_to_refuse,
     "admit.relying_party.answer:check_transaction": _nothing_to_refuse,
     "admit.relying_party.bff.forwarding:check_provider": _nothing_to_refuse,
+    "admit.relying_party.bff.sessions:Sessions._not_kept": _left_alone,
     "admit.relying_party.bff.sessions:is_of": _always,
     "admit.relying_party.bff.signing_in:bound_to": _any_browser,
     "admit.relying_party.bff.signing_out:check_page": _nothing_to_refuse,

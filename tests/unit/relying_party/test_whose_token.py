@@ -1,14 +1,16 @@
 """Which access token an API gets: with its own scopes, of the provider whose tokens it takes, and of nobody else."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from admit.errors import ConfigError
@@ -149,3 +151,48 @@ async def test_a_code_goes_to_nobody_who_got_the_providers_name_meanwhile() -> N
         del back["iss"]
         assert (await come_back(same, back)).status_code == 400
     assert now.asked == []
+
+
+class Slow(Strange):
+    """A provider whose refreshes wait until they may be answered, and that takes tokens back."""
+
+    def __init__(self) -> None:
+        super().__init__(metadata={"revocation_endpoint": "https://id.example.com/revoke"})
+        self.refreshing, self.go_on = asyncio.Event(), asyncio.Event()
+        self.revoked: list[str] = []
+
+    def app(self) -> Starlette:
+        made = super().app()
+        made.router.routes.append(Route("/revoke", self._revoke, methods=["POST"]))
+        return made
+
+    async def _revoke(self, request: Request) -> JSONResponse:
+        self.revoked += parse_qs((await request.body()).decode())["token"]
+        return JSONResponse({})
+
+    async def _token(self, request: Request) -> Response:
+        found = await super()._token(request)
+        if self.asked[-1]["grant_type"] == "refresh_token":
+            self.refreshing.set()
+            await self.go_on.wait()
+        return found
+
+
+@pytest.mark.threat("O-3", off="admit.relying_party.bff.sessions:Sessions._not_kept")
+@pytest.mark.parametrize("ends", [True, False], ids=["ended", "not ended"])
+async def test_signing_out_during_a_refresh_takes_back_what_the_refresh_brings(ends: bool) -> None:
+    strange, shop = Slow(), Shop()
+    application = shop.application([strange.provider(shop.wire)], Api("orders", API, AUDIENCE))
+    page = await page_of(application, strange)
+    token = (await page.get("/bff/session")).json()["csrf_token"]
+    asking = asyncio.create_task(page.get("/bff/api/orders/x"))
+    await strange.refreshing.wait()
+    if ends:
+        # Another browser object, since the answer takes the cookie away.
+        async with application.browser() as same:
+            same.cookies = page.cookies
+            left = await same.post("/bff/logout", headers={"origin": APP, "x-csrf-token": token})
+            assert left.status_code == 303
+    strange.go_on.set()
+    assert (await asking).status_code == (401 if ends else 200)
+    assert strange.revoked == (["refresh-0", "refresh-2"] if ends else [])

@@ -1,6 +1,7 @@
 """The sessions of a backend-for-frontend: begun, found, refreshed by one request at a time, and ended."""
 
 import hashlib
+import logging
 import os
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,6 +22,7 @@ from admit.relying_party.provider import Provider
 from admit.relying_party.store import SessionStore, StoredSession
 from admit.relying_party.store.records import named
 
+_LOG = logging.getLogger("admit.bff")
 LEASE: Final = 20.0
 """Seconds that one worker has for a refresh, which is bounded by less. One that died lets the next in after that."""
 _LOOK: Final = 0.03
@@ -158,8 +160,19 @@ class Sessions:
         fresh = sessions.renewed(data, sessions.key(api.audience, api.scopes), found, self._config.clock())
         sealed = sealing.seal(sessions.dump(fresh), live.raw, sessions.PURPOSE)
         if not (yield from do(lambda: self._store.replace(stored.id_hash, stored.version, sealed))):
+            yield from self._not_kept(live, provider, fresh.refresh_token)
             raise SessionError("the session ended during a refresh")
         return found.access_token
+
+    def _not_kept(self, live: Live, provider: Provider, refresh_token: str | None) -> Talk[None]:
+        """What came for a session that ended meanwhile is nobody's: who ended it revoked the one before."""
+        now = self._config.clock()
+        if refresh_token is None or (yield from do(lambda: self._store.get(live.stored.id_hash, now))):
+            return
+        try:
+            yield from token_endpoint.revoke(provider.client, refresh_token)
+        except AdmitError as error:
+            _LOG.warning("a refresh token was not revoked: %s: %s", error.code, error.detail)
 
 
 def is_of(data: SessionData, provider: Provider | None) -> bool:
