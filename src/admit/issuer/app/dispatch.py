@@ -44,8 +44,9 @@ class Route:
     `told` describes methods for the API's OpenAPI document, where the segment is called `value`. `exempt` says why
     state-changing methods here need no CSRF token (contracts §4's written table); None means they do. `who` may call
     what `told` does not describe. `get_changes`: a GET here signs somebody in or out, or uses up what it came with, as
-    protocols want it. A HEAD, by which programs only look whether a link is good, is not taken then. `ready` is for what everybody asks for all day: it gives what `GET` answers, the same
-    for everybody's scripts too, and nothing of a call is looked at but host and path.
+    protocols want it. A HEAD, by which programs only look whether a link is good, is not taken then. `ready` is for
+    what everybody asks for all day: it gives what `GET` answers, the same for everybody's scripts too, and nothing of a
+    call is looked at but host and path.
     """
 
     path: str

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import uniform
-from typing import Final
+from typing import Final, TypeAlias
 
 from admit.errors import AdmitError, FetchError, KeysUnavailableError
 from admit.issuer.clients import asking, authentication
@@ -26,7 +26,8 @@ from admit.verifier.keys import MAX_STALE, REFRESH, Jitter, KeySchedule
 log = logging.getLogger("admit.issuer")
 
 REMEMBERED: Final = 1_000
-"""Sets that are kept; of more, those that were not asked for the longest are fetched again when they are."""
+"""Sets that are kept of clients that were let in here, and as many of all others; of more, those that were not asked
+for the longest are fetched again when they are."""
 WAITED_FOR: Final = 2 * REFRESH
 """Seconds. Keys older than this are renewed before they are used; younger ones are used while they are renewed."""
 PER_NETWORK: Final = 20
@@ -44,6 +45,9 @@ class _Published:
     fetching: asyncio.Task[None] | None = None
 
 
+_Name: TypeAlias = tuple[str, str, str, str]
+
+
 class ClientKeys:
     """The keys that assertions of clients are verified with. One event loop uses it; construction does no I/O."""
 
@@ -54,7 +58,9 @@ class ClientKeys:
         self._boottime = boottime
         self._jitter = jitter
         self._share = Share(PER_NETWORK, clock=boottime)
-        self._published: OrderedDict[tuple[str, str, str, str], _Published] = OrderedDict()
+        # Apart, so that strangers, who can be any number, push nobody's keys out but each other's.
+        self._trusted: OrderedDict[_Name, _Published] = OrderedDict()
+        self._strangers: OrderedDict[_Name, _Published] = OrderedDict()
 
     async def of(self, client: Client) -> JWKSet:
         """The client's keys for the algorithms that it may sign with.
@@ -102,19 +108,26 @@ class ClientKeys:
         return self._share.take(network(asking.FROM.get()))
 
     def _entry(self, client: Client, url: str) -> _Published:
+        """What is kept of a client's set, or an empty one that is kept once it is fetched."""
+        kept, name = self._kept(client, url)
+        found = kept.get(name)
+        if found is None:
+            return _Published()
+        kept.move_to_end(name)
+        return found
+
+    def _kept(self, client: Client, url: str) -> tuple[OrderedDict[_Name, _Published], _Name]:
         # Each client has its own: that one may not dial an address, or writes kids, is nothing to another.
         name = (client.id, url, *authentication.assumed(client))
-        found = self._published.get(name)
-        if found is None:
-            found = self._published[name] = _Published()
-            while len(self._published) > REMEMBERED:
-                self._published.popitem(last=False)
-        self._published.move_to_end(name)
-        return found
+        return self._trusted if client.trusted else self._strangers, name
 
     def _fetch(self, client: Client, url: str, found: _Published) -> asyncio.Task[None]:
         """The fetch under way, or a new one: all who wait wait for the same."""
         if found.fetching is None:
+            kept, name = self._kept(client, url)
+            kept[name] = found
+            while len(kept) > REMEMBERED:
+                kept.popitem(last=False)
             found.fetching = asyncio.create_task(self._renew(client, url, found))
         return found.fetching
 

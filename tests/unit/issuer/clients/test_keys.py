@@ -11,6 +11,7 @@ import pytest
 from admit.errors import FetchError, KeysUnavailableError
 from admit.fetch import Fetcher, Response
 from admit.issuer.clients import asking
+from admit.issuer.clients import keys as keys_module
 from admit.issuer.clients.dialling import Dialling
 from admit.issuer.clients.key_sets import KeySets
 from admit.issuer.clients.keys import PER_NETWORK, WAITED_FOR, ClientKeys
@@ -169,6 +170,31 @@ async def test_a_network_makes_few_fetches_for_clients_that_nobody_let_in() -> N
         net.now += 60
         await keys.of(strangers(PER_NETWORK + 1))
         assert len(net.asked) == PER_NETWORK + 3
+    finally:
+        asking.FROM.reset(token)
+
+
+async def test_strangers_push_out_neither_a_trusted_clients_keys_nor_without_a_fetch_each_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keys_module, "REMEMBERED", 5)
+    net = Net()
+    keys = net.client_keys()
+    token = asking.FROM.set("192.0.2.1")
+    try:
+        await keys.of(CLIENT)
+        for number in range(PER_NETWORK):
+            await keys.of(strangers(number))
+        for number in range(PER_NETWORK, 3 * PER_NETWORK):
+            with pytest.raises(KeysUnavailableError):
+                await keys.of(strangers(number))
+        asked = len(net.asked)
+        await keys.of(CLIENT)
+        for number in range(PER_NETWORK - 5, PER_NETWORK):
+            await keys.of(strangers(number))
+        assert len(net.asked) == asked
+        with pytest.raises(KeysUnavailableError):
+            await keys.of(strangers(0))
     finally:
         asking.FROM.reset(token)
 
