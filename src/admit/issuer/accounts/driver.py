@@ -89,8 +89,8 @@ class Accounts:
         """What people type beside the password."""
         return "email"
 
-    def changed(self, user_id: str) -> None:
-        """Somebody says that an account changed. What is kept here is read each time."""
+    async def changed(self, *user_ids: str) -> None:
+        """Somebody says that accounts changed. What is kept here is read each time."""
 
     async def sign_up(
         self,
@@ -346,6 +346,10 @@ class Accounts:
         if user is not None and user.is_elsewhere:
             raise AccountElsewhereError("an application keeps the account")
 
+    async def _may_forget(self, user_id: str) -> None:
+        """Raises: AccountElsewhereError where an application keeps this account, as far as is known here."""
+        await self._kept_here(user_id)
+
     async def hash_new_password(self, user: User, password: str) -> str:
         """The hash of a password that this user may set.
 
@@ -382,10 +386,11 @@ class Accounts:
         """Forget a user: the account, and what `also` forgets beside it; how many families ended.
 
         Raises:
-            UserNotFoundError: no such user. AccountElsewhereError: an application keeps it.
+            UserNotFoundError: no such user. AccountElsewhereError: an application keeps it, and has it still.
+            AccountsUnavailableError: it does not say.
         """
         check_user_id(user_id)
-        await self._kept_here(user_id)
+        await self._may_forget(user_id)
         ended = await self._db.run(
             transactions.remove, self._lists, user_id, also=also, info=info, now=now, outbox=self._outbox
         )

@@ -57,8 +57,7 @@ class Ends(ABC):
             AccountsUnavailableError: the application does not say what they are now; nobody is let in until it does.
             StorageUnavailableError: nothing is known to be ended; ask again.
         """
-        for subject in subjects:
-            self.services.accounts.changed(subject)
+        await self.services.accounts.changed(*subjects)
         for subject in subjects:
             await self.services.accounts.get(subject)
         await self.settle()
@@ -70,7 +69,9 @@ class Ends(ABC):
 
         Raises:
             UserNotFoundError: no such user.
-            AccountElsewhereError: an application keeps the account; removed there, it ends here.
+            AccountElsewhereError: an application keeps the account, and has it still: remove it there first. A command
+                asks no application, and always refuses.
+            AccountsUnavailableError: that application does not say whether it has it.
             StorageUnavailableError: nothing is known to be removed; ask again.
         """
         info, now = RequestInfo(actor=actor), self._clock()

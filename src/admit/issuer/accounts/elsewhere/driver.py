@@ -8,7 +8,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 from admit.errors import AdmitError, TooBusyError
 from admit.issuer.accounts import rules as account_rules
@@ -24,7 +24,7 @@ from admit.issuer.accounts.records import User
 from admit.issuer.accounts.transactions import RightPassword, Welcome, no_welcome
 from admit.issuer.audit.records import RequestInfo
 from admit.issuer.revocation.lists import Lists
-from admit.issuer.storage import Database, SealError
+from admit.issuer.storage import Database, Row, SealError
 from admit.issuer.throttle.budgets import refund
 
 log = logging.getLogger("admit.issuer.accounts")
@@ -32,8 +32,18 @@ T = TypeVar("T")
 
 PURPOSE: Final = "account-stamp"
 REMEMBERED: Final = 100_000  # users of whom this process knows when it asked
-TRIES: Final = 3  # two nodes that take over two changes at once
-_NOBODY: Final = rules.SUBJECT + "-"
+TRIES: Final = 5  # questions, where each answer was older than what another node wrote
+
+
+class _OvertakenError(Exception):
+    """What the application said is not to be taken over: it may be older than what was told or written since."""
+
+
+class _Looked(NamedTuple):
+    """Somebody as the application says, and what is stored of the stamp."""
+
+    user: User
+    stored: str
 
 
 class AccountsElsewhere(Accounts):
@@ -56,8 +66,7 @@ class AccountsElsewhere(Accounts):
         self._source = source
         self._clock = clock
         self._seen: OrderedDict[str, float] = OrderedDict()
-        self._asking: dict[str, asyncio.Task[User | None]] = {}
-        self._changes = 0
+        self._asking: dict[str, asyncio.Task[_Looked | None]] = {}
         self._checking = 0
         self._told: set[str] = set()
 
@@ -88,63 +97,79 @@ class AccountsElsewhere(Accounts):
 
     def _is_believed(self, user_id: str) -> bool:
         """Whether it was asked about this user a short while ago. Who is gone is never remembered: all is ended."""
-        seen_at = self._seen.get(user_id)
-        return seen_at is not None and 0 <= self._clock() - seen_at < self._config.recheck.total_seconds()
+        asked_at = self._seen.get(user_id)
+        return asked_at is not None and 0 <= self._clock() - asked_at < self._config.recheck.total_seconds()
 
     async def ask(self, user_id: str) -> User | None:
         """What the application says now, taken over. However many ask about one user, it is asked once.
 
         Raises:
-            AccountsUnavailableError: it does not say.
+            AccountsUnavailableError: it does not say, or something else each time.
         """
-        task = self._asking.get(user_id)
-        if task is None:
-            task = self._asking[user_id] = asyncio.get_running_loop().create_task(self._ask(user_id))
-            task.add_done_callback(lambda done: self._over(user_id, done))
-        return await asyncio.shield(task)
+        looked = await self._look(user_id)
+        return None if looked is None else looked.user
 
-    def _over(self, user_id: str, done: "asyncio.Task[User | None]") -> None:
+    async def _look(self, user_id: str) -> "_Looked | None":
+        for _ in range(TRIES):
+            task = self._asking.get(user_id)
+            if task is None:
+                task = self._asking[user_id] = asyncio.get_running_loop().create_task(self._ask(user_id))
+                task.add_done_callback(lambda done: self._over(user_id, done))
+            try:
+                return await asyncio.shield(task)
+            except _OvertakenError:
+                continue  # what was said is older than what somebody else knows
+        raise AccountsUnavailableError("the account changes all the time")
+
+    def _over(self, user_id: str, done: "asyncio.Task[_Looked | None]") -> None:
         if self._asking.get(user_id) is done:
             del self._asking[user_id]
         if not done.cancelled():
             done.exception()  # whoever asked has it; nobody may be left who does
 
-    async def _ask(self, user_id: str) -> User | None:
-        changes = self._changes
+    async def _ask(self, user_id: str) -> "_Looked | None":
+        """One question. What it is answered is written over nothing but the row that was read before it was asked:
+        whoever asked later, on whichever node, may have written what is newer.
+
+        Raises:
+            _OvertakenError: somebody did, or told of a change meanwhile; nothing is taken over.
+            AccountsUnavailableError: the application does not say.
+        """
+        asked_at = self._clock()
+        row = await self._db.one(store.SEEN(user_id=user_id))
+        read = transactions.version(row)
         account = await self._answer(self._source.get(rules.key_of(user_id)))
         if account is None or account.active is not True or rules.subject_of(account.key) != user_id:
+            self._check_current(user_id)
             self._seen.pop(user_id, None)
-            await self._db.run(transactions.gone, self._lists, user_id, now=self._clock())
+            if await self._db.run(transactions.gone, self._lists, user_id, read, now=self._clock()) is None:
+                raise _OvertakenError
             return None
-        return await self._take_over(account, changes)
-
-    async def _take_over(self, account: protocol.Account, changes: int) -> User | None:
-        now = self._clock()
         kept = await self._answer(self._source.claims(account))
+        now = self._clock()
         user, dropped = rules.seen(account, kept, now)
         self._tell(dropped)
-        mark = partial(self._mark, user.id, account.stamp)
-        if not await self._is_as_seen(user, mark, now):
-            for _ in range(TRIES):
-                if await self._db.run(transactions.take_over, self._lists, user, mark, now=now) is not None:
-                    break
-            else:
-                raise AccountsUnavailableError("the account changes all the time")
-        if changes == self._changes:  # else somebody said meanwhile that an account changed, perhaps this one
-            self._seen[user.id] = now
-            self._seen.move_to_end(user.id)
-            if len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
-        return await self.kept(user.id)
+        mark = partial(self._mark, user_id, account.stamp)
+        self._check_current(user_id)
+        if not _is_as_seen(row, user, mark, now):
+            written = await self._db.run(transactions.take_over, self._lists, user, mark, read, now=now)
+            if written is None:
+                raise _OvertakenError
+            read = transactions.version_of(written)
+        row = await self._db.one(store.SEEN(user_id=user_id))
+        if row is None or not transactions.is_over(read, transactions.version(row)):
+            raise _OvertakenError
+        self._check_current(user_id)
+        self._seen[user_id] = asked_at
+        self._seen.move_to_end(user_id)
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return _Looked(account_store.user_of(row), row["password_hash"])
 
-    async def _is_as_seen(self, user: User, mark: transactions.Mark, now: float) -> bool:
-        """Mostly nothing changed, which a read tells without a transaction."""
-        row = await self._db.one(store.SEEN(user_id=user.id))
-        if row is None:
-            return False
-        before, stored = account_store.user_of(row), row["password_hash"]
-        same = mark(stored) == stored
-        return before.is_elsewhere and rules.change(before, user, same_stamp=same, now=now) is None
+    def _check_current(self, user_id: str) -> None:
+        """Raises _OvertakenError: since this question began, somebody said that the account changed."""
+        if self._asking.get(user_id) is not asyncio.current_task():
+            raise _OvertakenError
 
     def _mark(self, user_id: str, stamp: str, stored: str | None) -> str:
         """What is stored of a stamp: whoever reads the database learns nothing of it."""
@@ -165,11 +190,18 @@ class AccountsElsewhere(Accounts):
         said = f"{user_id}\0{stamp}".encode("utf-8", "surrogatepass")
         return f"{_HEAD}${kid}${base64.urlsafe_b64encode(hmac.digest(key, said, hashlib.sha256)).decode()}"
 
-    def changed(self, user_id: str) -> None:
-        """Believe nothing that was said of this user before, nor what is being said at this moment."""
-        self._changes += 1
-        self._seen.pop(user_id, None)
-        self._asking.pop(user_id, None)
+    async def changed(self, *user_ids: str) -> None:
+        """Believe nothing that was said of these users before, nor what is being said at this moment, on any node.
+
+        Raises:
+            StorageUnavailableError: other nodes may still take over what was said before.
+        """
+        known = sorted(filter(account_rules.is_user_id, {*user_ids}))
+        for user_id in known:
+            self._seen.pop(user_id, None)
+            self._asking.pop(user_id, None)
+        if known:
+            await self._db.run(transactions.touch, known)
 
     # Sign-in
 
@@ -198,7 +230,7 @@ class AccountsElsewhere(Accounts):
         asked = self._source.find(identifier) if whose is None else self._source.get(rules.key_of(whose.id))
         account = await self._answer(asked)
         user_id = rules.subject_of(account.key) if account is not None else None
-        known = await self.kept(user_id or _NOBODY)
+        known = await self._kept_or_nobody(user_id)
         guesser = Guesser(
             # By the account, so that another spelling of what it signs in with has no tries of its own.
             identifier=user_id or account_rules.canonical_identifier(identifier),
@@ -208,9 +240,7 @@ class AccountsElsewhere(Accounts):
         )
         drawn = await self._guesses.draw(guesser, now=now)
         try:
-            right = await self._compare(account, password)
-            # As it is now: a password may be checked for long, and an application may hash it anew when it is right.
-            user = await self.ask(user_id) if right and user_id is not None else None
+            right, user = await self._prove(account, user_id, password)
         except AdmitError:
             await self._guesses.give_back(drawn)
             raise  # nothing was learnt: who comes back as told must not be shut out for it
@@ -219,6 +249,34 @@ class AccountsElsewhere(Accounts):
             await self._guesses.failed(guesser, reason=reason, now=now)
             return None
         return RightPassword(user, partial(refund, drawn))
+
+    async def _kept_or_nobody(self, user_id: str | None) -> User | None:
+        """Who is kept under this id. For nobody a row is looked for too, under an id that no key makes."""
+        row = await self._db.one(account_store.USER_BY_ID(user_id=user_id or rules.NOBODY))
+        return None if row is None else account_store.user_of(row)
+
+    async def _prove(
+        self, account: protocol.Account | None, user_id: str | None, password: str
+    ) -> tuple[bool, User | None]:
+        """Whether the password is right, and whose it is as of now; None where the account is gone.
+
+        A password may be checked for long, and be changed meanwhile: then the new one is compared. It is compared once
+        more too where an application hashes a right one anew.
+        """
+        for _ in range(TRIES):
+            if not await self._compare(account, password) or account is None or user_id is None:
+                return False, None
+            looked = await self._look(user_id)
+            if looked is None:
+                return True, None
+            if self._same_password(looked, account.stamp):
+                return True, looked.user
+            account = await self._answer(self._source.get(rules.key_of(user_id)))
+        raise AccountsUnavailableError("the password changes all the time")
+
+    def _same_password(self, looked: _Looked, stamp: str) -> bool:
+        """Whether the password that was compared, of which this is the stamp, is still the account's."""
+        return hmac.compare_digest(self._mark(looked.user.id, stamp, looked.stored), looked.stored)
 
     async def _compare(self, account: protocol.Account | None, password: str) -> bool:
         if self._checking >= self._config.hash_threads + self._config.hash_queue:
@@ -289,10 +347,28 @@ class AccountsElsewhere(Accounts):
     async def _kept_here(self, user_id: str) -> None:
         refuse()
 
+    async def _may_forget(self, user_id: str) -> None:
+        """Whom the application removed is forgotten here too.
+
+        Raises:
+            AccountElsewhereError: it has the account, active or not. AccountsUnavailableError: it does not say.
+        """
+        if await self._answer(self._source.get(rules.key_of(user_id))) is not None:
+            refuse()
+
 
 def refuse() -> NoReturn:
     """Raises: AccountElsewhereError."""
     raise AccountElsewhereError("an application keeps the accounts")
+
+
+def _is_as_seen(row: Row | None, user: User, mark: transactions.Mark, now: float) -> bool:
+    """Mostly nothing changed, which is known without a transaction."""
+    if row is None:
+        return False
+    before, stored = account_store.user_of(row), row["password_hash"]
+    same = mark(stored) == stored
+    return before.is_elsewhere and rules.change(before, user, same_stamp=same, now=now) is None
 
 
 _HEAD: Final = "elsewhere"

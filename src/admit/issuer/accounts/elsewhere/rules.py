@@ -20,6 +20,8 @@ from admit.issuer.revocation.records import ByUser, ByUserSessions, EndStart
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 IDENTIFIER_MAX: Final = 254
 SUBJECT: Final = "u_"
+NOBODY: Final = SUBJECT + "."
+"""The subject of no account: no key has a dot."""
 
 
 def subject_of(key: str) -> str:
@@ -164,7 +166,7 @@ def change(before: User, after: User, *, same_stamp: bool, now: float) -> Change
     return Change(
         user=replace(
             now_so,
-            updated_at=max(now, before.updated_at + _LEAST),
+            updated_at=max(now, before.updated_at + LEAST),
             credential_version=before.credential_version + (not same_stamp),
         ),
         names=tuple(names if same_stamp else ["password", *names]),
@@ -176,5 +178,5 @@ def change(before: User, after: User, *, same_stamp: bool, now: float) -> Change
 _TOLD: Final[Iterable[str]] = (
     "email_shown", "name", "roles", "groups", "locale", "email_verified_at", "claims",
 )  # fmt: skip
-_LEAST: Final = 0.001
+LEAST: Final = 0.001
 """Seconds between two changes, so that which was seen last can be told from the row alone."""

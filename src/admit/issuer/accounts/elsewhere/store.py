@@ -34,3 +34,23 @@ TAKE_OVER: Final = Statement(
     )
     .returning(user_account.c.id)
 )
+# Credentials of another version, so that a sign-in whose proof is from before begins no session.
+LEAVE: Final = Statement(
+    update(user_account)
+    .where(
+        user_account.c.id == bindparam("of_user"),
+        user_account.c.updated_at == bindparam("seen_at"),
+        user_account.c.credential_version == bindparam("seen_version"),
+        user_account.c.email == bindparam("of_user"),
+    )
+    .values(
+        credential_version=user_account.c.credential_version + 1,
+        updated_at=user_account.c.updated_at + bindparam("least"),
+    )
+    .returning(user_account.c.id)
+)
+TOUCH: Final = Statement(
+    update(user_account)
+    .where(user_account.c.id == bindparam("of_user"), user_account.c.email == bindparam("of_user"))
+    .values(updated_at=user_account.c.updated_at + bindparam("least"))
+)

@@ -1,6 +1,6 @@
 """Taking over what an application says of an account, and ending what is over there."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeAlias
 
 from admit.issuer.accounts import claims
@@ -14,7 +14,7 @@ from admit.issuer.audit.rules import Detail
 from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByUser
-from admit.issuer.storage import Many, Statement, Steps
+from admit.issuer.storage import Many, Row, Statement, Steps
 
 BY_ITSELF = RequestInfo(actor="application")
 
@@ -23,13 +23,43 @@ Mark: TypeAlias = Callable[[str | None], str]
 """What is stored of a stamp, given what was stored before: the very same for the same stamp."""
 
 
-def take_over(lists: Lists, after: User, mark: Mark, *, now: float) -> Steps[User | None]:
-    """The user as it is kept from here. None: somebody else wrote another change at this moment; look again.
+Version: TypeAlias = tuple[float, int] | None
+"""Which row there is of an account: each write of what an application says makes another. None: there is none."""
+
+
+def version(row: Row | None) -> Version:
+    """The version of a row."""
+    return None if row is None else version_of(accounts.user_of(row))
+
+
+def version_of(user: User) -> Version:
+    """The version of the row that a user was read from, or written as."""
+    return user.updated_at, user.credential_version
+
+
+def is_over(read: Version, found: Version) -> bool:
+    """Whether a row is still the one that was read before the application was asked. Else what it said may be older
+    than what the row says by now.
+    """
+    return read == found
+
+
+def touch(user_ids: Sequence[str]) -> Steps[None]:
+    """Other versions of these rows: whoever asked before must ask again. In the order of ids, as whoever locks two."""
+    for user_id in user_ids:
+        yield store.TOUCH(of_user=user_id, least=rules.LEAST)
+
+
+def take_over(lists: Lists, after: User, mark: Mark, read: Version, *, now: float) -> Steps[User | None]:
+    """The user as it is kept from here. `read`: the version from before the application was asked. None: somebody else
+    wrote since; ask again.
 
     Raises:
         AccountsUnavailableError: an account of Admit's own has this id.
     """
     rows = yield store.SEEN(user_id=after.id)
+    if not is_over(read, version(rows[0] if rows else None)):
+        return None
     if not rows:
         made = yield from insert_user(after, mark(None), event=AuditEvent.USER_ADDED, info=BY_ITSELF)
         return after if made else None
@@ -83,12 +113,26 @@ def _labels(
             yield Many(statement, [{"user_id": user_id, parameter: name} for name in sorted(names)])
 
 
-def gone(lists: Lists, user_id: str, *, now: float) -> Steps[int]:
-    """End all of somebody whose account was removed or made inactive; how many families. The user is not barred here:
-    whether they may come back is for the application to say.
+def gone(lists: Lists, user_id: str, read: Version, *, now: float) -> Steps[int | None]:
+    """End all of somebody whose account was removed or made inactive, and a sign-in under way; how many families. The
+    user is not barred here: whether they may come back is for the application to say. `read` and None: as in
+    `take_over`.
     """
-    if not (yield store.SEEN(user_id=user_id)):
+    rows = yield store.SEEN(user_id=user_id)
+    if not is_over(read, version(rows[0] if rows else None)):
+        return None
+    if not rows:
         return 0
+    before = accounts.user_of(rows[0])
+    if not (
+        yield store.LEAVE(
+            of_user=user_id,
+            seen_at=before.updated_at,
+            seen_version=before.credential_version,
+            least=rules.LEAST,
+        )
+    ):
+        return None
     ended = yield from revocation.end(lists, ByUser(user_id), reason="account gone", now=now)
     if ended:
         detail: dict[str, Detail] = {"change": "gone", "ended": ended}
