@@ -14,7 +14,7 @@ help: ## print this list
 venv: # not listed: every target that needs it asks for it, and it is instant when nothing changed
 	@scripts/bootstrap
 
-demo: venv ## start the issuer, the sample app and the sample API; open http://localhost:8410
+demo: venv ## start the issuer, the sample app and the sample API; open http://localhost:8411
 	@scripts/foreground $(PY) examples/demo/run.py
 
 demo-reset: venv ## forget the demo's users, sessions and keys

@@ -8,6 +8,7 @@ It needs its issuer's address, a client id and a secret; `pip install 'admit[sta
 
 import json
 import os
+import sys
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -23,7 +24,10 @@ from admit.relying_party import Api, Bff, Provider, SqliteSessionStore
 
 HERE = Path(__file__).resolve().parent
 SETTINGS = Path(os.environ.get("BFF_SETTINGS", ".demo/web.json"))
-GIVEN = json.loads(SETTINGS.read_text("utf-8"))
+try:
+    GIVEN = json.loads(SETTINGS.read_text("utf-8"))
+except FileNotFoundError:
+    sys.exit(f"{SETTINGS} is not there: is `make demo` running? BFF_SETTINGS may name another file")
 
 admit = ClientRegistration(
     AuthorizationServer(GIVEN["issuer"]), GIVEN["client_id"], ClientSecret(GIVEN["client_secret"])

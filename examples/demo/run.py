@@ -180,17 +180,21 @@ def add_user(command: list[str], password: str, stopping: list[int]) -> tuple[in
 def tell(demo: state.Demo, seconds: float) -> None:
     """Where everything is, who can sign in, and what to try."""
     (admin, _, _), (other, _, _) = state.USERS
-    native = f"{shown(HERE.parent / 'native' / 'native.py')}"
-    if demo.ports != state.Ports():
-        native += f" --issuer {demo.issuer} --api {demo.api}"
+    native = f"{shown(sys.executable)} {shown(HERE.parent / 'native' / 'native.py')}"
+    own_form = f"{shown(sys.executable)} {shown(HERE.parent / 'native' / 'own_form.py')}"
     machine = f"{shown(sys.executable)} {shown(HERE.parent / 'machine' / 'machine.py')}"
     uvicorn = shown(Path(sys.executable).parent / "uvicorn")
-    web = f"{uvicorn} --app-dir {shown(HERE.parent / 'web_app')} app:app --port {demo.web.rpartition(':')[2]}"
+    port = demo.web.rpartition(":")[2]
+    web = f"{uvicorn} --app-dir {shown(HERE.parent / 'web_app')} app:app --port {port}"
+    bff = f"{uvicorn} --app-dir {shown(HERE.parent / 'bff')} app:app --port {port}"
     page = f"{shown(sys.executable)} {shown(HERE.parent / 'spa' / 'serve.py')}"
     if Path.cwd() != state.FOLDER.parent or state.FOLDER.name != ".demo":
         machine += f" --settings {state.FOLDER / 'machine.json'}"
         page += f" --settings {state.FOLDER / 'page.json'}"
+        native += f" --settings {state.FOLDER / 'native.json'}"
+        own_form += f" --settings {state.FOLDER / 'native.json'}"
         web = f"WEB_APP_SETTINGS={state.FOLDER / 'web.json'} {web}"
+        bff = f"BFF_SETTINGS={state.FOLDER / 'web.json'} {bff}"
     print(
         f"""
   {demo.issuer}    the issuer: accounts, sign-in, tokens
@@ -203,11 +207,13 @@ def tell(demo: state.Demo, seconds: float) -> None:
 
   Signed in? Try, in another terminal here:
     {shown(ADMIT)} user disable {other} --config {shown(state.FOLDER / "admit.toml")}
-    {shown(sys.executable)} {native}
+    {native}
 
   More applications, each with a README:
     {page}
-    {web}
+    {bff}
+    {web}    (this or the one above)
+    {own_form}
     {machine}
 
   Up in {seconds:.1f} s. Ctrl-C ends it. It keeps its data in {shown(state.FOLDER)}; make demo-reset forgets it.

@@ -19,11 +19,11 @@ from typing import Any
 
 FOLDER = Path(os.environ.get("ADMIT_DEMO_FOLDER") or Path(__file__).resolve().parents[2] / ".demo").absolute()
 KEPT = (
-    "secrets.json", "admit.toml", "api.json", "spa.json", "page.json", "web.json", "machine.json", "orders.db",
-    "orders.db-wal", "orders.db-shm", "bff-sessions.db", "bff-sessions.db-wal", "bff-sessions.db-shm",
+    "secrets.json", "admit.toml", "api.json", "spa.json", "page.json", "web.json", "machine.json", "native.json",
+    "orders.db", "orders.db-wal", "orders.db-shm", "bff-sessions.db", "bff-sessions.db-wal", "bff-sessions.db-shm",
 )  # fmt: skip
 RUNNING = "running"
-KEPT_FOLDERS = ("issuer", "embedded")
+KEPT_FOLDERS = ("issuer", "embedded", "django_users")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +255,7 @@ resources = ["{demo.api}"]
     for name in ("web", "machine"):
         known = {"issuer": demo.issuer, "api": demo.api, "client_id": f"demo-{name}"}
         write(FOLDER / f"{name}.json", {**known, "client_secret": demo.secrets[name], "home": demo.web})
+    write(FOLDER / "native.json", {"issuer": demo.issuer, "api": demo.api})
     by_itself = {
         "issuer": demo.issuer,
         "api": demo.api,

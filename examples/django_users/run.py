@@ -25,6 +25,7 @@ def people() -> None:
     """Ada is a clerk, Bo a customer, the boss may use the admin."""
     from shop.models import Order, User
 
+    old = False
     for name, email, rights in (
         ("ada", "ada@example.com", {"is_clerk": True, "email_confirmed": True}),
         ("bo", "", {}),
@@ -39,6 +40,14 @@ def people() -> None:
             user.save()
             Order.objects.create(customer=user, what=f"A lamp for {user.first_name}")
             print(f"{name} signs in with {password}", flush=True)
+        else:
+            old = True
+    if old:
+        manage = os.path.relpath(Path(__file__).with_name("manage.py"))
+        print(
+            f"ada, bo and boss have their passwords; another one: python {manage} changepassword ada",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

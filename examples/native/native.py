@@ -3,7 +3,7 @@
 RFC 8252 §7.3, RFC 7636. It calls the API, refreshes, calls again, logs out, and shows that the API then refuses; or, as
 a program that people use day by day, it keeps the refresh token between its runs.
 
-    python examples/native/native.py --issuer http://localhost:8410 --api http://localhost:8412
+    python examples/native/native.py              beside `make demo`; elsewhere: --issuer URL --api URL
     python examples/native/native.py login        and then  orders  as often as you like, and  logout
 """
 
@@ -38,21 +38,23 @@ class NoSignInError(Exception):
 def main() -> int:
     """What was asked for; without a word, the whole life of a sign-in."""
     parser = argparse.ArgumentParser(description="Sign in like a native app, call an API, refresh, log out.")
-    parser.add_argument("--issuer", default="http://localhost:8410")
-    parser.add_argument("--api", default="http://localhost:8412")
+    parser.add_argument("--settings", default=".demo/native.json", help="a file that names issuer and API")
+    parser.add_argument("--issuer", help="instead of the file's")
+    parser.add_argument("--api", help="instead of the file's")
     parser.add_argument(
         "--print-url", action="store_true", help="print the address instead of opening a browser"
     )
     parser.add_argument("do", nargs="?", choices=["tour", "login", "orders", "logout"], default="tour")
     options = parser.parse_args()
-    metadata = get_json(f"{options.issuer}/.well-known/oauth-authorization-server")
-    if metadata["issuer"] != options.issuer:
+    issuer, api = where(options)
+    metadata = get_json(f"{issuer}/.well-known/oauth-authorization-server")
+    if metadata["issuer"] != issuer:
         raise NoSignInError("the metadata is another issuer's")
     if options.do == "tour":
-        return tour(metadata, options.api, print_url=options.print_url)
-    with Kept(options.issuer).alone() as kept:
+        return tour(metadata, api, print_url=options.print_url)
+    with Kept(issuer).alone() as kept:
         if options.do == "login":
-            kept.put(sign_in(metadata, options.api, print_url=options.print_url)["refresh_token"])
+            kept.put(sign_in(metadata, api, print_url=options.print_url)["refresh_token"])
             say("signed in")
         elif options.do == "logout":
             if (held := kept.get()) is not None:
@@ -60,8 +62,16 @@ def main() -> int:
             kept.forget()
             say("logged out")
         else:
-            say(f"GET /api/orders/mine → {call(options.api, refreshed(metadata, kept))}")
+            say(f"GET /api/orders/mine → {call(api, refreshed(metadata, kept))}")
     return 0
+
+
+def where(options: argparse.Namespace) -> tuple[str, str]:
+    """Issuer and API: as the flags say, else as the demo wrote them down."""
+    if options.issuer and options.api:
+        return options.issuer, options.api
+    given = json.loads(Path(options.settings).read_text("utf-8"))
+    return options.issuer or given["issuer"], options.api or given["api"]
 
 
 def refreshed(metadata: dict[str, Any], kept: "Kept") -> str:
@@ -278,5 +288,7 @@ if __name__ == "__main__":
         sys.exit(f"not signed in: {error}")
     except urllib.error.HTTPError as error:
         sys.exit(f"{urlsplit(error.url).path} answered {error.code}")
+    except FileNotFoundError as missing:
+        sys.exit(f"{missing.filename} is not there: is `make demo` running? Elsewhere say --issuer and --api")
     except urllib.error.URLError:
-        sys.exit("nobody answers there: is `make demo` running?")
+        sys.exit("nobody answers there: is `make demo` running? Elsewhere say --issuer and --api")

@@ -17,6 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -37,30 +38,40 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description="Sign in by an app's own form, call an API, refresh, log out."
     )
-    parser.add_argument("--issuer", default="http://localhost:8410")
-    parser.add_argument("--api", default="http://localhost:8412")
+    parser.add_argument("--settings", default=".demo/native.json", help="a file that names issuer and API")
+    parser.add_argument("--issuer", help="instead of the file's")
+    parser.add_argument("--api", help="instead of the file's")
     options = parser.parse_args()
-    metadata = get_json(f"{options.issuer}/.well-known/oauth-authorization-server")
-    if metadata["issuer"] != options.issuer:
+    issuer, api = where(options)
+    metadata = get_json(f"{issuer}/.well-known/oauth-authorization-server")
+    if metadata["issuer"] != issuer:
         raise NoSignInError("the metadata is another issuer's")
 
-    tokens = sign_in(metadata, options.api)
+    tokens = sign_in(metadata, api)
     say(f"signed in; the access token lives {tokens['expires_in']} s")
-    say(f"GET /api/orders/mine → {call(options.api, tokens['access_token'])}")
+    say(f"GET /api/orders/mine → {call(api, tokens['access_token'])}")
 
     tokens = token_request(
         metadata, grant_type="refresh_token", refresh_token=tokens["refresh_token"], client_id=CLIENT_ID
     )
     say("refreshed: the old refresh token is spent, this one is new")
-    say(f"GET /api/orders/mine → {call(options.api, tokens['access_token'])}")
+    say(f"GET /api/orders/mine → {call(api, tokens['access_token'])}")
 
     post_form(metadata["revocation_endpoint"], token=tokens["refresh_token"], client_id=CLIENT_ID)
     said = time.monotonic()
     say("logged out: the issuer ended everything of this sign-in")
-    while (status := call(options.api, tokens["access_token"])) == 200 and time.monotonic() - said < 60:
+    while (status := call(api, tokens["access_token"])) == 200 and time.monotonic() - said < 60:
         time.sleep(0.2)
     say(f"GET /api/orders/mine → {status}, {time.monotonic() - said:.1f} s after logging out")
     return 0 if status == 401 else 1
+
+
+def where(options: argparse.Namespace) -> tuple[str, str]:
+    """Issuer and API: as the flags say, else as the demo wrote them down."""
+    if options.issuer and options.api:
+        return options.issuer, options.api
+    given = json.loads(Path(options.settings).read_text("utf-8"))
+    return options.issuer or given["issuer"], options.api or given["api"]
 
 
 def sign_in(metadata: dict[str, Any], api: str) -> dict[str, Any]:
@@ -165,5 +176,7 @@ if __name__ == "__main__":
         sys.exit(f"not signed in: {error}")
     except urllib.error.HTTPError as error:
         sys.exit(f"{urlsplit(error.url).path} answered {error.code}")
+    except FileNotFoundError as missing:
+        sys.exit(f"{missing.filename} is not there: is `make demo` running? Elsewhere say --issuer and --api")
     except urllib.error.URLError:
-        sys.exit("nobody answers there: is `make demo` running?")
+        sys.exit("nobody answers there: is `make demo` running? Elsewhere say --issuer and --api")

@@ -10,6 +10,7 @@ import html
 import json
 import os
 import secrets
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-GIVEN = json.loads(Path(os.environ.get("WEB_APP_SETTINGS", ".demo/web.json")).read_text("utf-8"))
+SETTINGS = Path(os.environ.get("WEB_APP_SETTINGS", ".demo/web.json"))
+try:
+    GIVEN = json.loads(SETTINGS.read_text("utf-8"))
+except FileNotFoundError:
+    sys.exit(f"{SETTINGS} is not there: is `make demo` running? WEB_APP_SETTINGS may name another file")
 SIGNED_IN: dict[str, dict[str, Any]] = {}
 """Tokens by session. A real application keeps them in its database; the browser holds the key alone."""
 

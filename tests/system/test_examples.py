@@ -153,20 +153,32 @@ def test_the_native_example_keeps_its_refresh_token_between_runs_where_nobody_el
 def test_the_native_example_says_so_when_nobody_is_there() -> None:
     address = f"http://localhost:{free_port()}"
     done = subprocess.run(
-        [sys.executable, str(NATIVE), "--print-url", "--issuer", address],
+        [sys.executable, str(NATIVE), "--print-url", "--issuer", address, "--api", address],
         capture_output=True,
         text=True,
         timeout=20,
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines() == ["nobody answers there: is `make demo` running?"]
+    assert done.stderr.splitlines() == [
+        "nobody answers there: is `make demo` running? Elsewhere say --issuer and --api"
+    ]
+
+
+@pytest.mark.parametrize("name", ["native/native.py", "native/own_form.py", "machine/machine.py"])
+def test_an_example_without_the_demo_says_so_in_one_line(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "examples" / name)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(".demo/")
+    assert "is not there: is `make demo` running?" in line
 
 
 def own_form(demo: Demo, *lines: str) -> "subprocess.CompletedProcess[str]":
     """The example with a form of its own, to its end; `lines` are typed."""
     return subprocess.run(
-        [sys.executable, str(OWN_FORM), "--issuer", demo.issuer, "--api", demo.api],
+        [sys.executable, str(OWN_FORM), "--settings", str(demo.state / "native.json")],
         input="".join(line + "\n" for line in lines),
         capture_output=True,
         text=True,
