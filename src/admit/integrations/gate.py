@@ -25,6 +25,7 @@ from admit.principal import Principal
 from admit.verifier import AsyncVerifier, SessionLookup, Verifier, policy
 from admit.verifier.core import Pending
 from admit.verifier.hit import remembered
+from admit.verifier.sessions import remembered_session
 
 __all__ = ["Gate", "Headers", "Outcome", "Waiting"]
 
@@ -158,7 +159,9 @@ class Gate:
                 return Waiting(credential) if isinstance(found, Pending) else found
             if isinstance(credential, SessionCredential):
                 self._check_pages(headers, method, credential.raw, handshake)
-                return Waiting(credential)
+                assert self.sessions is not None
+                core, id_hash = self.verifier.core, credential.id_hash
+                return remembered_session(core, self.sessions, id_hash, self.audience) or Waiting(credential)
         except AdmitError as error:
             return error
         return None

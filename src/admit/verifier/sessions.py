@@ -11,7 +11,14 @@ from urllib.parse import quote_plus
 
 from admit.credentials import lookup
 from admit.credentials.lookup import Found
-from admit.errors import ConfigError, FetchError, LookupUnavailableError, SessionError, StaleRevocationError
+from admit.errors import (
+    AdmitError,
+    ConfigError,
+    FetchError,
+    LookupUnavailableError,
+    SessionError,
+    StaleRevocationError,
+)
 from admit.fetch import Fetcher, egress
 from admit.jose import base64url
 from admit.jose import json as strict_json
@@ -103,13 +110,18 @@ class RemoteLookup:
         Raises:
             LookupUnavailableError: the issuer did not answer, or not as it should.
         """
-        key = (id_hash, audience)
-        kept = self._kept.get(key)
-        if kept is not None:
-            if self._boottime() < kept.until and now < kept.found.expires_at:
-                return KeptFound(kept.found.principal, kept.found.status, kept.found.expires_at, self)
-            self._kept.pop(key, None)
+        found = self._young(id_hash, audience, now)
+        if found is not None:
+            return KeptFound(found.principal, found.status, found.expires_at, self)
+        self.forget(id_hash, audience)
         return await self.ask(id_hash, audience)
+
+    def _young(self, id_hash: bytes, audience: str, now: float) -> Found | None:
+        """A kept answer that is young enough, from any thread; None where there is none. Its bit is yet to be held."""
+        kept = self._kept.get((id_hash, audience))
+        if kept is None or self._boottime() >= kept.until or now >= kept.found.expires_at:
+            return None
+        return kept.found
 
     async def ask(self, id_hash: bytes, audience: str) -> Found | None:
         """Ask the issuer now, or join the question about this session that is under way.
@@ -169,6 +181,26 @@ def check_answer(found: Found, issuer: str, audience: str) -> None:
         raise LookupUnavailableError("the look-up answered for another issuer")
     if audience not in found.principal.audience:
         raise LookupUnavailableError("the look-up answered for another audience")
+
+
+def remembered_session(
+    core: Core, sessions: SessionLookup, id_hash: bytes, audience: str
+) -> Principal | None:
+    """Whose session this is, if it was looked up a moment ago and is good still; None: ask `session_principal`.
+
+    It only ever says yes, and only where that would without waiting.
+    """
+    # Whatever an application made of a look-up, be it a subclass, is asked itself.
+    if type(sessions) is not RemoteLookup or core.inline:
+        return None
+    found = sessions._young(id_hash, audience, core.wall())
+    if found is None or core.pending_ends(found.principal.issuer) is not None:
+        return None
+    try:
+        core.check_session(found.principal, found.status, cached=True)
+    except AdmitError:
+        return None
+    return found.principal
 
 
 async def session_principal(

@@ -4,15 +4,17 @@ import asyncio
 import hashlib
 from base64 import b64decode
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from admit.credentials import lookup
-from admit.errors import ConfigError, FetchError, LookupUnavailableError, SessionError
+from admit.credentials import cookies, lookup
+from admit.errors import ConfigError, CsrfError, FetchError, LookupUnavailableError, SessionError
 from admit.fetch import Response
+from admit.integrations.gate import Gate, Waiting
 from admit.jose import base64url
 from admit.principal import CredentialKind, Principal
 from admit.tokens import status_list
@@ -61,7 +63,7 @@ class Scene:
             boottime=self.clock.boottime,
         )
 
-    def put(self, position: int = 5, **changes: Any) -> None:
+    def put(self, position: int = 5, id_hash: bytes = ID, **changes: Any) -> None:
         members: dict[str, Any] = {
             "issuer": self.issuer.issuer,
             "subject": "u_alice",
@@ -73,7 +75,7 @@ class Scene:
             **changes,
         }
         found = Found(Principal(**members), StatusRef(0, position), NOW + 3_600)
-        self.issuer.sessions[base64url.encode(ID).decode()] = lookup.encode(found)
+        self.issuer.sessions[base64url.encode(id_hash).decode()] = lookup.encode(found)
 
     def ask(self) -> None:
         """Have the follower ask now, in this thread."""
@@ -130,6 +132,46 @@ async def test_a_kept_answer_serves_while_its_bit_is_fresh() -> None:
         at.clock.pass_time(30)
         await at.who()
         assert at.lookups == 2
+
+
+async def test_a_gate_answers_at_once_for_a_kept_answer_that_is_good_still_and_for_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    raw = bytes(range(32))
+    cookie = [(b"cookie", f"__Host-s={cookies.encode_session_id(raw)}".encode())]
+    async with scene() as at:
+        at.put(id_hash=cookies.id_hash(raw))
+        gate = Gate(at.verifier, sessions=at.lookup, session_cookie="__Host-s")
+
+        async def found() -> Any:
+            looked = gate.look(cookie, "GET")
+            return await gate.wait_async(looked) if isinstance(looked, Waiting) else looked
+
+        assert isinstance(gate.look(cookie, "GET"), Waiting), "never asked"
+        assert isinstance(await found(), Principal)
+        at.ask()
+        await found()
+        assert isinstance(gate.look(cookie, "GET"), Principal)
+        assert isinstance(gate.look(cookie, "POST"), CsrfError)
+        other = [(b"cookie", f"__Host-s={cookies.encode_session_id(bytes(32))}".encode())]
+        assert isinstance(gate.look(other, "GET"), Waiting)
+        core: Any = at.verifier.core
+        for name, value in (
+            ("pending_ends", lambda _: Future()),
+            ("inline", (core.source(at.issuer.issuer),)),
+        ):
+            with monkeypatch.context() as patch:
+                patch.setattr(core, name, value)
+                assert isinstance(gate.look(cookie, "GET"), Waiting), name
+        at.clock.pass_time(30)
+        assert isinstance(gate.look(cookie, "GET"), Waiting), "too old"
+        at.ask()
+        await found()
+        assert isinstance(gate.look(cookie, "GET"), Principal)
+        at.issuer.end(5)
+        at.ask()
+        assert isinstance(gate.look(cookie, "GET"), Waiting), "ended: whoever gives reasons is asked"
+        assert isinstance(await found(), SessionError)
 
 
 async def test_without_a_cache_each_request_asks() -> None:
