@@ -40,6 +40,14 @@ class App:
         found = await self.services.sessions.find(hash_id(raw), call.now) if raw is not None else None
         return (raw, found) if raw is not None and found is not None else None
 
+    async def session_to_end(self, call: Call) -> tuple[bytes, Session] | None:
+        """As `session`, for what only ends: an application that keeps the accounts is not asked."""
+        raw = self.cookies.session(call)
+        if raw is None:
+            return None
+        found = await self.services.sessions.find_to_end(hash_id(raw), call.now)
+        return (raw, found) if found is not None else None
+
     async def fresh(self, call: Call, session: Session) -> Response | None:
         """None where the session's user typed the password a short while ago (`sessions.fresh_for`); else the redirect
         to the page that asks for it once more and leads back here, to be answered with. To be asked before anything

@@ -187,6 +187,13 @@ class Sessions:
             self._note(session.id, id_hash, now)
         return session
 
+    async def find_to_end(self, id_hash: bytes, now: float) -> Session | None:
+        """As `find`, for what only ends: nobody else is asked about its user, so that whoever wants to be out is out
+        while who keeps the account does not answer.
+        """
+        session = await self._live(id_hash, now)
+        return session if session is not None and self._admits(session) else None
+
     async def _live(self, id_hash: bytes, now: float) -> Session | None:
         values = await self._finder.values(id_hash, now)
         if values is None:

@@ -14,7 +14,7 @@ from admit.issuer.audit import RequestInfo
 from admit.issuer.storage import Keyring
 from tests.fixtures.accounts_elsewhere import CAT, Application, Row, cat, issuer_beside
 from tests.fixtures.first_party import WITH_APP
-from tests.fixtures.issuer import LiveIssuer
+from tests.fixtures.issuer import ISSUER, Browser, LiveIssuer
 
 pytestmark = pytest.mark.anyio
 
@@ -239,3 +239,54 @@ async def test_a_key_of_one_dash_is_somebody_and_unknown_names_are_not_told_as_t
 
     failed = select(audit.c.user_id).where(audit.c.event == "login.failed")
     assert {row["user_id"] for row in await beside.db.read(Statement(failed)())} == {None, "u_-"}
+
+
+@pytest.fixture
+async def signed_in(application: Late, beside: LiveIssuer) -> tuple[Browser, str]:
+    """A browser whose application has just stopped to answer, and its account page."""
+    browser = beside.browser()
+    await browser.sign_in(CAT)
+    page = (await browser.get("/account")).text
+    application.failing = RuntimeError()
+    beside.clock.advance(31)
+    assert (await browser.get("/account")).status_code == 503
+    return browser, page
+
+
+async def is_out(application: Late, browser: Browser) -> bool:
+    application.failing = None
+    return (await browser.get("/account")).status_code == 303
+
+
+async def test_signing_out_needs_no_answer_of_the_application(
+    application: Late, signed_in: tuple[Browser, str]
+) -> None:
+    browser, _ = signed_in
+    asked = await browser.get("/logout")
+    assert asked.status_code == 200
+    assert (await browser.submit("/logout", asked.text)).status_code == 200
+    assert await is_out(application, browser)
+
+
+@pytest.mark.parametrize("do", ["sign_out", "end_everything", "name"])
+async def test_on_the_account_page_what_ends_needs_no_answer_of_the_application_and_what_changes_does(
+    application: Late, signed_in: tuple[Browser, str], do: str
+) -> None:
+    browser, page = signed_in
+    answer = await browser.submit("/account", page, do=do, session="x", name="y")
+    assert answer.status_code == (503 if do == "name" else 200)
+    assert await is_out(application, browser) is (do != "name")
+
+
+async def test_an_applications_page_signs_out_while_the_application_does_not_answer(
+    application: Late, beside: LiveIssuer
+) -> None:
+    browser = beside.browser()
+    await browser.sign_in(CAT)
+    token = (await browser.get("/api/session")).json()["csrf_token"]
+    application.failing = RuntimeError()
+    beside.clock.advance(31)
+    assert (await browser.get("/api/session")).status_code == 503
+    headers = {"origin": ISSUER, "x-csrf-token": token}
+    assert (await browser.delete("/api/session", headers=headers)).status_code == 204
+    assert await is_out(application, browser)

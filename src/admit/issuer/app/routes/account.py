@@ -26,6 +26,8 @@ from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.sessions.errors import SessionNameError
 from admit.issuer.sessions.records import Session
 
+ENDS: Final = frozenset({"end", "end_others", "end_app", "end_everything", "sign_out"})
+"""What ends, and changes nothing else: done even while an application that keeps the accounts does not answer."""
 DONE: Final = {
     "ended": Notice.SESSION_ENDED,
     "named": Notice.SESSION_NAMED,
@@ -81,7 +83,8 @@ def routes(app: App, has: Callable[[str], bool] = lambda path: False) -> list[Ro
 
     async def post(call: Call) -> Response:
         form = await call.form()
-        found = await app.session(call)
+        ends = form.get("do", "") in ENDS
+        found = await (app.session_to_end(call) if ends else app.session(call))
         if found is None:
             return app.redirect(app.there(call, "/login"))
         raw, session = found

@@ -39,7 +39,7 @@ def routes(app: App, origins: frozenset[str]) -> list[Route]:
 
     async def delete(call: Call) -> Response:
         query.flags(call)
-        found = await app.session(call)
+        found = await app.session_to_end(call)
         if found is None:
             raise SessionError("no live session")
         raw, session = found

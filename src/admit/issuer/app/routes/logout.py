@@ -67,7 +67,7 @@ def routes(app: App) -> list[Route]:
                 raise ExpiredInteractionError("no such request by POST")
             query = Parameters(posted.request)
         request = await judged(query, call.now)
-        found = await app.session(call)
+        found = await app.session_to_end(call)
         if found is None:
             return await done(call, request)
         raw, session = found
@@ -105,7 +105,7 @@ def routes(app: App) -> list[Route]:
         form = await call.form()
         if "csrf" not in form:
             return await by_post(call, form)
-        found = await app.session(call)
+        found = await app.session_to_end(call)
         if found is None:
             return await done(call, await judged(Parameters({}), call.now))
         raw, session = found
