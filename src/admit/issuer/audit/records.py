@@ -1,6 +1,6 @@
 """What can be told, and who asked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -83,6 +83,10 @@ class RequestInfo:
     user_agent: str | None = None
     actor: str | None = None
     client_id: str | None = None
+
+    def without_place(self) -> "RequestInfo":
+        """The same without what tells where a person is: for records about somebody who was removed."""
+        return replace(self, ip=None, user_agent=None)
 
 
 NOBODY = RequestInfo()

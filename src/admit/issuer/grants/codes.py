@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final, TypeAlias
 
+from admit.issuer.accounts.store import USER_BY_ID
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.audit.rules import Detail
 from admit.issuer.grants import interactions, pushed, rules
@@ -144,6 +145,11 @@ def spend(code_hash: bytes, now: float) -> Steps[bool]:
     return bool((yield store.SPEND(of_code=code_hash, now=now)))
 
 
+def of_who_is_here(user_id: str, info: RequestInfo) -> Steps[RequestInfo]:
+    """Where a request came from, unless it is about somebody who was removed: nobody remembers that of them."""
+    return info if (yield USER_BY_ID(user_id=user_id)) else info.without_place()
+
+
 def redeem(
     lists: Lists,
     keys: RefreshKeys,
@@ -168,6 +174,8 @@ def redeem(
             decision = rules.Refuse(Refusal.REUSED)
     if stored is None:
         return Refused(Refusal.UNKNOWN)
+    if not isinstance(decision, rules.Spend):
+        info = yield from of_who_is_here(stored.authorization.user_id, info)
     match decision:
         case rules.Spend():
             return (
@@ -220,6 +228,7 @@ def _pay_out(
     family = yield from open_family(lists, config, authorization, jkt=jkt, now=now)
     if family is None:
         reason = Refusal.PARENT_ENDED
+        info = yield from of_who_is_here(authorization.user_id, info)
         yield _note(AuditEvent.TOKEN_REFUSED, authorization, {"reason": reason.value}, info=info, now=now)
         return Refused(reason)
     yield store.SET_GRANT(of_code=code_hash, family=family.id)

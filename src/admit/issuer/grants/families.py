@@ -212,6 +212,8 @@ def refresh(
     """
     found = yield from load_of_user(token.family)
     stored, user = found if found is not None else (None, None)
+    if stored is not None and stored.user_id is not None and user is None:
+        info = info.without_place()
     decision = judge(keys, config, token, stored, client_id=client_id, rotates=rotates, jkt=jkt, now=now)
     if stored is not None and isinstance(decision, rules.Rotate | rules.Keep):
         fits(stored, user)

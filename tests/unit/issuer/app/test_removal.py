@@ -77,6 +77,10 @@ async def test_everything_of_a_person_is_over_and_gone_and_nobody_elses_is(eithe
     assert (await browser.get("/account")).status_code == 303
     assert (await browser.refresh(tokens["refresh_token"], "native")).json()["error"] == "invalid_grant"
     assert (await browser.redeem(code, verifier, "native")).json()["error"] == "invalid_grant"
+    assert (await browser.redeem(code, "wrong" * 10, "native")).json()["error"] == "invalid_grant"
+    rows = await issuer.db.read(Statement(select(audit).where(audit.c.user_id == user_id))())
+    assert sum(row["event"] == "token.refused" for row in rows) >= 2
+    assert {row["ip"] for row in rows} == {None}, "nor is it told afterwards where they are"
     told = await browser.get("/userinfo", headers={"authorization": f"Bearer {tokens['access_token']}"})
     assert told.status_code == 401
     assert await issuer.verifier.verify(bos["access_token"])
