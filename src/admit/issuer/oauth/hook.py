@@ -6,7 +6,8 @@ take a check away; one that fails or is late gives no token at all.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+import unicodedata
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -61,13 +62,38 @@ class More:
 
 
 NO_MORE: Final = More()
+OTHERS_DECIDE_BY: Final = frozenset(
+    {
+        "scp", "scopes", "role", "group", "permission", "permissions", "authorities", "realm_access", "resource_access",
+        "wids", "username", "user_name", "upn", "unique_name", "uid", "oid", "sub_id", "sub_jwk", "cid", "appid",
+        "session_id", "tenant", "tenant_id", "tid", "org", "org_id", "organization", "vot", "vtm", "trust_chain",
+        "orig", "dest", "txn", "toe",
+    }
+)  # fmt: skip
+"""Short names by which APIs, gateways and their libraries tell who may do what, though Admit says none of them: an API
+that reads one of them would believe the hook. One's own has a URL before it."""
 PROTECTED: Final = (
     access.RESERVED
     | identity.RESERVED
     | frozenset().union(*standard.OF_SCOPES.values())
     | {"nbf", "typ", "c_hash", "s_hash", "events", "may_act", "authorization_details", "token_type", "active"}
+    | OTHERS_DECIDE_BY
 )
 """Names that somebody decides by, or that accounts tell: a hook's own are others."""
+
+
+def protected(said: Iterable[str]) -> list[str]:
+    """The protected names among these, however they are spelled: some readers look at no case."""
+    spelled = {unicodedata.normalize("NFKC", name).casefold() for name in said}
+    return sorted(spelled & _SPELLED)
+
+
+_SPELLED: Final = {name.casefold() for name in PROTECTED}
+
+
+def is_name(name: object) -> bool:
+    """Text without blanks and what nobody sees."""
+    return isinstance(name, str) and bool(name) and name.isprintable() and " " not in name
 
 
 def check(said: object) -> Mapping[str, Any]:
@@ -76,10 +102,10 @@ def check(said: object) -> Mapping[str, Any]:
     Raises:
         ClaimsUnavailableError: no mapping of names to JSON, too long, or a protected name.
     """
-    if not isinstance(said, Mapping) or not all(isinstance(name, str) and name for name in said):
+    if not isinstance(said, Mapping) or not all(is_name(name) for name in said):
         raise ClaimsUnavailableError("the hook gave no mapping of names")
-    if not PROTECTED.isdisjoint(said):
-        raise ClaimsUnavailableError("the hook named a claim that is not its own to say")
+    if found := protected(said):
+        raise ClaimsUnavailableError(f"the hook named a claim that is not its own to say: {found[0]}")
     try:
         text = msgspec.json.encode(dict(said))
     except (TypeError, ValueError, OverflowError, RecursionError):

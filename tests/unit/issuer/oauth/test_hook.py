@@ -94,11 +94,39 @@ async def test_while_it_fails_nothing_is_given_and_no_refresh_is_lost(
 
 
 @pytest.mark.parametrize(
-    "name", ["sub", "roles", "scope", "aud", "cnf", "status", "email_verified", "acr", "may_act"]
+    "name",
+    [
+        "sub",
+        "roles",
+        "scope",
+        "aud",
+        "cnf",
+        "status",
+        "email_verified",
+        "acr",
+        "may_act",
+        "scp",
+        "permissions",
+        "session_id",
+        "username",
+        "realm_access",
+        "resource_access",
+        "org_id",
+        "tenant",
+    ],
 )
 def test_no_claim_that_somebody_decides_by_is_its_to_say(name: str) -> None:
     with pytest.raises(hook.ClaimsUnavailableError):
         hook.check({name: "x"})
+    for spelled in (
+        name.upper(),
+        f"{name}\u200b",
+        f"{name} ",
+        "\uff53" + name[1:] if name[0] == "s" else f"\n{name}",
+    ):
+        with pytest.raises(hook.ClaimsUnavailableError):
+            hook.check({spelled: "x"})
+    assert hook.check({f"https://shop.example/{name}": "x"})
     assert hook.check({f"our_{name}": "x"}) == {f"our_{name}": "x"}
 
 
