@@ -137,9 +137,9 @@ def test_whom_django_saves_deletes_or_moves_between_groups_is_told_after_the_com
     users: DjangoAccounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from django.db import transaction
-    from django.db.models.signals import m2m_changed, post_delete, post_save
+    from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
 
-    kept = [(signal, list(signal.receivers)) for signal in (post_save, post_delete, m2m_changed)]
+    kept = [(signal, list(signal.receivers)) for signal in (post_save, post_delete, pre_delete, m2m_changed)]
     told: list[str] = []
     users.watch(told.append)
     try:
@@ -154,6 +154,17 @@ def test_whom_django_saves_deletes_or_moves_between_groups_is_told_after_the_com
         ):  # fmt: skip
             told.clear()
             change()
+            assert set(told) == {f"u_{ada.pk}"}
+        others, passing = Group.objects.create(name="others"), Group.objects.create(name="passing")
+        told.clear()
+        others.save()
+        others.delete()
+        assert told == [], "nobody is in it"
+        ada.groups.add(passing)
+        passing.name = "past"
+        for change_name in ("save", "delete"):
+            told.clear()
+            getattr(passing, change_name)()
             assert set(told) == {f"u_{ada.pk}"}
         told.clear()
         with transaction.atomic(using="people"):

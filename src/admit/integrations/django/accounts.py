@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, TypeVar
 from django.contrib.auth import authenticate, get_user_model
 from django.core.exceptions import ValidationError
 from django.db import close_old_connections, models, transaction
-from django.db.models.signals import m2m_changed, post_delete, post_save
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
 
 __all__ = ["DjangoAccount", "DjangoAccounts"]
 
@@ -133,9 +133,10 @@ class DjangoAccounts:
         return account.claims
 
     def watch(self, tell: Callable[[str], None]) -> None:
-        """Have `tell` called with the subject of each user who is saved or deleted here, or whose groups change, after
-        COMMIT. For `Issuer.account_changed_soon`; to be called in `AppConfig.ready`. What another process changes is
-        found out when the user is looked at the next time, by `accounts.recheck`.
+        """Have `tell` called with the subject of each user who is saved or deleted here, or whose groups change, are
+        renamed or deleted, after COMMIT. For `Issuer.account_changed_soon`; to be called in `AppConfig.ready`. What
+        another process changes, or a query changes without signals (`update()`), is found out when the user is looked
+        at the next time, by `accounts.recheck`.
         """
         model = get_user_model()
 
@@ -155,10 +156,17 @@ class DjangoAccounts:
             for user in users:
                 say(self.key(user), using)
 
+        def renamed(instance: Any, using: str | None = None, **more: Any) -> None:
+            for user in model._default_manager.filter(groups=instance):
+                say(self.key(user), using)
+
         post_save.connect(saved, sender=model, weak=False)
         post_delete.connect(saved, sender=model, weak=False)
         if hasattr(model, "groups"):
             m2m_changed.connect(moved, sender=model.groups.through, weak=False)
+            group = model._meta.get_field("groups").related_model
+            post_save.connect(renamed, sender=group, weak=False)
+            pre_delete.connect(renamed, sender=group, weak=False)  # afterwards it has no members
 
     def close(self) -> None:
         """Let what runs end, and take nothing more."""
