@@ -1,8 +1,11 @@
 """Twins of the defences of `admit.client` and `admit.relying_party`."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from admit.relying_party.bff.signing_out import end_told as signing_out_end
+from admit.relying_party.bff.under_way import added as real_added
+from admit.relying_party.bff.under_way import kept as real_kept
 from admit.tokens.identity import IdToken
 from admit.tokens.logout import LogoutToken
 
@@ -11,15 +14,16 @@ def _nothing_to_refuse(*args: Any, **kwargs: Any) -> None:
     """Whatever it is."""
 
 
-def _any_browser(raw: bytes | None) -> bytes:
-    return bytes(32)
+_OF_ALL: list[str] = []
 
 
-def _again_and_again(
-    self: Any, state: bytes, browser: bytes, now: float
-) -> tuple[bytes, bytes | None] | None:
-    found = self._transactions.get(state)
-    return None if found is None or found.browser != browser else (found.sealed, None)
+def _kept_for_all(before: Sequence[str], sealed: str) -> str:
+    _OF_ALL.append(sealed)
+    return real_added(before, sealed)
+
+
+def _of_any_browser(values: Iterable[bytes], name: str) -> list[str]:
+    return [*_OF_ALL, *real_kept(values, name)]
 
 
 def _anybodys_word(token: Any, key: Any, *, issuer: str, audience: str, now: float, **rest: Any) -> IdToken:
@@ -52,11 +56,12 @@ TWINS: dict[str, Any] = {
     "admit.relying_party.bff.forwarding:check_provider": _nothing_to_refuse,
     "admit.relying_party.bff.sessions:Sessions._not_kept": _left_alone,
     "admit.relying_party.bff.sessions:is_of": _always,
-    "admit.relying_party.bff.signing_in:bound_to": _any_browser,
+    "admit.relying_party.bff.under_way:added": _kept_for_all,
+    "admit.relying_party.bff.under_way:kept": _of_any_browser,
     "admit.relying_party.bff.signing_out:check_page": _nothing_to_refuse,
     "admit.relying_party.bff.signing_out:end_told": _spent_before,
     "admit.relying_party.identity:check_subject": _nothing_to_refuse,
-    "admit.relying_party.store.memory:MemorySessionStore.spend": _again_and_again,
+    "admit.relying_party.store.memory:MemorySessionStore.spend_once": _always,
     "admit.relying_party.store.memory:is_over": _never,
     "admit.tokens.identity:verify": _anybodys_word,
 }

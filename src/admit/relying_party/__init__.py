@@ -29,7 +29,6 @@ from admit.relying_party.store import (
     SqliteSessionStore,
     StoredEnd,
     StoredSession,
-    StoredTransaction,
 )
 
 __all__ = [
@@ -49,6 +48,5 @@ __all__ = [
     "SqliteSessionStore",
     "StoredEnd",
     "StoredSession",
-    "StoredTransaction",
     "TransactionError",
 ]

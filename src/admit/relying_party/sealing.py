@@ -1,4 +1,4 @@
-"""What the store keeps is sealed with a key that only the browser's cookie gives: a copied store opens nothing."""
+"""What is kept is sealed with a key that its keeper has not: the store's by the cookie, the browser's by the store."""
 
 import os
 from typing import Final
@@ -9,21 +9,24 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _NONCE: Final = 12
+_TAG: Final = 16
 
 
-def seal(octets: bytes, raw_id: bytes, purpose: bytes) -> bytes:
-    """AES-256-GCM under a key derived from the cookie's 32 random octets."""
+def seal(octets: bytes, raw: bytes, purpose: bytes) -> bytes:
+    """AES-256-GCM under a key derived from 32 random octets or more, such as a cookie's."""
     nonce = os.urandom(_NONCE)
-    return nonce + AESGCM(_key(raw_id, purpose)).encrypt(nonce, octets, purpose)
+    return nonce + AESGCM(_key(raw, purpose)).encrypt(nonce, octets, purpose)
 
 
-def unseal(sealed: bytes, raw_id: bytes, purpose: bytes) -> bytes | None:
-    """What `seal` was given; None where it was changed, or sealed for another cookie."""
+def unseal(sealed: bytes, raw: bytes, purpose: bytes) -> bytes | None:
+    """What `seal` was given; None where it was changed, or sealed with another key."""
+    if len(sealed) < _NONCE + _TAG:
+        return None
     try:
-        return AESGCM(_key(raw_id, purpose)).decrypt(sealed[:_NONCE], sealed[_NONCE:], purpose)
+        return AESGCM(_key(raw, purpose)).decrypt(sealed[:_NONCE], sealed[_NONCE:], purpose)
     except InvalidTag:
         return None
 
 
-def _key(raw_id: bytes, purpose: bytes) -> bytes:
-    return HKDF(SHA256(), 32, None, b"admit relying party " + purpose).derive(raw_id)
+def _key(raw: bytes, purpose: bytes) -> bytes:
+    return HKDF(SHA256(), 32, None, b"admit relying party " + purpose).derive(raw)

@@ -15,7 +15,7 @@ from admit.relying_party.provider import Provider
 
 LIFETIME: Final = 600.0
 """Seconds that a person has for signing in elsewhere."""
-MAX_RETURN: Final = 2_048
+MAX_RETURN: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,17 +183,6 @@ async def test_keys_that_many_need_at_once_are_fetched_once_for_all() -> None:
     assert len(wire.to("/jwks")) == 1
 
 
-async def test_a_store_that_is_full_begins_no_more_sign_ins_and_loses_none() -> None:
-    strange = Strange()
-    wire = Wire()
-    application = Application(wire, strange.provider(wire))
-    application.bff._context.store = MemorySessionStore(max_transactions=1)
-    async with begun(application) as (browser, location), application.browser() as flood:
-        answer = await flood.get("/bff/login")
-        assert (answer.status_code, answer.headers.get("set-cookie")) == (503, None)
-        assert (await come_back(browser, strange.approve(location))).status_code == 303
-
-
 async def test_a_token_that_the_api_refuses_is_renewed_once_and_without_refresh_token_the_page_signs_in_again() -> (
     None
 ):

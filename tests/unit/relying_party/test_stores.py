@@ -18,14 +18,10 @@ from admit.relying_party import (
     SqliteSessionStore,
     StoredEnd,
     StoredSession,
-    StoredTransaction,
 )
 from admit.relying_party.store import sqlite
 
 NOW = 1_000_000.0
-BEGUN = StoredTransaction(
-    state=b"s" * 32, browser=b"b" * 32, sealed=b"sealed", form_post=True, expires_at=NOW + 600
-)
 SESSION = StoredSession(
     id_hash=b"i" * 32,
     sealed=b"first",
@@ -60,21 +56,13 @@ def at_once(number: int, call: Callable[[], object]) -> list[object]:
     return found
 
 
-def test_a_transaction_is_spent_once_and_by_its_browser_only(store: SessionStore) -> None:
-    assert store.begin(BEGUN, NOW)
-    assert store.spend(BEGUN.state, b"x" * 32, NOW) is None
-    assert store.spend(b"x" * 32, BEGUN.browser, NOW) is None
-    assert store.hold(BEGUN.state, b"answer", NOW)
-    assert not store.hold(BEGUN.state, b"another", NOW)
-    found = at_once(8, lambda: store.spend(BEGUN.state, BEGUN.browser, NOW))
-    assert sorted(found, key=str) == [(b"sealed", b"answer"), *[None] * 7]
-
-
-def test_an_answer_is_held_only_for_a_sign_in_that_takes_posted_ones(store: SessionStore) -> None:
-    assert store.begin(replace(BEGUN, form_post=False), NOW)
-    assert not store.hold(BEGUN.state, b"answer", NOW)
-    assert not store.hold(b"x" * 32, b"answer", NOW)
-    assert store.spend(BEGUN.state, BEGUN.browser, NOW + 600) is None, "it is over by then"
+def test_all_workers_have_one_secret(store: SessionStore, tmp_path: Path) -> None:
+    found = at_once(8, store.secret)
+    assert len(set(found)) == 1
+    assert len(store.secret()) == 32
+    if isinstance(store, SqliteSessionStore):
+        assert SqliteSessionStore(store.path).secret() == store.secret()
+        assert SqliteSessionStore(tmp_path / "another.db").secret() != store.secret()
 
 
 def test_one_of_many_gets_the_lease_and_a_change_ends_it(store: SessionStore) -> None:
@@ -142,7 +130,7 @@ def test_a_file_of_the_version_before_keeps_what_it_holds(tmp_path: Path) -> Non
     with sqlite3.connect(path) as before:
         before.executescript(sqlite._SCHEMA)
         before.executescript(
-            "DROP TABLE over; PRAGMA user_version = 1;"
+            "DROP TABLE over; DROP TABLE secret; CREATE TABLE transactions (state BLOB); PRAGMA user_version = 1;"
             "CREATE TABLE over (at_provider BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;"
         )
         before.execute("INSERT INTO over VALUES (?, ?)", (SESSION.at_provider, NOW + 10))
@@ -158,31 +146,19 @@ def test_a_name_is_spent_once(store: SessionStore) -> None:
 
 
 def test_what_is_over_is_swept_away(store: SessionStore) -> None:
-    assert store.begin(BEGUN, NOW)
     assert store.add(SESSION, NOW, NOW)
     assert store.add(replace(SESSION, id_hash=b"j" * 32), NOW, NOW + 2_000)
     assert store.get(SESSION.id_hash, NOW) is None
-    assert store.spend(BEGUN.state, BEGUN.browser, NOW) is None
-
-
-def test_sign_ins_under_way_are_bounded(tmp_path: Path) -> None:
-    for store in (
-        MemorySessionStore(max_transactions=1),
-        SqliteSessionStore(tmp_path / "a.db", max_transactions=1),
-    ):
-        assert store.begin(BEGUN, NOW)
-        assert not store.begin(replace(BEGUN, state=b"t" * 32), NOW)
-        assert store.begin(replace(BEGUN, state=b"t" * 32, expires_at=NOW + 5_000), NOW + 1_000)
 
 
 def _child(path: Path, outcome: "multiprocessing.SimpleQueue[bool]", store: SqliteSessionStore) -> None:
-    outcome.put(store.spend(BEGUN.state, BEGUN.browser, NOW) is not None)
+    outcome.put(store.spend_once(b"n", NOW, NOW + 10))
 
 
 def test_a_file_is_shared_with_a_forked_child_and_is_nobody_elses(tmp_path: Path) -> None:
     path = tmp_path / "sessions.db"
     store = SqliteSessionStore(path)
-    assert store.begin(BEGUN, NOW)
+    assert store.secret()
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     context = multiprocessing.get_context("fork")
     outcome: multiprocessing.SimpleQueue[bool] = context.SimpleQueue()
@@ -190,7 +166,7 @@ def test_a_file_is_shared_with_a_forked_child_and_is_nobody_elses(tmp_path: Path
     child.start()
     assert outcome.get()
     child.join()
-    assert store.spend(BEGUN.state, BEGUN.browser, NOW) is None
+    assert not store.spend_once(b"n", NOW, NOW + 10)
 
 
 def test_a_file_that_is_no_store_is_503_and_a_missing_folder_is_told_at_once(tmp_path: Path) -> None:

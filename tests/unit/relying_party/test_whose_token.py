@@ -178,8 +178,12 @@ class Slow(Strange):
         return found
 
 
-@pytest.mark.threat("O-3", off="admit.relying_party.bff.sessions:Sessions._not_kept")
-@pytest.mark.parametrize("ends", [True, False], ids=["ended", "not ended"])
+_TAKEN_BACK = pytest.mark.threat("O-3", off="admit.relying_party.bff.sessions:Sessions._not_kept")
+
+
+@pytest.mark.parametrize(
+    "ends", [pytest.param(True, marks=_TAKEN_BACK, id="ended"), pytest.param(False, id="not ended")]
+)
 async def test_signing_out_during_a_refresh_takes_back_what_the_refresh_brings(ends: bool) -> None:
     strange, shop = Slow(), Shop()
     application = shop.application([strange.provider(shop.wire)], Api("orders", API, AUDIENCE))

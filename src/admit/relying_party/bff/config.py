@@ -40,6 +40,7 @@ class BffConfig:
     clock: Callable[[], float] = time.time
     session_cookie: str = field(init=False)
     browser_cookie: str = field(init=False)
+    answer_cookie: str = field(init=False)
 
     def __post_init__(self) -> None:
         try:
@@ -82,6 +83,7 @@ class BffConfig:
         prefix = "admit-dev-" if urlsplit(origin).scheme == "http" else "__Host-admit-"
         put(self, "session_cookie", f"{prefix}app-{digits}")
         put(self, "browser_cookie", f"{prefix}in-{digits}")
+        put(self, "answer_cookie", f"{prefix}at-{digits}")
 
     def callback_url(self, provider: str) -> str:
         """The redirect URI of a provider: each has its own, RFC 9700 §4.4.2.2."""

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 
 from admit.client.exchange import Talk
 from admit.credentials import cookies, csrf
-from admit.errors import AdmitError, CsrfError, MalformedCredentialError, SessionError
+from admit.errors import CsrfError, MalformedCredentialError, SessionError
 from admit.fetch import Fetcher
 from admit.relying_party import answer as answers
 from admit.relying_party.bff.config import BffConfig
@@ -39,13 +39,6 @@ class Context:
 
     def raw_session(self, request: Request) -> bytes | None:
         return cookies.session_id(request.all(b"cookie"), self.config.session_cookie)
-
-    def browser(self, request: Request) -> bytes | None:
-        """The browser that a transaction is bound to; None where its cookie is missing or odd."""
-        try:
-            return cookies.session_id(request.all(b"cookie"), self.config.browser_cookie)
-        except AdmitError:
-            return None
 
     def session_cookie(self, raw: bytes) -> str:
         return cookies.set_cookie(

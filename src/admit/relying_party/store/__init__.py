@@ -1,7 +1,7 @@
-"""Where a backend-for-frontend keeps sign-ins under way and sessions: in this process, or in one file for all."""
+"""Where a backend-for-frontend keeps sessions: in this process, or in one file for all."""
 
 from admit.relying_party.store.memory import MemorySessionStore
-from admit.relying_party.store.records import SessionStore, StoredEnd, StoredSession, StoredTransaction
+from admit.relying_party.store.records import SessionStore, StoredEnd, StoredSession
 from admit.relying_party.store.sqlite import SqliteSessionStore
 
 __all__ = [
@@ -10,5 +10,4 @@ __all__ = [
     "SqliteSessionStore",
     "StoredEnd",
     "StoredSession",
-    "StoredTransaction",
 ]

@@ -1,16 +1,15 @@
 """`MemorySessionStore`: for one process, and gone with it."""
 
+import os
 import threading
 from dataclasses import replace
 from math import inf
 from typing import Final
 
 from admit.relying_party.store.records import (
-    MAX_TRANSACTIONS,
     TOMBSTONE,
     StoredEnd,
     StoredSession,
-    StoredTransaction,
     unplaced,
 )
 
@@ -18,45 +17,22 @@ _SWEEP_EVERY: Final = 60.0
 
 
 class MemorySessionStore:
-    """Sign-ins under way and sessions in the memory of one process: with several workers each has its own.
+    """Sessions in the memory of one process: with several workers each has its own.
 
     For development and for applications of one worker; a restart signs everybody out.
     """
 
-    def __init__(self, *, max_transactions: int = MAX_TRANSACTIONS) -> None:
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._max_transactions = max_transactions
-        self._transactions: dict[bytes, StoredTransaction] = {}
-        self._answers: dict[bytes, bytes] = {}
+        self._secret = os.urandom(32)
         self._sessions: dict[bytes, StoredSession] = {}
         self._leases: dict[bytes, float] = {}
         self._spent: dict[bytes, float] = {}
         self._over: dict[bytes, tuple[float, float]] = {}
         self._swept_at = 0.0
 
-    def begin(self, transaction: StoredTransaction, now: float) -> bool:
-        with self._lock:
-            self._sweep(now)
-            if len(self._transactions) >= self._max_transactions:
-                return False
-            self._transactions[transaction.state] = transaction
-            return True
-
-    def hold(self, state: bytes, answer: bytes, now: float) -> bool:
-        with self._lock:
-            found = self._transactions.get(state)
-            if found is None or not found.form_post or not now < found.expires_at or state in self._answers:
-                return False
-            self._answers[state] = answer
-            return True
-
-    def spend(self, state: bytes, browser: bytes, now: float) -> tuple[bytes, bytes | None] | None:
-        with self._lock:
-            found = self._transactions.get(state)
-            if found is None or found.browser != browser or not now < found.expires_at:
-                return None
-            del self._transactions[state]
-            return found.sealed, self._answers.pop(state, None)
+    def secret(self) -> bytes:
+        return self._secret
 
     def add(self, session: StoredSession, issued_at: float, now: float) -> bool:
         place = unplaced(session.person) if session.at_provider is None else session.at_provider
@@ -135,8 +111,6 @@ class MemorySessionStore:
         if 0 <= now - self._swept_at < _SWEEP_EVERY:
             return
         self._swept_at = now
-        self._transactions = {name: one for name, one in self._transactions.items() if now < one.expires_at}
-        self._answers = {name: one for name, one in self._answers.items() if name in self._transactions}
         self._sessions = {name: one for name, one in self._sessions.items() if _is_live(one, now)}
         self._leases = {name: one for name, one in self._leases.items() if name in self._sessions}
         self._spent = {name: until for name, until in self._spent.items() if now < until}

@@ -5,21 +5,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Protocol
 
-MAX_TRANSACTIONS: Final = 50_000
-"""Sign-ins under way. Anybody can begin one, so they are bounded."""
 TOMBSTONE: Final = timedelta(hours=1).total_seconds()
 """How long an ended session of the provider is remembered: a sign-in that was under way must not outlive it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredTransaction:
-    """A sign-in under way. Names are SHA-256 of what the browser brings; `sealed` opens with its cookie only."""
-
-    state: bytes
-    browser: bytes
-    sealed: bytes = field(repr=False)
-    form_post: bool
-    expires_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,22 +50,14 @@ class StoredEnd:
 
 
 class SessionStore(Protocol):
-    """Sign-ins under way and sessions, shared by all workers that serve one application.
+    """Sessions, shared by all workers that serve one application.
 
     Each method is atomic, and what it acknowledges is there for every worker. It may block; in an event loop it is
     called in a thread. Trouble is an `UnavailableError`.
     """
 
-    def begin(self, transaction: StoredTransaction, now: float) -> bool:
-        """Keep a sign-in under way; False where as many are kept as may be."""
-        ...
-
-    def hold(self, state: bytes, answer: bytes, now: float) -> bool:
-        """Keep the posted answer of a sign-in that takes one, for the browser to come back for; the first only."""
-        ...
-
-    def spend(self, state: bytes, browser: bytes, now: float) -> tuple[bytes, bytes | None] | None:
-        """Take a sign-in out, for good: `sealed`, and the answer that was held. None: not this browser's, or spent."""
+    def secret(self) -> bytes:
+        """32 random octets, made once and the same for all: what browsers keep of sign-ins is sealed with them."""
         ...
 
     def add(self, session: StoredSession, issued_at: float, now: float) -> bool:

@@ -12,11 +12,9 @@ from typing import Any, Final
 
 from admit.errors import ConfigError, UnavailableError
 from admit.relying_party.store.records import (
-    MAX_TRANSACTIONS,
     TOMBSTONE,
     StoredEnd,
     StoredSession,
-    StoredTransaction,
     unplaced,
 )
 
@@ -25,11 +23,6 @@ _BUSY: Final = 5.0
 _AGAIN: Final = 0.02
 _VERSION: Final = 2
 _SCHEMA: Final = """
-CREATE TABLE transactions (
-    state BLOB PRIMARY KEY, browser BLOB NOT NULL, sealed BLOB NOT NULL, form_post INTEGER NOT NULL, answer BLOB,
-    expires_at REAL NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX transactions_by_end ON transactions (expires_at);
 CREATE TABLE sessions (
     id_hash BLOB PRIMARY KEY, sealed BLOB NOT NULL, person BLOB NOT NULL, at_provider BLOB, idle_at REAL NOT NULL,
     expires_at REAL NOT NULL, version INTEGER NOT NULL, leased_until REAL NOT NULL DEFAULT 0
@@ -40,17 +33,20 @@ CREATE INDEX sessions_by_end ON sessions (expires_at);
 CREATE INDEX sessions_by_idle ON sessions (idle_at);
 CREATE TABLE spent (name BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE over (name BLOB PRIMARY KEY, until REAL NOT NULL, told_at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE secret (id INTEGER PRIMARY KEY CHECK (id = 1), octets BLOB NOT NULL);
 """
 _FROM_1: Final = """
 ALTER TABLE over RENAME COLUMN at_provider TO name;
 ALTER TABLE over ADD COLUMN told_at REAL NOT NULL DEFAULT 9e999;
+CREATE TABLE secret (id INTEGER PRIMARY KEY CHECK (id = 1), octets BLOB NOT NULL);
+DROP TABLE transactions;
 """
 _STEPS: Final = {0: _SCHEMA, 1: _FROM_1}
 """What brings a file to this version, by the one that it has."""
 
 
 class SqliteSessionStore:
-    """Sign-ins under way and sessions in one SQLite file on a local disk, for all workers of a machine.
+    """Sessions in one SQLite file on a local disk, for all workers of a machine.
 
     The file is made with mode 0600 when it is first needed, and what it holds is sealed by the browsers' cookies. A
     write that was acknowledged is on the disk. Needs SQLite 3.35.
@@ -60,47 +56,17 @@ class SqliteSessionStore:
         UnavailableError: (from its methods) the file cannot be used.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, max_transactions: int = MAX_TRANSACTIONS) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
         if not self.path.parent.is_dir():
             raise ConfigError("SqliteSessionStore(path=...) is a file in a folder that is there")
-        self._max_transactions = max_transactions
         self._local = threading.local()
         self._swept_at = 0.0
 
-    def begin(self, transaction: StoredTransaction, now: float) -> bool:
-        with self._writing(now) as database:
-            done = database.execute(
-                "INSERT INTO transactions (state, browser, sealed, form_post, expires_at) SELECT ?, ?, ?, ?, ?"
-                " WHERE (SELECT count(*) FROM transactions) < ?",
-                (
-                    transaction.state,
-                    transaction.browser,
-                    transaction.sealed,
-                    transaction.form_post,
-                    transaction.expires_at,
-                    self._max_transactions,
-                ),
-            )
-            return done.rowcount == 1
-
-    def hold(self, state: bytes, answer: bytes, now: float) -> bool:
-        with self._writing(now) as database:
-            done = database.execute(
-                "UPDATE transactions SET answer = ? WHERE state = ? AND form_post = 1 AND answer IS NULL"
-                " AND expires_at > ?",
-                (answer, state, now),
-            )
-            return done.rowcount == 1
-
-    def spend(self, state: bytes, browser: bytes, now: float) -> tuple[bytes, bytes | None] | None:
-        with self._writing(now) as database:
-            rows = database.execute(
-                "DELETE FROM transactions WHERE state = ? AND browser = ? AND expires_at > ?"
-                " RETURNING sealed, answer",
-                (state, browser, now),
-            ).fetchall()
-            return (rows[0][0], rows[0][1]) if rows else None
+    def secret(self) -> bytes:
+        with self._translated():
+            row = self._database().execute("SELECT octets FROM secret").fetchone()
+        return bytes(row[0])
 
     def add(self, session: StoredSession, issued_at: float, now: float) -> bool:
         place = unplaced(session.person) if session.at_provider is None else session.at_provider
@@ -273,6 +239,7 @@ def _furnish(database: sqlite3.Connection) -> None:
         if held in _STEPS:
             for statement in _STEPS[held].split(";"):
                 database.execute(statement)
+            database.execute("INSERT INTO secret (id, octets) VALUES (1, ?)", (os.urandom(32),))
             database.execute(f"PRAGMA user_version = {_VERSION}")
         found = database.execute("PRAGMA user_version").fetchone()[0]
     except BaseException:
@@ -293,7 +260,6 @@ def _is_new(database: sqlite3.Connection, name: bytes, now: float, until: float)
 
 
 def _sweep(database: sqlite3.Connection, now: float) -> None:
-    database.execute("DELETE FROM transactions WHERE expires_at <= ?", (now,))
     database.execute("DELETE FROM sessions WHERE expires_at <= ?", (now,))
     database.execute("DELETE FROM sessions WHERE idle_at <= ?", (now,))
     database.execute("DELETE FROM spent WHERE until <= ?", (now,))
