@@ -20,6 +20,7 @@ pytestmark = pytest.mark.anyio
 
 ME = "u_7"
 OVER = pytest.mark.threat("SES-6", off="admit.issuer.accounts.elsewhere.transactions:is_over")
+STAYS = pytest.mark.threat("O-3", off="admit.issuer.accounts.elsewhere.transactions:is_over")
 OTHER = "a wholly other password"
 
 
@@ -100,7 +101,7 @@ async def roles(issuer: LiveIssuer) -> frozenset[str]:
     "how",
     [
         "demoted",  # the row says no more what the answer does, and the answer what the row said: none is written
-        pytest.param("disabled", marks=OVER),
+        pytest.param("disabled", marks=(OVER, STAYS)),
         pytest.param("promoted for a moment", marks=OVER),
     ],
 )
