@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import pyotp
 
@@ -393,6 +393,21 @@ async def at_api_login_recovery(stage: Stage) -> list[Ask]:
     return [login_step("recovery_code", flow, code=phone.recovery_codes.pop())]
 
 
+async def at_own_login(stage: Stage) -> list[Ask]:
+    """Where the application has a sign-in page of its own, which said who it was."""
+    browser, issuer = stage.issuer.browser(), stage.issuer
+    who = stage.known.get("own") or await stage.person()
+    stage.known["own"] = who
+    user = await issuer.services.accounts.find(who[0])
+    assert user is not None
+    away = (await browser.get("/login?next=second-factor&again=1")).headers["location"]
+    done = await issuer.interactions.finish(dict(parse_qsl(urlsplit(away).query))["i"], user.id)
+    return [
+        ask_of("/login?next=second-factor&again=1", ()),
+        ask_of(done.removeprefix(ISSUER), cookies_of(browser)),
+    ]
+
+
 Scene = Callable[[Stage], Awaitable[list[Ask]]]
 SCENES: tuple[Scene, ...] = (
     at_login, at_login_again, at_signup, at_consent, at_logout, at_logout_with_a_hint, at_account, at_password,
@@ -400,5 +415,7 @@ SCENES: tuple[Scene, ...] = (
     at_recovery_code, at_app_first, at_authorize, at_token, at_programs, at_api,
     at_api_login, at_api_login_code, at_api_login_recovery,
 )  # fmt: skip
+# Of an issuer with a `login_url`.
+ELSEWHERE: tuple[Scene, ...] = (at_own_login,)
 # A good request that is refused all the same: there is nothing that it could end.
 MISSES = frozenset({"/api/keys/*", "/api/second-factors/*", "/session/lookup"})

@@ -10,7 +10,7 @@ import sqlite3
 import unicodedata
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -30,6 +30,7 @@ from tests.plugins.rounds import TIER
 from tests.plugins.twins import taken_out
 from tests.threats.hostile import PLACES, Ask, Bad, Reply, corpus
 from tests.threats.scenes import (
+    ELSEWHERE,
     MISSES,
     SCENES,
     Scene,
@@ -50,6 +51,8 @@ TRACES = ("Traceback", "sqlite3", "asyncpg", "sqlalchemy", '.py"')
 NOTED = frozenset({"audit", "refusal", "budget", "throttle"})
 # What is tried in vain is counted, or spent by it.
 COUNTED = frozenset({"interaction", "pending_sign_in", "second_factor", "authorization_code", "sign_in_flow"})
+# What a page that is shown begins.
+BEGUN = frozenset({"interaction"})
 # How many of those that do not meet every field in every run.
 OTHERS = {"quick": 1, "test": 2, "soak": 1_000}[TIER]
 # No field has a use for what is no text, and none for two values.
@@ -133,6 +136,20 @@ class Attack:
         for name in [ask.name for ask in await scene(self.stage)]:
             await self.ask(scene, name)
 
+    async def meet(self, scene: Scene) -> None:
+        """Each good request once, with no entry, and before it as a HEAD where it is a GET: that only looks."""
+        for ask in await scene(self.stage):
+            self.asked_for.clear()
+            if ask.method == "GET":
+                before = self.kept()
+                await replace(ask, method="HEAD").good()(self.stage.issuer.asgi)
+                after = self.kept()
+                changed = {name for name in after if before[name] - after[name]}
+                changed |= {name for name in after if after[name] != before[name]} - BEGUN
+                assert not changed, (ask.name, "a HEAD changes", changed)
+            await ask.good()(self.stage.issuer.asgi)
+            self.met.setdefault(ask.name, set()).update(ask.fields, self.asked_for)
+
     async def ask(self, scene: Scene, name: str) -> None:
         """The good twin first; then each field, and each that the answers asked for."""
         ask = await self.again(scene, name)
@@ -193,10 +210,10 @@ class Attack:
 
 @asynccontextmanager
 async def attacked(
-    url: str, keyring: Keyring, mails: MailServer, entries: Iterable[Bad]
+    url: str, keyring: Keyring, mails: MailServer, entries: Iterable[Bad], **settings: Any
 ) -> AsyncIterator[Attack]:
     """An issuer with all that it can serve, where nobody is held up for having tried before."""
-    made = make_issuer(settings_for(url, mail=mail_config(mails), client=WITH_APP), keyring)
+    made = make_issuer(settings_for(url, mail=mail_config(mails), client=WITH_APP, **settings), keyring)
     with pytest.MonkeyPatch.context() as patch, taken_out(["admit.issuer.throttle.budgets.store:draw"]):
         patch.setattr(jobs, "MAILS_EVERY", 3_600.0)
         patch.setattr("admit.issuer.throttle.store.take", let_all)
@@ -260,22 +277,29 @@ async def test_fields_of_each_sort_meet_the_corpus(
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
+@pytest.mark.parametrize("scene", [*SCENES, *ELSEWHERE], ids=lambda scene: scene.__name__)
 async def test_every_field_of_a_scene_meets_the_whole_corpus(
     furnished_sqlite: str, keyring: Keyring, mail_server: MailServer, scene: Scene
 ) -> None:
-    async with attacked(furnished_sqlite, keyring, mail_server, corpus()) as attack:
+    settings = {"login_url": "/sign-in"} if scene in ELSEWHERE else {}
+    async with attacked(furnished_sqlite, keyring, mail_server, corpus(), **settings) as attack:
         await attack.scene(scene)
         print(f"{scene.__name__}: {attack.sent:,} requests")
 
 
 @pytest.mark.soak
-async def test_every_form_and_every_name_is_met_in_some_scene(
+async def test_every_form_and_every_name_is_met_in_some_scene_and_no_head_changes_anything(
     furnished_sqlite: str, keyring: Keyring, mail_server: MailServer
 ) -> None:
-    async with attacked(furnished_sqlite, keyring, mail_server, corpus()[:2]) as attack:
+    own = attacked(furnished_sqlite, keyring, mail_server, (), login_url="/sign-in")
+    async with own as attack:
+        attack.stage.people = 1_000  # of the same database
+        for scene in ELSEWHERE:
+            await attack.meet(scene)
+        elsewhere = attack.met
+    async with attacked(furnished_sqlite, keyring, mail_server, ()) as attack:
         for scene in SCENES:
-            await attack.scene(scene)
+            await attack.meet(scene)
         taking = {
             route.path
             for route in attack.stage.issuer.routes
@@ -289,7 +313,7 @@ async def test_every_form_and_every_name_is_met_in_some_scene(
         source = Path(admit.issuer.__file__).parent
         text = "".join(path.read_text("utf-8") for path in source.rglob("*.py"))
         read = set(re.findall(r'\b(?:form|query|parameters)\.(?:get|required)\("([a-z_]+)"', text))
-        assert read <= {name for names in attack.met.values() for name in names}
+        assert read <= {name for met in (attack.met, elsewhere) for names in met.values() for name in names}
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
