@@ -291,3 +291,13 @@ async def test_an_applications_page_signs_out_while_the_application_does_not_ans
     headers = {"origin": ISSUER, "x-csrf-token": token}
     assert (await browser.delete("/api/session", headers=headers)).status_code == 204
     assert await is_out(application, browser)
+
+
+async def test_one_change_may_be_told_many_times_at_once_on_each_node(
+    application: Late, pair: tuple[LiveIssuer, LiveIssuer]
+) -> None:
+    one, other = pair
+    assert (await one.browser().sign_in(CAT)).status_code == 303
+    application.change("7", roles=())
+    await asyncio.gather(*(node.accounts_changed(ME) for node in (one, other) for _ in range(20)))
+    assert await roles(one) == frozenset()

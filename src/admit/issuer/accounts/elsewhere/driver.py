@@ -32,7 +32,9 @@ T = TypeVar("T")
 
 PURPOSE: Final = "account-stamp"
 REMEMBERED: Final = 100_000  # users of whom this process knows when it asked
-TRIES: Final = 5  # questions, where each answer was older than what another node wrote
+TRIES: Final = (
+    20  # questions, where each answer was older than what was told or written; many may tell at once
+)
 
 
 class _OvertakenError(Exception):
