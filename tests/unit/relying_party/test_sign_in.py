@@ -202,7 +202,7 @@ async def test_userinfo_of_somebody_else_signs_nobody_in() -> None:
 
 @pytest.mark.rfc("OIDC Core", "3.1.2.1")
 async def test_the_age_and_the_class_that_were_asked_for_are_held() -> None:
-    hour = {"max_age": timedelta(hours=1)}
+    hour: dict[str, Any] = {"max_age": timedelta(hours=1)}
     assert await outcome(Strange(), **hour) == (400, False)
     assert await outcome(Strange(claims={"auth_time": int(time.time()) - 7_200}), **hour) == (400, False)
     assert await outcome(Strange(claims={"auth_time": int(time.time()) - 60}), **hour) == (303, True)

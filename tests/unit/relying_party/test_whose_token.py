@@ -134,7 +134,7 @@ async def test_who_has_a_providers_name_now_gets_nothing_of_the_sessions_before(
         token = (await page.get("/bff/session")).json()["csrf_token"]
         left = await browser.post("/bff/logout", headers={"origin": APP, "x-csrf-token": token})
         assert left.headers["location"] == "/"
-        assert now.asked == shop.seen == []
+        assert (now.asked, shop.seen) == ([], [])
         assert not await is_signed_in(page), "ended, wherever it is looked for"
 
 
