@@ -69,6 +69,8 @@ class AccountsElsewhere(Accounts):
         self._clock = clock
         self._seen: OrderedDict[str, float] = OrderedDict()
         self._asking: dict[str, asyncio.Task[_Looked | None]] = {}
+        self._to_touch: set[str] = set()
+        self._touching = asyncio.Lock()
         self._checking = 0
         self._told: set[str] = set()
 
@@ -114,7 +116,7 @@ class AccountsElsewhere(Accounts):
     async def _look(self, user_id: str) -> "_Looked | None":
         for _ in range(TRIES):
             task = self._asking.get(user_id)
-            if task is None:
+            if task is None or task.done():  # done, and `_over` not called yet
                 task = self._asking[user_id] = asyncio.get_running_loop().create_task(self._ask(user_id))
                 task.add_done_callback(lambda done: self._over(user_id, done))
             try:
@@ -202,8 +204,16 @@ class AccountsElsewhere(Accounts):
         for user_id in known:
             self._seen.pop(user_id, None)
             self._asking.pop(user_id, None)
-        if known:
-            await self._db.run(transactions.touch, known)
+        self._to_touch.update(known)
+        async with self._touching:  # one that begins after all of these were told does for all of them
+            touched = sorted(self._to_touch)
+            self._to_touch.clear()
+            try:
+                if touched:
+                    await self._db.run(transactions.touch, touched)
+            except BaseException:
+                self._to_touch.update(touched)
+                raise
 
     # Sign-in
 
