@@ -1,4 +1,5 @@
 """Do what the README says: `make demo` comes up, serves its first address, and Ctrl-C ends it. `make test` ran before.
+An issuer is set up in an empty folder, and its first user is asked for a password on a terminal.
 
 The Python examples are run by tests/unit/test_readme.py.
 """
@@ -8,7 +9,9 @@ import pty
 import re
 import select
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -27,13 +30,13 @@ def commands() -> list[str]:
 class Terminal:
     """A program on a terminal of its own, so that Ctrl-C is what a person's Ctrl-C is."""
 
-    def __init__(self, command: str) -> None:
+    def __init__(self, command: str, folder: Path = ROOT) -> None:
         self.seen = ""
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:  # the child
-            os.chdir(ROOT)
-            words = command.split()
-            os.execvp(words[0], words)
+            os.chdir(folder)
+            os.environ["PATH"] = f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}"
+            os.execvp("sh", ["sh", "-c", f"exec {command}"])
 
     def until(self, pattern: str, seconds: float) -> str:
         """Read until `pattern` is seen. Raises SystemExit when it is not."""
@@ -55,9 +58,13 @@ class Terminal:
         self.seen += chunk
         return bool(chunk)
 
-    def interrupt(self, seconds: float) -> int:
-        """Press Ctrl-C and wait for the end; the exit code. Raises SystemExit when it takes longer."""
-        os.write(self.terminal, b"\x03")
+    def type(self, line: str) -> None:
+        """Type a line, and forget what was seen before."""
+        self.seen = ""
+        os.write(self.terminal, f"{line}\n".encode())
+
+    def ended(self, seconds: float) -> int:
+        """Read until it ends by itself; the exit code. Raises SystemExit when it takes longer."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             done, status = os.waitpid(self.pid, os.WNOHANG)
@@ -66,7 +73,12 @@ class Terminal:
             if not self._read():
                 time.sleep(0.01)
         os.kill(self.pid, signal.SIGKILL)
-        raise SystemExit(f"it did not end within {seconds:.0f} s of Ctrl-C")
+        raise SystemExit(f"it did not end within {seconds:.0f} s")
+
+    def interrupt(self, seconds: float) -> int:
+        """Press Ctrl-C and wait for the end; the exit code. Raises SystemExit when it takes longer."""
+        os.write(self.terminal, b"\x03")
+        return self.ended(seconds)
 
 
 def _answers(address: str) -> bool:
@@ -95,13 +107,43 @@ def demo(command: str) -> None:
         raise SystemExit(f"{command} ended with {code}")
 
 
+def served(command: str, folder: Path, address: str) -> None:
+    """Start the issuer here, look at an address, end it by Ctrl-C. Raises SystemExit when it does not hold."""
+    running = Terminal(command, folder)
+    if not _answers(address):
+        raise SystemExit(f"{address} does not answer:\n{running.seen}")
+    if (code := running.interrupt(DOWN)) != 0:
+        raise SystemExit(f"{command} ended with {code}")
+
+
+def with_password(command: str, folder: Path) -> None:
+    """Run a command that asks for a new password, twice. Raises SystemExit when it does not hold."""
+    asked = Terminal(command, folder)
+    for _ in range(2):
+        asked.until(r"(?i)password[^\n]*: ?$|again[^\n]*: ?$|repeat[^\n]*: ?$", UP)
+        asked.type("three blue boats")
+    if (code := asked.ended(UP)) != 0:
+        raise SystemExit(f"{command} ended with {code}:\n{asked.seen}")
+
+
 def main() -> int:
     """Run the README's commands."""
-    for command in commands():
-        if command == "make demo":
-            demo(command)
-        elif command != "make test":
-            raise SystemExit(f"README has a command that nothing runs: {command}")
+    address = ""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for command in commands():
+            if command == "make demo":
+                demo(command)
+            elif command.startswith("printf "):
+                subprocess.run(["sh", "-c", command], cwd=folder, check=True)
+            elif command.startswith("admit user add "):
+                with_password(command, folder)
+            elif command.startswith("# sign in at "):
+                address = command.removeprefix("# sign in at ")
+            # The checkout is installed; what `admit serve` begins is looked at where the next line says.
+            elif command not in ("make test", "admit serve", "pip install 'admit[server]'"):
+                raise SystemExit(f"README has a command that nothing runs: {command}")
+        served("admit serve", folder, address)
     return 0
 
 
