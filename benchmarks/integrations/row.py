@@ -4,7 +4,7 @@ import asyncio
 import io
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 BARE, NOTHING, FLOOR = "bare route", "a dependency that does nothing", "floor: the checks inline"
@@ -18,13 +18,20 @@ class Row:
     name: str
     call: Callable[[], int]
     times: list[float]
+    beside: list[float] = field(default_factory=list)
+    """What the row that this one is compared with took right before, each time."""
 
-    def measure(self, batch: int) -> None:
+    def measure(self, batch: int, base: "Row") -> None:
+        """CPU µs a request, of one batch beside one of `base`: a machine that changes its speed changes it for both."""
+        self.beside.append(base.timed(batch))
+        self.times.append(self.timed(batch))
+
+    def timed(self, batch: int) -> float:
         """CPU µs a request, of one batch."""
         start = time.process_time()
         for _ in range(batch):
             self.call()
-        self.times.append((time.process_time() - start) / batch * 1e6)
+        return (time.process_time() - start) / batch * 1e6
 
 
 _LOOP = asyncio.new_event_loop()
