@@ -387,6 +387,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process.wait(10)
 
 
+@pytest.mark.soak
 def test_the_embedded_example_signs_up_and_its_api_knows_the_session(page: "Page", embedded: str) -> None:
     assert len(EMBEDDED.read_text("utf-8").splitlines()) <= 60
     page.goto(f"{embedded}/api/me")

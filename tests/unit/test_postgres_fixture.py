@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable
 
 import asyncpg
+import pytest
 
 from tests.fixtures.postgres import PostgresServer
 
@@ -35,6 +36,7 @@ async def test_a_database_can_be_made_while_an_event_loop_runs(postgres_server: 
     postgres_server.drop_database(name)
 
 
+@pytest.mark.soak
 def test_a_server_killed_without_notice_keeps_what_it_acknowledged(
     postgres_factory: Callable[..., PostgresServer],
 ) -> None:

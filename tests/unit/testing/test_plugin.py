@@ -17,7 +17,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_example_is_a_project_of_its_own_and_passes() -> None:
     assert "`pytest examples/testing`" in (ROOT / "docs/testing.md").read_text("utf-8")
     done = run("-m", "pytest", "-p", "no:cacheprovider", "examples/testing")
