@@ -92,6 +92,7 @@ def open_consent(page: "Page", demo: Demo, native: Native) -> None:
     page.get_by_role("heading", name="Let Orders for the terminal in?").wait_for()
 
 
+@pytest.mark.soak
 def test_the_native_example_signs_in_calls_refreshes_logs_out_and_is_refused(
     page: "Page", demo: Demo, native: Native
 ) -> None:

@@ -198,6 +198,7 @@ async def test_a_log_out_that_apis_cannot_learn_of_is_refused_at_the_bound(
                 assert change.at - began <= POLL + SLACK
 
 
+@pytest.mark.soak
 @pytest.mark.threat("O-3", off_system="admit.issuer.revocation.reading:bits_of")
 async def test_past_the_bound_without_an_issuer_503_and_with_it_200_again_and_what_was_ended_stays_so(
     two: Deployment, measured: Measured, rounds: Rounds

@@ -52,6 +52,7 @@ def sign_in(page: "Page", address: str) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
+@pytest.mark.soak
 def test_from_the_first_app_to_a_recovery_code_without_script(
     chromium: "Browser", served: LiveIssuer, tmp_path: Path
 ) -> None:
