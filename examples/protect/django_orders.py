@@ -20,12 +20,12 @@ settings.configure(
     SECRET_KEY=os.environ.get("SECRET_KEY", "only for trying it on this machine"),
 )
 
-from django.core.management import execute_from_command_line  # noqa: E402  # the settings come first
-from django.http import HttpResponse, JsonResponse  # noqa: E402
-from django.urls import path  # noqa: E402
-from django.views import View  # noqa: E402
+from django.core.management import execute_from_command_line
+from django.http import HttpResponse, JsonResponse
+from django.urls import path
+from django.views import View
 
-from admit.integrations.django import AdmitRequest, RequiresMixin, requires  # noqa: E402
+from admit.integrations.django import AdmitRequest, RequiresMixin, requires
 
 ORDERS = ["tea"]
 

@@ -32,19 +32,19 @@ settings.configure(
     },
 )
 
-import django  # noqa: E402  # the settings come first
+import django
 
 django.setup()
 
-from django.core.management import execute_from_command_line  # noqa: E402
-from django.urls import path  # noqa: E402
-from drf_spectacular.views import SpectacularAPIView  # noqa: E402
-from rest_framework import serializers  # noqa: E402
-from rest_framework.generics import GenericAPIView  # noqa: E402
-from rest_framework.request import Request  # noqa: E402
-from rest_framework.response import Response  # noqa: E402
+from django.core.management import execute_from_command_line
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework import serializers
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-from admit.integrations.django.rest_framework import HasScope  # noqa: E402
+from admit.integrations.django.rest_framework import HasScope
 
 ORDERS = ["tea"]
 

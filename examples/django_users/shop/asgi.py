@@ -12,7 +12,7 @@ from starlette.routing import Mount
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
 shop = get_asgi_application()
 
-from shop.sign_in import issuer  # noqa: E402  # after Django's set-up, which it needs
+from shop.sign_in import issuer  # after Django's set-up, which it needs
 
 application = Starlette(
     lifespan=issuer.lifespan,
