@@ -22,7 +22,7 @@ from tests.races.conftest import Held
 
 # SQLite has one writer, so that there the decision alone, made inside the transaction, keeps a second use out.
 SPEND_ONCE = ["admit.issuer.grants.codes:spend", "admit.issuer.grants.rules:unspent"]
-ROTATE_ONCE = ["admit.issuer.grants.families:rotate", "admit.issuer.grants.rules:is_current"]
+ROTATE_ONCE = ["admit.issuer.grants.refreshing:rotate", "admit.issuer.grants.rules:is_current"]
 Rounds = Callable[..., range]
 
 

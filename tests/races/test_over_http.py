@@ -42,7 +42,7 @@ SHORT_QUEUE = {"accounts": {**ROOMY["accounts"], "hash_queue": 16}}
 # SQLite has one writer, so that there the decision alone, made inside the transaction, keeps a second use out.
 SPEND_ONCE = ["admit.issuer.grants.codes:spend", "admit.issuer.grants.rules:unspent"]
 ANSWER_ONCE = ["admit.issuer.grants.interactions:finish", "admit.issuer.grants.pushed:spend"]
-ROTATE_ONCE = ["admit.issuer.grants.families:rotate", "admit.issuer.grants.rules:is_current"]
+ROTATE_ONCE = ["admit.issuer.grants.refreshing:rotate", "admit.issuer.grants.rules:is_current"]
 REMEMBER = "admit.issuer.revocation.reading:bits_of"
 # On SQLite transactions come one after another, so that there the look at the parent alone keeps what is late out.
 END_ALL = ["admit.issuer.revocation.store.nodes:lock_node", "admit.issuer.revocation.store.ends:end_trees"]

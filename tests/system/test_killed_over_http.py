@@ -115,7 +115,7 @@ async def rotate(nodes: Killing, point: str) -> None:
     async with nodes.visitor() as visitor:
         tokens = await visitor.tokens(who)
         await nodes.killed(
-            "admit.issuer.grants.families:refresh", point, visitor.refresh(tokens["refresh_token"])
+            "admit.issuer.grants.refreshing:refresh", point, visitor.refresh(tokens["refresh_token"])
         )
         [family] = await nodes.rows("grant_family", user_id=user)
         is_done = point == "committed"

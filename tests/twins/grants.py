@@ -81,7 +81,7 @@ def _notice_nothing(*args: Any, **kwargs: Any) -> Steps[None]:
 TWINS: dict[str, Any] = {
     "admit.issuer.grants.interactions:check_room": _no_fault,
     "admit.issuer.app.routes.authorize:check_length": _no_fault,
-    "admit.issuer.grants.families:is_its_own": _yes,
+    "admit.issuer.grants.ends:is_its_own": _yes,
     "admit.issuer.grants.rules:verify_pkce": _yes,
     "admit.issuer.grants.rules:well_formed_verifier": _yes,
     "admit.issuer.grants.rules:is_reuse": _no,
@@ -98,7 +98,7 @@ TWINS: dict[str, Any] = {
     "admit.issuer.grants.codes:new_code": _counted,
     "admit.issuer.grants.codes:spend": _mark_without_looking,
     "admit.issuer.grants.ends:owned": _anybodys,
-    "admit.issuer.grants.families:rotate": _raise_without_looking,
+    "admit.issuer.grants.refreshing:rotate": _raise_without_looking,
     "admit.issuer.grants.interactions:hash_binding": _any_browser,
     "admit.issuer.grants.interactions:finish": _look_without_ending,
     "admit.issuer.grants.codes:notice_reuse": _notice_nothing,

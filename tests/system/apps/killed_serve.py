@@ -22,7 +22,7 @@ from admit.issuer.storage.postgres import PostgresDatabase
 from tests.system.apps.killed_operation import die, stepped, written_by_itself
 
 MIGRATE = "migrate"
-BY_THEMSELVES = {ROTATE_AND_TELL: "admit.issuer.grants.families:refresh"}
+BY_THEMSELVES = {ROTATE_AND_TELL: "admit.issuer.grants.refreshing:refresh"}
 """Statements that do alone what a transaction of this name does."""
 
 

@@ -12,8 +12,8 @@ from admit.issuer.audit.rules import Detail
 from admit.issuer.grants import interactions, pushed, rules
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.errors import ReusedChallengeError
-from admit.issuer.grants.families import family_for, open_family
 from admit.issuer.grants.keys import RefreshKeys
+from admit.issuer.grants.opening import family_for, open_family
 from admit.issuer.grants.records import (
     Authorization,
     Family,

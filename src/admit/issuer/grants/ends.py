@@ -1,7 +1,13 @@
-"""Ending grants: one, all that a user gave a client, all of a client. Each is told in the transaction that does it."""
+"""Ending grants: one, all that a user gave a client, all of a client, and one on its client's word, RFC 7009. Each is
+told in the transaction that does it.
+"""
 
-from admit.issuer.audit import AuditEvent, RequestInfo, record
+from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.audit.rules import Detail
+from admit.issuer.grants.keys import RefreshKeys
+from admit.issuer.grants.records import Family
+from admit.issuer.grants.refresh_token import RefreshToken
+from admit.issuer.grants.refreshing import load, note
 from admit.issuer.grants.store import codes
 from admit.issuer.grants.store import families as store
 from admit.issuer.revocation import store as revocation
@@ -60,6 +66,34 @@ def end_of_client(lists: Lists, client_id: str, *, reason: str, info: RequestInf
     detail: dict[str, Detail] = {"reason": reason, "ended": ended}
     yield record(AuditEvent.CLIENT_GRANTS_ENDED, info=info, now=now, client_id=client_id, detail=detail)
     return ended
+
+
+def revoke(
+    lists: Lists, keys: RefreshKeys, token: RefreshToken, *, client_id: str, info: RequestInfo, now: float
+) -> Steps[bool]:
+    """End the family of a token that we wrote for this client, of whatever generation."""
+    stored = yield from load(token.family)
+    if stored is None or not keys.is_genuine(token, stored):
+        return False
+    return (yield from end_for_client(lists, stored.id, client_id=client_id, info=info, now=now))
+
+
+def end_for_client(
+    lists: Lists, family_id: str, *, client_id: str, info: RequestInfo, now: float
+) -> Steps[bool]:
+    """End the client's own family on its word."""
+    stored = yield from load(family_id)
+    if stored is None or not is_its_own(stored, client_id):
+        return False
+    if not (yield from revocation.end(lists, ByNode(stored.id), reason="revoked by its client", now=now)):
+        return False
+    yield note(AuditEvent.TOKEN_REVOKED, stored, Outcome.DONE, info=info, now=now)
+    return True
+
+
+def is_its_own(stored: Family, client_id: str) -> bool:
+    """Whether the family was granted to this client, RFC 7009 §2.1."""
+    return stored.client_id == client_id
 
 
 def _end_one(lists: Lists, family: str, told: Bound, reason: str, now: float) -> Steps[int]:

@@ -251,7 +251,7 @@ async def test_a_client_revokes_by_either_token_and_both_are_dead_at_once(browse
 
 
 @pytest.mark.rfc("7009", "2.1")
-@pytest.mark.threat("EXT-revoke", off="admit.issuer.grants.families:is_its_own")
+@pytest.mark.threat("EXT-revoke", off="admit.issuer.grants.ends:is_its_own")
 async def test_a_client_revokes_nobody_elses_token(browser: Browser) -> None:
     for kind in KINDS:
         tokens = await granted(browser, kind, "spa")
