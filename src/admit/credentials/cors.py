@@ -7,7 +7,8 @@ from enum import Enum
 
 MAX_AGE = timedelta(hours=1)
 EXPOSED = ("DPoP-Nonce", "WWW-Authenticate")
-ALLOWED_HEADERS = ("Authorization", "Content-Type", "DPoP", "X-CSRF-Token")
+ALLOWED_HEADERS = ("Authorization", "Content-Type", "DPoP", "X-CSRF-Token", "X-Requested-With")
+"""What pages may send. Swagger UI puts `X-Requested-With` on its token requests; nothing here is decided by it."""
 
 
 class CorsPolicy(Enum):

@@ -84,5 +84,6 @@ def test_a_preflight_tells_methods_and_headers() -> None:
     headers = dict(found.headers)
     assert found.preflight
     assert headers["Access-Control-Allow-Methods"] == "GET, POST"
-    assert headers["Access-Control-Allow-Headers"] == "Authorization, Content-Type, DPoP, X-CSRF-Token"
+    allowed = "Authorization, Content-Type, DPoP, X-CSRF-Token, X-Requested-With"
+    assert headers["Access-Control-Allow-Headers"] == allowed
     assert not judge(CorsPolicy.REGISTERED, OURS, "OPTIONS").preflight
