@@ -22,6 +22,7 @@ from admit.issuer import Issuer, Settings
 from admit.issuer.accounts import passwords
 from admit.issuer.accounts.passwords import Match
 from admit.issuer.audit import RequestInfo
+from admit.issuer.clients.records import Client
 from admit.issuer.grants.records import Refreshed
 from admit.issuer.grants.store import families
 from admit.issuer.revocation import Sweeper
@@ -39,6 +40,8 @@ from tests.fixtures.postgres import PostgresServer
 
 GOAL = 2.0
 FEW, GRANTS = 1_000, 8
+CLIENTS = 20
+"""Clients that the empty database keeps, so that both sides read theirs from it."""
 BLOCKS = 12
 AT_LEAST, AT_MOST = 10, 1.5  # calls, seconds of a block
 POSTGRESQL = {"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "15min"}
@@ -117,13 +120,14 @@ class Side:
         """What introspection reads for a token: its family with the user, and the client."""
         if self.bulk is None:
             id = random.choice(self.refresh).split(".")[1]
+            client_id = f"few{next(self.turn) % CLIENTS}"
         else:
-            id = f"bulk-g{random.randint(1, self.bulk.grants)}"
+            number = random.randint(1, self.bulk.grants)
+            id = f"bulk-g{number}"
+            client_id = f"bulkc{1 + number % self.bulk.clients}" if self.bulk.clients else "few0"
         row = await self.issuer.db.one(families.FIND_OF_USER(family=id))
         found = families.of_user(row) if row is not None else None
-        client = (
-            await self.issuer.services.clients.find(found.family.client_id) if found is not None else None
-        )
+        client = await self.issuer.services.clients.find(client_id)
         if client is None or found is None or found.user is None:
             raise SystemExit("a family that is there was not found with its user and client")
 
@@ -170,6 +174,9 @@ async def _open(issuer: Issuer) -> AsyncIterator[None]:
     await issuer.db.open()
     try:
         await issuer.lists.ensure(issuer.db, NOW)
+        for number in range(CLIENTS):
+            few = Client(id=f"few{number}", name="One of few", redirect_uris=("https://few.example.com/cb",))
+            await issuer.services.clients.add(few, now=NOW)
         yield
     finally:
         await issuer.db.close()

@@ -38,13 +38,21 @@ def _document(value: Client | Resource) -> str:
     return msgspec.json.encode(members).decode()
 
 
-def _read(kind: type[T], id: str, document: str) -> T:
+def _known(kind: type[Client] | type[Resource]) -> frozenset[str]:
+    return frozenset(field.name for field in dataclasses.fields(kind)) - _SECRETS - _OF_SETTINGS - {"id"}
+
+
+_KNOWN: Final = {kind: _known(kind) for kind in (Client, Resource)}
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, Any])
+
+
+def _read(kind: type[T], id: str, document: str, **columns: object) -> T:
     try:
-        members = msgspec.json.decode(document, type=dict[str, Any])
-        known = {field.name for field in dataclasses.fields(kind)} - _SECRETS - _OF_SETTINGS - {"id"}
-        if not members.keys() <= known:
+        members = _MEMBERS.decode(document)
+        if not members.keys() <= _KNOWN[kind]:
             raise KeptError("a field of a later version")
-        return msgspec.convert({**members, "id": id}, kind)
+        members.update(columns, id=id)
+        return msgspec.convert(members, kind, builtin_types=(bytes,))
     except msgspec.MsgspecError as error:
         raise KeptError(type(error).__name__) from error
 
@@ -73,7 +81,7 @@ def client_of(id: str, document: str, secret_hashes: bytes | None) -> Client:
     Raises:
         KeptError: it is not what this version writes.
     """
-    return dataclasses.replace(_read(Client, id, document), secret_hashes=split(secret_hashes))
+    return _read(Client, id, document, secret_hashes=split(secret_hashes))
 
 
 def document_of_resource(resource: Resource) -> str:
@@ -88,4 +96,4 @@ def resource_of(id: str, document: str, secret_hash: bytes | None) -> Resource:
         KeptError: it is not what this version writes.
     """
     hash = bytes(secret_hash) if secret_hash is not None else None
-    return dataclasses.replace(_read(Resource, id, document), secret_hash=hash)
+    return _read(Resource, id, document, secret_hash=hash)
