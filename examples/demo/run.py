@@ -2,6 +2,8 @@
 
 python examples/demo/run.py            start
 python examples/demo/run.py --reset    forget users, sessions and keys
+
+`ADMIT_DEMO_API=flask` before the first has the API in Flask; `APIS` are all of them, and `state.py` says more.
 """
 
 import contextlib
@@ -24,6 +26,11 @@ HERE = Path(__file__).parent
 ADMIT = str(Path(sys.executable).parent / "admit")
 START_WITHIN = 30.0
 STOP_WITHIN = 4.0
+DEFAULT_API = "fastapi"
+APIS = {
+    "fastapi": "in FastAPI",
+}
+"""Which frameworks the orders API is there in, each a file of `api/`, and how the demo says it."""
 
 
 class NotAddedError(Exception):
@@ -36,14 +43,17 @@ def main() -> int:
         ports = state.Ports.from_environment()
     except ValueError:
         return trouble("ADMIT_DEMO_PORTS wants three different ports from 1024 up, such as 9410,9411,9412")
+    api = os.environ.get("ADMIT_DEMO_API") or DEFAULT_API
+    if api not in APIS:
+        return trouble(f"the API may be in {', '.join(APIS)}; for one of them: make demo API={DEFAULT_API}")
     try:
         with state.alone():
-            return reset() if "--reset" in sys.argv[1:] else run(ports)
+            return reset() if "--reset" in sys.argv[1:] else run(ports, api)
     except state.RunningError:
         return trouble("the demo runs already, in another terminal; end it there first, with Ctrl-C")
 
 
-def run(ports: state.Ports) -> int:
+def run(ports: state.Ports, api: str) -> int:
     """Start everything, say where it is, wait, end everything."""
     for port in (ports.issuer, ports.spa, ports.api):
         if taken(port):
@@ -60,12 +70,12 @@ def run(ports: state.Ports) -> int:
             state.forget()
             return 0 if stopping else trouble(str(error))
         state.keep(demo)
-    children = start()
+    children = start(api)
     try:
         if not await_ready(demo, children, stopping):
             return 0 if stopping else trouble("a part did not start; its own words stand above")
         if not stopping:
-            tell(demo, time.monotonic() - began)
+            tell(demo, api, time.monotonic() - began)
         while not stopping and all(child.poll() is None for child in children):
             time.sleep(0.1)
     finally:
@@ -78,11 +88,15 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("ADMIT_")}
 
 
-def start() -> list[subprocess.Popen[bytes]]:
+def start(api: str) -> list[subprocess.Popen[bytes]]:
     """The three processes, in a group of their own: Ctrl-C reaches only this one, which ends them in order."""
     commands = (
         [ADMIT, "serve", "--config", str(state.FOLDER / "admit.toml")],
-        [sys.executable, str(HERE / "orders_api.py"), str(state.FOLDER / "api.json")],
+        [
+            sys.executable,
+            str(HERE / "api" / f"{api.replace('-', '_')}_orders.py"),
+            str(state.FOLDER / "api.json"),
+        ],
         [sys.executable, str(HERE / "spa_server.py"), str(state.FOLDER / "spa.json")],
     )
     return [
@@ -177,7 +191,7 @@ def add_user(command: list[str], password: str, stopping: list[int]) -> tuple[in
                     adding.kill()
 
 
-def tell(demo: state.Demo, seconds: float) -> None:
+def tell(demo: state.Demo, api: str, seconds: float) -> None:
     """Where everything is, who can sign in, and what to try."""
     (admin, _, _), (other, _, _) = state.USERS
     native = f"{shown(sys.executable)} {shown(HERE.parent / 'native' / 'native.py')}"
@@ -199,7 +213,7 @@ def tell(demo: state.Demo, seconds: float) -> None:
         f"""
   {demo.issuer}    the issuer: accounts, sign-in, tokens
   {demo.spa}    the sample app: begin here
-  {demo.api}    the orders API
+  {demo.api}    the orders API, {APIS[api]}
   {demo.other_site}    the same API as another site
 
   {admin:<18} {demo.secrets[admin]}    admin of the orders
