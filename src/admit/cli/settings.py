@@ -41,16 +41,20 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_issuer(
-    settings: Settings, work: Callable[[Issuer], Awaitable[T]], *, accept_older: bool = False
+    settings: Settings,
+    work: Callable[[Issuer], Awaitable[T]],
+    *,
+    accept_older: bool = False,
+    accept_other: bool = False,
 ) -> T:
     """Run `work` with an issuer whose database is open, but which serves nobody and runs no jobs.
 
-    `accept_older`: also where the database went back in time.
+    `accept_older`: also where the database went back in time. `accept_other`: also another issuer's database.
     """
 
     async def run() -> T:
         issuer = Issuer(settings)
-        async with issuer.opened(accept_older=accept_older):
+        async with issuer.opened(accept_older=accept_older, accept_other=accept_other):
             return await work(issuer)
 
     return asyncio.run(run())

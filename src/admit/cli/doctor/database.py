@@ -12,7 +12,7 @@ from admit.issuer.app.issuer import load_keyring
 from admit.issuer.keys import SigningKeys, StoredKey
 from admit.issuer.keys.records import KeyState
 from admit.issuer.revocation import Lists, StatusService
-from admit.issuer.storage import Database
+from admit.issuer.storage import Database, identity
 from admit.issuer.storage.looking import Look, look
 from admit.issuer.storage.schema import HEAD
 
@@ -196,6 +196,14 @@ async def _contents(settings: Settings, clock: Callable[[], float]) -> AsyncIter
         )
         return
     try:
+        owner = await db.read(identity.READ_META(key=identity.ISSUER))
+        if owner and owner[0]["value"] != settings.issuer:
+            yield error(
+                "database",
+                f"it is that of the issuer {owner[0]['value']}, and the settings name {settings.issuer}",
+                "the issuer does not start, so that users and keys of two issuers never mix",
+                "data = a folder of its own; or, if it is the same issuer under another name, admit issuer rename",
+            )
         snapshot = await SigningKeys(db, settings.keys).refresh(clock())
         for one in keys(snapshot.keys, settings, clock()):
             yield one

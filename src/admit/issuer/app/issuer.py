@@ -68,7 +68,7 @@ from admit.issuer.sessions.copies import copies_of
 from admit.issuer.sessions.driver import Sessions
 from admit.issuer.sessions.finding import Finder
 from admit.issuer.sessions.lookup import DirectLookup
-from admit.issuer.storage import Bound, Database, Keyring
+from admit.issuer.storage import Bound, Database, Keyring, identity
 from admit.verifier import AsyncVerifier, InProcessSource, TrustedIssuer
 
 log = logging.getLogger("admit.issuer")
@@ -280,13 +280,15 @@ class Issuer(Ends):
             await self.stop()
 
     @contextlib.asynccontextmanager
-    async def opened(self, *, accept_older: bool = False) -> AsyncIterator[None]:
+    async def opened(self, *, accept_older: bool = False, accept_other: bool = False) -> AsyncIterator[None]:
         """The database open and nothing else: no jobs, nothing served. For commands.
 
-        `accept_older`: also where it went back in time.
+        `accept_older`: also where it went back in time. `accept_other`: also another issuer's, to rename that.
         """
         await self.db.open(accept_older=accept_older)
         try:
+            if not accept_other:
+                await identity.check_issuer(self.db, self.settings.issuer)
             await self.lists.ensure(self.db, self._clock())
             await self.services.clients.read_resources()
             yield
@@ -299,13 +301,15 @@ class Issuer(Ends):
         """Ready to answer when this returns.
 
         Raises:
-            ConfigError: another database's key file, a schema that is not ours, no authorities; one line.
+            ConfigError: another database's key file, another issuer's database, a schema that is not ours, no
+                authorities; one line.
             StorageUnavailableError: the database was not reached.
         """
         if self.settings.egress.ca_file:
             await asyncio.to_thread(check_ca_file, self.settings.egress.ca_file)
         await self.db.open()
         try:
+            await identity.check_issuer(self.db, self.settings.issuer)
             now = self._clock()
             await self.keys.ensure(now)
             await self.lists.ensure(self.db, now)

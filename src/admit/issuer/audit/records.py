@@ -57,6 +57,7 @@ class AuditEvent(StrEnum):
     KEY_ROTATED = "key.rotated"
     KEY_REVOKED = "key.revoked"
     EPOCH_RAISED = "epoch.raised"
+    ISSUER_RENAMED = "issuer.renamed"
     THROTTLED = "throttled"
     MAIL_FAILED = "mail.failed"  # given up: refused, or not sent in time
     RESET_ASKED = "reset.asked"

@@ -18,6 +18,7 @@ FOR_GOOD: Final = frozenset(
         AuditEvent.KEY_ROTATED,
         AuditEvent.KEY_REVOKED,
         AuditEvent.EPOCH_RAISED,
+        AuditEvent.ISSUER_RENAMED,
         AuditEvent.CLIENT_ADDED,
         AuditEvent.CLIENT_REMOVED,
         AuditEvent.CLIENT_GRANTS_ENDED,

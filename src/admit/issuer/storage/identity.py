@@ -1,4 +1,4 @@
-"""Is this the database that the keyring belongs to? A sealed canary answers before anything is served."""
+"""Is this the database that the keyring, and the issuer, belong to? Answered before anything is served."""
 
 import secrets
 from base64 import b64decode, b64encode
@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select
 from admit.errors import ConfigError
 from admit.issuer.storage.keyring import Keyring, SealError
 from admit.issuer.storage.schema import meta
-from admit.issuer.storage.statement import Row, Statement, Steps, insert_or_ignore
+from admit.issuer.storage.statement import Row, Statement, Steps, insert_or_ignore, upsert
 
 if TYPE_CHECKING:
     from admit.issuer.storage.database import Database
@@ -19,7 +19,14 @@ CANARY: Final = "keyring_canary"
 BACKUP: Final = "backup"
 """In a backup alone: when it was made."""
 READ_META = Statement(select(meta.c.value).where(meta.c.key == bindparam("key")))
+ISSUER: Final = "issuer"
+"""Whose users, keys and grants these are: the issuer identifier, as the settings spelled it."""
 INSERT_META = Statement(insert_or_ignore(meta).values(key=bindparam("key"), value=bindparam("value")))
+RENAME = Statement(
+    upsert(meta)
+    .values(key=ISSUER, value=bindparam("value"))
+    .on_conflict_do_update(index_elements=[meta.c.key], set_={"value": bindparam("value")})
+)
 
 
 def plant(sealed: str) -> Steps[Sequence[Row]]:
@@ -57,3 +64,28 @@ def open_canary(keyring: Keyring, value: str) -> None:
             "keys.file is not the one that this database was made with: "
             "point keys.file (ADMIT_KEYS) at the right file; nothing was changed"
         ) from None
+
+
+def adopt(issuer: str) -> Steps[str]:
+    """Whose database this is. One that nobody has named yet, be it new or from before this was written down, is this
+    issuer's from now on, unless another node was first.
+    """
+    yield INSERT_META(key=ISSUER, value=issuer)
+    rows: Sequence[Row] = yield READ_META(key=ISSUER)
+    return str(rows[0]["value"])
+
+
+async def check_issuer(db: "Database", issuer: str) -> None:
+    """Raises ConfigError for the database of another issuer: its users would be let in here, and these keys there."""
+    rows = await db.read(READ_META(key=ISSUER))
+    check_owner(rows[0]["value"] if rows else await db.run(adopt, issuer), issuer)
+
+
+def check_owner(owner: str, issuer: str) -> None:
+    """Raises ConfigError when the database was made by another issuer than this."""
+    if owner != issuer:
+        raise ConfigError(
+            f"this database is that of the issuer {owner}, and the settings name {issuer}: set data to a folder of "
+            "its own, or database (and keys.file); if the issuer got another name, run `admit issuer rename`; "
+            "nothing was changed"
+        )

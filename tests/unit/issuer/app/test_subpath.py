@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from admit.issuer.app import jobs
+from admit.issuer.app.renaming import rename
 from admit.issuer.outbox import MailConfig
 from admit.issuer.storage import Keyring
 from tests.fixtures.issuer import ADA, LiveIssuer, answer_of, make_issuer, pkce, request_of, settings_for
@@ -22,14 +23,15 @@ async def issuer(
     furnished_sqlite: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[LiveIssuer]:
     monkeypatch.setattr(jobs, "MAILS_EVERY", 3_600.0)
-    made = make_issuer(
-        settings_for(
-            furnished_sqlite,
-            issuer=ISSUER,
-            mail=MailConfig(url="console:", sender="Orders <no-reply@example.com>"),
-        ),
-        keyring,
+    settings = settings_for(
+        furnished_sqlite,
+        issuer=ISSUER,
+        mail=MailConfig(url="console:", sender="Orders <no-reply@example.com>"),
     )
+    before = make_issuer(settings, keyring)
+    async with before.opened(accept_other=True):
+        await before.db.run(rename, ISSUER, now=before.clock())
+    made = make_issuer(settings, keyring)
     async with made.lifespan():
         yield made
 
