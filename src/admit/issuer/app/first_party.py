@@ -20,6 +20,7 @@ from admit.issuer.app.api import login_steps as steps
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.devices import device_of, set_device
+from admit.issuer.app.forms import outcome
 from admit.issuer.audit import AuditEvent, RequestInfo
 from admit.issuer.clients import profiles
 from admit.issuer.clients.records import Client
@@ -167,11 +168,8 @@ async def try_password(app: App, call: Call, client: Client, sent: steps.Passwor
         right = await app.services.accounts.try_password(
             email=sent.username, password=sent.password, info=at.info, now=call.now, device=at.device
         )
-    except ThrottledError as error:
-        call.outcome = "throttled"
-        return refuse(call, error, **at.members(PASSWORD, call.now))
-    except TooBusyError as error:
-        call.outcome = "busy"
+    except (ThrottledError, TooBusyError) as error:
+        call.outcome = outcome(error)
         return refuse(call, error, **at.members(PASSWORD, call.now))
     if right is None:
         call.outcome = "wrong"

@@ -12,6 +12,7 @@ from admit.issuer.app.api.described import Who
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
+from admit.issuer.app.forms import later, put_off
 from admit.issuer.app.pages.views import Problem
 from admit.issuer.app.pages.views_mail import EmailNotice, EmailView
 from admit.issuer.oauth.errors import InvalidRequestError
@@ -82,10 +83,7 @@ def routes(app: App) -> list[Route]:
             problem = Problem.EMAIL_INVALID if email else Problem.EMAIL_MISSING
             return app.page(call, replace(shown, fields={"email": problem}))
         except ThrottledError as error:
-            limited = replace(shown, problem=Problem.TOO_MANY, wait_seconds=error.retry_after)
-            response = app.page(call, limited, status=429)
-            response.headers["retry-after"] = str(int(error.retry_after))
-            return response
+            return later(app.page(call, put_off(shown, error), status=error.status), error)
         return None
 
     return [

@@ -6,18 +6,14 @@ from starlette.responses import Response
 
 from admit.credentials import csrf
 from admit.errors import SessionError, ThrottledError, TooBusyError
-from admit.issuer.accounts.errors import (
-    CommonPasswordError,
-    ContextPasswordError,
-    LongPasswordError,
-    PasswordError,
-)
+from admit.issuer.accounts.errors import PasswordError
 from admit.issuer.accounts.records import User
 from admit.issuer.app.api.described import Who
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.devices import device_of, know_device
 from admit.issuer.app.dispatch import Face, Route
+from admit.issuer.app.forms import later, password_problem, put_off
 from admit.issuer.app.pages.views import PasswordView, Problem
 from admit.issuer.sessions.records import Session
 
@@ -63,14 +59,9 @@ def routes(app: App) -> list[Route]:
                 raw, session, user, hashed, info=call.info, now=call.now
             )
         except PasswordError as error:
-            return app.page(call, replace(shown, fields={"new_password": problem(new, error)}))
-        except ThrottledError as error:
-            limited = replace(shown, problem=Problem.TOO_MANY, wait_seconds=error.retry_after)
-            return later(app.page(call, limited, status=429), error.retry_after)
-        except TooBusyError as error:
-            return later(
-                app.page(call, replace(shown, problem=Problem.TOO_BUSY), status=503), error.retry_after
-            )
+            return app.page(call, replace(shown, fields={"new_password": password_problem(new, error)}))
+        except (ThrottledError, TooBusyError) as error:
+            return later(app.page(call, put_off(shown, error), status=error.status), error)
         except SessionError:  # ended, or another password was set, since the current one was checked
             return app.redirect(app.there(call, "/login"))
         response = app.redirect(app.there(call, "/account", done="password"))
@@ -99,24 +90,3 @@ async def reauthenticate(app: App, call: Call, session: Session, password: str) 
         device=device_of(app, call),
     )
     return user if user is not None and user.id == session.user.id else None
-
-
-def later(response: Response, seconds: float) -> Response:
-    """With the time after which to try again."""
-    response.headers["retry-after"] = str(int(seconds))
-    return response
-
-
-def problem(password: str, error: PasswordError) -> Problem:
-    """What is wrong with a new password that was refused, for its field."""
-    if not password:
-        return Problem.PASSWORD_MISSING
-    match error:
-        case CommonPasswordError():
-            return Problem.PASSWORD_COMMON
-        case ContextPasswordError():
-            return Problem.PASSWORD_CONTEXT
-        case LongPasswordError():
-            return Problem.PASSWORD_LONG
-        case _:
-            return Problem.PASSWORD_SHORT

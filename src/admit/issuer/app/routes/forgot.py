@@ -10,7 +10,7 @@ from admit.issuer.app.answers import NotFoundError
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
-from admit.issuer.app.forms import show
+from admit.issuer.app.forms import show, show_put_off
 from admit.issuer.app.pages.views import Problem
 from admit.issuer.app.pages.views_mail import ForgotView, Told, ToldView
 
@@ -44,8 +44,7 @@ def routes(app: App) -> list[Route]:
             problem = Problem.EMAIL_INVALID if email else Problem.EMAIL_MISSING
             return show(app, call, replace(shown, fields={"email": problem}))
         except ThrottledError as error:
-            limited = replace(shown, problem=Problem.TOO_MANY, wait_seconds=error.retry_after)
-            return show(app, call, limited, status=429, retry_after=error.retry_after)
+            return show_put_off(app, call, shown, error)
         return app.page(call, ToldView(told=Told.RESET_SENT))
 
     return [Route(path="/forgot", handlers={"GET": get, "POST": post}, face=Face.PAGE)]

@@ -6,15 +6,15 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from admit.credentials import csrf
 from admit.errors import CsrfError, SessionError, ThrottledError, TooBusyError
 from admit.issuer.accounts.records import User
 from admit.issuer.app import flow, gate, returns
 from admit.issuer.app.call import Call
-from admit.issuer.app.context import App, chosen_locales
+from admit.issuer.app.context import App
 from admit.issuer.app.devices import device_of
 from admit.issuer.app.dispatch import Face, Route
-from admit.issuer.app.pages.views import FormView, Problem, SignInView
+from admit.issuer.app.forms import outcome, show, show_put_off
+from admit.issuer.app.pages.views import Problem, SignInView
 from admit.issuer.oauth.authorize.decide import Progress, SignedIn, is_meant, needs_login
 from admit.issuer.oauth.authorize.request import Prompt
 from admit.issuer.storage import Steps
@@ -34,7 +34,7 @@ def routes(app: App) -> list[Route]:
             shown = on_the_way(shown, next, again=found is not None, email=email)
         else:
             shown = await confirming(app, call, transaction, shown)
-        return show(app, call, transaction, shown)
+        return show(app, call, shown, transaction)
 
     async def post(call: Call) -> Response:
         form = await call.form()
@@ -50,11 +50,11 @@ def routes(app: App) -> list[Route]:
         try:
             app.check_csrf(call, pre_session, form.get("csrf"))
         except CsrfError:
-            return show(app, call, transaction, replace(shown, problem=Problem.FORM_STALE), status=403)
+            return show(app, call, replace(shown, problem=Problem.FORM_STALE), transaction, status=403)
         if not email or not password:
             nobody = Problem.USERNAME_MISSING if shown.by_username else Problem.EMAIL_MISSING
             missing = {"email": nobody} if not email else {"password": Problem.PASSWORD_MISSING}
-            return show(app, call, transaction, replace(shown, fields=missing))
+            return show(app, call, replace(shown, fields=missing), transaction)
         # An application may call somebody by another name than they sign in with; whoever types one is meant by it.
         found = await app.session(call) if again and app.services.accounts.is_elsewhere else None
         named = found is not None and email == found[1].user.email_shown
@@ -67,18 +67,13 @@ def routes(app: App) -> list[Route]:
                 device=device_of(app, call),
                 whose=found[1].user if found is not None and named else None,
             )
-        except ThrottledError as error:
-            call.outcome = "throttled"
-            limited = replace(shown, problem=Problem.TOO_MANY, wait_seconds=error.retry_after)
-            return show(app, call, transaction, limited, status=429, retry_after=error.retry_after)
-        except TooBusyError as error:
-            call.outcome = "busy"
-            busy = replace(shown, problem=Problem.TOO_BUSY)
-            return show(app, call, transaction, busy, status=503, retry_after=error.retry_after)
+        except (ThrottledError, TooBusyError) as error:
+            call.outcome = outcome(error)
+            return show_put_off(app, call, shown, error, transaction)
         if right is None:
             call.outcome = "wrong"
             problem = Problem.PASSWORD_WRONG if again else wrong_login(app)
-            return show(app, call, transaction, replace(shown, problem=problem))
+            return show(app, call, replace(shown, problem=problem), transaction)
         try:
             return await begin_session(
                 app, call, right.user, transaction, next=next, give_back=right.give_back
@@ -86,7 +81,7 @@ def routes(app: App) -> list[Route]:
         except SessionError:  # disabled, or another password was set, since this one was checked
             call.outcome = "refused"
             await app.services.db.run(right.give_back)  # nothing was begun that gave it back
-            return show(app, call, transaction, replace(shown, problem=wrong_login(app)))
+            return show(app, call, replace(shown, problem=wrong_login(app)), transaction)
 
     return [Route(path="/login", handlers={"GET": get, "POST": post}, face=Face.PAGE)]
 
@@ -160,28 +155,3 @@ def view(app: App, call: Call, transaction: flow.Transaction | None) -> SignInVi
         can_sign_up=not app.services.accounts.is_elsewhere,
         can_reset=app.services.links.is_on,
     )
-
-
-def show(
-    app: App,
-    call: Call,
-    transaction: flow.Transaction | None,
-    form: FormView,
-    *,
-    status: int | None = None,
-    retry_after: float | None = None,
-) -> Response:
-    """A form of the pre-session, with its CSRF token and its cookie."""
-    raw = app.cookies.ensure_pre_session(call)
-    request = transaction.request if transaction is not None else None
-    response = app.page(
-        call,
-        replace(form, csrf=csrf.token(raw)),
-        status=status,
-        form_target=request.target.redirect_uri if request is not None else None,
-        ui_locales=chosen_locales(call) or (request.ui_locales if request is not None else None),
-    )
-    app.cookies.set_pre_session(response, raw)
-    if retry_after is not None:
-        response.headers["retry-after"] = str(int(retry_after))
-    return response

@@ -13,10 +13,9 @@ from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.devices import know_device
 from admit.issuer.app.dispatch import Face, Route
-from admit.issuer.app.forms import show
+from admit.issuer.app.forms import password_problem, show, show_put_off
 from admit.issuer.app.pages.views import Problem
 from admit.issuer.app.pages.views_mail import ResetView, Told, ToldView
-from admit.issuer.app.routes.account_password import problem
 
 
 def routes(app: App) -> list[Route]:
@@ -58,12 +57,11 @@ def routes(app: App) -> list[Route]:
         except PasswordError as error:
             if shown is None:
                 return dead(call)
-            return show(app, call, replace(shown, fields={"password": problem(password, error)}))
+            return show(app, call, replace(shown, fields={"password": password_problem(password, error)}))
         except TooBusyError as error:
             if shown is None:
                 return dead(call)
-            busy = replace(shown, problem=Problem.TOO_BUSY)
-            return show(app, call, busy, status=503, retry_after=error.retry_after)
+            return show_put_off(app, call, shown, error)
         response = app.page(call, ToldView(told=Told.PASSWORD_SET))
         # Who reads the account's mail is let try its password, whatever others do.
         await know_device(app, call, response, user)

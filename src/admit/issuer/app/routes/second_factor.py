@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from admit.errors import SessionError
+from admit.errors import SessionError, ThrottledError
 from admit.issuer.accounts.driver import may_sign_in
 from admit.issuer.accounts.errors import PersonNameError
 from admit.issuer.accounts.records import User
@@ -17,6 +17,7 @@ from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.devices import set_device
 from admit.issuer.app.dispatch import Face, Route
+from admit.issuer.app.forms import show, show_put_off
 from admit.issuer.app.pages.qr import qr_code
 from admit.issuer.app.pages.views import FormView, Problem
 from admit.issuer.app.pages.views_second_factor import (
@@ -59,7 +60,7 @@ def routes(app: App) -> list[Route]:
     def over(call: Call, transaction: flow.Transaction | None) -> Response:
         """Back to the password."""
         shown = replace(login.view(app, call, transaction), problem=Problem.SIGN_IN_OVER)
-        return login.show(app, call, transaction, shown)
+        return show(app, call, shown, transaction)
 
     def refused(
         call: Call, transaction: flow.Transaction | None, form: FormView, why: Refused, field: str = "code"
@@ -67,12 +68,12 @@ def routes(app: App) -> list[Route]:
         if why.reason in _BEGIN_ANEW:
             return over(call, transaction)
         if why.reason is Refusal.TOO_MANY:
-            limited = replace(form, problem=Problem.TOO_MANY, wait_seconds=why.retry_after)
-            return login.show(app, call, transaction, limited, status=429, retry_after=why.retry_after)
+            limited = ThrottledError("second factors", retry_after=why.retry_after)
+            return show_put_off(app, call, form, limited, transaction)
         problem = PROBLEMS[why.reason]
         if problem is Problem.CODE_WRONG and isinstance(form, ProveView) and form.recovery:
             problem = Problem.RECOVERY_WRONG
-        return login.show(app, call, transaction, replace(form, fields={field: problem}))
+        return show(app, call, replace(form, fields={field: problem}), transaction)
 
     # A code
 
@@ -97,7 +98,7 @@ def routes(app: App) -> list[Route]:
         handle = call.query.required("p")
         if pending.enrolment is not None:
             return app.redirect(app.there(call, gate.ADD, **gate.carried(handle, transaction)))
-        return login.show(app, call, transaction, asking(handle, transaction, call.query.get("way")))
+        return show(app, call, asking(handle, transaction, call.query.get("way")), transaction)
 
     async def post(call: Call) -> Response:
         form = await call.form()
@@ -110,7 +111,7 @@ def routes(app: App) -> list[Route]:
         handle, typed = form.required("p"), form.get("code", "")
         shown = asking(handle, transaction, form.get("way"))
         if not typed.strip():
-            return login.show(app, call, transaction, replace(shown, fields={"code": Problem.CODE_MISSING}))
+            return show(app, call, replace(shown, fields={"code": Problem.CODE_MISSING}), transaction)
         proved = await factors.prove(handle, binding, typed, info=call.info, now=call.now)
         if isinstance(proved, Refused):
             return refused(call, transaction, shown, proved)
@@ -162,7 +163,7 @@ def routes(app: App) -> list[Route]:
             if pending is not None and pending.enrolment is not None
             else None
         )
-        return over(call, transaction) if found is None else login.show(app, call, transaction, found[1])
+        return over(call, transaction) if found is None else show(app, call, found[1], transaction)
 
     async def post_add(call: Call) -> Response:
         form = await call.form()
@@ -181,14 +182,14 @@ def routes(app: App) -> list[Route]:
         if form.get("do") == "refuse" and shown.may_refuse and transaction is not None:
             return await do_without(call, transaction)
         if not form.get("code", "").strip():
-            return login.show(app, call, transaction, replace(shown, fields={"code": Problem.CODE_MISSING}))
+            return show(app, call, replace(shown, fields={"code": Problem.CODE_MISSING}), transaction)
         try:
             enrolled = await factors.confirm_at_sign_in(
                 user, handle, binding, form.get("code", ""), name=name, info=call.info, now=call.now
             )
         except PersonNameError:
             bad = replace(shown, fields={"name": Problem.APP_NAME_INVALID})
-            return login.show(app, call, transaction, bad)
+            return show(app, call, bad, transaction)
         if isinstance(enrolled, Refused):
             return refused(call, transaction, shown, enrolled)
         return await signed_in(call, user, transaction, pending, enrolled)

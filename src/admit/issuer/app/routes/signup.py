@@ -10,10 +10,10 @@ from admit.issuer.app import flow
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
+from admit.issuer.app.forms import password_problem, show, show_put_off
 from admit.issuer.app.pages.views import Problem, SignUpView
 from admit.issuer.app.pages.views_mail import Told, ToldView
-from admit.issuer.app.routes.account_password import problem as password_problem
-from admit.issuer.app.routes.login import begin_session, show
+from admit.issuer.app.routes.login import begin_session
 
 
 def routes(app: App) -> list[Route]:
@@ -21,7 +21,7 @@ def routes(app: App) -> list[Route]:
 
     async def get(call: Call) -> Response:
         transaction = await flow.resume(app, call, call.query.get("i"))
-        return show(app, call, transaction, view(app, transaction))
+        return show(app, call, view(app, transaction), transaction)
 
     async def post(call: Call) -> Response:
         form = await call.form()
@@ -33,33 +33,28 @@ def routes(app: App) -> list[Route]:
         try:
             app.check_csrf(call, pre_session, form.get("csrf"))
         except CsrfError:
-            return show(app, call, transaction, replace(shown, problem=Problem.FORM_STALE), status=403)
+            return show(app, call, replace(shown, problem=Problem.FORM_STALE), transaction, status=403)
         try:
             user = await app.services.accounts.sign_up(
                 email=email, name=name, password=password, info=call.info, now=call.now,
                 locale=app.lang(call), welcome=app.services.links.welcome,
             )  # fmt: skip
-        except ThrottledError as error:
-            limited = replace(shown, problem=Problem.TOO_MANY, wait_seconds=error.retry_after)
-            return show(app, call, transaction, limited, status=429, retry_after=error.retry_after)
-        except TooBusyError as error:
-            busy = replace(shown, problem=Problem.TOO_BUSY)
-            return show(app, call, transaction, busy, status=503, retry_after=error.retry_after)
+        except (ThrottledError, TooBusyError) as error:
+            return show_put_off(app, call, shown, error, transaction)
         except EmailTakenError:
             if not app.services.links.is_on:
-                return show(app, call, transaction, replace(shown, fields={"email": Problem.EMAIL_TAKEN}))
+                return show(app, call, replace(shown, fields={"email": Problem.EMAIL_TAKEN}), transaction)
             await app.services.links.tell_owner(email, now=call.now)
             return look_in_mail(app, call, shown)
         except EmailError:
             problem = Problem.EMAIL_INVALID if email else Problem.EMAIL_MISSING
-            return show(app, call, transaction, replace(shown, fields={"email": problem}))
+            return show(app, call, replace(shown, fields={"email": problem}), transaction)
         except PersonNameError:
             problem = Problem.NAME_INVALID if name else Problem.NAME_MISSING
-            return show(app, call, transaction, replace(shown, fields={"name": problem}))
+            return show(app, call, replace(shown, fields={"name": problem}), transaction)
         except PasswordError as error:
-            return show(
-                app, call, transaction, replace(shown, fields={"password": password_problem(password, error)})
-            )
+            problem = password_problem(password, error)
+            return show(app, call, replace(shown, fields={"password": problem}), transaction)
         if app.services.links.is_on:
             return look_in_mail(app, call, shown)
         return await begin_session(app, call, user, transaction)

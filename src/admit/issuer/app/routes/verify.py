@@ -15,7 +15,7 @@ from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.devices import device_of, know_device
 from admit.issuer.app.dispatch import Face, Route
-from admit.issuer.app.forms import show
+from admit.issuer.app.forms import show, show_put_off
 from admit.issuer.app.pages.views import Problem
 from admit.issuer.app.pages.views_mail import Told, ToldView, VerifyView
 
@@ -91,12 +91,8 @@ def routes(app: App) -> list[Route]:
         shown = view(link, token, signed_in=False)
         try:
             owns = await knows_password(app, call, link, form.get("password", ""))
-        except ThrottledError as error:
-            limited = replace(shown, problem=Problem.TOO_MANY, wait_seconds=error.retry_after)
-            return show(app, call, limited, status=429, retry_after=error.retry_after)
-        except TooBusyError as error:
-            busy = replace(shown, problem=Problem.TOO_BUSY)
-            return show(app, call, busy, status=503, retry_after=error.retry_after)
+        except (ThrottledError, TooBusyError) as error:
+            return show_put_off(app, call, shown, error)
         if not owns:
             return show(app, call, replace(shown, problem=Problem.PASSWORD_NOT_OF_ACCOUNT))
         return await confirm(call, link, token)
