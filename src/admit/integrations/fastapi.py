@@ -11,11 +11,12 @@ Glue only: `gate` is what all integrations share, and the rules are in
 `admit.credentials` and `admit.verifier`.
 """
 
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from inspect import Parameter, Signature
+from types import MappingProxyType
 from typing import Any, Literal, overload
 
 from fastapi import FastAPI, HTTPException
@@ -35,6 +36,7 @@ from admit.verifier import AsyncVerifier, SessionLookup, Verifier, policy
 
 __all__ = ["Guard", "Refused"]
 
+_NO_SCOPES: Mapping[str, str] = MappingProxyType({})
 _SIGNATURE = Signature(
     [
         Parameter("request", Parameter.KEYWORD_ONLY, annotation=HTTPConnection),
@@ -65,7 +67,8 @@ class Guard(SecurityBase):
     `token_cookie` names a cookie in which a token may come instead of a session, under the same rule against forged
     requests. `realm` and `resource_metadata` go into the challenge. `scheme_name` is what OpenAPI calls it.
 
-    An `Authorization` header decides alone; a cookie beside it is ignored. Tokens in the query are refused.
+    An `Authorization` header decides alone; a cookie beside it is ignored. Tokens in the query are refused,
+    unless `admit.integrations.asgi.QueryTokens` takes them at named paths.
 
     Raises:
         ConfigError: the parts do not fit together.
@@ -161,15 +164,45 @@ class Guard(SecurityBase):
         """In tests: `with guard.override(principal("alice")): …`, as `Gate.override` says."""
         return self.gate.override(who)
 
-    def document(self, app: FastAPI) -> None:
+    def document(
+        self,
+        app: FastAPI,
+        *,
+        client_id: str | None = None,
+        scopes: Mapping[str, str] = _NO_SCOPES,
+        authorization_url: str | None = None,
+        token_url: str | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> None:
         """Let the application's OpenAPI tell of 401 and 403 at each guarded operation, and of the session cookie.
 
         The scheme and the scopes are there without it.
+
+        With `client_id`, people can sign in on the docs page: the scheme becomes OAuth2 with the authorization code and
+        PKCE, for this public client of the issuer, whose redirect URI is the page's `/docs/oauth2-redirect`. `scopes`
+        tells what scopes allow, in plain words: these are ticked; others that routes ask can be. The URLs are those of
+        an Admit issuer unless they are named, and nothing is fetched. `parameters` go along to the sign-in:
+        `{"resource": …}` with the verifier's audience unless they are named (RFC 8707 §2; Auth0 wants
+        `{"audience": …}`). What the application itself has set in `swagger_ui_init_oauth` stays.
+
+        Raises:
+            ConfigError: a URL or the audience does not follow from what the verifier trusts, or a scope can be none.
         """
-        whole = app.openapi
+        whole, way = app.openapi, None
+        if client_id is not None:
+            way = openapi.sign_in(
+                [known.trust for known in self.gate.verifier.core.trusted()],
+                scopes=scopes,
+                authorization_url=authorization_url,
+                token_url=token_url,
+                parameters=parameters,
+            )
+            own = app.swagger_ui_init_oauth or {}
+            app.swagger_ui_init_oauth = {**openapi.swagger_ui(client_id, scopes), **own}
 
         def described() -> dict[str, Any]:
-            return openapi.describe(whole(), self.scheme_name, self.gate.cookie or self.gate.token_cookie)
+            made = openapi.describe(whole(), self.scheme_name, self.gate.cookie or self.gate.token_cookie)
+            return made if way is None else openapi.authorize(made, self.scheme_name, way)
 
         app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
 

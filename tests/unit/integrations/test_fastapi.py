@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import pytest
 from fastapi import Depends, FastAPI, HTTPException, Request, Security
@@ -239,6 +240,80 @@ class TestOpenApi:
         document = app.openapi()
         assert set(document["components"]["securitySchemes"]) == {"bearer"}
         assert set(document["paths"]["/x"]["get"]["responses"]) == {"200", "401", "403"}
+
+
+SCOPES = {"orders:read": "See orders", "openid": "Know who you are"}
+
+
+class TestSigningInOnTheDocsPage:
+    """Told a client id, the guard says in OpenAPI where people sign in. `tests/system/test_demo_docs.py` does it."""
+
+    @staticmethod
+    def app(guard: Guard, **more: Any) -> FastAPI:
+        app = FastAPI(**more)
+        guard.document(app, client_id="docs", scopes=SCOPES)
+
+        @app.get("/x")
+        async def x(who: Annotated[Principal, guard("orders:read", "orders:write")]) -> None: ...
+
+        return app
+
+    def test_the_scheme_names_the_issuers_endpoints_the_audience_and_each_scope_in_words(
+        self, guard: Guard
+    ) -> None:
+        app = self.app(guard)
+        document = app.openapi()
+        assert app.openapi() == document, "made again it says the same"
+        assert document["paths"]["/x"]["get"]["security"] == [
+            {"bearer": ["orders:read", "orders:write"]},
+            {"session": []},
+        ]
+        scheme = document["components"]["securitySchemes"]["bearer"]
+        assert scheme["type"] == "oauth2"
+        assert scheme["flows"] == {
+            "authorizationCode": {
+                "authorizationUrl": f"{ISSUER}/authorize?resource={quote(API, safe='')}",
+                "tokenUrl": f"{ISSUER}/token",
+                "refreshUrl": f"{ISSUER}/token",
+                "scopes": {**SCOPES, "orders:write": "orders:write"},
+            }
+        }
+
+    def test_without_a_client_id_nobody_is_told_of_a_sign_in(self, guard: Guard) -> None:
+        app = FastAPI()
+        guard.document(app)
+        app.get("/x", dependencies=[guard("orders:read")])(lambda: None)
+        assert app.openapi()["components"]["securitySchemes"]["bearer"]["type"] == "http"
+        assert app.swagger_ui_init_oauth is None
+
+    async def test_the_page_is_told_who_it_is_and_to_use_pkce(self, guard: Guard) -> None:
+        page = (await get(self.app(guard), "/docs", [])).body.decode()
+        assert '"clientId": "docs"' in page
+        assert '"usePkceWithAuthorizationCodeGrant": true' in page
+        assert "/docs/oauth2-redirect" in page
+
+    def test_what_the_application_says_to_the_page_itself_stays(self, guard: Guard) -> None:
+        app = self.app(guard, swagger_ui_init_oauth={"clientId": "own", "appName": "Orders"})
+        assert app.swagger_ui_init_oauth == {
+            "clientId": "own",
+            "appName": "Orders",
+            "scopes": list(SCOPES),
+            "usePkceWithAuthorizationCodeGrant": True,
+        }
+
+    def test_addresses_of_other_issuers_and_their_parameters_are_named(self) -> None:
+        auth0 = TrustedIssuer(ISSUER, audience=[API, "other"], revocation=Waive.REVOCATION)
+        guard, app = Guard(Verifier(auth0)), FastAPI()
+        urls = {"authorization_url": f"{ISSUER}/authorize?a=1", "token_url": f"{ISSUER}/oauth/token"}
+        for wrong in ({}, urls, {**urls, "parameters": {}, "scopes": {"two words": ""}}):
+            with pytest.raises(ConfigError):
+                guard.document(app, client_id="docs", **wrong)  # type: ignore[arg-type]  # as dictionaries come
+        assert app.swagger_ui_init_oauth is None, "what is refused leaves nothing behind"
+        guard.document(app, client_id="docs", **urls, parameters={"audience": API})  # type: ignore[arg-type]  # as above
+        app.get("/x", dependencies=[guard()])(lambda: None)
+        flow = app.openapi()["components"]["securitySchemes"]["bearer"]["flows"]["authorizationCode"]
+        assert flow["authorizationUrl"] == f"{ISSUER}/authorize?a=1&audience={quote(API, safe='')}"
+        assert flow["tokenUrl"] == f"{ISSUER}/oauth/token"
 
 
 class TestHandlers:
