@@ -25,6 +25,7 @@ from admit.relying_party.identity import Identity
 from admit.relying_party.provider import Provider
 from admit.relying_party.store import (
     MemorySessionStore,
+    RedisSessionStore,
     SessionStore,
     SqliteSessionStore,
     StoredEnd,
@@ -42,6 +43,7 @@ __all__ = [
     "PlantedTokenError",
     "Provider",
     "ProviderRefusedError",
+    "RedisSessionStore",
     "Request",
     "SessionStore",
     "SignInError",

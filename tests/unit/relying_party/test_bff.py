@@ -5,8 +5,11 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from redis import Redis
 
-from admit.relying_party import MemorySessionStore, SessionStore, SqliteSessionStore
+from admit.errors import UnavailableError
+from admit.relying_party import MemorySessionStore, RedisSessionStore, SessionStore, SqliteSessionStore
+from admit.relying_party.bff import sessions
 from tests.fixtures.issuer import API, ISSUER
 from tests.fixtures.relying_party import APP, bff_of, provider_of
 from tests.unit.relying_party.conftest import Scene
@@ -77,13 +80,15 @@ async def test_another_sites_page_neither_changes_nor_reads_anything(scene: Scen
     assert (await stranger.client.get("/bff/api/orders/mine")).status_code == 401
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.mark.parametrize("kind", ["memory", "redis", "sqlite"])
 async def test_a_token_that_is_over_is_renewed_once_for_all_who_ask(
-    scene: Scene, kind: str, tmp_path: Path
+    scene: Scene, kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     memory = MemorySessionStore()
 
     def store() -> SessionStore:
+        if kind == "redis":
+            return RedisSessionStore(request.getfixturevalue("redis_url"))
         return memory if kind == "memory" else SqliteSessionStore(tmp_path / "sessions.db")
 
     # Two workers of one application, with nothing in common but what the store keeps.
@@ -101,6 +106,12 @@ async def test_a_token_that_is_over_is_renewed_once_for_all_who_ask(
         assert [one.form["grant_type"] for one in refreshes] == ["refresh_token"]
         assert refreshes[0].form["resource"] == API
     assert len({request.headers["authorization"] for request in scene.seen}) == 2
+    if kind == "redis":
+        with Redis.from_url(request.getfixturevalue("redis_url")) as client:
+            raw = b"".join(repr((key, client.dump(key))).encode() for key in client.scan_iter())
+        assert b":session:" in raw
+        assert b"refresh_token" not in raw
+        assert b"ada@example.com" not in raw
     if kind == "sqlite":
         raw = (tmp_path / "sessions.db").read_bytes() + (tmp_path / "sessions.db-wal").read_bytes()
         assert b"refresh_token" not in raw
@@ -175,3 +186,39 @@ async def test_a_provider_that_is_away_costs_503_and_no_session(scene: Scene) ->
     assert (away.status_code, "retry-after" in away.headers) == (503, True)
     scene.wire.apps[ISSUER] = issuer
     assert (await page.client.get("/bff/api/orders/mine")).status_code == 200
+
+
+class Flaky(MemorySessionStore):
+    """A store whose changes fail so many times, after the first was made or before."""
+
+    def __init__(self, failures: int, *, made: bool) -> None:
+        super().__init__()
+        self.failures, self.made = failures, made
+
+    def replace(self, id_hash: bytes, version: int, sealed: bytes) -> bool:
+        if self.failures == 0:
+            return super().replace(id_hash, version, sealed)
+        self.failures -= 1
+        if self.made:
+            super().replace(id_hash, version, sealed)
+        raise UnavailableError("a reply was lost")
+
+
+@pytest.mark.parametrize(
+    ("failures", "made", "status"),
+    [(2, False, 200), (1, True, 200), (9, False, 503)],
+    ids=["not-made", "made-and-the-answer-lost", "away"],
+)
+async def test_what_a_refresh_brought_is_kept_though_the_store_stumbles(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, failures: int, made: bool, status: int
+) -> None:
+    monkeypatch.setattr(sessions, "_KEEP_AGAIN", 0.0)
+    page = scene.page(bff_of(scene.wire, scene.issuer, store=Flaky(failures, made=made)))
+    await page.sign_in()
+    assert (await page.client.get("/bff/api/orders/mine")).status_code == status
+    refreshes = [one for one in scene.wire.to("/token") if one.form["grant_type"] == "refresh_token"]
+    assert len(refreshes) == 1
+    if status == 200:
+        assert (await page.client.get("/bff/api/orders/mine")).status_code == 200
+        assert len(scene.wire.to("/token")) == 2, "the token at hand"
+    assert (await page.told())["signed_in"]

@@ -10,7 +10,7 @@ from admit.client import tokens as token_endpoint
 from admit.client.errors import InvalidGrantError, ServerUnavailableError, TokenRequestError
 from admit.client.exchange import Pause, Talk, do
 from admit.client.tokens import Tokens
-from admit.errors import AdmitError, SessionError
+from admit.errors import AdmitError, SessionError, UnavailableError
 from admit.relying_party import sealing
 from admit.relying_party.bff import session as sessions
 from admit.relying_party.bff.config import BffConfig
@@ -28,6 +28,9 @@ LEASE: Final = 20.0
 _LOOK: Final = 0.03
 _LOOKS: Final = 500
 _TOUCH: Final = 60.0
+_KEEPS: Final = 4
+_KEEP_AGAIN: Final = 1.0
+"""Seconds: with a store's own time limit of two, all tries end well within the lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class Sessions:
         if octets is None:
             return None
         data = sessions.load(octets)
-        if not is_of(data, self.provider_of(data)):
+        if not is_of(data, self.provider_of(data)) or not is_young(data, self._config, now):
             return None
         idle_at = min(stored.expires_at, now + self._config.idle.total_seconds())
         if idle_at - stored.idle_at >= _TOUCH:
@@ -159,10 +162,32 @@ class Sessions:
             raise
         fresh = sessions.renewed(data, sessions.key(api.audience, api.scopes), found, self._config.clock())
         sealed = sealing.seal(sessions.dump(fresh), live.raw, sessions.PURPOSE)
-        if not (yield from do(lambda: self._store.replace(stored.id_hash, stored.version, sealed))):
+        if not (yield from self._kept(stored, sealed)):
             yield from self._not_kept(live, provider, fresh.refresh_token)
             raise SessionError("the session ended during a refresh")
         return found.access_token
+
+    def _kept(self, stored: StoredSession, sealed: bytes) -> Talk[bool]:
+        """Keep what a refresh brought. The provider gives it once, so a store that fails is asked again for a while.
+
+        Whether it was done before an answer was lost is told by what is there.
+
+        Raises:
+            UnavailableError: the store failed all the time. The next refresh is the provider's to judge.
+        """
+        for attempt in range(_KEEPS):
+            try:
+                if (yield from do(lambda: self._store.replace(stored.id_hash, stored.version, sealed))):
+                    return True
+                if attempt == 0:
+                    return False
+                found = yield from do(lambda: self._store.get(stored.id_hash, self._config.clock()))
+                return found is not None and found.sealed == sealed
+            except UnavailableError:
+                if attempt == _KEEPS - 1:
+                    raise
+                yield Pause(_KEEP_AGAIN)
+        raise AssertionError("the last try returns or raises")
 
     def _not_kept(self, live: Live, provider: Provider, refresh_token: str | None) -> Talk[None]:
         """What came for a session that ended meanwhile is nobody's: who ended it revoked the one before."""
@@ -180,6 +205,11 @@ def is_of(data: SessionData, provider: Provider | None) -> bool:
     if provider is None:
         return False
     return (data.issuer, data.client_id) == (provider.issuer, provider.client.client_id)
+
+
+def is_young(data: SessionData, config: BffConfig, now: float) -> bool:
+    """Whether it has not reached its end by what was sealed with it, whatever times the store names."""
+    return now < data.signed_in_at + config.absolute.total_seconds()
 
 
 def person_name(issuer: str, client_id: str, subject: str) -> bytes:

@@ -1,0 +1,134 @@
+"""What is Redis's own in `RedisSessionStore`: its clock, its losses, a cluster, TLS, and what a reader of it finds."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from redis import Redis
+
+from admit.errors import ConfigError, UnavailableError
+from admit.relying_party import RedisSessionStore
+from tests.fixtures.redis import RedisServer
+from tests.fixtures.redis_cluster import PASSWORD, Cluster, TlsRedis
+from tests.plugins.patience import wait_until
+from tests.unit.relying_party.test_stores import NOW, OVER, SESSION
+
+
+@pytest.fixture
+def store(redis_url: str) -> Iterator[RedisSessionStore]:
+    made = RedisSessionStore(redis_url)
+    yield made
+    made.close()
+
+
+def test_the_lease_of_a_worker_that_died_is_over_by_redis_clock(store: RedisSessionStore) -> None:
+    assert store.add(SESSION, NOW, NOW)
+    assert store.lease(SESSION.id_hash, 0, NOW, NOW + 0.05)
+    wait_until(lambda: store.lease(SESSION.id_hash, 0, NOW, NOW + 20), "the lease to be over", pause=0.01)
+    assert not store.lease(SESSION.id_hash, 0, NOW + 1_000, NOW + 1_020)
+
+
+def test_use_keeps_a_session_in_redis_for_as_much_longer(store: RedisSessionStore, redis_url: str) -> None:
+    assert store.add(SESSION, NOW, NOW)
+    with Redis.from_url(redis_url) as client:
+        (key,) = client.keys("*session*")
+        before = client.pttl(key)
+        store.touch(SESSION.id_hash, SESSION.idle_at + 500)
+        store.touch(SESSION.id_hash, SESSION.idle_at + 400)
+        assert math.isclose(client.pttl(key) - before, 500_000, abs_tol=30_000)
+        store.touch(b"z" * 32, NOW + 1e6)
+        assert client.keys("*session*") == [key], "a touch makes none"
+
+
+def test_what_redis_lost_is_gone_for_all_and_a_new_session_begins(
+    store: RedisSessionStore, redis_url: str
+) -> None:
+    secret = store.secret()
+    assert store.add(SESSION, NOW, NOW)
+    assert store.end_of(replace(OVER, name=b"2" * 32, at_provider=b"q" * 32, person=None), NOW) == 0
+    with Redis.from_url(redis_url) as client:
+        client.flushall()
+        client.script_flush()
+    assert store.get(SESSION.id_hash, NOW) is None
+    assert not store.replace(SESSION.id_hash, 0, b"a refresh that was under way")
+    assert not store.lease(SESSION.id_hash, 0, NOW, NOW + 20)
+    assert not store.end(SESSION.id_hash)
+    assert store.secret() != secret
+    assert store.add(SESSION, NOW, NOW)
+
+
+def test_what_a_stranger_writes_to_redis_is_no_session(store: RedisSessionStore, redis_url: str) -> None:
+    assert store.add(SESSION, NOW, NOW)
+    with Redis.from_url(redis_url) as client:
+        (key,) = client.keys("*session*")
+        client.hset(key, "e", "never")
+        assert store.get(SESSION.id_hash, NOW) is None
+        client.hdel(key, "e")
+        assert store.get(SESSION.id_hash, NOW) is None
+
+
+@pytest.mark.soak
+def test_a_redis_that_is_away_or_hangs_is_503_and_its_address_is_not_told(
+    redis_factory: Callable[[], RedisServer],
+) -> None:
+    server = redis_factory()
+    store = RedisSessionStore(f"redis://:not-to-be-told@127.0.0.1:{server.port}/0")
+    assert "not-to-be-told" not in repr(store)
+    with pytest.raises(UnavailableError) as refused:
+        store.get(SESSION.id_hash, NOW)  # a password that it does not want
+    assert "not-to-be-told" not in f"{refused.value!r} {refused.value}"
+    store = RedisSessionStore(server.url)
+    assert store.add(SESSION, NOW, NOW)
+    server.pause()
+    with pytest.raises(UnavailableError):
+        store.get(SESSION.id_hash, NOW)
+    server.go_on()
+    assert store.get(SESSION.id_hash, NOW) is not None
+    server.stop()
+    with pytest.raises(UnavailableError):
+        store.end(SESSION.id_hash)
+    server.start()
+    assert store.get(SESSION.id_hash, NOW) is None
+    store.close()
+
+
+@pytest.mark.soak
+def test_a_cluster_spreads_sessions_and_ends_those_of_a_person_together(redis_cluster: Cluster) -> None:
+    before = redis_cluster.keys()
+    store = RedisSessionStore(redis_cluster.url)
+    sessions = [replace(SESSION, id_hash=bytes([n]) * 32) for n in range(64)]
+    assert all(store.add(one, NOW, NOW) for one in sessions)
+    assert all(after > some for after, some in zip(redis_cluster.keys(), before, strict=True))
+    assert store.lease(sessions[0].id_hash, 0, NOW, NOW + 20)
+    assert store.replace(sessions[0].id_hash, 0, b"second")
+    assert store.end_of(OVER, NOW) == 64
+    assert store.end_of(OVER, NOW) == 0
+    assert not store.add(sessions[0], NOW, NOW)
+    assert store.secret() == RedisSessionStore(redis_cluster.url).secret()
+    store.close()
+
+
+@pytest.mark.soak
+def test_tls_and_a_password_are_held_to(redis_tls: TlsRedis) -> None:
+    store = RedisSessionStore(redis_tls.url, ca_file=redis_tls.ca_file)
+    assert store.add(SESSION, NOW, NOW)
+    store.close()
+    for url, authority in (
+        (redis_tls.url, redis_tls.other_ca_file),
+        (redis_tls.url, None),
+        (redis_tls.url_with("another"), redis_tls.ca_file),
+    ):
+        stranger = RedisSessionStore(url, ca_file=authority)
+        with pytest.raises(UnavailableError) as refused:
+            stranger.get(SESSION.id_hash, NOW)
+        assert PASSWORD not in f"{refused.value!r}"
+        stranger.close()
+
+
+@pytest.mark.parametrize("url", ["", "http://a", "redis+tls://a", "redis.example.com:6379"])
+def test_what_is_no_address_of_a_redis_is_told_at_once(url: str) -> None:
+    with pytest.raises(ConfigError):
+        RedisSessionStore(url)
+    with pytest.raises(ConfigError):
+        RedisSessionStore("redis://127.0.0.1", name="{a}")
