@@ -8,7 +8,7 @@ from admit.cli.doctor.findings import Finding, error, good, note, warning
 from admit.cli.ended import counted
 from admit.errors import AdmitError, ConfigError
 from admit.issuer import Settings
-from admit.issuer.app.issuer import load_keyring
+from admit.issuer.app.keys import load_keyring
 from admit.issuer.keys import SigningKeys, StoredKey
 from admit.issuer.keys.records import KeyState
 from admit.issuer.revocation import Lists, StatusService

@@ -17,7 +17,7 @@ from admit.fetch import Fetcher, Response, origin_of
 from admit.issuer import Settings
 from admit.issuer.app import probe
 from admit.issuer.app.config import networks
-from admit.issuer.app.issuer import load_keyring
+from admit.issuer.app.keys import load_keyring
 from admit.issuer.app.proxy import is_trusted
 from admit.issuer.storage import Keyring
 

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from starlette.routing import Route as StarletteRoute
 from starlette.types import ASGIApp
 
-from admit.errors import ConfigError
 from admit.fetch import Fetcher
 from admit.issuer.accounts.elsewhere import protocol
 from admit.issuer.accounts.elsewhere.driver import AccountsElsewhere
@@ -26,20 +25,21 @@ from admit.issuer.app.counting import COUNTS, Counts
 from admit.issuer.app.dispatch import Dispatcher, Route
 from admit.issuer.app.egress import check_ca_file
 from admit.issuer.app.ends import Ends
+from admit.issuer.app.feed import Feed
 from admit.issuer.app.headers import HeaderTable
 from admit.issuer.app.interactions import SignIns
 from admit.issuer.app.keeping import Looks, accounts_of
+from admit.issuer.app.keys import load_keyring, tell_key
 from admit.issuer.app.mails.wiring import courier_of
 from admit.issuer.app.observing import Observer
 from admit.issuer.app.pages.render import Pages
 from admit.issuer.app.probed import Probed
 from admit.issuer.app.proxy import Behind
 from admit.issuer.app.readiness import Readiness
-from admit.issuer.app.routes import metadata
 from admit.issuer.app.settings import Settings
 from admit.issuer.app.standing import Standing
 from admit.issuer.app.table import table_of
-from admit.issuer.audit import AuditEvent, record
+from admit.issuer.app.well_known import well_known_routes
 from admit.issuer.audit.events import Events, EventSink
 from admit.issuer.audit.refusals import Ring
 from admit.issuer.clients.dialling import Dialling
@@ -57,29 +57,23 @@ from admit.issuer.grants.flows import SignInFlows
 from admit.issuer.grants.interactions import Interactions
 from admit.issuer.grants.machines import Machines
 from admit.issuer.grants.pushed import PushedRequests
-from admit.issuer.keys import KeyEvent, KeyEventKind, SigningKeys
+from admit.issuer.keys import SigningKeys
 from admit.issuer.oauth.backchannel import Teller
 from admit.issuer.oauth.hook import ClaimsHook
 from admit.issuer.oauth.reference import References
 from admit.issuer.oauth.services import Services
 from admit.issuer.outbox import NO_MAIL, Outbox
-from admit.issuer.revocation import Lists, StatusService, StatusState, Sweeper, Wake, follow
+from admit.issuer.revocation import Lists, StatusService, Sweeper, Wake, follow
 from admit.issuer.sessions.copies import copies_of
 from admit.issuer.sessions.driver import Sessions
 from admit.issuer.sessions.finding import Finder
 from admit.issuer.sessions.lookup import DirectLookup
-from admit.issuer.storage import Bound, Database, Keyring, identity
-from admit.verifier import AsyncVerifier, InProcessSource, TrustedIssuer
+from admit.issuer.storage import Database, Keyring, identity
+from admit.verifier import AsyncVerifier
 
 log = logging.getLogger("admit.issuer")
 
 LAST_ROWS_WITHIN = 1.0  # seconds that the end waits for what only explains
-SETTLED_WITHIN = 1.0  # seconds; later than that the verifier's own bound is what holds
-_KEY_EVENTS = {
-    KeyEventKind.MADE: AuditEvent.KEY_MADE,
-    KeyEventKind.ROTATED: AuditEvent.KEY_ROTATED,
-    KeyEventKind.REVOKED: AuditEvent.KEY_REVOKED,
-}
 
 
 class Issuer(Ends):
@@ -110,9 +104,7 @@ class Issuer(Ends):
         self.settings = settings
         self.registry: Registry = settings.registry
         self._clock = clock
-        self._source = InProcessSource()
         self._tasks: list[asyncio.Task[None]] = []
-        self._published = asyncio.Event()
         self._deaf: Callable[[], None] = lambda: None
         self._looks = Looks(self.accounts_changed)
         self.keyring = keyring if keyring is not None else load_keyring(settings)
@@ -122,6 +114,7 @@ class Issuer(Ends):
         self.lists = Lists(self.keyring)
         self.status = StatusService(self.db, self.lists, settings.issuer, settings.revocation)
         self.keys = SigningKeys(self.db, settings.keys, tell=tell_key)
+        self._feed = Feed(self.status, self.keys, issuer=settings.issuer, clock=clock)
         self.counts = Counts()
         self.ring = Ring(self.db, settings.refusals, clock=clock)
         self.readiness = Readiness(self.db, self.keys, fresh=lambda: self.verifier.ready())
@@ -186,7 +179,7 @@ class Issuer(Ends):
     def _finder(self) -> Finder:
         """Where sessions are looked up. A command that only opens the database knows of no ends and believes none."""
         self._copies = copies_of(self.settings.sessions, self.keyring)
-        standing = Standing(self._source, self.lists)
+        standing = Standing(self._feed.source, self.lists)
         bound = self.settings.revocation.max_staleness.total_seconds()
         return Finder(self.db, copies=self._copies, stands=standing.age, bound=bound)
 
@@ -259,16 +252,13 @@ class Issuer(Ends):
     @property
     def well_known_routes(self) -> list[StarletteRoute]:
         """Both metadata documents at the root of the host, for an issuer with a path: RFC 8414 §3.1."""
-        path = urlsplit(self.settings.issuer).path
-        return [StarletteRoute(known + path, _AsIs(self.asgi, known)) for known in metadata.PATHS]
+        return well_known_routes(self.asgi, self.settings.issuer)
 
     @cached_property
     def verifier(self) -> AsyncVerifier:
         """Verifies this issuer's tokens for all its resources, fed by this process's own task."""
         audiences = [resource.id for resource in self.registry.resources()] + [self.settings.issuer]
-        return AsyncVerifier(
-            TrustedIssuer(self.settings.issuer, audience=audiences, source=self._source), wall=self._clock
-        )
+        return self._feed.verifier(audiences)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
@@ -333,8 +323,8 @@ class Issuer(Ends):
         self._tasks = [
             asyncio.create_task(
                 follow(
-                    self.status, self.lists, self.db, self._publish,
-                    wall=self._clock, since_boot=self._source.now, config=self.settings.revocation,
+                    self.status, self.lists, self.db, self._feed.publish,
+                    wall=self._clock, since_boot=self._feed.source.now, config=self.settings.revocation,
                     pause=wake.pause,
                 )
             ),
@@ -401,8 +391,7 @@ class Issuer(Ends):
 
     async def follow_once(self) -> None:
         """Hand what the database says now to this process's own verifier; the job does it five times a second."""
-        began = self._source.now()
-        self._publish(await self.status.refresh(), began)
+        await self._feed.once()
 
     async def settle(self) -> None:
         """Wait, for a moment at most, until this process's own verifier knows what the database says now. The job that
@@ -410,60 +399,4 @@ class Issuer(Ends):
         """
         if not self._tasks:
             return  # nothing is served: no verifier of this process is asked
-        state = await self.status.refresh()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SETTLED_WITHIN):
-                while not self._source.has_seen(state, self.keys.snapshot.published()):
-                    self._published.clear()
-                    await self._published.wait()
-
-    def _publish(self, state: StatusState, as_of: float) -> None:
-        self._source.publish(
-            keys=self.keys.snapshot.published(),
-            state=state,
-            issuer=self.settings.issuer,
-            as_of=as_of,
-            wall=self._clock(),
-        )
-        self._published.set()
-
-
-class _AsIs:
-    """The issuer's application under another path, with that path told as its own."""
-
-    def __init__(self, app: ASGIApp, path: str) -> None:
-        self._app = app
-        self._path = path
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self._app(
-            {**scope, "path": self._path, "raw_path": self._path.encode(), "root_path": ""}, receive, send
-        )
-
-
-def load_keyring(settings: Settings) -> Keyring:
-    """The keyring of the settings: given itself (`ADMIT_KEYS`), or a key file, which is made at the first start.
-
-    Raises:
-        ConfigError: unreadable, of wrong form, or open to others.
-    """
-    if settings.keys.file.lstrip().startswith("{"):
-        return Keyring.from_env(settings.keys.file)
-    folder = settings.keys_path.parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ConfigError(
-            f"the folder {folder} cannot be made ({error.strerror}): set data or keys.file"
-        ) from None
-    return Keyring.ensure(settings.keys_path)
-
-
-def tell_key(event: KeyEvent) -> Bound:
-    """The audit record of a change of keys."""
-    return record(
-        _KEY_EVENTS[event.kind],
-        now=event.at,
-        actor=event.actor,
-        detail={"kid": event.kid, "purpose": event.purpose, "alg": event.alg},
-    )
+        await self._feed.settle()
