@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from functools import cached_property
@@ -70,8 +69,6 @@ from admit.issuer.sessions.finding import Finder
 from admit.issuer.sessions.lookup import DirectLookup
 from admit.issuer.storage import Database, Keyring, identity
 from admit.verifier import AsyncVerifier
-
-log = logging.getLogger("admit.issuer")
 
 LAST_ROWS_WITHIN = 1.0  # seconds that the end waits for what only explains
 
