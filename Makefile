@@ -14,7 +14,11 @@ help: ## print this list
 venv: # not listed: every target that needs it asks for it, and it is instant when nothing changed
 	@scripts/bootstrap
 
-demo: venv ## start the issuer, the sample app and the sample API; open http://localhost:8411
+# Only where it is said to make: people have an API in their environment for purposes of their own.
+ifeq ($(origin API),command line)
+demo: export ADMIT_DEMO_API := $(API)
+endif
+demo: venv ## start the issuer, the sample app and the sample API, in FastAPI or in API=flask; open http://localhost:8411
 	@scripts/foreground $(PY) examples/demo/run.py
 
 demo-reset: venv ## forget the demo's users, sessions and keys

@@ -29,6 +29,13 @@ STOP_WITHIN = 4.0
 DEFAULT_API = "fastapi"
 APIS = {
     "fastapi": "in FastAPI",
+    "starlette": "in Starlette",
+    "asgi": "in plain ASGI",
+    "flask": "in Flask",
+    "wsgi": "in plain WSGI",
+    "django": "in Django",
+    "django-async": "in Django's async views",
+    "rest-framework": "in Django REST framework",
 }
 """Which frameworks the orders API is there in, each a file of `api/`, and how the demo says it."""
 
@@ -45,7 +52,7 @@ def main() -> int:
         return trouble("ADMIT_DEMO_PORTS wants three different ports from 1024 up, such as 9410,9411,9412")
     api = os.environ.get("ADMIT_DEMO_API") or DEFAULT_API
     if api not in APIS:
-        return trouble(f"the API may be in {', '.join(APIS)}; for one of them: make demo API={DEFAULT_API}")
+        return trouble(f"the orders API is in {', '.join(APIS)}; choose one: make demo API=flask")
     try:
         with state.alone():
             return reset() if "--reset" in sys.argv[1:] else run(ports, api)

@@ -1,7 +1,7 @@
 """What the orders are, whoever serves them: their database, whom the API trusts, and what it lets pages send and read.
 
-The files beside this one are the same API in one framework each, and nothing but that framework's glue:
-`python examples/demo/api/flask_orders.py .demo/api.json`. `pip install admit` is all that it needs of Admit.
+The files beside this one are the same API in one framework each, and nothing but that framework's glue. `make demo`
+starts one, `make demo API=flask` another, and the sample app cannot tell which.
 """
 
 import json
@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -44,7 +44,7 @@ class Settings:
     port: int
     issuer: str
     resource: str
-    secret: str
+    secret: str = field(repr=False)
     pages: list[str]
     database: str
     poll: float
