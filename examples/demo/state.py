@@ -200,6 +200,14 @@ resources = ["{demo.api}"]
 default_resource = "{demo.api}"
 
 [[client]]
+id = "demo-docs"
+name = "The docs page of Orders"
+redirect_uris = ["{demo.api}/docs/oauth2-redirect"]
+scopes = ["openid", "orders:own", "orders:read"]
+resources = ["{demo.api}"]
+default_resource = "{demo.api}"
+
+[[client]]
 id = "demo-native"
 name = "Orders for the terminal"
 application_type = "native"

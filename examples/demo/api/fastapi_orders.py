@@ -8,6 +8,7 @@ asked).
 
 from typing import Annotated, Any
 
+from docs_page import own_docs, serve_docs
 from fastapi import FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
 from ordering import METHODS, SENT, TOLD, TWO_FACTORS, Orders, Settings
@@ -21,8 +22,10 @@ orders = Orders(settings.database)
 verifier = settings.verifier()
 guard = Guard(verifier, sessions=settings.sessions(), origins=settings.pages)
 
-app = FastAPI(title="Orders")
-guard.document(app)
+app = FastAPI(title="Orders", **own_docs())
+words = {"orders:own": "See and place your own orders", "orders:read": "See everybody's orders"}
+guard.document(app, client_id="demo-docs", scopes=words)  # people sign in on /docs
+serve_docs(app)
 # Outside of every guard: a preflight carries no credential, and a page may read a refusal too.
 app.add_middleware(
     CORSMiddleware,

@@ -14,6 +14,12 @@ from admit.verifier import TrustedIssuer, policy
 
 SESSION_SCHEME = "session"
 
+_SESSION = {
+    "type": "apiKey",
+    "in": "cookie",
+    "description": "Browsers send it themselves: nothing to fill in.",
+}
+
 _BODY = {
     "application/json": {
         "schema": {
@@ -59,7 +65,7 @@ def describe(document: dict[str, Any], scheme_name: str, session_cookie: str | N
                 security.append({SESSION_SCHEME: []})
     if guarded and session_cookie is not None:
         schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
-        schemes.setdefault(SESSION_SCHEME, {"type": "apiKey", "in": "cookie", "name": session_cookie})
+        schemes.setdefault(SESSION_SCHEME, {**_SESSION, "name": session_cookie})
     return document
 
 
