@@ -31,7 +31,7 @@ def test_the_commands_run_in_their_order(tmp_path: Path, monkeypatch: pytest.Mon
     settings["keys.file"] = str(write_key_file(tmp_path))
     Path("admit.toml").write_text(settings_toml(issuer="http://localhost:8410", dev=True, **settings))
     commands = [line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.S) for line in block.splitlines()]
-    assert len(commands) == 3
+    assert len(commands) == 4
     for line in commands:
         words = [word.replace("/var/backups", str(tmp_path / "backups")) for word in shlex.split(line)]
         done = CliRunner().invoke(main, words[1:])

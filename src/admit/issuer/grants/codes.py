@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final, TypeAlias
 
-from admit.issuer.accounts.store import USER_BY_ID
+from admit.issuer.accounts.records import User
+from admit.issuer.accounts.store import USER_BY_ID, user_of
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.audit.rules import Detail
 from admit.issuer.grants import interactions, pushed, rules
@@ -35,6 +36,14 @@ Along: TypeAlias = Callable[[], Steps[bool]]
 
 Told: TypeAlias = Callable[[], Steps[None]]
 """What is said of a code's grant to somebody, in its transaction."""
+
+
+Fits: TypeAlias = Callable[[Authorization, Family, User | None], None]
+"""Whether tokens can be written of what is known: it raises where they cannot."""
+
+
+def always(authorization: Authorization, family: Family, user: User | None) -> None:
+    """Nothing to ask."""
 
 
 def nothing() -> Steps[bool]:
@@ -162,8 +171,11 @@ def redeem(
     tell_end: bool = False,
     info: RequestInfo,
     now: float,
+    fits: Fits = always,
 ) -> Steps[Redeemed | Refused]:
-    """Spend a code and open its grant in one transaction; or burn it, or end what it paid out before."""
+    """Spend a code and open its grant in one transaction; or burn it, or end what it paid out before. What `fits`
+    raises takes all of it back.
+    """
     stored = yield from load(code_hash)
     decision = rules.judge_code(presented, stored, now=now)
     if isinstance(decision, rules.Spend | rules.Burn) and not (yield from spend(code_hash, now)):
@@ -190,6 +202,7 @@ def redeem(
                     tell_end=tell_end,
                     info=info,
                     now=now,
+                    fits=fits,
                 )
             )
         case rules.EndFamily(family, reason):
@@ -223,6 +236,7 @@ def _pay_out(
     tell_end: bool,
     info: RequestInfo,
     now: float,
+    fits: Fits,
 ) -> Steps[Redeemed | Refused]:
     authorization = stored.authorization
     family = yield from open_family(lists, config, authorization, jkt=jkt, now=now)
@@ -231,6 +245,9 @@ def _pay_out(
         info = yield from of_who_is_here(authorization.user_id, info)
         yield _note(AuditEvent.TOKEN_REFUSED, authorization, {"reason": reason.value}, info=info, now=now)
         return Refused(reason)
+    rows = yield USER_BY_ID(user_id=authorization.user_id)
+    user = user_of(rows[0]) if rows else None
+    fits(authorization, family, user)
     yield store.SET_GRANT(of_code=code_hash, family=family.id)
     if tell_end:
         yield logins.note(
@@ -241,7 +258,7 @@ def _pay_out(
         )
     yield _note(AuditEvent.TOKEN_ISSUED, authorization, {"grant": family.id}, info=info, now=now)
     token = keys.write(family, family.generation) if refresh else None
-    return Redeemed(authorization=authorization, family=family, refresh_token=token)
+    return Redeemed(authorization=authorization, family=family, refresh_token=token, user=user)
 
 
 class Codes:
@@ -341,10 +358,11 @@ class Codes:
         now: float,
         jkt: str | None = None,
         tell_end: bool = False,
+        fits: Fits = always,
     ) -> Redeemed | Refused:
         """Turn a code into a grant, once. `refresh`: the client may have refresh tokens. `jkt`: the thumbprint of the
         DPoP key that they are to be bound to. `tell_end`: it is to be told when the session is over. Refused is
-        `invalid_grant`; a second use ends the family of the first.
+        `invalid_grant`; a second use ends the family of the first. What `fits` raises is raised, and nothing was done.
         """
         return await self._db.run(
             redeem,
@@ -358,4 +376,5 @@ class Codes:
             tell_end=tell_end,
             info=info,
             now=now,
+            fits=fits,
         )

@@ -175,11 +175,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redeemed:
-    """A code became a grant. `refresh_token` is None where the client may not have one."""
+    """A code became a grant. `refresh_token` is None where the client may not have one. `user` is whose it is."""
 
     authorization: Authorization
     family: Family
     refresh_token: str | None
+    user: User | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

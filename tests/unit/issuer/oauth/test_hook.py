@@ -176,8 +176,10 @@ async def test_what_a_hook_may_say_fits_beside_usual_roles_whatever_the_length_o
 
 
 @pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
-async def test_roles_that_no_token_holds_cost_no_refresh_token(database_url: str, keyring: Keyring) -> None:
-    """An account of our own, whose roles are read where the token is rotated."""
+async def test_roles_that_no_token_holds_cost_neither_a_code_nor_a_refresh_token(
+    database_url: str, keyring: Keyring
+) -> None:
+    """An account of our own, whose roles are read where the code is spent and the token rotated."""
     made = make_issuer(settings_for(database_url), keyring)
     async with made.lifespan():
         await add_people(made)
@@ -192,7 +194,12 @@ async def test_roles_that_no_token_holds_cost_no_refresh_token(database_url: str
         for _ in range(2):
             assert (await browser.refresh(tokens["refresh_token"])).status_code == 503
             made.clock.advance(31)
+        code, verifier = await browser.code()
+        for _ in range(2):
+            assert (await browser.redeem(code, verifier)).status_code == 503
         forget = Statement(delete(user_role).where(user_role.c.role != bindparam("kept")))
         await made.db.run(bound_once, forget(kept="admin"))
+        assert (await browser.redeem(code, verifier)).status_code == 200
+        assert (await browser.redeem(code, verifier)).status_code == 400
         assert (await browser.refresh(tokens["refresh_token"])).status_code == 200
         await browser.aclose()

@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 from admit.errors import ThrottledError
+from admit.issuer.accounts.records import User
 from admit.issuer.audit.records import AuditEvent, RequestInfo
 from admit.issuer.clients.records import Client
-from admit.issuer.grants.records import PresentedCode, Refusal, Refused
+from admit.issuer.grants.records import Authorization, Family, PresentedCode, Refusal, Refused
 from admit.issuer.oauth import hook, refusals
 from admit.issuer.oauth.errors import InvalidGrantError
 from admit.issuer.oauth.parameters import Parameters
@@ -26,8 +27,7 @@ async def redeem(
     Raises:
         InvalidGrantError: unknown, expired, spent, another client's or redirect URI's, or a wrong `code_verifier`.
         ThrottledError: the client has sent too many wrong codes from this network.
-        UnavailableError: an application does not answer, or the tokens would be too large; the code is good still
-            where it was the application's doing.
+        UnavailableError: an application does not answer, or the tokens would be too large; the code is good still.
     """
     code = form.required("code")
     presented = PresentedCode(
@@ -36,6 +36,21 @@ async def redeem(
         code_verifier=form.get("code_verifier"),
     )
     asked = await ask_first(services, client, code, presented, now)
+    more = asked.more if asked is not None else hook.NO_MORE
+
+    def now_of(user: User | None) -> User | None:
+        """Whose it is. An application is not asked once more: the code is spent by then."""
+        return asked.user if asked is not None and services.accounts.is_elsewhere else user
+
+    def fits(authorization: Authorization, family: Family, user: User | None) -> None:
+        user = now_of(user)
+        if user is not None:
+            scope = mint.granted_scope(services, client, user, family)
+            fitting.check(
+                services, client=client, user=user, family=family, scope=scope, nonce=authorization.nonce,
+                now=now, more=more,
+            )  # fmt: skip
+
     redeemed = await services.codes.redeem(
         code,
         presented,
@@ -43,6 +58,7 @@ async def redeem(
         tell_end=client.backchannel_logout_uri is not None,
         info=info,
         now=now,
+        fits=fits,
     )
     if isinstance(redeemed, Refused):
         if redeemed.reason is Refusal.UNKNOWN:
@@ -53,34 +69,18 @@ async def redeem(
                 services, AuditEvent.TOKEN_REFUSED, client.id, redeemed.reason.value, info=info, now=now
             )
         raise InvalidGrantError(redeemed.reason.value)
-    if asked is not None and services.accounts.is_elsewhere:
-        user = asked.user  # not asked once more: the code is spent by now
-    else:
-        user = await services.accounts.get(redeemed.authorization.user_id)
-    more = asked.more if asked is not None else hook.NO_MORE
+    user = now_of(redeemed.user)
     if user is None or user.is_disabled:
         raise InvalidGrantError("the user is gone or disabled")
-    scope = mint.granted_scope(services, client, user, redeemed.family)
-    nonce = redeemed.authorization.nonce
-    fitting.check(
-        services,
-        client=client,
-        user=user,
-        family=redeemed.family,
-        scope=scope,
-        nonce=nonce,
-        now=now,
-        more=more,
-    )
     return mint.mint(
         services,
         client=client,
         user=user,
         family=redeemed.family,
-        scope=scope,
+        scope=mint.granted_scope(services, client, user, redeemed.family),
         more=more,
         refresh_token=redeemed.refresh_token,
-        nonce=nonce,
+        nonce=redeemed.authorization.nonce,
         now=now,
     )
 
