@@ -12,7 +12,10 @@ a `Request`. See `adapters/fastapi.py`, and `tests/contract/asgi.py` and `wsgi.p
   Django is) replaces what depends on the options.
 - `setting.run(coroutine)` runs something in an event loop.
 - `/changed` calls `changed` of `tests/contract/asgi.py` or `wsgi.py` between its guards.
-- What the framework cannot have is named in `lacks`, with the reason: a row's `needs`, such as `websocket`.
+- What the server runs is wrapped by `waived` of `tests/contract/asgi.py` or `wsgi.py`.
+- What the framework cannot have is named in `lacks`, with the reason: a case's `needs`, such as `websocket`, a mode, a
+  path, or an option of the guard.
+- Where importing it is dear, `elsewhere` names the file of tests that runs its cases beside others that need it.
 """
 
 import importlib
@@ -24,6 +27,7 @@ from typing import Any
 
 from admit.principal import Principal
 from tests.contract import adapters
+from tests.contract.case import Case
 from tests.contract.services import Answer, Headers, Issuer, shown
 
 ROUTES: Mapping[str, str] = {
@@ -64,6 +68,8 @@ class Setting:
     issuer: Issuer
     options: Mapping[str, Any]
     run: Callable[[Coroutine[Any, Any, Any]], Any]
+    waived: tuple[str, ...] = ()
+    """The paths at which a token may stand in the query."""
     reached: list[Principal | None] = field(default_factory=list)
 
     def shown(self, who: Principal | None) -> dict[str, Any] | None:
@@ -79,11 +85,18 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """One integration. `lacks`: what its framework cannot have, and why."""
+    """One integration. `lacks`: what its framework cannot have, and why. `adds`: the end of each of its challenges."""
 
     name: str
     build: Callable[[Setting], Service]
     lacks: Mapping[str, str] = field(default_factory=dict)
+    adds: str = ""
+    elsewhere: str = ""
+
+    def has(self, case: Case, mode: str) -> bool:
+        """Whether a case can be asked of it in this mode."""
+        path = case.path.partition("?")[0]
+        return mode in case.by and not self.lacks.keys() & {case.needs, mode, path, *case.options}
 
 
 def json_of(value: Any) -> bytes:

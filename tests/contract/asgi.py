@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any, Protocol
 
+from admit.integrations.asgi import QueryTokens
+from admit.jose.waive import Waive
 from tests.contract.services import Answer, Headers
 
 DENIAL = {"websocket.http.response": {}}
@@ -44,6 +46,11 @@ def changed(scope: Any) -> None:
             scope["headers"].append((b"authorization", value))
         elif name == b"x-other":
             scope["headers"].append((b"x-request-id", value))
+
+
+def waived(app: Any, paths: tuple[str, ...]) -> Any:
+    """What the server runs: tokens in the query are taken at these paths, if there are any."""
+    return QueryTokens(app, Waive.QUERY_TOKEN, paths=paths) if paths else app
 
 
 async def call(app: Any, path: str, headers: Headers | None = None, method: str = "GET") -> Answer:

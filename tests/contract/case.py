@@ -62,7 +62,8 @@ class Case:
     """One request and what it is answered, in each mode of `by` and by every integration.
 
     `row` is where it counts in the table. Where `by` has one mode only, `why` says why. `having` is what the issuer
-    says of Alice; `then` happens after the same request was let in once. `needs` is what a framework may lack.
+    says of Alice; `then` happens after the same request was let in once. `needs` is what a framework may lack. `query`
+    stands behind the path, and `waived` are the paths at which a token may stand there.
     """
 
     row: str
@@ -80,6 +81,8 @@ class Case:
     socket: bool = False
     denial: bool = True
     needs: str = ""
+    query: Callable[[Issuer], str] | None = None
+    waived: tuple[str, ...] = ()
     marks: tuple[pytest.MarkDecorator, ...] = ()
 
     def __post_init__(self) -> None:

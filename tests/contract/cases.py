@@ -125,6 +125,15 @@ UNASKED = "no browser adds a token unasked"
 ONLY_COOKIE = "a token cookie is a token"
 EVIL = (b"origin", b"https://evil.example")
 
+IN_QUERY = {"token": nothing}
+LINKS = ("/any", "/change", "/socket")
+ONLY_URL = "a session never stands in a URL"
+
+
+def token_in_query(issuer: Issuer) -> str:
+    return f"access_token={issuer.token()}"
+
+
 CASES = (
     # Who is let in.
     Case("good", "any principal", "/any", In()),
@@ -259,6 +268,30 @@ CASES = (
          also=[(b"x-caller", b"Bearer canary-7f3a.x")]),
     Case("two credentials", "one where the first guard saw none", "/changed", In("token"), by=NOTHING,
          also=lambda issuer: [(b"x-caller", b"Bearer " + issuer.token().encode())]),
+    # A token in the URL, where that was waived by name.
+    Case("query token", "a download link", "/any", In(), by=IN_QUERY, query=token_in_query, waived=LINKS, why=ONLY_URL,
+         marks=(pytest.mark.rfc("6750", "2.3"),)),
+    Case("query token", "its name escaped, among others", "/any", In(), by=IN_QUERY, why=ONLY_URL, waived=LINKS,
+         query=lambda issuer: f"page=2&access%5Ftoken={issuer.token()}&size=1"),
+    Case("query token", "not at another path", "/open", TWO_PLACES, by=IN_QUERY, query=token_in_query,
+         waived=LINKS, why=ONLY_URL),
+    Case("query token", "not where a longer name stands", "/any", UNAUTHORIZED, by=IN_QUERY, waived=LINKS,
+         query=lambda issuer: f"access_tokens={issuer.token()}", why=ONLY_URL),
+    Case("query token", "not to change anything", "/change", TWO_PLACES, method="POST", by=IN_QUERY,
+         query=token_in_query, waived=LINKS, why=ONLY_URL,
+         marks=(pytest.mark.threat("6819-4.6.7", off="admit.integrations.query_token:only_reads"),)),
+    Case("query token", "and one in the header", "/any", TWO_PLACES, query=token_in_query, waived=LINKS,
+         by={"token": by_token}, why=ONLY_URL),
+    Case("query token", "and a session", "/any", In("token"), query=token_in_query, waived=LINKS,
+         by={"session": by_session}, why="a token-only guard reads no cookie"),
+    Case("query token", "twice", "/any", TWO_PLACES, by=IN_QUERY, waived=LINKS, why=ONLY_URL,
+         query=lambda issuer: f"access_token={issuer.token()}&access_token={issuer.token()}"),
+    Case("query token", "junk", "/any", INVALID_TOKEN,
+         by=IN_QUERY, waived=LINKS, why=ONLY_URL, query=lambda issuer: "access_token=canary-7f3a.x.y"),
+    Case("query token", "revoked", "/any", REVOKED,
+         by=IN_QUERY, waived=LINKS, why=ONLY_URL, query=token_in_query, then=Issuer.end),
+    Case("query token", "a WebSocket", "/socket", In(), socket=True, needs="websocket", by=IN_QUERY,
+         query=token_in_query, waived=LINKS, why=ONLY_URL),
     # Methods.
     Case("HEAD", "let in as by GET", "/any", In(), method="HEAD"),
     Case("HEAD", "refused as by GET", "/any", UNAUTHORIZED, method="HEAD", by=NOTHING),

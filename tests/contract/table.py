@@ -14,9 +14,7 @@ HELD = {("session", "token"): "both", ("session",): "session", ("token",): "toke
 
 def held(adapter: Adapter, row: str, cases: Iterable[Case]) -> str:
     """In which modes the suite holds an integration to a row."""
-    there = {
-        mode for case in cases if case.row == row and case.needs not in adapter.lacks for mode in case.by
-    }
+    there = {mode for case in cases if case.row == row for mode in case.by if adapter.has(case, mode)}
     return HELD[tuple(mode for mode in MODES if mode in there)]
 
 

@@ -1,6 +1,7 @@
 """The cases of `tests/contract/cases.py`, by every integration; and what holds for each answer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,23 +14,23 @@ from tests.contract.cases import CASES
 from tests.contract.running import Services
 from tests.contract.services import Answer
 
-ADAPTERS = adapting.found()
+ADAPTERS = tuple(adapter for adapter in adapting.found() if not adapter.elsewhere)
 
 
-def each() -> Iterator[Any]:
+def each(adapters: Iterable[Adapter]) -> Iterator[Any]:
     """One test for the cases of a row that have the same marks: a test more costs as much as a case."""
-    for adapter in ADAPTERS:
+    for adapter in adapters:
         for mode in MODES:
             together: dict[tuple[str, str], list[Case]] = {}
             for case in CASES:
-                if mode in case.by and case.needs not in adapter.lacks:
+                if adapter.has(case, mode):
                     together.setdefault((case.row, repr(case.marks)), []).append(case)
             for (row, _), cases in together.items():
                 name = f"{adapter.name}-{mode}-{row}" + (f": {cases[0].name}" if cases[0].marks else "")
                 yield pytest.param(adapter, mode, cases, marks=cases[0].marks, id=name.replace(" ", "_"))
 
 
-@pytest.mark.parametrize(("adapter", "mode", "cases"), list(each()))
+@pytest.mark.parametrize(("adapter", "mode", "cases"), list(each(ADAPTERS)))
 def test_the_answer_is_that_of_the_list(
     services: Services,
     adapter: Adapter,
@@ -48,12 +49,13 @@ def test_the_answer_is_that_of_the_list(
 
 def hold(services: Services, adapter: Adapter, mode: str, case: Case) -> None:
     """One case, by one integration, in one mode."""
-    setting, service = services.of(adapter, mode, **case.options)
+    setting, service = services.of(adapter, mode, waived=case.waived, **case.options)
     issuer = setting.issuer
     for name, value in case.having.items():
         setattr(issuer, name, value)
     headers = case.by[mode](issuer) + (case.also if isinstance(case.also, list) else case.also(issuer))
-    request = Request(case.path, headers, case.method, socket=case.socket, denial=case.denial)
+    path = case.path if case.query is None else f"{case.path}?{case.query(issuer)}"
+    request = Request(path, headers, case.method, socket=case.socket, denial=case.denial)
     if case.then is not None:
         assert service(request).status == 200
         setting.reached.clear()
@@ -63,6 +65,8 @@ def hold(services: Services, adapter: Adapter, mode: str, case: Case) -> None:
     match case.answer_in(mode):
         case In() as wanted:
             let_in(answer, setting, wanted, wanted.carried or mode, case)
+            if case.waived:
+                kept_private(answer, case)
             if wanted.questions is not None:
                 assert (services.verified, issuer.questions)[mode == "session"] == wanted.questions
         case Stranger():
@@ -75,7 +79,14 @@ def hold(services: Services, adapter: Adapter, mode: str, case: Case) -> None:
             assert setting.reached == [], "what was refused reached the route"
             if refused.error == "csrf_failed":
                 assert issuer.questions == refused.looked_up, "a forged request costs no look-up"
-            refused_by(answer, refused, case)
+            refused_by(answer, refused, case, adapter.adds)
+
+
+def kept_private(answer: Answer, case: Case) -> None:
+    """What a request says whose URL had a token, RFC 6750 §2.3."""
+    if not case.socket:
+        told = answer.headers
+        assert (told["cache-control"], told["referrer-policy"]) == ("private, no-store", "no-referrer")
 
 
 def let_in(answer: Answer, setting: Setting, wanted: In, carried: str, case: Case) -> None:
@@ -90,7 +101,7 @@ def let_in(answer: Answer, setting: Setting, wanted: In, carried: str, case: Cas
         assert answer.json["subject"] == "u_alice"
 
 
-def refused_by(answer: Answer, wanted: Out, case: Case) -> None:
+def refused_by(answer: Answer, wanted: Out, case: Case, adds: str = "") -> None:
     """The same answer by all: status, challenge, body and what caches may do with it, RFC 6750 §3."""
     if case.socket and not case.denial:
         assert answer.closed == 1008
@@ -98,9 +109,9 @@ def refused_by(answer: Answer, wanted: Out, case: Case) -> None:
     assert answer.status == wanted.status, answer
     challenge = None
     if wanted.challenge is not None:
-        challenge = ", ".join(part for part in ('Bearer realm="orders"', wanted.challenge) if part)
+        challenge = ", ".join(part for part in ('Bearer realm="orders"', wanted.challenge, adds) if part)
     assert answer.headers.get("www-authenticate") == challenge
-    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["cache-control"] in ("no-store", "private, no-store" if case.waived else "")
     assert answer.headers["content-type"] == "application/json"
     if wanted.status == 503:
         assert int(answer.headers["retry-after"]) > 0
@@ -117,6 +128,17 @@ def test_a_case_for_one_mode_only_says_why() -> None:
         Case("good", "by neither", "/any", In(), by={}, why="no")
     for case in CASES:
         assert set(case.by) == set(MODES) or case.why
+
+
+def test_each_integration_is_held_to_the_list_somewhere() -> None:
+    for adapter in adapting.found():
+        if adapter.elsewhere:
+            text = (Path(__file__).parents[2] / adapter.elsewhere).read_text("utf-8")
+            assert f"each([{adapter.name.lower()}.ADAPTER])" in text
+    known = {need for case in CASES for need in (case.needs, case.path.partition("?")[0], *case.options)}
+    for adapter in adapting.found():
+        assert adapter.lacks.keys() <= {*known, *MODES}, "it lacks what nobody asks for"
+        assert all(adapter.lacks.values())
 
 
 def test_every_row_is_told_once_and_each_case_has_a_name_of_its_own() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 from wsgiref.validate import validator
 
+from admit.integrations.wsgi import QueryTokens
+from admit.jose.waive import Waive
 from tests.contract.services import Answer, Headers
 
 
@@ -45,6 +47,11 @@ def changed(environ: dict[str, Any]) -> None:
         environ["HTTP_AUTHORIZATION"] = environ["HTTP_X_CALLER"]
     if "HTTP_X_OTHER" in environ:
         environ["HTTP_X_REQUEST_ID"] = environ["HTTP_X_OTHER"]
+
+
+def waived(app: Any, paths: tuple[str, ...]) -> Any:
+    """What the server runs: tokens in the query are taken at these paths, if there are any."""
+    return QueryTokens(app, Waive.QUERY_TOKEN, paths=paths) if paths else app
 
 
 def call(app: Any, path: str, headers: Headers | None = None, method: str = "GET") -> Answer:

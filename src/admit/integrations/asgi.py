@@ -13,17 +13,21 @@ The application finds who is calling in its scope:
 WebSockets are guarded before they are accepted: refused ones get the same answer as a request where the server can give
 it (`websocket.http.response`), else close code 1008. A cookie opens one only from a page of `origins`, or of the API's
 own host. `lifespan` passes. CORS middleware belongs outside of the guard, since a preflight carries no credential.
+
+A token in the query is refused, unless `QueryTokens` stands outside of the guard and takes it there.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, MutableMapping, Sequence
 from datetime import timedelta
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from admit.errors import AdmitError
 from admit.integrations.gate import SETTLED, Gate, Headers, Kept, Outcome, Waiting, still_holds
+from admit.integrations.query_token import PRIVATE, QueryLinks
+from admit.jose.waive import Waive
 from admit.verifier import policy
 
-__all__ = ["PRINCIPAL", "Guard"]
+__all__ = ["PRINCIPAL", "Guard", "QueryTokens"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -150,3 +154,57 @@ async def deny(refusal: policy.Refusal, scope: Scope, receive: Receive, send: Se
 def can_answer(scope: Scope) -> bool:
     """Whether the server can answer a handshake with a response, as the denial extension of ASGI has it."""
     return _DENIAL in (scope.get("extensions") or {})
+
+
+class QueryTokens:
+    """Takes a token from the query at the named `paths` and below, RFC 6750 §2.3: for WebSockets, `EventSource` and
+    download links of who has no session.
+
+        app = QueryTokens(app, Waive.QUERY_TOKEN, paths=["/events"])        # of any framework
+        app.add_middleware(QueryTokens, waived=Waive.QUERY_TOKEN, paths=["/events"])        # added last: outermost
+
+    Guards then find it in the Authorization header. It is taken out of the server's own scope before anything is
+    called, so uvicorn, hypercorn and what looks at the scope later log a URL without it; proxies and what stands
+    outside have seen it. Answers say `private, no-store` and `no-referrer`. Give such links tokens that live for a
+    minute and can do one thing.
+
+    Raises:
+        ConfigError: `waived` is not `Waive.QUERY_TOKEN`, or no path is named.
+    """
+
+    def __init__(self, app: App, waived: Literal[Waive.QUERY_TOKEN], *, paths: Collection[str]) -> None:
+        self.app = app
+        self._links = QueryLinks(waived, paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        query: bytes = scope.get("query_string", b"")
+        if not query or scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        handshake = scope["type"] == "websocket"
+        moved = self._links.moved(
+            scope["headers"], scope.get("method", "GET"), path, query.decode("latin-1"), handshake=handshake
+        )
+        if moved is None:
+            await self.app(scope, receive, send)
+            return
+        scope["query_string"] = moved.query.encode("latin-1")
+        if moved.token is not None:
+            header = (b"authorization", b"Bearer " + moved.token.encode("ascii"))
+            scope = {**scope, "headers": [*scope["headers"], header]}
+        await self.app(scope, receive, privately(send))
+
+
+def privately(send: Send) -> Send:
+    """Answers that nobody keeps, and whose pages tell nobody where they are from."""
+    ours = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in PRIVATE]
+    names = {name for name, _ in ours}
+
+    async def sent(message: MutableMapping[str, Any]) -> None:
+        if message["type"] in ("http.response.start", f"{_DENIAL}.start"):
+            others = [pair for pair in message.get("headers", ()) if bytes(pair[0]).lower() not in names]
+            message = {**message, "headers": [*others, *ours]}
+        await send(message)
+
+    return sent

@@ -12,26 +12,33 @@ The application finds who is calling in its environ:
 
 The server has to hand `Authorization` over: mod_wsgi of Apache does by `WSGIPassAuthorization On`. It works in threads
 and forked workers, preloaded or not. CORS middleware belongs outside of the guard: a preflight carries no credential.
+
+A token in the query is refused, unless `QueryTokens` stands outside of the guard and takes it there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from admit.errors import AdmitError
 from admit.integrations.gate import Gate, Kept, Outcome, still_holds
+from admit.integrations.query_token import PRIVATE, QueryLinks
+from admit.jose.waive import Waive
 from admit.verifier import policy
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["PRINCIPAL", "Guard"]
+__all__ = ["PRINCIPAL", "Guard", "QueryTokens"]
 
 PRINCIPAL: Final = "admit.principal"
 """The environ's key under which a wrapped application finds the `Principal`."""
 
 OUTCOMES: Final = "admit.outcomes"
+
+_ADDRESSES: Final = ("RAW_URI", "REQUEST_URI")
+"""Where servers keep the URL as it was sent, for logs."""
 
 _READ: Final = {
     "HTTP_AUTHORIZATION": b"authorization",
@@ -133,3 +140,53 @@ def deny(
         [*refusal.headers, ("Content-Type", "application/json"), ("Content-Length", str(len(body)))],
     )
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
+class QueryTokens:
+    """Takes a token from the query at the named `paths` and below, RFC 6750 §2.3: for `EventSource` and download links
+    of who has no session.
+
+        app = QueryTokens(app, Waive.QUERY_TOKEN, paths=["/files"])          # what the server runs, of any framework
+        app.wsgi_app = QueryTokens(app.wsgi_app, Waive.QUERY_TOKEN, paths=["/files"])        # Flask
+
+    Guards then find it in the Authorization header. It is taken out of the server's own environ before anything is
+    called, so gunicorn logs a URL without it; proxies, Apache, uWSGI and wsgiref, which log what they read themselves,
+    have seen it. Answers say `private, no-store` and `no-referrer`. Give such links tokens that live for a minute and
+    can do one thing.
+
+    Raises:
+        ConfigError: `waived` is not `Waive.QUERY_TOKEN`, or no path is named.
+    """
+
+    def __init__(
+        self, app: "WSGIApplication", waived: Literal[Waive.QUERY_TOKEN], *, paths: Collection[str]
+    ) -> None:
+        self.app = app
+        self._links = QueryLinks(waived, paths)
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        query = environ.get("QUERY_STRING", "")
+        moved = None
+        if query:
+            path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
+            moved = self._links.moved(headers_of(environ), method, path, query)
+        if moved is None:
+            return self.app(environ, start_response)
+        environ["QUERY_STRING"] = moved.query
+        for name in _ADDRESSES:
+            if name in environ:
+                environ[name] = environ[name].partition("?")[0] + (f"?{moved.query}" if moved.query else "")
+        if moved.token is not None:
+            environ = {**environ, "HTTP_AUTHORIZATION": f"Bearer {moved.token}"}
+        return self.app(environ, privately(start_response))
+
+
+def privately(start_response: "StartResponse") -> "StartResponse":
+    """Answers that nobody keeps, and whose pages tell nobody where they are from."""
+    names = {name.lower() for name, _ in PRIVATE}
+
+    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
+        others = [pair for pair in headers if pair[0].lower() not in names]
+        return start_response(status, [*others, *PRIVATE], *(() if exc_info is None else (exc_info,)))
+
+    return start

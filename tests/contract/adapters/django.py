@@ -64,7 +64,7 @@ def build(setting: Setting) -> Service:
     }
     site = Site([path(name, view) for name, view in views.items()], setting.issuer.verifier, setting.options)
     with site():
-        app = WSGIHandler()
+        app = wsgi.waived(WSGIHandler(), setting.waived)
 
     def ask(request: Request) -> Answer:
         with site():

@@ -63,7 +63,7 @@ def build(setting: Setting) -> Service:
     }
     site = Site([path(name, view) for name, view in views.items()], setting.issuer.verifier, setting.options)
     with site():
-        app = ASGIHandler()
+        app = asgi.waived(ASGIHandler(), setting.waived)
 
     def ask(request: Request) -> Answer:
         with site():

@@ -80,8 +80,10 @@ def build(setting: Setting) -> Service:
         await websocket.send_json(setting.shown(who))
         await websocket.close()
 
+    served = asgi.waived(app, setting.waived)
+
     def ask(request: Request) -> Answer:
-        return setting.run(asgi.ask(app, request))  # type: ignore[no-any-return]  # what the coroutine gives
+        return setting.run(asgi.ask(served, request))  # type: ignore[no-any-return]  # what the coroutine gives
 
     return ask
 

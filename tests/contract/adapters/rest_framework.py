@@ -74,7 +74,7 @@ def build(setting: Setting) -> Service:
     views |= {"change": Change.as_view(), "options": Options.as_view(), "stream": Stream.as_view()}
     site = Site([path(name, view) for name, view in views.items()], setting.issuer.verifier, setting.options)
     with site():
-        app = WSGIHandler()
+        app = wsgi.waived(WSGIHandler(), setting.waived)
 
     def ask(request: Request) -> Answer:
         with site():

@@ -81,8 +81,10 @@ def build(setting: Setting) -> Service:
         ]
     )
 
+    served = asgi.waived(app, setting.waived)
+
     def ask(request: Request) -> Answer:
-        return setting.run(asgi.ask(app, request))  # type: ignore[no-any-return]  # what the coroutine gives
+        return setting.run(asgi.ask(served, request))  # type: ignore[no-any-return]  # what the coroutine gives
 
     return ask
 

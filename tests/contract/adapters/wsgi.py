@@ -52,8 +52,10 @@ def build(setting: Setting) -> Service:
         found: Iterable[bytes] = paths[environ["PATH_INFO"]](environ, start)
         return found
 
+    served = wsgi.waived(app, setting.waived)
+
     def ask(request: Request) -> Answer:
-        return wsgi.call(app, request.path, request.headers, request.method)
+        return wsgi.call(served, request.path, request.headers, request.method)
 
     return ask
 

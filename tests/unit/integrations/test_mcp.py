@@ -1,8 +1,9 @@
 """MCP servers of the official SDK behind Admit: who gets in, what is published, and what a tool knows of its caller."""
 
+import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,13 @@ from starlette.responses import JSONResponse, Response
 
 from admit.errors import ConfigError, MissingCredentialError, UnavailableError
 from admit.verifier import AsyncVerifier, TrustedIssuer, Verifier
+from tests.contract import table
+from tests.contract.adapter import Adapter
+from tests.contract.adapters import mcp
+from tests.contract.case import Case
+from tests.contract.running import Services
 from tests.contract.services import API, ISSUER, Issuer
+from tests.contract.test_integrations import each, hold
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -309,3 +316,22 @@ def test_the_sdks_settings_name_one_issuer_and_no_more() -> None:
         )
         == ISSUER
     )
+
+
+@pytest.fixture(scope="module")
+def services() -> Iterator[Services]:
+    with asyncio.Runner() as runner:
+        yield Services(runner.run)
+
+
+@pytest.mark.parametrize(("adapter", "mode", "cases"), list(each([mcp.ADAPTER])))
+def test_the_answer_is_that_of_the_list_of_all_integrations(
+    services: Services,
+    adapter: Adapter,
+    mode: str,
+    cases: list[Case],
+    record_property: Callable[[str, object], None],
+) -> None:
+    record_property(table.PROPERTY, [adapter.name, mode, cases[0].row])
+    for case in cases:
+        hold(services, adapter, mode, case)
