@@ -201,7 +201,7 @@ default_resource = "{demo.api}"
 
 [[client]]
 id = "demo-docs"
-name = "The docs page of Orders"
+name = "Orders' docs page"
 redirect_uris = ["{demo.api}/docs/oauth2-redirect"]
 scopes = ["openid", "orders:own", "orders:read"]
 resources = ["{demo.api}"]

@@ -1,6 +1,6 @@
 """FastAPI's docs page in Chromium: people sign in at the demo's issuer, and the page calls the API with what it got."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -42,7 +42,7 @@ class DocsPage:
         there.locator("#password").fill(self.demo.secrets[BO])
         there.locator("button[type=submit]").click()
         there.get_by_role("button", name="Let it in").wait_for()
-        there.screenshot(path=PICTURES / "docs-consent.png", full_page=True)
+        there.screenshot(path=PICTURES / f"docs-consent-{len(unticked)}.png", full_page=True)
         with there.expect_event("close"):
             there.get_by_role("button", name="Let it in").click()
         dialog.get_by_text("Logout", exact=True).wait_for()
