@@ -118,7 +118,10 @@ class Guard(Gate):
         acr: str | Sequence[str] = (),
         max_age: timedelta | None = None,
     ) -> None:
-        """Guard every view of a blueprint or an application, static files too; preflights and OPTIONS as well.
+        """Guard every view of a blueprint or an application, static files too.
+
+        OPTIONS that Flask answers by itself passes, as beside the decorator: it comes to no view, and a browser's
+        preflight carries no credential. A view's own OPTIONS is guarded, and so is an address that is none.
 
         Raises:
             ConfigError: a scope, role, group, class or age that can be none.
@@ -126,7 +129,8 @@ class Guard(Gate):
         wanted = policy.requirement(scopes, role=role, group=group, acr=acr, max_age=max_age)
 
         def enter() -> None:
-            self._enter(wanted, optional=False)
+            if not _answered_by_flask():
+                self._enter(wanted, optional=False)
 
         views.before_request(enter)
 
@@ -166,3 +170,8 @@ class Guard(Gate):
     def _refused(self, error: AdmitError, wanted: policy.Requirement) -> Refused:
         refusal = self.refusal(error, wanted)
         return _BY_STATUS.get(refusal.status, Refused)(refusal, error)
+
+
+def _answered_by_flask() -> bool:
+    """Whether this is OPTIONS at an address whose views leave it to Flask."""
+    return request.method == "OPTIONS" and bool(getattr(request.url_rule, "provide_automatic_options", False))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from flask import Blueprint, Flask, g
 from flask.views import MethodView
+from flask_cors import CORS
 from werkzeug.exceptions import Unauthorized
 
 from admit.errors import ConfigError, RevokedError
@@ -118,17 +119,43 @@ def test_a_blueprints_handler_is_for_its_own_views(issuer: Issuer, guard: Guard)
     assert wsgi.call(app, "/x", by_token(issuer)).json["error"] == "insufficient_scope"
 
 
-def test_flask_answers_options_itself_beside_the_decorator_and_not_within_a_blueprint_that_is_guarded(
-    guard: Guard,
-) -> None:
+def test_flask_answers_options_itself_and_the_guard_stands_before_a_views_own(guard: Guard) -> None:
     app, shop = Flask("orders"), Blueprint("shop", "shop", url_prefix="/shop")
     guard.protect(shop)
     for views in (app, shop):
         views.add_url_rule("/x", "x", guard()(dict))
+    shop.add_url_rule("/own", "own", dict, methods=["GET", "OPTIONS"])
     app.register_blueprint(shop)
-    answer = wsgi.call(app, "/x", method="OPTIONS")
-    assert (answer.status, set(answer.headers["allow"].split(", "))) == (200, {"GET", "HEAD", "OPTIONS"})
-    assert wsgi.call(app, "/shop/x", method="OPTIONS").status == 401
+    for path in ("/x", "/shop/x"):
+        answer = wsgi.call(app, path, method="OPTIONS")
+        assert (answer.status, set(answer.headers["allow"].split(", "))) == (200, {"GET", "HEAD", "OPTIONS"})
+    assert wsgi.call(app, "/shop/own", method="OPTIONS").status == 401
+    whole = Flask("whole")
+    guard.protect(whole)
+    assert wsgi.call(whole, "/nowhere", method="OPTIONS").status == 401
+
+
+@pytest.mark.parametrize("how", ["decorator", "blueprint", "application"])
+def test_with_flask_cors_a_page_may_ask_before_it_asks_and_read_why_it_is_refused(
+    guard: Guard, how: str
+) -> None:
+    app, shop = Flask("orders"), Blueprint("shop", "shop")
+    CORS(app, origins=[PAGES], supports_credentials=True, expose_headers=["WWW-Authenticate"])
+    shop.add_url_rule("/x", "x", guard()(dict) if how == "decorator" else dict, methods=["DELETE"])
+    if how != "decorator":
+        guard.protect(shop if how == "blueprint" else app)
+    app.register_blueprint(shop)
+    for origin, allowed in ((PAGES, PAGES), ("https://evil.example", None)):
+        asks = {"origin": origin, "access-control-request-method": "DELETE"}
+        preflight = wsgi.call(
+            app, "/x", [(name.encode(), value.encode()) for name, value in asks.items()], "OPTIONS"
+        )
+        assert preflight.status == 200
+        assert preflight.headers.get("access-control-allow-origin") == allowed
+        refused = wsgi.call(app, "/x", [(b"origin", origin.encode())], "DELETE")
+        assert refused.status == 401
+        assert refused.headers.get("access-control-allow-origin") == allowed
+        assert refused.headers.get("access-control-expose-headers") == (allowed and "WWW-Authenticate")
 
 
 def test_a_scope_that_can_be_none_is_refused_when_the_view_is_made(guard: Guard) -> None:
