@@ -29,16 +29,6 @@ class Lying(FakeNet):
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def issuer(clock: Clock) -> StatusIssuer:
-    return StatusIssuer(clock=clock.walltime)
-
-
-@pytest.fixture
 def net(issuer: StatusIssuer) -> Lying:
     return Lying(issuer)
 

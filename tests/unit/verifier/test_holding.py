@@ -41,16 +41,6 @@ class Interrupted(FakeNet):
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def issuer(clock: Clock) -> StatusIssuer:
-    return StatusIssuer(clock=clock.walltime)
-
-
-@pytest.fixture
 def net(issuer: StatusIssuer) -> Interrupted:
     return Interrupted(issuer)
 

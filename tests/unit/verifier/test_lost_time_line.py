@@ -16,11 +16,6 @@ LOST = status_list.with_bits(status_list.EMPTY, [1, 2, 3])
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def issuer(clock: Clock) -> StatusIssuer:
     """Its database was restored to (100, 3) and ended somebody since; a cache has the list of (100, 9)."""
     made = StatusIssuer(clock=clock.walltime, seq=3)

@@ -5,8 +5,7 @@ import random
 import string
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -31,6 +30,7 @@ from admit.fetch import Fetcher, Response
 from admit.jose import JWK, JWKSet, Waive, base64url
 from admit.jose import claims as jose_claims
 from admit.verifier import ClaimPaths, Introspection, TrustedIssuer, Verifier
+from tests.fixtures.following import verifying
 from tests.fixtures.opaque_issuer import API_ID, API_SECRET, OpaqueIssuer
 from tests.fixtures.opaque_issuer import serve as serve_opaque
 from tests.fixtures.status_issuer import AUDIENCE, NOW, Clock, FakeNet, StatusIssuer, serve
@@ -40,20 +40,6 @@ SECRET = bytes(range(32))
 NAMES = ("https://a.example", "https://b.example", "https://c.example")
 WAIVED: dict[str, Any] = {"revocation": Waive.REVOCATION}
 TRUSTED_KEYS = "admit.verifier.choosing:trusted_keys"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@contextmanager
-def verifying(*issuers: TrustedIssuer, clock: Clock, **more: Any) -> Iterator[Verifier]:
-    verifier = Verifier(*issuers, wall=clock.walltime, boottime=clock.boottime, **more)
-    try:
-        yield verifier
-    finally:
-        verifier.close()
 
 
 def three(clock: Clock) -> list[StatusIssuer]:

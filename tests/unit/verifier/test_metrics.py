@@ -23,16 +23,6 @@ from tests.fixtures.status_issuer import AUDIENCE, NOW, Clock, FakeNet, StatusIs
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def issuer(clock: Clock) -> StatusIssuer:
-    return StatusIssuer(clock=clock.walltime)
-
-
-@pytest.fixture
 def verifier(issuer: StatusIssuer, clock: Clock) -> Verifier:
     return Verifier(
         TrustedIssuer(issuer.issuer, audience=AUDIENCE, revocation=Revocation()),

@@ -47,11 +47,6 @@ class Slow(FakeNet):
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def issuer(clock: Clock) -> StatusIssuer:
     return StatusIssuer(clock=clock.walltime, events=EventHub())
 
