@@ -78,6 +78,10 @@ def _notice_nothing(*args: Any, **kwargs: Any) -> Steps[None]:
     yield from ()
 
 
+def _none(**known: Any) -> None:
+    return None
+
+
 TWINS: dict[str, Any] = {
     "admit.issuer.grants.interactions:check_room": _no_fault,
     "admit.issuer.app.routes.authorize:check_length": _no_fault,
@@ -102,4 +106,5 @@ TWINS: dict[str, Any] = {
     "admit.issuer.grants.interactions:hash_binding": _any_browser,
     "admit.issuer.grants.interactions:finish": _look_without_ending,
     "admit.issuer.grants.codes:notice_reuse": _notice_nothing,
+    "admit.issuer.grants.rules:sent_again": _none,
 }

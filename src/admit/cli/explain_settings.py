@@ -56,6 +56,7 @@ SETTINGS: Final[Mapping[Rule, tuple[str, ...]]] = {
         "grants.interaction_lifetime",
     ),
     ("ReusedChallengeError", ""): ("grants.refuse_reused_challenges",),
+    ("ReusedNonceError", ""): ("grants.refuse_reused_challenges",),
     # A client that proves itself, and its grants.
     ("InvalidClientError", "unknown client, or one that authenticates otherwise"): (
         "client.token_endpoint_auth_method",

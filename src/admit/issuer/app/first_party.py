@@ -21,7 +21,7 @@ from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.devices import device_of, set_device
 from admit.issuer.app.forms import outcome
-from admit.issuer.audit import AuditEvent, RequestInfo
+from admit.issuer.audit import RequestInfo
 from admit.issuer.clients import profiles
 from admit.issuer.clients.records import Client
 from admit.issuer.clients.rules import origin_of
@@ -30,7 +30,7 @@ from admit.issuer.factors.assurance import Next, Proof, reached
 from admit.issuer.factors.driver import new_held
 from admit.issuer.factors.records import Pending, Refusal, Refused
 from admit.issuer.grants import flows
-from admit.issuer.grants.codes import new_code
+from admit.issuer.grants.codes import event_of, new_code
 from admit.issuer.grants.errors import ReusedChallengeError
 from admit.issuer.grants.records import Authorization
 from admit.issuer.oauth import refusals
@@ -274,7 +274,7 @@ async def finish(
 
     Raises:
         SessionError: the account was disabled, or its credentials were changed, since they were checked.
-        ReusedChallengeError: the client sent this `code_challenge` before, and settings refuse that.
+        ReusedChallengeError: the client sent this `code_challenge` or `nonce` before, and settings refuse that.
     """
 
     def ended() -> Steps[None]:
@@ -285,9 +285,9 @@ async def finish(
     made = _session if at.for_session else _code
     try:
         response = await made(app, call, at, user, proofs, ended)
-    except ReusedChallengeError:
+    except ReusedChallengeError as error:
         await app.services.flows.drop(at.step.handle, call.now)
-        event, reason = AuditEvent.PKCE_REUSED, "sign-in by JSON"
+        event, reason = event_of(error.detail), "sign-in by JSON"
         await refusals.of_client(app.services, event, at.client.id, reason, info=at.info, now=call.now)
         raise
     call.outcome = "succeeded"

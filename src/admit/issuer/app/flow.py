@@ -16,9 +16,9 @@ from admit.issuer.app.call import Call
 from admit.issuer.app.consenting import Yes
 from admit.issuer.app.context import App, chosen_locales
 from admit.issuer.app.pages.views import ClientCard, FormPostView, LeavingView
-from admit.issuer.audit import AuditEvent
 from admit.issuer.clients import profiles
 from admit.issuer.clients.rules import loopback_parts
+from admit.issuer.grants.codes import event_of
 from admit.issuer.grants.errors import ReusedChallengeError
 from admit.issuer.grants.pushed import is_reference
 from admit.issuer.grants.records import Authorization, Interaction
@@ -265,8 +265,9 @@ async def _issue(
         code = await _code(app, call, request, session, transaction, yes=yes, said=said is not None)
     except ReusedChallengeError as error:
         call.refused, call.client_id = error, request.client.id
+        event = event_of(error.detail)
         await refusals.of_person(
-            app.services, request, session, error, info=call.info, now=call.now, event=AuditEvent.PKCE_REUSED
+            app.services, request, session, error, info=call.info, now=call.now, event=event
         )
         return await give_up(app, call, request, error)
     if code is None:

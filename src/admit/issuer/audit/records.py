@@ -24,6 +24,7 @@ class AuditEvent(StrEnum):
     CODE_ISSUED = "code.issued"
     CODE_REUSED = "code.reused"
     PKCE_REUSED = "pkce_reused"  # a client sent a code_challenge that it had sent before, RFC 9700 §2.1.1
+    NONCE_REUSED = "nonce_reused"  # the same of a nonce, with another code_challenge or none
     TOKEN_ISSUED = "token.issued"  # noqa: S105  # the name of an event
     TOKEN_REFRESHED = "token.refreshed"  # noqa: S105  # as above
     TOKEN_REFUSED = "token.refused"  # noqa: S105  # as above

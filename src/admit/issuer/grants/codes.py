@@ -12,7 +12,7 @@ from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.audit.rules import Detail
 from admit.issuer.grants import interactions, pushed, rules
 from admit.issuer.grants.config import GrantsConfig
-from admit.issuer.grants.errors import ReusedChallengeError
+from admit.issuer.grants.errors import ReusedChallengeError, ReusedNonceError
 from admit.issuer.grants.keys import RefreshKeys
 from admit.issuer.grants.opening import family_for, open_family
 from admit.issuer.grants.records import (
@@ -105,7 +105,7 @@ def issue(
     `along` was false. `told` comes last.
 
     Raises:
-        ReusedChallengeError: with `strict`, a `code_challenge` that this client had a code for before.
+        ReusedChallengeError: with `strict`, a `code_challenge` or `nonce` that this client had a code for before.
     """
     if interaction is not None and not (yield interactions.finish(*interaction, now)):
         return False
@@ -127,20 +127,28 @@ def issue(
 
 
 def notice_reuse(authorization: Authorization, *, strict: bool, info: RequestInfo, now: float) -> Steps[None]:
-    """A challenge that a client sends twice shows a verifier that is made once for all: who has seen one has all. A
-    person who goes back and asks once more sends the same one too, so it is told, and refused only by a setting.
+    """A challenge that a client sends twice shows a verifier that is made once for all: who has seen one has all. With
+    a nonce it is the same: an ID token of another sign-in passes for this one's. A person who goes back and asks once
+    more sends the same ones too, so it is told, and refused only by a setting.
 
     Raises:
-        ReusedChallengeError: it was seen, with `strict`.
+        ReusedChallengeError: one of them was seen, with `strict`.
     """
-    challenge = authorization.code_challenge
-    if challenge is None or not (
-        yield store.SAME_CHALLENGE(of_client=authorization.client_id, challenge=challenge)
-    ):
+    challenge, nonce = authorization.code_challenge, authorization.nonce
+    if challenge is None and nonce is None:
+        return
+    rows = yield store.SENT_BEFORE(of_client=authorization.client_id, challenge=challenge, nonce=nonce)
+    reused = rules.sent_again(challenge=bool(rows[0]["challenge"]), nonce=bool(rows[0]["nonce"]))
+    if reused is None:
         return
     if strict:
-        raise ReusedChallengeError("code_challenge was used before")
-    yield _note(AuditEvent.PKCE_REUSED, authorization, {}, info=info, now=now)
+        raise ReusedNonceError(reused) if reused == "nonce" else ReusedChallengeError(reused)
+    yield _note(event_of(reused), authorization, {}, info=info, now=now)
+
+
+def event_of(reused: str) -> AuditEvent:
+    """What is told of what was sent again."""
+    return AuditEvent.NONCE_REUSED if reused == "nonce" else AuditEvent.PKCE_REUSED
 
 
 def load(code_hash: bytes) -> Steps[StoredCode | None]:
@@ -290,7 +298,7 @@ class Codes:
         the same transaction; where it is false None comes back. So is `told`, after all else.
 
         Raises:
-            ReusedChallengeError: this client sent this `code_challenge` before, and settings refuse that.
+            ReusedChallengeError: this client sent this `code_challenge` or `nonce` before, and settings refuse that.
         """
         code = new_code()
         issued = await self._db.run(

@@ -25,8 +25,9 @@ class GrantsConfig:
     after a rotation the token before it is still answered with the same successor (default 30 s, 0 s to 300 s).
     `live_grants`: per session and client, the oldest is ended beyond (default 10). `kept`: how long spent codes are
     remembered, so that their second use is noticed (default 1 h).
-    `refuse_reused_challenges`: refuse a `code_challenge` that its client sent before, within `kept` (default false: it
-    is told in the audit only, as `pkce_reused`, since a person who goes back sends one twice, too).
+    `refuse_reused_challenges`: refuse a `code_challenge` or `nonce` that its client sent before, within `kept` (default
+    false: it is told in the audit only, as `pkce_reused` or `nonce_reused`, since a person who goes back sends them
+    twice, too).
     """
 
     code_lifetime: timedelta = timedelta(seconds=60)

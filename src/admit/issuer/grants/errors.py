@@ -16,3 +16,11 @@ class ReusedChallengeError(OAuthError):
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail)
         self.description = type(self).public
+
+
+class ReusedNonceError(ReusedChallengeError):
+    """The same of a `nonce`: without a new one an ID token of another sign-in passes for this one's, RFC 9700 §2.1.1,
+    OpenID Connect Core §15.5.2.
+    """
+
+    public: ClassVar[str] = "This nonce was used before. Make a new one for each request."

@@ -6,7 +6,7 @@ import re
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from admit.issuer.grants.records import Family, PresentedCode, PresentedRefresh, Refusal, StoredCode
 
@@ -169,6 +169,13 @@ def is_current(generation: int, stored: Family) -> bool:
 def within_grace(stored: Family, *, now: float, grace: timedelta) -> bool:
     """Whether the last rotation is so near that its reply may have been lost; nodes' clocks may differ a little."""
     return abs(now - stored.rotated_at) < grace.total_seconds()
+
+
+def sent_again(*, challenge: bool, nonce: bool) -> Literal["code_challenge", "nonce"] | None:
+    """What of a request its client sent before, told once: who sends a whole request again sends both again."""
+    if challenge:
+        return "code_challenge"
+    return "nonce" if nonce else None
 
 
 def is_reuse(generation: int, stored: Family, *, now: float, grace: timedelta) -> bool:

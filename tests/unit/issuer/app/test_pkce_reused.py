@@ -1,5 +1,6 @@
-"""A client that sends one code_challenge twice is noticed, and refused where settings say so."""
+"""A client that sends one code_challenge or nonce twice is noticed, and refused where settings say so."""
 
+import secrets
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -36,12 +37,12 @@ async def strict(
 
 
 async def asked(browser: Browser, challenge: str, client: str = "spa", **more: str) -> httpx2.Response:
-    request = {**request_of(client), "code_challenge": challenge, **more}
+    request = {**request_of(client), "code_challenge": challenge, "nonce": secrets.token_urlsafe(8), **more}
     return await browser.get("/authorize", params=request)
 
 
-async def told(issuer: LiveIssuer) -> list[tuple[str, str]]:
-    rows = await issuer.db.read(Statement(select(audit).where(audit.c.event == "pkce_reused"))())
+async def told(issuer: LiveIssuer, event: str = "pkce_reused") -> list[tuple[str, str]]:
+    rows = await issuer.db.read(Statement(select(audit).where(audit.c.event == event))())
     return [(row["client_id"], row["outcome"]) for row in rows]
 
 
@@ -70,5 +71,41 @@ async def test_where_settings_say_so_it_is_refused_and_anothers_challenge_is_not
     assert (refused["error"], refused["state"], "code" in refused) == ("invalid_request", "a-state", False)
     assert await told(strict) == [("spa", "refused")]
     consent = await asked(browser, challenge, "web")
+    page = await browser.get(consent.headers["location"])
+    assert "code" in answer_of(await browser.submit("/consent", page.text, decision="allow"))
+
+
+@pytest.mark.rfc("9700", "2.1.1")
+@pytest.mark.rfc("OIDC Core", "15.5.2")
+@pytest.mark.threat("9700-pkceconst", off="admit.issuer.grants.rules:sent_again")
+async def test_one_nonce_with_two_challenges_is_told_and_no_nonce_or_two_are_not(
+    issuer: LiveIssuer, browser: Browser
+) -> None:
+    await browser.sign_in()
+    for nonce in ("one", "another", "", ""):
+        assert "code" in answer_of(await asked(browser, pkce()[1], nonce=nonce))
+    assert await told(issuer, "nonce_reused") == []
+    challenge = pkce()[1]
+    assert "code" in answer_of(await asked(browser, challenge, nonce="one"))
+    assert await told(issuer, "nonce_reused") == [("spa", "done")]
+    # A person who goes back sends all of it again, which is told once.
+    assert "code" in answer_of(await asked(browser, challenge, nonce="one"))
+    assert (await told(issuer), await told(issuer, "nonce_reused")) == ([("spa", "done")], [("spa", "done")])
+
+
+@pytest.mark.rfc("9700", "2.1.1")
+@pytest.mark.threat("9700-pkceconst", off="admit.issuer.grants.rules:sent_again")
+async def test_where_settings_say_so_a_nonce_is_refused_too_and_anothers_is_not(strict: LiveIssuer) -> None:
+    browser = strict.browser()
+    await browser.sign_in()
+    longest = "😀" * 512
+    assert "code" in answer_of(await asked(browser, pkce()[1], nonce=longest))
+    refused = answer_of(await asked(browser, pkce()[1], nonce=longest))
+    assert (refused["error"], refused["error_description"]) == (
+        "invalid_request",
+        "This nonce was used before. Make a new one for each request.",
+    )
+    assert await told(strict, "nonce_reused") == [("spa", "refused")]
+    consent = await asked(browser, pkce()[1], "web", nonce=longest)
     page = await browser.get(consent.headers["location"])
     assert "code" in answer_of(await browser.submit("/consent", page.text, decision="allow"))

@@ -85,6 +85,7 @@ HOT: dict[str, Bound] = {
     "factors.ANY_OF_USER": factors.ANY_OF_USER(of_user="u_7"),
     "interactions.FIND": interactions.FIND(of_id=HASH, of_browser=HASH, now=NOW),
     "codes.FIND": codes.FIND(code_hash=HASH),
+    "codes.SENT_BEFORE": codes.SENT_BEFORE(of_client="spa", challenge="c7", nonce="x7"),
     "codes.SPEND": codes.SPEND(of_code=HASH, now=NOW),
     "families.FIND": families.FIND(family="n7"),
     "families.FIND_OF_USER": families.FIND_OF_USER(family="n7"),

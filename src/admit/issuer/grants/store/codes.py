@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    exists,
     insert,
     select,
     update,
@@ -44,6 +45,7 @@ authorization_code: Final = Table(
     Column("grant_id", Text),
     Column("claims", Text),
     Index(None, "client_id", "code_challenge"),
+    Index(None, "nonce"),
 )
 
 INSERT: Final = Statement(
@@ -58,15 +60,18 @@ INSERT: Final = Statement(
 FIND: Final = Statement(
     select(authorization_code).where(authorization_code.c.code_hash == bindparam("code_hash"))
 )
-SAME_CHALLENGE: Final = Statement(
-    select(authorization_code.c.created_at)
-    .where(
-        authorization_code.c.client_id == bindparam("of_client"),
-        authorization_code.c.code_challenge == bindparam("challenge", type_=Text),
+_of_client = authorization_code.c.client_id == bindparam("of_client")
+SENT_BEFORE: Final = Statement(
+    select(
+        exists()
+        .where(_of_client, authorization_code.c.code_challenge == bindparam("challenge", type_=Text))
+        .label("challenge"),
+        exists()
+        .where(_of_client, authorization_code.c.nonce == bindparam("nonce", type_=Text))
+        .label("nonce"),
     )
-    .limit(1)
 )
-"""Whether a client had a code for this challenge before, as far back as codes are kept."""
+"""Whether a client had a code for this challenge, or with this nonce, before, as far back as codes are kept."""
 # The one winner: repeats all that the decision rested on and that may have changed.
 SPEND: Final = Statement(
     update(authorization_code)
