@@ -1,6 +1,8 @@
 """A provider's keys: fetched when first needed, renewed, and asked for again when a token names a new one."""
 
+import os
 import threading
+import weakref
 from typing import Final
 
 from admit.client.errors import ServerUnavailableError
@@ -18,6 +20,8 @@ COOL_DOWN: Final = 10.0
 """Seconds between fetches that an unknown `kid` or a failure forces."""
 
 
+_ALL: "weakref.WeakSet[ProviderKeys]" = weakref.WeakSet()
+
 _LOOK: Final = 0.03
 _LOOKS: Final = 500
 
@@ -31,6 +35,12 @@ class ProviderKeys:
         self._tried_at: float | None = None
         self._failed = False
         self._fetching = threading.Lock()
+        _ALL.add(self)
+
+    def renew_after_fork(self) -> None:
+        """Who was fetching is not in a forked child: it may ask at once, and need not wait."""
+        if self._fetching.locked():
+            self._fetching, self._tried_at, self._failed = threading.Lock(), None, False
 
     def get(self, *, renewed: bool = False) -> Talk[JWKSet]:
         """The keys. `renewed`: ask for them again, since one is missing; not more often than each 10 seconds.
@@ -104,3 +114,12 @@ class ProviderKeys:
             raise ServerUnavailableError(f"the provider's keys: {error.detail}") from error
         assert isinstance(view.tokens, JWKSet)
         return view.tokens
+
+
+def _after_fork() -> None:
+    for keys in list(_ALL):
+        keys.renew_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

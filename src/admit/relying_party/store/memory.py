@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 from dataclasses import replace
 from math import inf
 from typing import Final
@@ -14,6 +15,8 @@ from admit.relying_party.store.records import (
 )
 
 _SWEEP_EVERY: Final = 60.0
+
+_ALL: "weakref.WeakSet[MemorySessionStore]" = weakref.WeakSet()
 
 
 class MemorySessionStore:
@@ -30,6 +33,15 @@ class MemorySessionStore:
         self._spent: dict[bytes, float] = {}
         self._over: dict[bytes, tuple[float, float]] = {}
         self._swept_at = 0.0
+        _ALL.add(self)
+
+    def renew_after_fork(self) -> None:
+        """Begin anew in a forked child, where whoever held the lock is not.
+
+        Copies of sessions would renew the same tokens a second time, which a provider takes for theft.
+        """
+        self._lock = threading.Lock()
+        self._sessions, self._leases = {}, {}
 
     def secret(self) -> bytes:
         return self._secret
@@ -130,3 +142,12 @@ def _is_meant(session: StoredSession, told: StoredEnd) -> bool:
 
 def _is_live(session: StoredSession, now: float) -> bool:
     return now < session.idle_at and now < session.expires_at
+
+
+def _after_fork() -> None:
+    for store in list(_ALL):
+        store.renew_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
