@@ -353,6 +353,14 @@ class FetchError(AdmitError):
     public: ClassVar[str] = "A needed service did not answer."
 
 
+class FetchTimeoutError(FetchError):
+    """Who was asked took too long."""
+
+    code: ClassVar[str] = "fetch_timeout"
+    status: ClassVar[int] = 504
+    public: ClassVar[str] = "A needed service took too long."
+
+
 class ConfigError(AdmitError):
     """Settings that cannot work. The message is one line: what is wrong, and how to mend it."""
 

@@ -1,17 +1,18 @@
 """Conversations with a server: written once, as generators, and driven by a thread or by an event loop.
 
-A conversation yields what it wants done (`Ask` a server, `Do` something that may block, `Pause`) and is sent the
-outcome, or has the error thrown in. It holds no socket, lock or loop of its own.
+A conversation yields what it wants done (`Ask` a server, `Open` an answer that goes on, `Do` something that may block,
+`Pause`) and is sent the outcome, or has the error thrown in. It holds no socket, lock or loop of its own.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
-from admit.fetch import Fetcher, Response
+from admit.fetch import AsyncFlow, Fetcher, Flow, Response
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 T = TypeVar("T")
@@ -30,6 +31,27 @@ class Ask:
     repeat: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """One request whose body and answer are passed on as they come: by a thread `Iterable`s, by a loop the others."""
+
+    fetcher: Fetcher = field(repr=False)
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS, repr=False)
+    body: bytes | Iterable[bytes] | AsyncIterable[bytes] | None = field(default=None, repr=False)
+    timeout: timedelta
+    silence: timedelta
+    repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """Let go of an answer that was opened."""
+
+    flow: Flow | AsyncFlow
+
+
 @dataclass(frozen=True, slots=True)
 class Do:
     """A call that may block, such as one of a store. In an event loop it is made by a thread."""
@@ -44,7 +66,7 @@ class Pause:
     seconds: float
 
 
-Effect: TypeAlias = Ask | Do | Pause
+Effect: TypeAlias = Ask | Open | Shut | Do | Pause
 Talk: TypeAlias = Generator[Effect, Any, T]
 
 
@@ -52,6 +74,17 @@ def ask(request: Ask) -> Talk[Response]:
     """Ask a server. Raises FetchError, inside the conversation."""
     answer: Response = yield request
     return answer
+
+
+def open_flow(request: Open) -> Talk[Flow | AsyncFlow]:
+    """Ask for an answer that goes on: a `Flow` in a thread, an `AsyncFlow` in a loop. Raises FetchError inside."""
+    answer: Flow | AsyncFlow = yield request
+    return answer
+
+
+def shut(flow: Flow | AsyncFlow) -> Talk[None]:
+    """Let go of an answer that was opened."""
+    yield Shut(flow)
 
 
 def do(call: Callable[[], T]) -> Talk[T]:
@@ -107,6 +140,19 @@ def _perform(effect: Effect) -> Any:
                 max_bytes=effect.max_bytes,
                 repeat=effect.repeat,
             )
+        case Open():
+            return effect.fetcher.open(
+                effect.method,
+                effect.url,
+                effect.headers,
+                cast("bytes | Iterable[bytes] | None", effect.body),
+                timeout=effect.timeout,
+                silence=effect.silence,
+                repeat=effect.repeat,
+            )
+        case Shut():
+            assert isinstance(effect.flow, Flow)
+            return effect.flow.close()
         case Do():
             return effect.call()
         case Pause():
@@ -125,6 +171,19 @@ async def _aperform(effect: Effect) -> Any:
                 max_bytes=effect.max_bytes,
                 repeat=effect.repeat,
             )
+        case Open():
+            return await effect.fetcher.aopen(
+                effect.method,
+                effect.url,
+                effect.headers,
+                cast("bytes | AsyncIterable[bytes] | None", effect.body),
+                timeout=effect.timeout,
+                silence=effect.silence,
+                repeat=effect.repeat,
+            )
+        case Shut():
+            assert isinstance(effect.flow, AsyncFlow)
+            return await effect.flow.aclose()
         case Do():
             return await asyncio.to_thread(effect.call)
         case Pause():

@@ -2,6 +2,7 @@
 
 from admit.fetch.egress import Target, check_url, origin_of
 from admit.fetch.fetcher import Fetcher, Response
+from admit.fetch.flow import AsyncFlow, Flow
 from admit.fetch.stream import Stream
 
-__all__ = ["Fetcher", "Response", "Stream", "Target", "check_url", "origin_of"]
+__all__ = ["AsyncFlow", "Fetcher", "Flow", "Response", "Stream", "Target", "check_url", "origin_of"]

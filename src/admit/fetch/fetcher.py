@@ -4,22 +4,22 @@ import asyncio
 import contextlib
 import os
 import ssl
-import threading
 import time
-import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 import httpcore2
 
-from admit.errors import FetchError
-from admit.fetch import egress, network
+from admit.errors import FetchError, FetchTimeoutError
+from admit.fetch import egress, flow, network
+from admit.fetch.flow import AsyncFlow, Flow
+from admit.fetch.pools import Pools
 from admit.fetch.stream import Stream
 
 _LIMIT = 256 * 1024
-# Idle connections live longer than the default poll of 5 s. One that the server closed meanwhile costs a retry.
-_KEEPALIVE = 30.0
+_ROOM, _ASYNC_ROOM, _FLOWS = 20, 100, 1_000
+"""Connections at the same time: of a thread's requests, of a loop's, and of flows, which may last for hours."""
 _BROKEN_IDLE = (httpcore2.ReadError, httpcore2.WriteError, httpcore2.RemoteProtocolError)
 _TROUBLE = (
     httpcore2.NetworkError,
@@ -38,9 +38,6 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
-
-
-_ALL: "weakref.WeakSet[Fetcher]" = weakref.WeakSet()
 
 
 class Fetcher:
@@ -65,21 +62,7 @@ class Fetcher:
         self._allow = frozenset(egress.origin_of(origin) for origin in allow)
         self._timeout = timeout.total_seconds()
         self._max_bytes = max_bytes
-        self._ca_file = ca_file
-        self._backend = backend
-        self._resolver = resolver
-        self._tls: ssl.SSLContext | None = None
-        self._reset()
-        _ALL.add(self)
-
-    def _reset(self) -> None:
-        """What belongs to one process: a forked child must neither wait for a lock that a thread of its parent held,
-        nor read answers from its parent's sockets."""
-        self._lock = threading.Lock()
-        self._pools: dict[str, httpcore2.ConnectionPool] = {}
-        self._loops: weakref.WeakKeyDictionary[
-            asyncio.AbstractEventLoop, dict[str, httpcore2.AsyncConnectionPool]
-        ] = weakref.WeakKeyDictionary()
+        self._pools = Pools(self._allow, ca_file=ca_file, backend=backend, resolver=resolver)
 
     def get(
         self,
@@ -131,13 +114,7 @@ class Fetcher:
         target = egress.check_url(url, self._allow)
 
         def pool(connected: network.Connected) -> httpcore2.ConnectionPool:
-            return httpcore2.ConnectionPool(
-                ssl_context=self._context() if target.scheme == "https" else None,
-                max_connections=1,
-                network_backend=network.GuardedBackend(
-                    self._trusted(), self._backend, self._resolver, connected
-                ),
-            )
+            return self._pools.alone(target.scheme, connected)
 
         return Stream(
             pool,
@@ -147,6 +124,76 @@ class Fetcher:
             check_head=_check_head,
             translated=_translated,
         )
+
+    def open(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | Iterable[bytes] | None = None,
+        *,
+        timeout: timedelta | None = None,
+        silence: timedelta = flow.SILENCE,
+        repeat: bool = False,
+    ) -> Flow:
+        """Any method, with a body that is sent and an answer that is read as they come; the caller closes it.
+
+        `timeout` is for the answer's head, counted from the last of the body, and for each piece of the body to be
+        taken; `silence` is for each further piece of the answer, and for each of the body to come. No size is judged,
+        and a compressed answer is taken where `headers` ask for one. Raises FetchError as `get` does.
+        """
+        target = egress.check_url(url, self._allow)
+        seconds = self._timeout if timeout is None else timeout.total_seconds()
+        with _translated():
+            pool = self._pools.of_threads(target.scheme, _FLOWS)
+            sent = body if body is None or isinstance(body, bytes) else flow.paced(body, seconds)
+            try:
+                return flow.opened(pool, _build(method, target, headers, sent), seconds, silence, _translated)
+            except _BROKEN_IDLE:
+                if not repeat:
+                    raise
+                return flow.opened(pool, _build(method, target, headers, sent), seconds, silence, _translated)
+
+    async def aopen(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | AsyncIterable[bytes] | None = None,
+        *,
+        timeout: timedelta | None = None,  # noqa: ASYNC109  (of `open`, and not of this call alone)
+        silence: timedelta = flow.SILENCE,
+        repeat: bool = False,
+    ) -> AsyncFlow:
+        """`open` in the running event loop."""
+        target = egress.check_url(url, self._allow)
+        seconds = self._timeout if timeout is None else timeout.total_seconds()
+        with _translated():
+            pool = await self._pools.of_loop(target.scheme, _FLOWS)
+            async with asyncio.timeout(seconds) as limit:
+                sent = body
+                if body is not None and not isinstance(body, bytes):
+                    sent = flow.apaced(body, limit, seconds, silence.total_seconds())
+                try:
+                    return await flow.aopened(
+                        pool, _build(method, target, headers, sent), silence, _translated
+                    )
+                except _BROKEN_IDLE:
+                    if not repeat:
+                        raise
+                    return await flow.aopened(
+                        pool, _build(method, target, headers, sent), silence, _translated
+                    )
+
+    async def aconnect(self, url: str) -> httpcore2.AsyncNetworkStream:
+        """A connection to the host of an http or https URL, for another protocol; closed by the caller.
+
+        Raises FetchError when it is refused, fails, or is too slow.
+        """
+        target = egress.check_url(url, self._allow)
+        with _translated():
+            async with asyncio.timeout(self._timeout):
+                return await self._pools.connection(target)
 
     async def aget(
         self, url: str, headers: Mapping[str, str] | None = None, *, max_bytes: int | None = None
@@ -175,15 +222,11 @@ class Fetcher:
 
     def close(self) -> None:
         """Close the idle connections of threads. Loops close theirs by `aclose`, or by ending."""
-        with self._lock:
-            pools, self._pools = self._pools, {}
-        for pool in pools.values():
-            pool.close()
+        self._pools.close()
 
     async def aclose(self) -> None:
         """Close the idle connections of the running event loop."""
-        for pool in self._loops.pop(asyncio.get_running_loop(), {}).values():
-            await pool.aclose()
+        await self._pools.aclose()
 
     def _request(
         self,
@@ -200,7 +243,7 @@ class Fetcher:
         seconds = self._timeout if timeout is None else timeout.total_seconds()
         limit = max_bytes or self._max_bytes
         with _translated():
-            pool = self._sync_pool(target.scheme)
+            pool = self._pools.of_threads(target.scheme, _ROOM)
         token = network.deadline.set(time.monotonic() + seconds)
         try:
             with _translated():
@@ -237,9 +280,7 @@ class Fetcher:
     ) -> Response:
         target = egress.check_url(url, self._allow)
         with _translated():
-            if target.scheme == "https" and self._tls is None:
-                await asyncio.to_thread(self._context)  # reading the system's certificates takes a while
-            pool = self._async_pool(target.scheme)
+            pool = await self._pools.of_loop(target.scheme, _ASYNC_ROOM)
             async with asyncio.timeout(self._timeout):
                 try:
                     return await self._asend(pool, _build(method, target, headers, body), limit)
@@ -262,46 +303,12 @@ class Fetcher:
         finally:
             await response.aclose()
 
-    def _trusted(self) -> frozenset[tuple[str, int]]:
-        targets = (egress.check_url(origin, self._allow) for origin in self._allow)
-        return frozenset((target.host, target.port) for target in targets)
-
-    def _context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            context = httpcore2.default_ssl_context()
-            if self._ca_file is not None:
-                context.load_verify_locations(os.fspath(self._ca_file))
-            self._tls = context
-        return self._tls
-
-    def _sync_pool(self, scheme: str) -> httpcore2.ConnectionPool:
-        with self._lock:
-            pool = self._pools.get(scheme)
-            if pool is None:
-                pool = self._pools[scheme] = httpcore2.ConnectionPool(
-                    ssl_context=self._context() if scheme == "https" else None,
-                    max_connections=20,
-                    keepalive_expiry=_KEEPALIVE,
-                    network_backend=network.GuardedBackend(self._trusted(), self._backend, self._resolver),
-                )
-            return pool
-
-    def _async_pool(self, scheme: str) -> httpcore2.AsyncConnectionPool:
-        with self._lock:
-            pools = self._loops.setdefault(asyncio.get_running_loop(), {})
-            pool = pools.get(scheme)
-            if pool is None:
-                pool = pools[scheme] = httpcore2.AsyncConnectionPool(
-                    ssl_context=self._context() if scheme == "https" else None,
-                    max_connections=100,
-                    keepalive_expiry=_KEEPALIVE,
-                    network_backend=network.GuardedAsyncBackend(self._trusted()),
-                )
-            return pool
-
 
 def _build(
-    method: str, target: egress.Target, headers: Mapping[str, str] | None, body: bytes | None
+    method: str,
+    target: egress.Target,
+    headers: Mapping[str, str] | None,
+    body: bytes | Iterable[bytes] | AsyncIterable[bytes] | None,
 ) -> httpcore2.Request:
     shown = f"[{target.host}]" if ":" in target.host else target.host
     standard = {"https": 443, "http": 80}[target.scheme]
@@ -311,7 +318,7 @@ def _build(
         # A compressed answer could grow past every limit after it was counted.
         "accept-encoding": "identity",
     }
-    if body is not None:
+    if isinstance(body, bytes):
         sent["content-length"] = str(len(body))
     sent.update({name.lower(): value for name, value in (headers or {}).items()})
     url = httpcore2.URL(
@@ -352,14 +359,7 @@ def _translated() -> Iterator[None]:
     """Every kind of network trouble as FetchError, without the library's words (they may quote an address)."""
     try:
         yield
+    except (httpcore2.TimeoutException, TimeoutError) as error:
+        raise FetchTimeoutError(f"the request failed: {type(error).__name__}") from error
     except _TROUBLE as error:
         raise FetchError(f"the request failed: {type(error).__name__}") from error
-
-
-def _after_fork() -> None:
-    for fetcher in list(_ALL):
-        fetcher._reset()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -1,22 +1,36 @@
-"""How much of a request's body is read before it is refused, and which path it was sent to."""
+"""How much of a request's body is read before the backend sees it, and which path it was sent to."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from admit.relying_party import Bff
 from admit.relying_party.bff import http
 from admit.relying_party.bff.http import Answer
 
+HELD: Final = 65_536
+"""Octets of a body that is held, so that it can be sent once more with a new token, and the most that a form has."""
+PIECE: Final = 65_536
 
-def limit(bff: Bff) -> int:
-    """Octets: the most that any API of the application takes, and what a form needs."""
-    return max([32_768, *(api.max_bytes for api in bff.config.apis)])
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+def is_upload(bff: Bff, path: str, headers: Headers, *, framed: bool = True) -> bool:
+    """Whether the body goes on to an API unread: it is larger than what is held, or does not say how large it is.
+
+    `framed`: a body without `Content-Length` is `chunked` or none, as HTTP/1.1 has it.
+    """
+    if not path.startswith(f"{bff.config.mount}/api/"):
+        return False
+    told = [value for name, value in headers if name == b"content-length"]
+    if told:
+        return not (told[0].isdigit() and len(told[0]) < 10 and int(told[0]) <= HELD)
+    return not framed or any(name == b"transfer-encoding" for name, _ in headers)
 
 
 def too_large() -> Answer:
     """413, RFC 9110 §15.5.14."""
-    return http.json(413, {"error": "invalid_request", "error_description": "The request is too large."})
+    return http.json(413, {"error": "too_large", "error_description": "The request is too large."})
 
 
 def sent_path(environ: Mapping[str, Any], scope: Mapping[str, Any] | None = None) -> str:

@@ -4,13 +4,18 @@ urlpatterns = [*urls(bff), ...]
 who = signed_in(bff, request)                       # an Identity, or None
 """
 
-from django.http import HttpRequest, HttpResponse
+import asyncio
+from typing import Self
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, re_path
 from django.views.decorators.csrf import csrf_exempt
 
 from admit.integrations.bff import body
 from admit.relying_party import Bff, Identity
 from admit.relying_party.bff.http import Answer, Request
+from admit.relying_party.bff.passing import Passing
 
 __all__ = ["check_csrf", "signed_in", "urls"]
 
@@ -20,24 +25,21 @@ def urls(bff: Bff) -> list[URLPattern]:
 
     They are answered in a thread, under WSGI and ASGI alike. For the path as it was sent see `flask.blueprint`.
     """
-    most = body.limit(bff)
 
     @csrf_exempt  # type: ignore[untyped-decorator]  # Django has no types of its own
-    def handle(request: HttpRequest) -> HttpResponse:
-        sent = request.read(most + 1)
-        if len(sent) > most:
+    def handle(request: HttpRequest) -> HttpResponseBase:
+        scope = getattr(request, "scope", None)
+        headers, path = _headers(request), body.sent_path(request.META, scope)
+        sent, upload = b"", None
+        if body.is_upload(bff, path, headers):
+            upload = iter(lambda: request.read(body.PIECE), b"")
+        else:
+            sent = request.read(body.HELD + 1)
+        if len(sent) > body.HELD:
             return _response(body.too_large())
-        return _response(
-            bff.handle(
-                Request(
-                    request.method or "GET",
-                    body.sent_path(request.META, getattr(request, "scope", None)),
-                    request.META.get("QUERY_STRING", ""),
-                    _headers(request),
-                    sent,
-                )
-            )
-        )
+        query = request.META.get("QUERY_STRING", "")
+        answer = bff.handle(Request(request.method or "GET", path, query, headers, sent, upload))
+        return _response(answer, in_loop=scope is not None)
 
     return [re_path(rf"^{bff.config.mount.removeprefix('/')}/.*$", handle, name="admit-bff")]
 
@@ -68,12 +70,36 @@ def _headers(request: HttpRequest) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _response(answer: Answer) -> HttpResponse:
-    response = HttpResponse(answer.body, status=answer.status)
-    del response["Content-Type"]
+def _response(answer: Answer, *, in_loop: bool = False) -> HttpResponseBase:
+    response: HttpResponseBase
+    if answer.passing is None:
+        response = HttpResponse(answer.body, status=answer.status)
+    else:
+        pieces = _InThreads(answer.passing) if in_loop else answer.passing
+        response = StreamingHttpResponse(pieces, status=answer.status)
+    del response.headers["Content-Type"]
     for name, value in answer.headers:
         if name == "set-cookie":
             response.cookies.load(value)
         else:
             response[name] = value
     return response
+
+
+class _InThreads:
+    """An answer that is read in threads. Under ASGI, Django reads an iterable to its end before it sends any."""
+
+    def __init__(self, passing: Passing) -> None:
+        self._passing = passing
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await asyncio.to_thread(next, self._passing, None)
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+    def close(self) -> None:
+        self._passing.close()

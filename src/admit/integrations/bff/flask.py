@@ -22,24 +22,24 @@ def blueprint(bff: Bff, name: str = "admit-bff") -> Blueprint:
     a path with an escaped slash is taken for one with a slash.
     """
     made = Blueprint(name, __name__, url_prefix=bff.config.mount)
-    most = body.limit(bff)
 
     @made.route("/<path:rest>", methods=_METHODS, provide_automatic_options=False)
     def handle(rest: str) -> Response:
-        sent = request.stream.read(most + 1)
-        if len(sent) > most:
+        headers, path = _headers(), body.sent_path(request.environ)
+        sent, upload = b"", None
+        if body.is_upload(bff, path, headers):
+            stream = request.stream
+            upload = iter(lambda: stream.read(body.PIECE), b"")
+        else:
+            sent = request.stream.read(body.HELD + 1)
+        if len(sent) > body.HELD:
             answer = body.too_large()
         else:
-            answer = bff.handle(
-                Request(
-                    request.method,
-                    body.sent_path(request.environ),
-                    request.environ.get("QUERY_STRING", ""),
-                    _headers(),
-                    sent,
-                )
-            )
-        return Response(answer.body, answer.status, list(answer.headers))
+            query = request.environ.get("QUERY_STRING", "")
+            answer = bff.handle(Request(request.method, path, query, headers, sent, upload))
+        if answer.passing is None:
+            return Response(answer.body, answer.status, list(answer.headers))
+        return Response(answer.passing, answer.status, list(answer.headers), direct_passthrough=True)
 
     return made
 

@@ -40,10 +40,12 @@ class Bff:
         POST {mount}/backchannel-logout                  the provider says that a session is over
         any  {mount}/api/{name}/…                        an API, with the person's token for it
 
-    `store` keeps the sessions: `SqliteSessionStore`, or `MemorySessionStore` for one process. `apis` are those that
+    `store` keeps the sessions: `RedisSessionStore` for several machines, `SqliteSessionStore` for one, or
+    `MemorySessionStore` for one process. `apis` are those that
     pages may reach, and no others. `origins` are further ones whose pages may change things. A session ends when it was
     idle for `idle`, after `absolute`, by signing out here or at the provider, or when the provider refuses to renew its
-    tokens. `fetcher` replaces what calls the APIs.
+    tokens. What goes on for long, a stream or a WebSocket, ends at most `recheck` after its session. `fetcher` replaces
+    what calls the APIs.
 
     Every change by cookie wants `X-CSRF-Token` (from `/session`) and an `Origin` of this application.
 
@@ -64,6 +66,7 @@ class Bff:
         after_logout: str = "/",
         idle: timedelta = timedelta(hours=8),
         absolute: timedelta = timedelta(days=30),
+        recheck: timedelta = timedelta(seconds=30),
         fetcher: Fetcher | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -79,6 +82,7 @@ class Bff:
             after_logout=after_logout,
             idle=idle,
             absolute=absolute,
+            recheck=recheck,
             clock=clock,
         )
         if fetcher is None:
@@ -98,7 +102,11 @@ class Bff:
         task = asyncio.get_running_loop().create_task(arun(self._answered(request)))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(self._let_go)
+            raise
 
     def session(self, headers: Sequence[tuple[bytes, bytes]]) -> Identity | None:
         """Who is signed in, by the headers of any request of the application; None: nobody.
@@ -124,6 +132,19 @@ class Bff:
         if raw is None:
             raise SessionError("there is no session cookie")
         csrf.check(headers, method, origins=self.config.origins, raw_id=raw)
+
+    def _let_go(self, task: "asyncio.Task[Answer]") -> None:
+        """Nobody waits for this answer any more, so the API must not go on with it."""
+        if task.cancelled() or task.exception() is not None or task.result().passing is None:
+            return
+        closing = asyncio.get_running_loop().create_task(self._closed(task.result()))
+        self._under_way.add(closing)
+        closing.add_done_callback(self._under_way.discard)
+
+    async def _closed(self, answer: Answer) -> Answer:
+        if answer.passing is not None:
+            await answer.passing.aclose()
+        return answer
 
     def _answered(self, request: Request) -> Talk[Answer]:
         try:

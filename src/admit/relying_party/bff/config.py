@@ -37,6 +37,7 @@ class BffConfig:
     after_logout: str = "/"
     idle: timedelta = timedelta(hours=8)
     absolute: timedelta = timedelta(days=30)
+    recheck: timedelta = timedelta(seconds=30)
     clock: Callable[[], float] = time.time
     session_cookie: str = field(init=False)
     browser_cookie: str = field(init=False)
@@ -75,6 +76,8 @@ class BffConfig:
             raise ConfigError(
                 "Bff(idle=..., absolute=...): idle is not above absolute, and that is at most 90 days"
             )
+        if self.recheck < timedelta(0):
+            raise ConfigError("Bff(recheck=...) is a timedelta that is not negative")
         put = object.__setattr__
         put(self, "base_url", origin)
         put(self, "origins", frozenset({origin}) | _origins(self.origins))

@@ -1,17 +1,29 @@
 """Requests of the page that go on to an API, with the person's token for it."""
 
-from admit.client.exchange import Ask, Talk, ask
+from collections.abc import AsyncIterable, Iterable
+from dataclasses import replace
+from typing import ClassVar
+
+from admit.client.exchange import Open, Talk, open_flow, shut
 from admit.client.retry import is_refused
 from admit.credentials import csrf
-from admit.errors import SessionError
-from admit.fetch import Response
-from admit.relying_party.bff import http, proxy
+from admit.errors import SessionError, UnavailableError
+from admit.fetch import AsyncFlow, Flow
+from admit.relying_party.bff import http, passing, proxy
 from admit.relying_party.bff.context import Context
 from admit.relying_party.bff.http import Answer, Request
-from admit.relying_party.bff.proxy import AnotherProviderError, Api, ForwardError
+from admit.relying_party.bff.passing import Passing, Watch
+from admit.relying_party.bff.proxy import AnotherProviderError, Api
 from admit.relying_party.bff.session import SessionData
-from admit.relying_party.bff.sessions import is_of
+from admit.relying_party.bff.sessions import Live, is_of
 from admit.relying_party.provider import Provider
+
+
+class SendAgainError(UnavailableError):
+    """The API took the token for invalid when the body was sent already. There is a new one now."""
+
+    public: ClassVar[str] = "Send this again."
+    retry_after: ClassVar[int] = 1
 
 
 class Forwarding:
@@ -32,34 +44,65 @@ class Forwarding:
             raise SessionError("there is no session cookie")
         self._context.check_csrf(request, raw)
         url = proxy.target(api, path, request.query)
-        if len(request.body) > api.max_bytes:
-            raise ForwardError("the body is too large")
+        passing.check_size(proxy.length(request) or len(request.body), api.max_bytes)
         live = yield from self._context.sessions.find(raw)
+        provider = self.provider_of(live, api)
+        assert live is not None
+        token = yield from self._context.sessions.access_token(live, provider, api)
+        flow = yield from self._called(request, api, url, token)
+        if is_refused(flow.status, flow.headers.get("www-authenticate")):
+            yield from shut(flow)
+            token = yield from self._context.sessions.access_token(live, provider, api, refused=token)
+            if request.upload is not None:
+                raise SendAgainError("the API took the token for invalid, and the body was sent already")
+            flow = yield from self._called(request, api, url, token)
+        answer = proxy.answer(flow.status, flow.headers)
+        if request.method == "HEAD" or flow.status in (204, 304):
+            yield from shut(flow)
+            return answer
+        return replace(answer, passing=Passing(flow, self.watch(live)))
+
+    def provider_of(self, live: Live | None, api: Api) -> Provider:
+        """Whose tokens the session has, if the API takes those.
+
+        Raises:
+            SessionError: there is no session, or its provider is not known any more.
+            AnotherProviderError: the API takes another's.
+        """
         if live is None:
             raise SessionError("the session is over")
         provider = self._context.sessions.provider_of(live.data)
         if provider is None:
             raise SessionError("the session's provider is not known any more")
         check_provider(live.data, None if api.provider is None else self._context.providers[api.provider])
-        token = yield from self._context.sessions.access_token(live, provider, api)
-        response = yield from self._called(request, api, url, token)
-        if is_refused(response.status, response.headers.get("www-authenticate")):
-            token = yield from self._context.sessions.access_token(live, provider, api, refused=token)
-            response = yield from self._called(request, api, url, token)
-        return proxy.answer(response)
+        return provider
 
-    def _called(self, request: Request, api: Api, url: str, token: str) -> Talk[Response]:
-        body = request.body if request.body or request.method not in csrf.SAFE_METHODS else None
-        asked = Ask(
+    def watch(self, live: Live) -> Watch:
+        """What ends an answer, or a WebSocket, that goes on when the session is over."""
+        config = self._context.config
+        return Watch(lambda: self._still(live), config.clock, config.recheck.total_seconds())
+
+    def _still(self, live: Live) -> Talk[None]:
+        if not (yield from self._context.sessions.lives(live)):
+            raise SessionError("the session ended meanwhile")
+
+    def _called(self, request: Request, api: Api, url: str, token: str) -> Talk[Flow | AsyncFlow]:
+        body: bytes | Iterable[bytes] | AsyncIterable[bytes] | None = None
+        if request.upload is not None:
+            body = passing.limited(request.upload, api.max_bytes)
+        elif request.body or request.method not in csrf.SAFE_METHODS:
+            body = request.body
+        asked = Open(
             fetcher=self._context.fetcher,
             method=request.method,
             url=url,
             headers=proxy.headers(request, token),
             body=body,
-            max_bytes=api.max_bytes,
-            repeat=request.method in csrf.SAFE_METHODS,
+            timeout=api.timeout,
+            silence=api.silence,
+            repeat=request.method in csrf.SAFE_METHODS and request.upload is None,
         )
-        return (yield from ask(asked))
+        return (yield from open_flow(asked))
 
 
 def check_provider(data: SessionData, wanted: Provider | None) -> None:

@@ -5,13 +5,14 @@ the host, leaves the base path, or brings a credential.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import ClassVar, Final
 from urllib.parse import unquote, urlsplit
 
 from admit.errors import ConfigError, CredentialError, FetchError
-from admit.fetch import Response, egress
+from admit.fetch import egress
 from admit.relying_party.bff.http import Answer, Request
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
@@ -20,15 +21,18 @@ _PATH = re.compile(r"[A-Za-z0-9\-._~%!$&'()*+,;=:@/]*", re.ASCII)
 _QUERY = re.compile(r"[A-Za-z0-9\-._~%!$&'()*+,;=:@/?\[\]|]*", re.ASCII)
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+", re.ASCII)
+_MAX_DIGITS: Final = 18
 _SENT: Final = frozenset(
     {
-        b"accept", b"accept-language", b"content-type", b"if-match", b"if-none-match", b"if-modified-since",
-        b"if-unmodified-since", b"prefer", b"idempotency-key", b"traceparent", b"tracestate",
+        b"accept", b"accept-encoding", b"accept-language", b"content-type", b"content-encoding", b"if-match",
+        b"if-none-match", b"if-modified-since", b"if-unmodified-since", b"if-range", b"range", b"last-event-id",
+        b"prefer", b"idempotency-key", b"traceparent", b"tracestate",
     }
 )  # fmt: skip
 _RETURNED: Final = (
-    "content-type", "content-language", "content-disposition", "etag", "last-modified", "retry-after",
-    "preference-applied", "x-content-type-options", "deprecation", "sunset",
+    "accept-ranges", "content-disposition", "content-encoding", "content-language", "content-length", "content-range",
+    "content-type", "deprecation", "etag", "last-modified", "preference-applied", "retry-after", "sunset",
+    "x-content-type-options",
 )  # fmt: skip
 
 
@@ -36,10 +40,15 @@ _RETURNED: Final = (
 class Api:
     """One API that pages may reach, at `…/api/{name}/`.
 
-    `base` is its URL, `audience` what its tokens are for: the `resource` (RFC 8707) that is asked for when the session
-    is refreshed, or None for the token that the sign-in itself gave. `scopes` narrow that token: it is asked for with
-    those alone. `provider` is the name of the provider whose tokens the API takes; sessions of another are refused. It
-    may be left out where there is one. Requests and answers are held whole, up to `max_bytes`.
+    `base` is its URL, `audience` what its tokens are for: the `resource` (RFC 8707) that is asked for when the
+    session is refreshed, or None for the token that the sign-in itself gave. `scopes` narrow that token: it is
+    asked for with those alone, and one that may more does not get there. `provider` is the name of the provider
+    whose tokens the API takes; sessions of another are refused. It may be left out where there is one.
+
+    Bodies and answers are passed on as they come, and are held nowhere. A request's body has at most `max_bytes`.
+    `timeout` is for the answer to begin, and `silence` for each further piece of it: a server-sent event, or a comment
+    that keeps the stream alive, has to come more often. With `websockets` pages may open WebSockets there, where the
+    application runs in Starlette; a message of the API has at most `max_bytes` too.
 
     Raises:
         ConfigError: the parts do not fit together.
@@ -51,6 +60,9 @@ class Api:
     scopes: Sequence[str] = ()
     max_bytes: int = 4 * 1024 * 1024
     provider: str | None = None
+    timeout: timedelta = field(default=timedelta(seconds=30), kw_only=True)
+    silence: timedelta = field(default=timedelta(minutes=2), kw_only=True)
+    websockets: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if _NAME.fullmatch(self.name) is None:
@@ -65,6 +77,8 @@ class Api:
             raise ConfigError("Api(scopes=...) are several texts without spaces")
         if self.max_bytes < 1:
             raise ConfigError("Api(max_bytes=...) is positive")
+        if self.timeout <= timedelta(0) or self.silence <= timedelta(0):
+            raise ConfigError("Api(timeout=..., silence=...) are positive")
         object.__setattr__(self, "scopes", tuple(self.scopes))
 
     @property
@@ -117,23 +131,53 @@ def check_path(rest: str) -> None:
             raise ForwardError("the path has an empty segment")
 
 
+def length(request: Request) -> int | None:
+    """How many octets the request says that its body has; None where it says none or `chunked`.
+
+    Raises:
+        ForwardError: it says that twice or in two ways, so that a server behind could read another end of it.
+    """
+    told = request.all(b"content-length")
+    if len(told) > 1 or (told and request.all(b"transfer-encoding")):
+        raise ForwardError("the body's length is said twice")
+    if told and not (told[0].isdigit() and len(told[0]) <= _MAX_DIGITS):
+        raise ForwardError("the body's length is no number")
+    return int(told[0]) if told else None
+
+
 def headers(request: Request, access_token: str) -> dict[str, str]:
     """What is sent along: a few fields of the page's request, and the API's own token. Never a cookie."""
-    sent = {name.decode("ascii"): value.decode("latin-1") for name, value in request.headers if name in _SENT}
+    own = of_connection(value.decode("latin-1") for value in request.all(b"connection"))
+    sent: dict[str, str] = {"accept-encoding": "identity"}
+    for octets, value in request.headers:
+        name = octets.decode("latin-1")
+        if octets in _SENT and name not in own:
+            told, first = value.decode("latin-1"), name not in sent or name == "accept-encoding"
+            sent[name] = told if first else f"{sent[name]}, {told}"
+    if request.upload is not None:
+        size = length(request)
+        sent |= {"transfer-encoding": "chunked"} if size is None else {"content-length": str(size)}
     return {**sent, "authorization": f"Bearer {access_token}"}
 
 
-def answer(response: Response) -> Answer:
-    """What the page gets: the answer without cookies, challenges and what belongs to one connection."""
-    found = [(name, response.headers[name]) for name in _RETURNED if name in response.headers]
-    found.append(("cache-control", for_one(response.headers.get("cache-control", ""))))
-    found.append(("vary", ", ".join(filter(None, [response.headers.get("vary", ""), "cookie"]))))
-    if "x-content-type-options" not in response.headers:
+def answer(status: int, headers: Mapping[str, str]) -> Answer:
+    """What the page gets: the answer without cookies, challenges and what belongs to one connection; no body yet."""
+    own = of_connection([headers.get("connection", "")])
+    found = [(name, headers[name]) for name in _RETURNED if name in headers and name not in own]
+    found.append(("cache-control", for_one(headers.get("cache-control", ""))))
+    found.append(("vary", ", ".join(filter(None, [headers.get("vary", ""), "cookie"]))))
+    if "x-content-type-options" not in headers:
         found.append(("x-content-type-options", "nosniff"))
+    if headers.get("content-type", "").partition(";")[0].strip().lower() == "text/event-stream":
+        found.append(("x-accel-buffering", "no"))  # proxies before the application would wait for more
     # It comes from the application's own origin now: what the API thought harmless there must not run as a page here.
     found.append(("content-security-policy", "default-src 'none'; sandbox"))
-    body = b"" if response.status in (204, 304) else response.body
-    return Answer(response.status, tuple(found), body)
+    return Answer(status, tuple(found))
+
+
+def of_connection(values: Iterable[str]) -> set[str]:
+    """The names of fields that belong to one connection, and go no further, RFC 9110 §7.6.1."""
+    return {one.strip().lower() for value in values for one in value.split(",")}
 
 
 def for_one(cache_control: str) -> str:

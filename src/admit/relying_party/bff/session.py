@@ -101,6 +101,11 @@ def renewed(data: SessionData, name: str, tokens: Tokens, now: float) -> Session
     return replace(data, access=access, refresh_token=tokens.refresh_token or data.refresh_token)
 
 
+def rotated(data: SessionData, tokens: Tokens) -> SessionData:
+    """With the refresh token's successor, if there is one, and nothing else of an answer."""
+    return replace(data, refresh_token=tokens.refresh_token or data.refresh_token)
+
+
 def person(claims: Mapping[str, Any]) -> dict[str, Any]:
     """The claims that a page is told: those about the person, and none of a protocol's."""
     return {name: value for name, value in claims.items() if name in SHOWN}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from admit.client import tokens as token_endpoint
-from admit.client.errors import InvalidGrantError, ServerUnavailableError, TokenRequestError
+from admit.client.errors import InvalidGrantError, ServerUnavailableError, TokenAnswerError, TokenRequestError
 from admit.client.exchange import Pause, Talk, do
 from admit.client.tokens import Tokens
 from admit.errors import AdmitError, SessionError, UnavailableError
@@ -98,6 +98,12 @@ class Sessions:
             yield from do(lambda: self._store.touch(id_hash, idle_at))
         return Live(raw, stored, data)
 
+    def lives(self, live: Live) -> Talk[bool]:
+        """Whether it still does. That something goes on is no use of it, so that it may idle meanwhile."""
+        now = self._config.clock()
+        found = yield from do(lambda: self._store.get(live.stored.id_hash, now))
+        return found is not None and is_young(live.data, self._config, now)
+
     def end(self, raw: bytes) -> Talk[bool]:
         """End a session; whether there was one."""
         return (yield from do(lambda: self._store.end(hashlib.sha256(raw).digest())))
@@ -111,6 +117,7 @@ class Sessions:
             SessionError: the sign-in behind the session is over; so is the session then.
             ServerUnavailableError: the provider does not answer, and no token is good any more.
             TokenRequestError: it gives no token for this API.
+            TokenAnswerError: it gives one that may more than this API is to have.
         """
         name = sessions.key(api.audience, api.scopes)
         for _ in range(_LOOKS):
@@ -160,11 +167,19 @@ class Sessions:
             if still_good is not None:
                 return still_good
             raise
-        fresh = sessions.renewed(data, sessions.key(api.audience, api.scopes), found, self._config.clock())
+        wider = _too_wide(found, api)
+        if wider is None:
+            fresh = sessions.renewed(
+                data, sessions.key(api.audience, api.scopes), found, self._config.clock()
+            )
+        else:  # kept all the same: the refresh token that it came with is the only one now
+            fresh = sessions.rotated(data, found)
         sealed = sealing.seal(sessions.dump(fresh), live.raw, sessions.PURPOSE)
         if not (yield from self._kept(stored, sealed)):
             yield from self._not_kept(live, provider, fresh.refresh_token)
             raise SessionError("the session ended during a refresh")
+        if wider is not None:
+            raise wider
         return found.access_token
 
     def _kept(self, stored: StoredSession, sealed: bytes) -> Talk[bool]:
@@ -198,6 +213,17 @@ class Sessions:
             yield from token_endpoint.revoke(provider.client, refresh_token)
         except AdmitError as error:
             _LOG.warning("a refresh token was not revoked: %s: %s", error.code, error.detail)
+
+
+def _too_wide(found: Tokens, api: Api) -> TokenAnswerError | None:
+    """Why an API does not get a token: its own scopes were asked for, and it may more."""
+    try:
+        if api.scopes:
+            token_endpoint.check_narrow(found, api.scopes)
+    except TokenAnswerError as error:
+        _LOG.warning("no token for the API %s: %s", api.name, error.detail)
+        return error
+    return None
 
 
 def is_of(data: SessionData, provider: Provider | None) -> bool:
