@@ -17,6 +17,7 @@ add a slash to `https://id.example.com`, and clients would find another issuer t
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -30,10 +31,17 @@ from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from pydantic import PrivateAttr
 
 from admit.credentials import authorization, cors
-from admit.errors import AdmitError, ConfigError, MissingCredentialError, TokenError
+from admit.errors import (
+    AdmitError,
+    ConfigError,
+    InsufficientScopeError,
+    MissingCredentialError,
+    TokenError,
+)
 from admit.integrations import asgi
 from admit.integrations.asgi import PRINCIPAL, App, Receive, Scope, Send
 from admit.integrations.gate import Gate
+from admit.integrations.step_up import HeldAnswer
 from admit.principal import Principal
 from admit.verifier import AsyncVerifier, Verifier, policy
 
@@ -49,6 +57,7 @@ class AdmitAccessToken(AccessToken):
 
     _principal: Principal = PrivateAttr()
     _wall: Callable[[], float] = PrivateAttr()
+    _lacking: policy.Requirement | None = PrivateAttr(default=None)
 
     @property
     def principal(self) -> Principal:
@@ -65,7 +74,9 @@ def principal(
 ) -> Principal:
     """Who calls the tool, resource or prompt; only if there are all these scopes, and the role and the group if named.
 
-    For what one tool needs beyond the others: the refusal is the tool's error, since the answer has begun by then.
+    For what one tool needs beyond the others; ask before anything is done. Behind a `Guard`, a caller who lacks scopes
+    alone is answered 403 with the challenge by which clients ask for them, and then comes again. Any other refusal is
+    the tool's error, and this one too where the answer has begun, such as by a notification, or by `AdmitTokens`.
 
     Raises:
         Refused: nobody is there (no request, or none that Admit let in), or something is missing.
@@ -78,8 +89,18 @@ def principal(
     try:
         policy.check(token.principal, wanted, token._wall())
     except AdmitError as error:
+        token._lacking = wanted if lacks_scopes_alone(token.principal, wanted, token._wall()) else None
         raise Refused(error, wanted) from None
     return token.principal
+
+
+def lacks_scopes_alone(who: Principal, wanted: policy.Requirement, now: float) -> bool:
+    """Whether more scopes would do: nobody gets a role, a group or another sign-in by asking for scopes."""
+    try:
+        policy.check(who, replace(wanted, scopes=frozenset()), now)
+    except AdmitError:
+        return False
+    return not wanted.scopes <= who.scopes
 
 
 class Refused(ToolError, ResourceError):
@@ -238,8 +259,20 @@ class _Guarded:
             await asgi.deny(guard.gate.refusal(error, guard.wanted), scope, receive, send)
             return
         assert who is not None
-        user = AuthenticatedUser(guard.token(_sent(scope), who))
-        await self._app({**scope, "user": user, PRINCIPAL: who}, receive, send)
+        token = guard.token(_sent(scope), who)
+        if scope["type"] == "http" and scope["method"] == "POST":
+            send = HeldAnswer(scope, receive, send, lambda: self._challenge(token))
+        await self._app({**scope, "user": AuthenticatedUser(token), PRINCIPAL: who}, receive, send)
+
+    def _challenge(self, token: AdmitAccessToken) -> policy.Refusal | None:
+        """The challenge for what a tool refused this token: all scopes that the call needs, RFC 6750 §3.1. None if
+        nothing was refused, or nothing that scopes would mend.
+        """
+        if token._lacking is None:
+            return None
+        wanted = replace(token._lacking, scopes=token._lacking.scopes | self._guard.wanted.scopes)
+        error = InsufficientScopeError("a tool needs more", scope=wanted.scope_text)
+        return self._guard.gate.refusal(error, wanted)
 
     async def _publish(self, scope: Scope, send: Send) -> None:
         method, shared = scope["method"], cors.CorsPolicy.EVERYBODY

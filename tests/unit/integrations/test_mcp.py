@@ -26,7 +26,7 @@ from tests.contract.test_integrations import each, hold
 if TYPE_CHECKING:
     from mcp import Client
     from mcp.client.streamable_http import streamable_http_client
-    from mcp.server.mcpserver import MCPServer
+    from mcp.server.mcpserver import Context, MCPServer
 
     from admit.integrations.mcp import AdmitTokens, Guard, Refused, principal
 
@@ -42,7 +42,7 @@ def imported() -> None:
     for home, names in {
         "mcp": ["Client"],
         "mcp.client.streamable_http": ["streamable_http_client"],
-        "mcp.server.mcpserver": ["MCPServer"],
+        "mcp.server.mcpserver": ["Context", "MCPServer"],
         "admit.integrations.mcp": ["AdmitTokens", "Guard", "Refused", "principal"],
     }.items():
         globals().update({name: getattr(import_module(home), name) for name in names})
@@ -78,6 +78,18 @@ def sdk_server(**more: Any) -> "MCPServer":
     def drop() -> str:
         return principal("orders:drop", role="admin").subject
 
+    @server.tool()
+    def drop_if_i_may() -> str:
+        try:
+            return principal("orders:drop").subject
+        except Refused:
+            return "left alone"
+
+    @server.tool()
+    async def drop_and_tell(context: Context) -> str:
+        await context.report_progress(1, 2)
+        return principal("orders:drop").subject
+
     @server.custom_route("/about", methods=["GET"])
     async def about(request: Request) -> Response:
         return JSONResponse({"who": request.scope["admit.principal"].subject})
@@ -106,10 +118,26 @@ def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
-async def call(http: httpx2.AsyncClient, token: str, tool: str) -> Any:
+async def call(http: httpx2.AsyncClient, token: str, tool: str, mode: str = "auto") -> Any:
+    """`mode`: "legacy" has a session, whose answers are streams; else each request stands for itself."""
     http.headers["authorization"] = f"Bearer {token}"
-    async with Client(streamable_http_client(RESOURCE, http_client=http)) as client:
-        return await client.call_tool(tool, {})
+    async with Client(streamable_http_client(RESOURCE, http_client=http), mode=mode) as client:
+        return await client.call_tool(tool, {}, progress_callback=heard)
+
+
+async def heard(done: float, total: float | None, message: str | None) -> None:
+    """Asks a server to tell of progress."""
+
+
+def kept_in(answers: list[httpx2.Response]) -> Any:
+    """A hook that keeps what is answered."""
+
+    async def keep(answer: httpx2.Response) -> None:
+        if answer.status_code != 200:
+            await answer.aread()
+        answers.append(answer)
+
+    return keep
 
 
 async def test_a_tool_knows_who_calls(issuer: Tools) -> None:
@@ -119,14 +147,48 @@ async def test_a_tool_knows_who_calls(issuer: Tools) -> None:
         assert (await http.get("https://mcp.example.com/about")).json() == {"who": "u_alice"}
 
 
-async def test_what_one_tool_needs_beyond_is_its_error(issuer: Tools) -> None:
+@pytest.mark.rfc("6750", "3.1")
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_scopes_that_one_tool_needs_beyond_are_asked_by_http(issuer: Tools, mode: str) -> None:
     issuer.scopes = frozenset({"orders:read", "orders:drop"})
     async with guarded(issuer) as http:
-        assert not (await call(http, issuer.token(), "drop")).is_error
-        refused = await call(http, issuer.token(scope=frozenset({"orders:read"})), "drop")
+        assert not (await call(http, issuer.token(), "drop", mode)).is_error
+        answers: list[httpx2.Response] = []
+        http.event_hooks["response"].append(kept_in(answers))
+        with pytest.raises(BaseException):  # noqa: B017  # whatever the client makes of it
+            await call(http, issuer.token(scope=frozenset({"orders:read"})), "drop", mode)
+        (refused,) = [answer for answer in answers if answer.status_code == 403]
+        assert refused.headers["www-authenticate"] == (
+            'Bearer error="insufficient_scope", error_description="You may not do this.",'
+            f' scope="orders:drop orders:read", resource_metadata="{METADATA}"'
+        )
+        assert refused.json()["error"] == "insufficient_scope"
+        # Nothing of the tool's own answer follows, and the next call is answered.
+        assert (await call(http, issuer.token(), "whoami", mode)).content[0].text == "u_alice"
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_what_no_scope_would_mend_is_the_tools_error(issuer: Tools, mode: str) -> None:
+    async with guarded(issuer) as http:
+        for scope in (set(), {"orders:drop"}):
+            token = issuer.token(roles=frozenset(), scope=frozenset({"orders:read", *scope}))
+            refused = await call(http, token, "drop", mode)
+            assert refused.is_error
+            assert refused.content[0].text.endswith("You may not do this. It needs the scope orders:drop.")
+
+
+async def test_a_tool_may_do_with_less_and_answers_then(issuer: Tools) -> None:
+    async with guarded(issuer) as http:
+        result = await call(http, issuer.token(scope=frozenset({"orders:read"})), "drop_if_i_may")
+        assert (result.content[0].text, result.is_error) == ("left alone", False)
+
+
+async def test_an_answer_that_has_begun_goes_on(issuer: Tools) -> None:
+    """A notification is there before the refusal: then it is the tool's error."""
+    async with guarded(issuer) as http:
+        refused = await call(http, issuer.token(scope=frozenset({"orders:read"})), "drop_and_tell", "legacy")
         assert refused.is_error
-        assert refused.content[0].text.endswith("You may not do this. It needs the scope orders:drop.")
-        assert (await call(http, issuer.token(roles=frozenset()), "drop")).is_error
+        assert "orders:drop" in refused.content[0].text
 
 
 def test_outside_of_a_request_there_is_nobody() -> None:
