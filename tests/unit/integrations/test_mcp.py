@@ -13,9 +13,9 @@ from pydantic import AnyHttpUrl
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from admit.errors import ConfigError, MissingCredentialError, UnavailableError
+from admit.errors import ConfigError, LookupUnavailableError, MissingCredentialError, UnavailableError
 from admit.verifier import AsyncVerifier, TrustedIssuer, Verifier
-from tests.contract import table
+from tests.contract import asgi, table
 from tests.contract.adapter import Adapter
 from tests.contract.adapters import mcp
 from tests.contract.case import Case
@@ -344,6 +344,50 @@ async def test_the_sdks_own_way_takes_the_same_tokens(issuer: Tools) -> None:
         issuer.fail()
         with pytest.raises(UnavailableError):
             await http.post(RESOURCE, json={}, headers=bearer(issuer.token()))
+
+
+async def test_the_sdks_own_way_says_503_where_a_token_cannot_be_checked(issuer: Tools) -> None:
+    tokens = AdmitTokens(issuer.verifier, resource=RESOURCE)
+    inner = sdk_server(token_verifier=tokens, auth=tokens.settings()).streamable_http_app(
+        host="mcp.example.com"
+    )
+    async with serving(tokens(inner), inner) as http:
+        assert (await call(http, issuer.token(), "whoami")).content[0].text == "u_alice"
+        assert (await http.post(RESOURCE, json={}, headers=bearer("junk"))).status_code == 401
+        issuer.fail()
+        answer = await http.post(RESOURCE, json={}, headers=bearer(issuer.token()))
+        assert (answer.status_code, answer.json()["error"]) == (503, "revocation_stale")
+        assert int(answer.headers["retry-after"]) > 0
+        assert answer.headers["cache-control"] == "no-store"
+        assert "www-authenticate" not in answer.headers
+
+
+async def test_what_else_an_application_raises_is_its_own(issuer: Tools) -> None:
+    tokens = AdmitTokens(issuer.verifier, resource=RESOURCE)
+    token = issuer.token()
+    issuer.fail()
+
+    async def crashing(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] in ("/asked", "/without"):
+            with contextlib.suppress(UnavailableError):
+                await tokens.verify_token(token)
+        if scope["path"] == "/without":
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        raise ZeroDivisionError if scope["path"] != "/other" else LookupUnavailableError("a store of its own")
+
+    app = tokens(crashing)
+    for path, error in (
+        ("/", ZeroDivisionError),
+        ("/asked", ZeroDivisionError),
+        ("/other", UnavailableError),
+    ):
+        with pytest.raises(error):
+            await asgi.call(app, path)
+    assert (await asgi.call(app, "/without")).status == 204
+    with pytest.raises(UnavailableError):  # no request is there to answer
+        await tokens.verify_token(token)
 
 
 async def test_the_sdks_value_tells_issuer_and_subject_and_dumps(issuer: Tools) -> None:
