@@ -9,14 +9,16 @@ specification of 2026-07-28 asks.
         return principal().subject
 
 `AdmitTokens` is for who rather fills in the SDK's own `token_verifier`, or FastMCP's `RemoteAuthProvider`. The SDK
-names no scopes in its challenges, and both answer 500 where a token cannot be checked; the guard answers 503.
+names no scopes in its challenges, and neither has an answer to a token that cannot be checked: `tokens(app)` around the
+application gives the guard's, 503, where they would say 500.
 
 Issuers and the resource are compared letter by letter and published as they were written: pydantic's `AnyHttpUrl` would
 add a slash to `https://id.example.com`, and clients would find another issuer than the tokens'.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -37,6 +39,7 @@ from admit.errors import (
     InsufficientScopeError,
     MissingCredentialError,
     TokenError,
+    UnavailableError,
 )
 from admit.integrations import asgi
 from admit.integrations.asgi import PRINCIPAL, App, Receive, Scope, Send
@@ -147,8 +150,10 @@ class AdmitTokens(_Server, TokenVerifier):
 
         tokens = AdmitTokens(verifier, resource="https://mcp.example.com/mcp", scopes=["tools:use"])
         server = MCPServer("tools", token_verifier=tokens, auth=tokens.settings())
+        app = tokens(server.streamable_http_app())
 
-    For FastMCP: `RemoteAuthProvider(tokens, tokens.authorization_servers, base_url="https://mcp.example.com")`.
+    For FastMCP: `RemoteAuthProvider(tokens, tokens.authorization_servers, base_url="https://mcp.example.com")`, and
+    `app = tokens(server.http_app())`.
 
     Raises:
         ConfigError: the resource is no audience of the verifier, or a scope can be none.
@@ -169,7 +174,16 @@ class AdmitTokens(_Server, TokenVerifier):
             who = await self.verifier.verify_async(token)
         except TokenError:
             return None
+        except UnavailableError as error:
+            told = _UNKNOWN.get()
+            if told is not None:
+                told.append(error)
+            raise
         return self.token(token, who)
+
+    def __call__(self, app: App) -> App:
+        """The server's application; where a token of a request cannot be checked it is answered 503, not 500."""
+        return _Answering(app)
 
     def settings(self) -> AuthSettings:
         """What `MCPServer(auth=...)` is told.
@@ -197,6 +211,42 @@ class AdmitTokens(_Server, TokenVerifier):
     def get_challenge_scopes(self, required_scopes: list[str] | None = None) -> list[str]:
         """What FastMCP asks for in challenges."""
         return self.required_scopes if required_scopes is None else required_scopes
+
+
+_UNKNOWN: ContextVar[list[UnavailableError] | None] = ContextVar("admit_unknown", default=None)
+"""Where a token of this request could not be checked: why."""
+
+
+class _Answering:
+    """Around an application whose `TokenVerifier` raises what the SDK has no answer to."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        unknown: list[UnavailableError] = []
+        begun = False
+
+        async def sent(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun
+            if unknown and not begun and message.get("status", 500) == 500:
+                return  # what the framework makes of the error, or a page of its own for programmers
+            begun = True
+            await send(message)
+
+        before = _UNKNOWN.set(unknown)
+        try:
+            await self._app(scope, receive, sent)
+        except UnavailableError as error:
+            if begun or error not in unknown:
+                raise
+        finally:
+            _UNKNOWN.reset(before)
+        if unknown and not begun:
+            await asgi.deny(policy.refusal(unknown[0]), scope, receive, send)
 
 
 class Guard(_Server):
