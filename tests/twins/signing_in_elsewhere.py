@@ -50,6 +50,7 @@ def _spent_before(store: Any, told: LogoutToken, now: float) -> Any:
 TWINS: dict[str, Any] = {
     "admit.client.server:check_issuer": _nothing_to_refuse,
     "admit.client.source:TokenSource.check_url": _nothing_to_refuse,
+    "admit.client.tokens:check_narrow": _nothing_to_refuse,
     "admit.relying_party.answer:check_iss": _nothing_to_refuse,
     "admit.relying_party.answer:check_no_tokens": _nothing_to_refuse,
     "admit.relying_party.answer:check_transaction": _nothing_to_refuse,

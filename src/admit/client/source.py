@@ -103,6 +103,10 @@ class TokenSource:
         """Keep what else an answer brought."""
         yield from ()
 
+    def _check(self, found: Tokens) -> None:
+        """Raises TokenAnswerError where an answer is not what was asked for."""
+        check_scopes(found, self._scopes)
+
     def _at_hand(self) -> str | None:
         """The token that will do without asking; raises what the last try did while it is too soon for another."""
         now, held = self.client.server.clock(), self._held
@@ -126,8 +130,8 @@ class TokenSource:
             form = yield from self._form()
             form += [("scope", " ".join(self._scopes))] if self._scopes else []
             found = yield from tokens.request(self.client, form, repeat=True)
-            check_scopes(found, self._scopes)
-            yield from self._took(found)
+            yield from self._took(found)  # first: a refresh token comes once, whatever it comes with
+            self._check(found)
         except AdmitError as error:
             self._failed(error)
             if held is not None and clock() < held.expires_at and not isinstance(error, InvalidGrantError):
@@ -184,7 +188,8 @@ class RefreshToken(TokenSource):
 
     Refreshes are made one after the other, since a server that rotates takes a second use for theft. `keep` is called
     with each new refresh token, before its access token is used; where it fails the new one is not lost: it is given to
-    `keep` again before the next refresh. One instance a refresh token, in one process.
+    `keep` again before the next refresh. One instance a refresh token, in one process. With `scopes` the tokens are
+    asked for with those alone, and one that may more is not used.
 
     Raises:
         ConfigError: the parts do not fit together.
@@ -223,6 +228,11 @@ class RefreshToken(TokenSource):
         if found.refresh_token is not None and found.refresh_token != self._refresh_token:
             self._refresh_token, self._kept = found.refresh_token, False
             yield from self._keeping()
+
+    def _check(self, found: Tokens) -> None:
+        super()._check(found)
+        if self._scopes:
+            tokens.check_narrow(found, self._scopes)
 
     def _keeping(self) -> Talk[None]:
         if not self._kept:

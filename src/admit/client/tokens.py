@@ -44,6 +44,21 @@ class Tokens:
     scopes: frozenset[str] | None = None
 
 
+def check_narrow(found: Tokens, asked: Iterable[str]) -> None:
+    """A refresh that asks for less gets a token that may no more, RFC 6749 §6: whoever asked means to hand it to
+    somebody who is to have no more. Without `scope` in the answer it is what was asked for, §5.1. `offline_access` is
+    passed over: it is of the grant, and lets no API do anything.
+
+    Raises:
+        TokenAnswerError: the token may more.
+    """
+    if found.scopes is not None and not found.scopes - {"offline_access"} <= frozenset(asked):
+        raise TokenAnswerError(
+            "the token may more than was asked for: name in scopes what this server adds to each answer, "
+            "or leave scopes out and take the grant's own"
+        )
+
+
 def request(
     client: ClientRegistration, form: Iterable[tuple[str, str]], *, repeat: bool = False
 ) -> Talk[Tokens]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -181,10 +181,12 @@ async def test_metadata_of_another_issuer_gets_no_refresh_token(issuer: str) -> 
     assert wire.to("/token") == []
 
 
-def refreshing(strange: Strange, clock: Clock | None = None, keep: Any = print) -> tuple[RefreshToken, Wire]:
+def refreshing(
+    strange: Strange, clock: Clock | None = None, keep: Any = print, scopes: Sequence[str] = ()
+) -> tuple[RefreshToken, Wire]:
     wire = Wire()
     registration = strange.registration(wire, clock or Clock())
-    return RefreshToken(registration, "refresh-0", audience=API, keep=keep), wire
+    return RefreshToken(registration, "refresh-0", audience=API, keep=keep, scopes=scopes), wire
 
 
 @pytest.mark.threat("6819-4.5.4", off="admit.fetch.fetcher:check_redirect")
@@ -211,7 +213,8 @@ async def test_an_endpoint_in_the_metadata_that_is_not_https_gets_nothing() -> N
 
 @pytest.mark.rfc("6749", "6")
 async def test_refreshes_follow_each_other_and_each_new_token_is_kept_before_it_is_used() -> None:
-    strange, clock, kept = Strange(), Clock(), []
+    strange, clock = Strange(), Clock()
+    kept: list[str] = []
     source, _ = refreshing(strange, clock, kept.append)
     for _ in range(3):
         await asyncio.gather(*[source.atoken() for _ in range(5)])
@@ -219,6 +222,37 @@ async def test_refreshes_follow_each_other_and_each_new_token_is_kept_before_it_
     assert [form["refresh_token"] for form in strange.asked] == ["refresh-0", "refresh-1", "refresh-2"]
     assert kept == ["refresh-1", "refresh-2", "refresh-3"]
     assert "refresh-" not in repr(source)
+
+
+@pytest.mark.rfc("6749", "6")
+@pytest.mark.threat("9700-privilege", off="admit.client.tokens:check_narrow")
+@pytest.mark.parametrize("said", ["read write", "openid read", "READ read"])
+async def test_a_narrowed_refresh_that_brings_more_gives_no_token_and_loses_no_refresh_token(
+    said: str,
+) -> None:
+    kept: list[str] = []
+    source, _ = refreshing(Strange(answer={"scope": said}), keep=kept.append, scopes=["read"])
+    with pytest.raises(TokenAnswerError, match="may more than was asked for") as refused:
+        await source.atoken()
+    assert said not in str(refused.value)
+    assert kept == ["refresh-1"]
+
+
+@pytest.mark.rfc("6749", "6")
+@pytest.mark.parametrize("answer", [{}, {"scope": "read"}, {"scope": "read offline_access"}], ids=str)
+async def test_a_narrowed_refresh_that_brings_what_was_asked_for_gives_it(answer: dict[str, Any]) -> None:
+    source, _ = refreshing(Strange(answer=answer), scopes=["read"])
+    assert await source.atoken() == "access-1"
+    wide, _ = refreshing(Strange(answer={"scope": "read write"}))
+    assert await wide.atoken() == "access-1"
+
+
+async def test_a_refresh_that_brings_too_little_loses_no_refresh_token_either() -> None:
+    kept: list[str] = []
+    source, _ = refreshing(Strange(answer={"scope": "read"}), keep=kept.append, scopes=["read", "write"])
+    with pytest.raises(TokenAnswerError, match="lacks"):
+        await source.atoken()
+    assert kept == ["refresh-1"]
 
 
 async def test_a_refresh_token_that_could_not_be_kept_is_kept_before_the_next_refresh() -> None:

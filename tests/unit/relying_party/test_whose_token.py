@@ -90,6 +90,24 @@ async def test_what_the_provider_granted_counts_and_not_what_was_asked_for() -> 
     assert shop.seen == ["access-1", "access-2"]
 
 
+@pytest.mark.rfc("6749", "6")
+@pytest.mark.threat("9700-privilege", off="admit.client.tokens:check_narrow")
+async def test_where_the_provider_does_not_narrow_the_api_gets_nothing_and_the_session_goes_on() -> None:
+    strange, shop = Strange(answer={"scope": "openid read admin"}), Shop()
+    provider = strange.provider(shop.wire, scopes=("openid", "read", "admin"))
+    page = await page_of(
+        shop.application([provider], Api("narrow", API, scopes=("read",)), Api("whole", API)), strange
+    )
+    for _ in range(2):
+        answer = await page.get("/bff/api/narrow/x")
+        assert (answer.status_code, answer.json()["error"]) == (502, "token_answer_unusable")
+    assert shop.seen == []
+    used = [form["refresh_token"] for form in strange.asked if form["grant_type"] == "refresh_token"]
+    assert used == ["refresh-0", "refresh-2"], "each of them once"
+    assert (await page.get("/bff/api/whole/x")).status_code == 200
+    assert shop.seen == ["access-1"]
+
+
 @pytest.mark.threat("9700-mixup", off="admit.relying_party.bff.forwarding:check_provider")
 async def test_an_api_gets_the_tokens_of_its_own_provider_and_of_no_other() -> None:
     ours, theirs, shop = Strange("https://ours.example"), Strange("https://theirs.example"), Shop()
