@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from admit.principal import Principal
 from tests.contract.adapter import Adapter, Service, Setting
 from tests.contract.services import PAGES, Issuer
 
@@ -37,8 +38,8 @@ class Services:
         verifier, core = issuer.verifier, issuer.verifier.core
         at_one_look, by_rules = core.read_new, core.settle
 
-        def read_new(*args: Any) -> Any:
-            found = at_one_look(*args)
+        def read_new(token: bytes, key: bytes, wall: float) -> Principal | None:
+            found = at_one_look(token, key, wall)
             self.verified += found is not None
             return found
 
@@ -46,6 +47,6 @@ class Services:
             self.verified += 1
             return by_rules(*args, **more)
 
-        # Only in these tests' own verifiers.
-        core.read_new = verifier.read_new = read_new  # type: ignore[method-assign]
-        core.settle = settle  # type: ignore[method-assign]
+        core.read_new = read_new  # type: ignore[method-assign]  # only in these tests' own verifiers
+        verifier.read_new = read_new
+        core.settle = settle  # type: ignore[method-assign]  # as above

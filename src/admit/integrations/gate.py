@@ -24,7 +24,7 @@ from admit.errors import AdmitError, ConfigError, MissingCredentialError
 from admit.principal import Principal
 from admit.verifier import AsyncVerifier, SessionLookup, Verifier, policy
 from admit.verifier.core import Pending
-from admit.verifier.hit import remembered
+from admit.verifier.hit import at_once
 from admit.verifier.sessions import remembered_session
 
 __all__ = ["Gate", "Headers", "Outcome", "Waiting"]
@@ -88,7 +88,8 @@ class Gate:
     `token_cookie` names a cookie in which a token may come instead of a session (`admit.credentials.token_cookie`); the
     rule against forged requests is the same for both, and `admit.credentials.csrf.token` makes what pages send along.
 
-    An `Authorization` header decides alone; a cookie beside it is ignored. Tokens in the query are refused.
+    An `Authorization` header decides alone; a cookie beside it is ignored. Tokens in the query are refused,
+    unless `asgi.QueryTokens` or `wsgi.QueryTokens` takes them at named paths.
 
     Raises:
         ConfigError: the parts do not fit together.
@@ -135,27 +136,30 @@ class Gate:
 
         `query` is what stands behind the URL's `?`; `handshake`: the request opens a WebSocket.
         """
-        # THE HOT PATH of every guard. One header and no query: nothing else can count, and octets that were verified
-        # before had the form that `read` asks for. It only ever says yes; `benchmarks/integrations` tells its cost.
-        if not query:
-            header = None
-            for name, value in headers:
-                if name == b"authorization":
-                    if header is not None:
-                        break
-                    header = value
-            else:
-                if header is not None and header[:7] == b"Bearer ":
-                    known = remembered(self.verifier, header[7:], None)
-                    if known is not None:
-                        return known
         try:
+            # THE HOT PATH of every guard. One header and no query: nothing else can count, and octets that are verified
+            # at once have the form that `read` asks for. `benchmarks/integrations` tells its cost.
+            looked = False
+            if not query:
+                header = None
+                for name, value in headers:
+                    if name == b"authorization":
+                        if header is not None:
+                            break
+                        header = value
+                else:
+                    if header is not None and header[:7] == b"Bearer ":
+                        known = at_once(self.verifier, header[7:], None)
+                        if known is not None:
+                            return known
+                        looked = True
             url = "" if not query else "?" + (query if isinstance(query, str) else query.decode("latin-1"))
             credential = read(headers, method, url, session_cookie=self.cookie, token_in=self.token_cookie)
             if isinstance(credential, BearerCredential):
                 if credential.in_cookie:
                     self._check_pages(headers, method, credential.token.encode("ascii"), handshake)
-                found = self.verifier.core.try_verify(credential)
+                core = self.verifier.core
+                found = core.settle(credential) if looked else core.try_verify(credential)
                 return Waiting(credential) if isinstance(found, Pending) else found
             if isinstance(credential, SessionCredential):
                 self._check_pages(headers, method, credential.raw, handshake)

@@ -22,7 +22,7 @@ from admit.errors import (
 from admit.fetch import Fetcher
 from admit.jose import jws
 from admit.principal import Principal
-from admit.verifier import freshness, health, reading, session_rules
+from admit.verifier import freshness, health, plain, reading, session_rules
 from admit.verifier import keys as key_rules
 from admit.verifier.choosing import choose_issuer, held_keys, named_issuer, trusted_keys
 from admit.verifier.counters import Counters
@@ -30,7 +30,7 @@ from admit.verifier.ends.check import EndCheck
 from admit.verifier.ends.store import EndStore
 from admit.verifier.follower import Follower
 from admit.verifier.health import VerifierHealth
-from admit.verifier.hit import Known, remembered_first
+from admit.verifier.hit import Known, plainly_first
 from admit.verifier.introspector import Asker, Askers
 from admit.verifier.remembered import Remembered, RememberedTokens, digest
 from admit.verifier.snapshot import IssuerSnapshot, KeyView, Source
@@ -110,6 +110,7 @@ class Core:
                 if (terms := one.trust.introspection) is not None
             ]
         )
+        self._asks = any(one.trust.introspection is not None for one in self._known.values())
         self.remembered = RememberedTokens(remember)
         self.recall = self.remembered.get
         self.counters = Counters()
@@ -141,7 +142,25 @@ class Core:
                 known.trust.ends.start()
         return self.health().ready
 
-    @remembered_first
+    def read_new(self, token: bytes, key: bytes, wall: float) -> Principal | None:
+        """Whose token this is, where it is new and one look settles it; `key` is its digest. None: ask `settle`.
+
+        Raises:
+            SignatureError: all is well but the signature. It is counted.
+        """
+        if self._asks:  # one's own tokens may begin as the others do
+            return None
+        try:
+            entry = plain.read(token, self._known, wall, self.boottime())
+        except AdmitError as error:
+            self.counters.refused(error.code)
+            raise
+        if entry is None:
+            return None
+        self.remembered.put(key, entry)
+        return entry.principal
+
+    @plainly_first
     def try_verify(self, credential: str | Credential, *, now: float | None = None) -> Principal | Pending:
         """The principal of a bearer token, or what to wait for before `settle` is asked.
 

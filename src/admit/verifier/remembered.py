@@ -100,15 +100,25 @@ class RememberedTokens:
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
+def freeze_members(members: dict[str, Any]) -> None:
+    """`freeze` each member of an object in its place: of a payload most are plain, and the object is nobody else's."""
+    for name, value in members.items():
+        if value.__class__ not in _PLAIN:
+            members[name] = freeze(value)
+
+
 def freeze(value: Any) -> Any:
     """A JSON value that nobody can change: one request must not alter what the next one sees."""
     kind = value.__class__
     if kind in _PLAIN:
         return value
+    # By class first, as decoders make them: asking what else is a Mapping takes longer than all other work here.
+    if kind is list or kind is tuple:
+        return tuple([one if one.__class__ in _PLAIN else freeze(one) for one in value])
     if kind is dict or isinstance(value, Mapping):
         return MappingProxyType(
             {name: one if one.__class__ in _PLAIN else freeze(one) for name, one in value.items()}
         )
     if isinstance(value, list | tuple):
-        return tuple(one if one.__class__ in _PLAIN else freeze(one) for one in value)
+        return tuple(freeze(one) for one in value)
     return value

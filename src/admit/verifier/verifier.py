@@ -12,7 +12,7 @@ from admit.principal import Principal
 from admit.verifier.boottime import boottime
 from admit.verifier.core import Core, Pending
 from admit.verifier.health import VerifierHealth
-from admit.verifier.hit import remembered_first
+from admit.verifier.hit import plainly_first
 from admit.verifier.own_loop import OWN_LOOP
 from admit.verifier.sessions import SessionLookup, session_principal
 from admit.verifier.trust import TrustedIssuer
@@ -60,7 +60,13 @@ class _Base:
             background=background,
             state_dir=state_dir,
         )
-        self.recall, self.wall, self.boottime = self.core.recall, wall, boottime  # as the hot path reads them
+        # As the hot path reads them.
+        self.recall, self.read_new, self.wall, self.boottime = (
+            self.core.recall,
+            self.core.read_new,
+            wall,
+            boottime,
+        )
 
     @property
     def audiences(self) -> frozenset[str]:
@@ -146,7 +152,7 @@ class Verifier(_Base):
     `Verifier(TrustedIssuer("https://id.example.com", audience="https://api.example.com"))`
     """
 
-    @remembered_first
+    @plainly_first
     def verify(self, credential: str | Credential, *, now: float | None = None) -> Principal:
         """The principal of a bearer token. Waits only while keys or revocations are fetched that it cannot do without.
 

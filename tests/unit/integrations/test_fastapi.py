@@ -49,16 +49,17 @@ class Counting(Verifier):
 
     def __init__(self, issuer: Issuer) -> None:
         self.core = issuer.verifier.core
-        self.recall = lambda _: None  # nothing is remembered: all are counted
+        self.recall = lambda _: None  # by the rules: all are counted
+        self.read_new = lambda *_: None
         self.wall, self.boottime = issuer.verifier.wall, issuer.verifier.boottime
         self.count = 0
-        inner = self.core.try_verify
+        inner = self.core.settle
 
         def counted(*args: Any, **more: Any) -> Any:
             self.count += 1
             return inner(*args, **more)
 
-        self.core.try_verify = counted  # type: ignore[method-assign]  # only in this test's own verifier
+        self.core.settle = counted  # type: ignore[method-assign]  # only in this test's own verifier
 
 
 async def get(app: FastAPI, path: str, headers: Headers) -> Answer:
@@ -367,12 +368,13 @@ async def test_the_loop_goes_on_while_keys_are_fetched(
     trusted = TrustedIssuer(ISSUER, audience=API, source=issuer.source)
     verifier = kind(trusted, boottime=lambda: issuer.clock)
     fetched: Future[None] = Future()
-    inner = verifier.core.try_verify
+    inner = verifier.core.settle
 
     def waiting(*args: Any, **more: Any) -> Any:
         return inner(*args, **more) if fetched.done() else Pending(fetched)
 
-    verifier.core.try_verify = waiting  # type: ignore[method-assign]  # only in this test's own verifier
+    verifier.core.settle = waiting  # type: ignore[method-assign]  # only in this test's own verifier
+    verifier.read_new = verifier.core.read_new = lambda *_: None  # type: ignore[method-assign]  # as above
     guard = Guard(verifier)
     app = FastAPI()
 
