@@ -21,7 +21,7 @@ from admit.credentials import cookies, csrf
 from admit.errors import AdmitError, ConfigError, FetchError
 from admit.integrations.django import AdmitMiddleware, AdmitRequest, RequiresMixin, requires
 from admit.integrations.django.conf import current
-from admit.integrations.django.requests import known
+from admit.integrations.django.requests import Users, known
 from admit.testing import TestIssuer, principal
 from tests.contract.services import COOKIE, PAGES, RAW, Issuer, shown
 
@@ -370,6 +370,55 @@ async def test_who_is_no_user_of_the_project_is_anonymous(users: Issuer, url: st
     users.end()
     for headers in (bearer(users), cookie()):
         assert (await both(url, headers)).json() == nobody
+
+
+class Overriding:
+    """Middleware that looks at the user, then takes the method, or another caller, that a header names."""
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: Any) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: Any) -> Any:
+        first = request.user
+        assert first is request.user
+        assert str(first)
+        request.method = request.headers.get("x-method", request.method)
+        if "x-caller" in request.headers:
+            caller = request.headers["x-caller"]
+            request.META["HTTP_AUTHORIZATION"] = caller
+            if hasattr(request, "scope"):
+                request.scope["headers"] = [(b"authorization", caller.encode())]
+        return self._get_response(request)
+
+
+@pytest.mark.threat("WEB-csrf", off="admit.integrations.gate:still_holds")
+@pytest.mark.parametrize("url", ["/user", "/user-async"])
+async def test_a_user_by_cookie_is_none_for_a_change_that_was_made_of_a_read(users: Issuer, url: str) -> None:
+    USERS[("https://id.example.com", "u_alice")] = User("Alice")
+    nobody, alice = {"user": "AnonymousUser", "in": False}, {"user": "Alice", "in": True}
+    with override_settings(MIDDLEWARE=[DJANGO[0], DJANGO[2], ADMIT, f"{__name__}.Overriding"]):
+        assert (await both(url, cookie())).json() == alice
+        assert (await both(url, {**cookie(), "x-method": "DELETE"})).json() == nobody
+        assert (await both(url, {**own_page(), "x-method": "DELETE"})).json() == alice
+        assert (await both(url, {**bearer(users), "x-method": "DELETE"})).json() == alice
+        assert (await both(url, {**bearer(users), "x-caller": "Bearer junk.a.b"})).json() == nobody
+        caller = {"x-caller": bearer(users)["authorization"]}
+        assert (await both(url, {**bearer(users), **caller})).json() == alice
+
+
+async def test_a_user_whom_the_project_sets_itself_stays(users: Issuer) -> None:
+    request = HttpRequest()
+    asked = known(request)
+    assert not hasattr(asked, "user")
+    asked.user = "first"
+    Users(lambda: "lazy").give(asked)
+    assert asked.user == "lazy"
+    asked.user = "set"
+    request.method = "POST"
+    assert asked.user == "set"
 
 
 async def test_whether_it_is_a_user_that_cannot_be_told_is_503(users: Issuer) -> None:

@@ -10,7 +10,7 @@ from django.utils.functional import SimpleLazyObject
 
 from admit.errors import AdmitError, CredentialError, CsrfError, SessionError, TokenError, UnavailableError
 from admit.integrations.django.conf import UserOf, current
-from admit.integrations.django.requests import answer, aoutcome, known, outcome
+from admit.integrations.django.requests import Users, answer, aoutcome, known, outcome
 from admit.integrations.gate import Outcome
 from admit.principal import Principal
 
@@ -36,10 +36,11 @@ class AdmitMiddleware:
             markcoroutinefunction(self)
 
     def __call__(self, request: Any) -> Any:
-        known(request)
+        asked = known(request)
         if self._user_of is not None:
             before = getattr(request, "user", None), getattr(request, "auser", None)
-            request.user = SimpleLazyObject(partial(_user, request, self._user_of, before[0]))
+            found = partial(_user, request, self._user_of, before[0])
+            Users(partial(SimpleLazyObject, found)).give(asked)
             request.auser = partial(_auser, request, self._user_of, before[1])
         return self._get_response(request)
 

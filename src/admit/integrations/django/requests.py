@@ -4,6 +4,7 @@ Anew where its method or its credential was changed since.
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, TypeAlias, cast
 
@@ -20,6 +21,7 @@ from admit.verifier import policy
 _Parts: TypeAlias = tuple[Headers, str, str]
 
 _KEPT: Final = "_admit_outcome"
+_USERS: Final = "_admit_users"
 
 
 class AdmitRequest(HttpRequest):
@@ -42,6 +44,41 @@ class AdmitRequest(HttpRequest):
             AdmitError: its credential is not good. `AdmitMiddleware` makes the answer.
         """
         return _told(await aoutcome(self))
+
+    @property
+    def user(self) -> Any:
+        """The project's user, or Django's own; like the principal anew for a request that was changed."""
+        users = cast("Users | None", vars(self).get(_USERS))
+        if users is not None:
+            return users.of(_parts(self))
+        try:
+            return vars(self)["user"]
+        except KeyError:
+            raise AttributeError("the request has no user: no middleware gave it one") from None
+
+    @user.setter
+    def user(self, value: Any) -> None:
+        vars(self).pop(_USERS, None)
+        vars(self)["user"] = value
+
+
+class Users:
+    """A request's users: as long as it stays the same, the same one. `make` gives a lazy one."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._for: _Parts | None = None
+        self._user: Any = None
+
+    def of(self, parts: _Parts) -> Any:
+        """The user of a request of these parts."""
+        if self._for is None or not still_holds((None, *self._for, False), *parts):
+            self._user, self._for = self._make(), parts
+        return self._user
+
+    def give(self, request: AdmitRequest) -> None:
+        """From now on the request's users are these."""
+        vars(request)[_USERS] = self
 
 
 def _told(found: Outcome) -> Principal | None:
