@@ -42,6 +42,7 @@ class Deployment:
             "issuer": "https://id.example.com", "database": furnished_sqlite_url(self.data), "data": str(self.data),
             "keys.file": str(write_key_file(self.data)), "tls.cert": str(tls.cert), "tls.key": str(tls.key),
             "mail.url": "smtps://admit:secret@mail.example.com", "mail.sender": "Example <no-reply@example.com>",
+            "accounts.pepper": True,
         }  # fmt: skip
 
     @property

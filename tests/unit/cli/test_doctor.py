@@ -50,7 +50,7 @@ def good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return Settings(
         issuer=ISSUER, database=furnished_sqlite_url(folder), data=str(folder), client=(WEB,), mail=MAIL,
         keys=replace(Settings(issuer=ISSUER).keys, file=str(write_key_file(folder))),
-        tls=TlsConfig(cert=str(tls.cert), key=str(tls.key)),
+        tls=TlsConfig(cert=str(tls.cert), key=str(tls.key)), accounts=AccountsConfig(pepper=True),
     )  # fmt: skip
 
 
@@ -130,6 +130,44 @@ def test_files_are_called_good_only_where_there_are_some(good: Settings) -> None
     assert said(beside) == [Severity.NOTE, Severity.GOOD], "one folder for both is worth knowing"
     good.keys_path.unlink()
     assert said(good) == [Severity.NOTE]
+
+
+def about(topic: str, settings: Settings) -> Finding:
+    """The one finding about it, which says why and how to mend it unless all is well."""
+    (one,) = [one for one in found(settings) if one.topic == topic]
+    assert one.severity is Severity.GOOD or (one.why and one.mend)
+    return one
+
+
+def test_passwords_without_the_key_files_key_are_worth_a_note_and_with_it_good(good: Settings) -> None:
+    assert about("passwords", good).severity is Severity.GOOD
+    without = about("passwords", replace(good, accounts=AccountsConfig()))
+    assert (without.severity, "accounts.pepper = true" in without.mend) == (Severity.NOTE, True)
+
+
+def test_hashes_whose_key_is_not_in_the_key_file_are_an_error_and_those_of_its_own_are_not(
+    good: Settings,
+) -> None:
+    kid = Keyring.load(good.keys_path).current
+    with closing(sqlite3.connect(good.database.removeprefix("sqlite:///"))) as db, db:
+        put = "UPDATE user_account SET password_hash = '$admit-pepper$' || ? || password_hash WHERE email LIKE ?"
+        db.execute(put, (kid, "ada%"))
+    assert bad(found(good)) == {}
+    with closing(sqlite3.connect(good.database.removeprefix("sqlite:///"))) as db, db:
+        db.execute(put, (f"{kid}x", "bo%"))
+    one = only(found(good))
+    assert one.what == "1 password hashed with a key that the key file does not hold"
+    assert "keys.file" in one.mend
+
+
+def test_how_long_the_trail_remembers_is_told_and_too_long_or_too_short_is_noted(good: Settings) -> None:
+    for days, severity, words in (
+        (400, Severity.GOOD, "for 400 days"),
+        (120, Severity.NOTE, "after 120 days"),
+        (0, Severity.NOTE, "for good"),
+    ):
+        one = about("audit", replace(good, audit=replace(good.audit, kept=timedelta(days=days))))
+        assert (one.severity, words in one.what) == (severity, True), one
 
 
 def test_a_certificate_of_another_host_that_soon_ends_is_told(good: Settings, tmp_path: Path) -> None:

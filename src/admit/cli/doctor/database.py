@@ -8,6 +8,8 @@ from admit.cli.doctor.findings import Finding, error, good, note, warning
 from admit.cli.ended import counted
 from admit.errors import AdmitError, ConfigError
 from admit.issuer import Settings
+from admit.issuer.accounts.pepper import PREFIX
+from admit.issuer.accounts.store import HASHES_THAT_START
 from admit.issuer.app.keys import load_keyring
 from admit.issuer.keys import SigningKeys, StoredKey
 from admit.issuer.keys.records import KeyState
@@ -204,6 +206,8 @@ async def _contents(settings: Settings, clock: Callable[[], float]) -> AsyncIter
                 "the issuer does not start, so that users and keys of two issuers never mix",
                 "data = a folder of its own; or, if it is the same issuer under another name, admit issuer rename",
             )
+        async for one in _peppered(db):
+            yield one
         snapshot = await SigningKeys(db, settings.keys).refresh(clock())
         for one in keys(snapshot.keys, settings, clock()):
             yield one
@@ -224,6 +228,25 @@ async def _contents(settings: Settings, clock: Callable[[], float]) -> AsyncIter
         )
     finally:
         await db.close()
+
+
+async def _peppered(db: Database) -> AsyncIterator[Finding]:
+    """Are there hashes of passwords that no key of the key file belongs to?"""
+
+    async def count(start: str) -> int:
+        rows = await db.read_apart(HASHES_THAT_START(start=start))
+        return int(rows[0]["n"])
+
+    left = await count(PREFIX)
+    for kid in db.keyring.kids if left else ():
+        left -= await count(f"{PREFIX}{kid}$")
+    if left > 0:
+        yield error(
+            "passwords",
+            f"{counted(left, 'password')} hashed with a key that the key file does not hold",
+            "whoever has one cannot sign in, whatever they type",
+            "put that key back into keys.file, or let them set new passwords by mail",
+        )
 
 
 def keys(stored: tuple[StoredKey, ...], settings: Settings, now: float) -> Iterator[Finding]:

@@ -12,6 +12,8 @@ from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.app.config import networks
 
 _LONG_BOUND = timedelta(minutes=2)
+_LOOKED_BACK = timedelta(days=180)
+"""How far back people look after a break-in: it is often found months later."""
 _LOOSER = 10
 """How many times the default a limit on guessing may be before it is hardly one."""
 
@@ -25,6 +27,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _proxy(settings)
     yield from _listeners(settings)
     yield from _guessing(settings)
+    yield from _passwords(settings)
+    yield from _audit(settings)
     yield from _mail(settings)
     yield from _bound(settings)
 
@@ -214,6 +218,40 @@ def _guessing(settings: Settings) -> Iterator[Finding]:
             "tries come back so soon that whoever tries passwords is hardly slowed down",
             "leave accounts.tries_window out",
         )
+
+
+def _passwords(settings: Settings) -> Iterator[Finding]:
+    if settings.accounts.pepper:
+        yield good(
+            "passwords", "hashed with the key file's key: the database alone is no help in guessing them"
+        )
+    else:
+        yield note(
+            "passwords",
+            "hashed without the key file's key (accounts.pepper is off)",
+            "whoever gets the database alone, by a dump or backup, can try common passwords on it",
+            "accounts.pepper = true; and a copy of the key file in a safe place, since without it no password is right",
+        )
+
+
+def _audit(settings: Settings) -> Iterator[Finding]:
+    kept = settings.audit.kept
+    if not kept:
+        yield note(
+            "audit",
+            "what people did, and from which address, is kept for good (audit.kept is 0s)",
+            "the law of many places wants such records to have an end, and each is worth stealing",
+            'audit.kept = "400d"',
+        )
+    elif kept < _LOOKED_BACK:
+        yield note(
+            "audit",
+            f"what people did is forgotten after {kept.days} days",
+            "a break-in is often found months later, and then nothing tells who was affected",
+            'audit.kept = "400d"',
+        )
+    else:
+        yield good("audit", f"what people did is kept for {kept.days} days, what operators did for good")
 
 
 def _listeners(settings: Settings) -> Iterator[Finding]:

@@ -132,6 +132,12 @@ USERS_AFTER: Final = Statement(
     .order_by(user_account.c.email)
     .limit(bindparam("count"))
 )
+_start = bindparam("start", type_=Text)
+HASHES_THAT_START: Final = Statement(
+    select(func.count().label("n"))
+    .select_from(user_account)
+    .where(func.substr(user_account.c.password_hash, 1, func.length(_start)) == _start)
+)
 LOGIN_BY_EMAIL: Final = Statement(
     select(*USER_COLUMNS, user_account.c.password_hash)
     .select_from(USER_FROM)
