@@ -1,6 +1,6 @@
 """Sign-in by JSON over HTTP: the client sees the password, and gets nothing for it that a page would not have given.
 
-6819-4.4.3.1, 6819-4.4.3.6, PWD-1, PWD-2, PWD-4, MFA-1, MFA-2, MFA-3, SES-1, SES-8, WEB-csrf, O-1.
+6819-4.4.3.1, 9700-codeinject, MFA-3, WEB-params, O-1.
 """
 
 from typing import Any

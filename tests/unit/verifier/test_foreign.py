@@ -42,11 +42,9 @@ from tests.fixtures.foreign_issuers import (
     SHAPES,
     TENANT,
     WAIVED,
-    Published,
-    Shape,
     entra_keys,
-    rsa_key,
 )
+from tests.fixtures.foreign_shape import Published, Shape, rsa_key
 from tests.fixtures.status_issuer import NOW, Clock
 
 CHECK_KIND = "admit.verifier.foreign:check_kind"

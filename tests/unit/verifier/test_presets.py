@@ -19,9 +19,8 @@ from tests.fixtures.foreign_issuers import (
     KEYCLOAK,
     OKTA,
     TENANT,
-    Published,
-    Shape,
 )
+from tests.fixtures.foreign_shape import Published, Shape
 from tests.fixtures.status_issuer import Clock
 
 CALLER = {"email": frozenset({"caller@project.iam.gserviceaccount.com"})}
