@@ -14,6 +14,7 @@ class SessionConfig:
     `seen_every`: how exactly use is noted (default 1 min), so that a look-up rarely writes. `fresh_for`: how long after
     typing the password people may change what guards their account, without typing it again (default 5 min).
     `per_user`: live sessions of one person; at the sign-in beyond, the one used longest ago ends (default 100).
+    `names_per_hour`: how often one person may call sessions by names, each of which stands in the audit (default 60).
 
     cookie_domain: None (the default) keeps the session cookie with the issuer's own host, `same_host`. A domain that
     the issuer lies in, such as `example.com`, has browsers send it to every host below that as well, for APIs and pages
@@ -31,6 +32,7 @@ class SessionConfig:
     seen_every: timedelta = timedelta(minutes=1)
     fresh_for: timedelta = timedelta(minutes=5)
     per_user: int = 100
+    names_per_hour: int = 60
     cookie_domain: str | None = None
     redis: str = field(default="", repr=False)
     redis_ca_file: str = ""
@@ -50,3 +52,5 @@ class SessionConfig:
             raise ConfigError("sessions.fresh_for must be positive, and 1h at most")
         if not 1 <= self.per_user <= 100_000:
             raise ConfigError("sessions.per_user must be from 1 to 100000")
+        if self.names_per_hour < 1:
+            raise ConfigError("sessions.names_per_hour must be at least 1")

@@ -4,8 +4,9 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 
-from admit.errors import SessionError, UnavailableError
+from admit.errors import SessionError, ThrottledError, UnavailableError
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import AuditEvent, RequestInfo
 from admit.issuer.outbox import NO_MAIL, Outbox
@@ -17,7 +18,9 @@ from admit.issuer.sessions.finding import Finder
 from admit.issuer.sessions.records import Ended, NewSession, Session, SessionEntry
 from admit.issuer.sessions.transactions import Along, alone
 from admit.issuer.storage import Bound, Database
+from admit.issuer.throttle import bucket, take
 
+HOUR = timedelta(hours=1)
 SWEEP_AT_ONCE = 50  # ends in one transaction
 LIST_AT_MOST = 200
 KEPT_AFTER_END = 86_400.0  # seconds; the audit tells the rest
@@ -253,10 +256,20 @@ class Sessions:
 
         Raises:
             SessionNameError: not one line of at most 60 characters.
+            ThrottledError: this user named many within the hour.
         """
         named = rules.clean_session_name(name)
         if not is_public_id(session_id):
             return False
+        verdict = await self._db.run(
+            take,
+            bucket=bucket("session-name", user_id),
+            limit=self.config.names_per_hour,
+            window=HOUR,
+            now=now,
+        )
+        if not verdict.allowed:
+            raise ThrottledError("names of sessions", retry_after=verdict.retry_after.total_seconds())
         return await self._db.run(transactions.rename, session_id, user_id, named, info=info, now=now)
 
     async def vouch(

@@ -28,6 +28,7 @@ def test_a_sign_in_is_fresh_until_the_time_is_up_and_never_ahead_of_the_clock() 
     "values",
     [
         {"fresh_for": timedelta(0)}, {"fresh_for": timedelta(hours=2)}, {"per_user": 0}, {"per_user": 100_001},
+        {"names_per_hour": 0},
     ],
     ids=repr,
 )  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import delete, insert
 
+from admit.errors import ThrottledError
 from admit.issuer.audit import RequestInfo
 from admit.issuer.outbox import MailConfig, Outbox
 from admit.issuer.sessions import store
@@ -60,6 +61,26 @@ async def test_a_session_is_called_what_its_user_says_and_nothing_again(parts: P
     assert (await parts.events()).count("session.named") == 2
     told = [row for row in await parts.rows("audit") if row["event"] == "session.named"]
     assert all("laptop" not in row["detail"] for row in told)
+
+
+async def test_who_names_sessions_again_and_again_waits_and_nobody_else_does(db: Database) -> None:
+    parts = await Parts.on(db, sessions=SessionConfig(names_per_hour=2))
+    mine = await parts.sign_in()
+
+    async def rename(name: str, *, now: float = NOW, user_id: str = mine.session.user.id) -> bool:
+        return await parts.sessions.rename(mine.session.id, name, user_id=user_id, info=INFO, now=now)
+
+    assert await rename("one")
+    assert await rename("two")
+    with pytest.raises(ThrottledError) as refused:
+        await rename("three", now=NOW + 60)
+    assert refused.value.retry_after == 3_540
+    assert (await entry(parts, mine)).name == "two"
+    assert (await parts.events()).count("session.named") == 2
+    assert not await rename("theirs", user_id="u_somebody"), (
+        "their budget is their own, and so is the session"
+    )
+    assert await rename("three", now=NOW + 3_601)
 
 
 @pytest.mark.threat("SES-6", off="admit.issuer.sessions.store:rename_own")

@@ -6,7 +6,7 @@ from admit.credentials.cors import CorsPolicy
 from admit.issuer.app import answers
 from admit.issuer.app.api import body, query, shapes
 from admit.issuer.app.api.caller import Caller, Callers
-from admit.issuer.app.api.described import FRESH, Operation, Who
+from admit.issuer.app.api.described import FRESH, Operation, Told, Who
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
@@ -99,7 +99,7 @@ def routes(app: App, callers: Callers) -> list[Route]:
                 ),
                 "PATCH": Operation(
                     id="nameSession", summary="Call one session of the caller by a name", who=Who.USER, shape=None,
-                    takes="SessionName", missing=MISSING,
+                    takes="SessionName", missing=MISSING, refusals={"429": Told("Many were named lately.", "Error")},
                 ),
             },
         ),
