@@ -4,8 +4,11 @@
 credential it carried; other cookies of this host are not counted.
 """
 
+import sys
 from collections.abc import Iterable
+from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import uvicorn
 from ordering import CALLS, Settings
@@ -26,25 +29,28 @@ def serve_asgi(app: ASGIApp, settings: Settings) -> None:
 
 
 def serve_wsgi(app: "WSGIApplication", settings: Settings) -> None:
-    """By gunicorn, in threads, until it is told to end."""
-    from gunicorn.app.base import BaseApplication
+    """By Python's own server, a thread a request, until it is told to end. Elsewhere it is gunicorn or its like."""
+    told = TellCallsInThreads(app, _cookie(settings))
+    make_server(HOST, settings.port, told, Threads, Quiet).serve_forever()
 
-    class Served(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-        def load_config(self) -> None:
-            given = {
-                "bind": f"{HOST}:{settings.port}",
-                "threads": 8,
-                "loglevel": "warning",
-                "graceful_timeout": 1,
-                "control_socket_disable": True,
-            }
-            for name, value in given.items():
-                self.cfg.set(name, value)
 
-        def load(self) -> "WSGIApplication":
-            return TellCallsInThreads(app, _cookie(settings))
+class Threads(ThreadingMixIn, WSGIServer):
+    """Browsers open connections before they have something to ask."""
 
-    Served().run()
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that went away is nobody's trouble."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class Quiet(WSGIRequestHandler):
+    """Without a line for each request."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Not a word."""
 
 
 def _cookie(settings: Settings) -> str:
