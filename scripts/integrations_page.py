@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.contract import adapter, table
+from tests.contract import adapter, bff, table
 from tests.contract.case import MODES
 from tests.contract.cases import CASES
 
@@ -38,12 +38,32 @@ def page() -> str:
     lines += ["", "## The cases\n", "| | case | request | why for one of the two only |", "|---|---|---|---|"]
     for case in CASES:
         method = "WebSocket" if case.socket else case.method
-        request = f"`{method} {case.path}`"
+        request = f"`{method} {case.path}`" + ("" if case.query is None else ", a token in its query")
         only = "" if len(case.by) == len(MODES) else f"{'/'.join(case.by)}: {case.why}"
         lines.append(f"| {case.row} | {case.name} | {request} | {only} |")
     lines += [
         "",
         "The routes that they ask for:\n",
         *(f"- `{path}`: {what}" for path, what in adapter.ROUTES.items()),
+        *proxied(),
     ]
     return "\n".join(lines) + "\n"
+
+
+def proxied() -> list[str]:
+    """What the proxy of a backend for a frontend is held to."""
+    lines = [
+        "",
+        "## The backend for a frontend\n",
+        "A page asks an API by its session cookie, through the application's own backend, which adds the token. That",
+        "is no guard: cases of tokens cannot come up on the page's side, and challenges are not for a page. So it has a",
+        "list of its own ([cases](../tests/contract/bff.py)), held by Starlette, Flask and Django.\n",
+        "| case | request | answer | asks the API |",
+        "|---|---|---|---|",
+    ]
+    for case in bff.CASES:
+        said = f"{case.status}" + (f" `{case.error}`" if case.error else "")
+        lines.append(
+            f"| {case.name} | `{case.method} {case.path}` | {said} | {'yes' if case.reaches else 'no'} |"
+        )
+    return lines
