@@ -163,7 +163,7 @@ async def test_a_spent_code_stays_spent_after_a_restart(issuer: LiveIssuer, brow
 
 @pytest.mark.threat(
     "SES-6",
-    off=["admit.issuer.accounts.driver:may_sign_in", "admit.issuer.revocation.store.holders:share_user"],
+    off=["admit.issuer.accounts.rules:may_sign_in", "admit.issuer.revocation.store.holders:share_user"],
 )
 async def test_a_disabled_user_gets_no_new_session_and_no_use_of_a_code(
     issuer: LiveIssuer, browser: Browser

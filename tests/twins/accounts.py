@@ -43,7 +43,7 @@ TWINS: dict[str, Any] = {
     "admit.issuer.accounts.rules:canonical_identifier": _as_it_came,
     "admit.issuer.accounts.rules:is_mailed_as_compared": _any_folding,
     "admit.issuer.accounts.passwords:hash_to_check": _nothing_to_check,
-    "admit.issuer.accounts.driver:may_sign_in": _anybody,
+    "admit.issuer.accounts.rules:may_sign_in": _anybody,
     "admit.issuer.accounts.transactions:end_after_change": _leave_all,
     "admit.issuer.accounts.importing.transactions:strangers": _nobody_strange,
 }

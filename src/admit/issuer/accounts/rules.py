@@ -7,7 +7,7 @@ from typing import Any
 
 from admit.errors import AccountError
 from admit.issuer.accounts import claims as kept
-from admit.issuer.accounts.errors import EmailError, PersonNameError
+from admit.issuer.accounts.errors import EmailError, PersonNameError, UserNotFoundError
 from admit.issuer.accounts.records import User
 
 EMAIL_MAX_CHARS = 254  # RFC 5321 §4.5.3.1.3 bounds a path to 256 octets, two of them the angle brackets
@@ -90,6 +90,17 @@ def _is_seen(char: str) -> bool:
 def is_user_id(text: str) -> bool:
     """Whether this can be a user's id; anything else is not worth asking the database about."""
     return _USER_ID.fullmatch(text) is not None
+
+
+def check_user_id(user_id: str) -> None:
+    """Raises: UserNotFoundError for what cannot be an id."""
+    if not is_user_id(user_id):
+        raise UserNotFoundError
+
+
+def may_sign_in(user: User) -> bool:
+    """A disabled user may not; found out after the hash, so that it takes as long as a wrong password."""
+    return not user.is_disabled
 
 
 def clean_name(text: str) -> str:

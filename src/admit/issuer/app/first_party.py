@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from admit.credentials import cookies, csrf
 from admit.errors import AdmitError, CsrfError, SessionError, ThrottledError, TooBusyError
-from admit.issuer.accounts.driver import may_sign_in
 from admit.issuer.accounts.records import User
+from admit.issuer.accounts.rules import may_sign_in
 from admit.issuer.app import answers, flow, gate
 from admit.issuer.app.api import login_steps as steps
 from admit.issuer.app.call import Call

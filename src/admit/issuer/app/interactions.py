@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from admit.errors import ConfigError, SessionError
-from admit.issuer.accounts.driver import may_sign_in
+from admit.issuer.accounts.rules import may_sign_in
 from admit.issuer.app import flow
 from admit.issuer.factors.assurance import Proof
 from admit.issuer.grants.answers import Answers

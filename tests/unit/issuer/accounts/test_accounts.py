@@ -147,7 +147,7 @@ async def test_a_password_that_nobody_can_have_is_refused_without_a_hash(
     assert await check(accounts, password="\ud800" * 8) is None
 
 
-@pytest.mark.threat("SES-6", off="admit.issuer.accounts.driver:may_sign_in")
+@pytest.mark.threat("SES-6", off="admit.issuer.accounts.rules:may_sign_in")
 async def test_a_disabled_user_does_not_sign_in_until_enabled(accounts: Accounts) -> None:
     user = await sign_up(accounts)
     await accounts.disable(user.id, info=INFO, now=NOW)

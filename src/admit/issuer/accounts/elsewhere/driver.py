@@ -14,7 +14,7 @@ from admit.errors import AdmitError, TooBusyError
 from admit.issuer.accounts import rules as account_rules
 from admit.issuer.accounts import store as account_store
 from admit.issuer.accounts.config import AccountsConfig
-from admit.issuer.accounts.driver import Accounts, may_sign_in
+from admit.issuer.accounts.driver import Accounts
 from admit.issuer.accounts.elsewhere import protocol, rules, store, transactions
 from admit.issuer.accounts.elsewhere.protocol import SignsInBy
 from admit.issuer.accounts.errors import AccountElsewhereError, AccountsUnavailableError
@@ -256,7 +256,7 @@ class AccountsElsewhere(Accounts):
         except AdmitError:
             await self._guesses.give_back(drawn)
             raise  # nothing was learnt: who comes back as told must not be shut out for it
-        if user is None or not may_sign_in(user):
+        if user is None or not account_rules.may_sign_in(user):
             reason = "unknown" if account is None else "disabled" if right else "wrong password"
             await self._guesses.failed(guesser, reason=reason, now=now)
             return None

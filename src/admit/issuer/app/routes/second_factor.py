@@ -9,9 +9,9 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from admit.errors import SessionError, ThrottledError
-from admit.issuer.accounts.driver import may_sign_in
 from admit.issuer.accounts.errors import PersonNameError
 from admit.issuer.accounts.records import User
+from admit.issuer.accounts.rules import may_sign_in
 from admit.issuer.app import flow, gate, returns
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
