@@ -47,6 +47,16 @@ def _spent_before(store: Any, told: LogoutToken, now: float) -> Any:
         yield from signing_out_end(store, told, now)
 
 
+def _still_there(*args: Any, **kwargs: Any) -> Any:
+    yield from ()
+    return True
+
+
+def _first_length(request: Any) -> int | None:
+    told = request.all(b"content-length")
+    return int(told[0]) if told and told[0].isdigit() else None
+
+
 TWINS: dict[str, Any] = {
     "admit.client.server:check_issuer": _nothing_to_refuse,
     "admit.client.source:TokenSource.check_url": _nothing_to_refuse,
@@ -54,9 +64,14 @@ TWINS: dict[str, Any] = {
     "admit.relying_party.answer:check_iss": _nothing_to_refuse,
     "admit.relying_party.answer:check_no_tokens": _nothing_to_refuse,
     "admit.relying_party.answer:check_transaction": _nothing_to_refuse,
+    "admit.relying_party.bff.forwarding:check_page": _nothing_to_refuse,
     "admit.relying_party.bff.forwarding:check_provider": _nothing_to_refuse,
+    "admit.relying_party.bff.proxy:check_path": _nothing_to_refuse,
+    "admit.relying_party.bff.proxy:length": _first_length,
+    "admit.relying_party.bff.sessions:Sessions.lives": _still_there,
     "admit.relying_party.bff.sessions:Sessions._not_kept": _left_alone,
     "admit.relying_party.bff.sessions:is_of": _always,
+    "admit.relying_party.bff.sessions:is_young": _always,
     "admit.relying_party.bff.under_way:added": _kept_for_all,
     "admit.relying_party.bff.under_way:kept": _of_any_browser,
     "admit.relying_party.bff.signing_out:check_page": _nothing_to_refuse,

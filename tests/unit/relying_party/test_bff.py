@@ -1,6 +1,7 @@
 """`admit.relying_party.Bff` in Starlette, against a whole issuer in this process."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -222,3 +223,16 @@ async def test_what_a_refresh_brought_is_kept_though_the_store_stumbles(
         assert (await page.client.get("/bff/api/orders/mine")).status_code == 200
         assert len(scene.wire.to("/token")) == 2, "the token at hand"
     assert (await page.told())["signed_in"]
+
+
+@pytest.mark.threat("SES-5", off="admit.relying_party.bff.sessions:is_young")
+async def test_a_session_ends_in_time_whatever_times_somebody_writes_into_the_store(scene: Scene) -> None:
+    store = MemorySessionStore()
+    page = scene.page(bff_of(scene.wire, scene.issuer, store=store))
+    await page.sign_in()
+    ((name, stored),) = store._sessions.items()
+    store._sessions[name] = replace(stored, idle_at=1e12, expires_at=1e12)
+    scene.issuer.clock.advance(29 * 86_400)
+    assert (await page.told())["signed_in"]
+    scene.issuer.clock.advance(86_400)
+    assert not (await page.told())["signed_in"]

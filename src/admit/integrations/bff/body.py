@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
+from admit.errors import ConfigError
 from admit.relying_party import Bff
 from admit.relying_party.bff import http
 from admit.relying_party.bff.http import Answer
@@ -26,6 +27,12 @@ def is_upload(bff: Bff, path: str, headers: Headers, *, framed: bool = True) -> 
     if told:
         return not (told[0].isdigit() and len(told[0]) < 10 and int(told[0]) <= HELD)
     return not framed or any(name == b"transfer-encoding" for name, _ in headers)
+
+
+def check_no_websockets(bff: Bff) -> None:
+    """Raise ConfigError for an API with WebSockets, in a framework that has none."""
+    if any(api.websockets for api in bff.config.apis):
+        raise ConfigError("Api(websockets=True) needs the application to run in Starlette or FastAPI")
 
 
 def too_large() -> Answer:

@@ -24,7 +24,11 @@ def urls(bff: Bff) -> list[URLPattern]:
     """The routes below the `mount` of a `Bff`. Django's own CSRF defence leaves them out: they have one.
 
     They are answered in a thread, under WSGI and ASGI alike. For the path as it was sent see `flask.blueprint`.
+
+    Raises:
+        ConfigError: an API has WebSockets, which Django has not.
     """
+    body.check_no_websockets(bff)
 
     @csrf_exempt  # type: ignore[untyped-decorator]  # Django has no types of its own
     def handle(request: HttpRequest) -> HttpResponseBase:

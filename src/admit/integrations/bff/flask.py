@@ -20,7 +20,11 @@ def blueprint(bff: Bff, name: str = "admit-bff") -> Blueprint:
 
     The server has to say how the URL was sent (`RAW_URI` of gunicorn, `REQUEST_URI` of most others); where it does not,
     a path with an escaped slash is taken for one with a slash.
+
+    Raises:
+        ConfigError: an API has WebSockets, which Flask has not.
     """
+    body.check_no_websockets(bff)
     made = Blueprint(name, __name__, url_prefix=bff.config.mount)
 
     @made.route("/<path:rest>", methods=_METHODS, provide_automatic_options=False)

@@ -9,14 +9,15 @@ import logging
 
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from admit.errors import AdmitError
 from admit.integrations.bff import body
 from admit.relying_party import Bff, Identity
+from admit.relying_party.bff import http
 from admit.relying_party.bff.http import Answer, Request
-from admit.relying_party.bff.passing import Passing
+from admit.relying_party.bff.passing import Closed, Passing
 
 __all__ = ["routes", "signed_in"]
 
@@ -25,7 +26,10 @@ _LOG = logging.getLogger("admit.bff")
 
 def routes(bff: Bff) -> list[BaseRoute]:
     """The routes below the `mount` of a `Bff`; they go before those that take any path."""
-    return [Route(f"{bff.config.mount}/{{rest:path}}", _Endpoint(bff), name="admit-bff")]
+    made: list[BaseRoute] = [Route(f"{bff.config.mount}/{{rest:path}}", _Endpoint(bff), name="admit-bff")]
+    if any(api.websockets for api in bff.config.apis):
+        made.append(WebSocketRoute(f"{bff.config.mount}/api/{{rest:path}}", _Sockets(bff)))
+    return made
 
 
 async def signed_in(bff: Bff, request: HttpRequest) -> Identity | None:
@@ -69,6 +73,67 @@ class _Endpoint:
                     return body.too_large()
         query = scope["query_string"].decode("latin-1")
         return await self._bff.ahandle(Request(scope["method"], path, query, headers, bytes(read), upload))
+
+
+class _Sockets:
+    """WebSockets of pages that go on to APIs."""
+
+    def __init__(self, bff: Bff) -> None:
+        self._bff = bff
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        path = raw.partition(b"?")[0].decode("latin-1")
+        await receive()  # that it connects
+        request = Request("GET", path, scope["query_string"].decode("latin-1"), scope["headers"])
+        try:
+            relayed = await self._bff.aconnect(request)
+        except AdmitError as error:
+            _LOG.info("no WebSocket: %s: %s", error.code, error.detail)
+            await _deny(http.refusal(error), scope, send)
+            return
+        try:
+            await send({"type": "websocket.accept", "subprotocol": relayed.subprotocol})
+        except BaseException:
+            await relayed.aclose()
+            raise
+        await relayed.relay(_Browser(receive, send))
+
+
+class _Browser:
+    """The page's half of a WebSocket."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._over = False
+
+    async def receive(self) -> str | bytes | Closed:
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect":
+            self._over = True
+            return Closed(message.get("code", 1000), message.get("reason") or "")
+        text: str | None = message.get("text")
+        return message["bytes"] if text is None else text
+
+    async def send(self, message: str | bytes) -> None:
+        kind = "text" if isinstance(message, str) else "bytes"
+        await self._send({"type": "websocket.send", kind: message})
+
+    async def close(self, code: int, reason: str) -> None:
+        if not self._over:
+            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+
+
+async def _deny(answer: Answer, scope: Scope, send: Send) -> None:
+    """Answer a handshake with a refusal; a server that cannot closes, which browsers take for 403."""
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1008, "reason": ""})
+        return
+    headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers]
+    headers.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": "websocket.http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": answer.body})
 
 
 async def _start(answer: Answer, send: Send) -> None:

@@ -14,7 +14,7 @@ from admit.fetch import Fetcher
 from admit.relying_party.bff import http, pages
 from admit.relying_party.bff.config import BffConfig
 from admit.relying_party.bff.context import Context
-from admit.relying_party.bff.forwarding import Forwarding
+from admit.relying_party.bff.forwarding import Forwarding, Relayed
 from admit.relying_party.bff.http import Answer, Request
 from admit.relying_party.bff.proxy import Api
 from admit.relying_party.bff.signing_in import SigningIn
@@ -87,6 +87,14 @@ class Bff:
         )
         if fetcher is None:
             fetcher = Fetcher(frozenset(one.origin for one in apis), timeout=_API_TIMEOUT)
+        if any(one.websockets for one in apis):
+            try:
+                import websockets
+            except ImportError:
+                raise ConfigError(
+                    "Api(websockets=True) needs websockets: pip install 'admit[websockets]'"
+                ) from None
+            del websockets
         self._context = Context(self.config, store, fetcher)
         self._signing_in = SigningIn(self._context)
         self._signing_out = SigningOut(self._context)
@@ -107,6 +115,15 @@ class Bff:
         except asyncio.CancelledError:
             task.add_done_callback(self._let_go)
             raise
+
+    async def aconnect(self, request: Request) -> Relayed:
+        """The API's half of a WebSocket, for a page's handshake; the framework's half is relayed to it.
+
+        Raises:
+            AdmitError: a refusal, to be answered instead.
+        """
+        rest = request.path.removeprefix(f"{self.config.mount}/api/")
+        return await self._forwarding.connected(request, rest)
 
     def session(self, headers: Sequence[tuple[bytes, bytes]]) -> Identity | None:
         """Who is signed in, by the headers of any request of the application; None: nobody.

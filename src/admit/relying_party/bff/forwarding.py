@@ -1,22 +1,25 @@
 """Requests of the page that go on to an API, with the person's token for it."""
 
-from collections.abc import AsyncIterable, Iterable
-from dataclasses import replace
-from typing import ClassVar
+from collections.abc import AsyncIterable, Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
-from admit.client.exchange import Open, Talk, open_flow, shut
+from admit.client.exchange import Open, Talk, arun, open_flow, shut
 from admit.client.retry import is_refused
 from admit.credentials import csrf
 from admit.errors import SessionError, UnavailableError
 from admit.fetch import AsyncFlow, Flow
 from admit.relying_party.bff import http, passing, proxy
-from admit.relying_party.bff.context import Context
+from admit.relying_party.bff.context import Context, check_site
 from admit.relying_party.bff.http import Answer, Request
-from admit.relying_party.bff.passing import Passing, Watch
-from admit.relying_party.bff.proxy import AnotherProviderError, Api
+from admit.relying_party.bff.passing import Browser, Passing, Watch
+from admit.relying_party.bff.proxy import AnotherProviderError, Api, ForwardError
 from admit.relying_party.bff.session import SessionData
 from admit.relying_party.bff.sessions import Live, is_of
 from admit.relying_party.provider import Provider
+
+if TYPE_CHECKING:
+    from admit.relying_party.bff.sockets import ApiSocket
 
 
 class SendAgainError(UnavailableError):
@@ -24,6 +27,31 @@ class SendAgainError(UnavailableError):
 
     public: ClassVar[str] = "Send this again."
     retry_after: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """The API's half of a WebSocket, and how it goes on."""
+
+    half: "ApiSocket"
+    watch: Watch
+    most: int
+    every: float
+
+    @property
+    def subprotocol(self) -> str | None:
+        """What the API chose."""
+        return self.half.subprotocol
+
+    async def relay(self, browser: Browser) -> None:
+        """Pass messages on until one side closes, or the session is over; then both are closed."""
+        from admit.relying_party.bff import sockets
+
+        await sockets.relay(browser, self.half, self.watch, most=self.most, every=self.every)
+
+    async def aclose(self) -> None:
+        """Let go of the API, where the page was never answered."""
+        await self.half.close(1001)
 
 
 class Forwarding:
@@ -61,6 +89,47 @@ class Forwarding:
             yield from shut(flow)
             return answer
         return replace(answer, passing=Passing(flow, self.watch(live)))
+
+    async def connected(self, request: Request, rest: str) -> Relayed:
+        """The API's half of a WebSocket, for the page's handshake.
+
+        Raises:
+            AdmitError: a refusal, to be answered instead.
+        """
+        from admit.relying_party.bff import sockets  # its library is an extra
+
+        name, _, path = rest.partition("/")
+        api = self._context.apis.get(name)
+        if api is None or not api.websockets:
+            raise ForwardError("no API with WebSockets has this name")
+        raw = self._context.raw_session(request)
+        if raw is None:
+            raise SessionError("there is no session cookie")
+        check_page(request, self._context.config.origins)
+        url = proxy.target(api, path, request.query)
+        live = await arun(self._context.sessions.find(raw))
+        provider = self.provider_of(live, api)
+        assert live is not None
+        offered, refused = proxy.subprotocols(request), None
+        for _ in range(2):
+            token = await arun(self._context.sessions.access_token(live, provider, api, refused=refused))
+            try:
+                half = await sockets.connect(
+                    self._context.fetcher,
+                    url,
+                    proxy.handshake(request, token),
+                    offered,
+                    most=api.max_bytes,
+                    timeout=api.timeout.total_seconds(),
+                )
+            except sockets.HandshakeRefusedError as error:
+                if refused is not None or not is_refused(error.answered, error.challenge):
+                    raise
+                refused = token
+            else:
+                every = self._context.config.recheck.total_seconds()
+                return Relayed(half, self.watch(live), api.max_bytes, every)
+        raise ForwardError("the API takes no token of this session")
 
     def provider_of(self, live: Live | None, api: Api) -> Provider:
         """Whose tokens the session has, if the API takes those.
@@ -103,6 +172,16 @@ class Forwarding:
             repeat=request.method in csrf.SAFE_METHODS and request.upload is None,
         )
         return (yield from open_flow(asked))
+
+
+def check_page(request: Request, origins: Collection[str]) -> None:
+    """A page of this application opens the WebSocket: by its origin alone, as a handshake has no room for a token.
+
+    Raises:
+        CsrfError: another may have, or a program.
+    """
+    check_site(request)
+    csrf.check_handshake(request.headers, origins=origins, secure=True)
 
 
 def check_provider(data: SessionData, wanted: Provider | None) -> None:

@@ -1,11 +1,14 @@
-"""The body of an API's answer on its way to the page, for as long as the person is signed in."""
+"""What passes between a page and an API for as long as the person is signed in: bodies, answers, messages."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from typing import Self
+from dataclasses import dataclass
+from typing import ClassVar, Final, Protocol, Self
 
 from admit.client.exchange import Talk, arun, run
 from admit.errors import CredentialError
 from admit.fetch import AsyncFlow, Flow
+
+NORMAL: Final = 1000
 
 
 class Watch:
@@ -26,8 +29,12 @@ class Watch:
     async def acheck(self) -> None:
         """`check` in the running event loop."""
         if self._is_due():
-            await arun(self._look())
-            self._seen_at = self._clock()
+            await self.alook()
+
+    async def alook(self) -> None:
+        """Look, due or not."""
+        await arun(self._look())
+        self._seen_at = self._clock()
 
     def _is_due(self) -> bool:
         return not 0 <= self._clock() - self._seen_at < self._every
@@ -76,12 +83,30 @@ class Passing:
             await self._flow.aclose()
 
 
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """One side of a WebSocket closed, RFC 6455 §7.1.5 and §7.1.6."""
+
+    code: int = NORMAL
+    reason: str = ""
+
+
+class Browser(Protocol):
+    """The page's half of a WebSocket, which a framework has."""
+
+    async def receive(self) -> str | bytes | Closed: ...
+
+    async def send(self, message: str | bytes) -> None: ...
+
+    async def close(self, code: int, reason: str) -> None: ...
+
+
 class TooLargeError(CredentialError):
     """More was sent than the API takes, RFC 9110 §15.5.14."""
 
-    code = "too_large"
-    status = 413
-    public = "The request is too large."
+    code: ClassVar[str] = "too_large"
+    status: ClassVar[int] = 413
+    public: ClassVar[str] = "The request is too large."
 
 
 def limited(

@@ -21,7 +21,9 @@ _PATH = re.compile(r"[A-Za-z0-9\-._~%!$&'()*+,;=:@/]*", re.ASCII)
 _QUERY = re.compile(r"[A-Za-z0-9\-._~%!$&'()*+,;=:@/?\[\]|]*", re.ASCII)
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+", re.ASCII)
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
 _MAX_DIGITS: Final = 18
+_MAX_SUBPROTOCOLS: Final = 16
 _SENT: Final = frozenset(
     {
         b"accept", b"accept-encoding", b"accept-language", b"content-type", b"content-encoding", b"if-match",
@@ -40,10 +42,10 @@ _RETURNED: Final = (
 class Api:
     """One API that pages may reach, at `…/api/{name}/`.
 
-    `base` is its URL, `audience` what its tokens are for: the `resource` (RFC 8707) that is asked for when the
-    session is refreshed, or None for the token that the sign-in itself gave. `scopes` narrow that token: it is
-    asked for with those alone, and one that may more does not get there. `provider` is the name of the provider
-    whose tokens the API takes; sessions of another are refused. It may be left out where there is one.
+    `base` is its URL, `audience` what its tokens are for: the `resource` (RFC 8707) that is asked for when the session
+    is refreshed, or None for the token that the sign-in itself gave. `scopes` narrow that token: it is asked for with
+    those alone. `provider` is the name of the provider whose tokens the API takes; sessions of another are refused. It
+    may be left out where there is one.
 
     Bodies and answers are passed on as they come, and are held nowhere. A request's body has at most `max_bytes`.
     `timeout` is for the answer to begin, and `silence` for each further piece of it: a server-sent event, or a comment
@@ -158,6 +160,31 @@ def headers(request: Request, access_token: str) -> dict[str, str]:
         size = length(request)
         sent |= {"transfer-encoding": "chunked"} if size is None else {"content-length": str(size)}
     return {**sent, "authorization": f"Bearer {access_token}"}
+
+
+def handshake(request: Request, access_token: str) -> dict[str, str]:
+    """What is sent along with a WebSocket's handshake. The library adds what the protocol wants."""
+    sent = {name: request.one(name.encode()) for name in ("accept-language", "traceparent", "tracestate")}
+    return {
+        **{name: value for name, value in sent.items() if value},
+        "authorization": f"Bearer {access_token}",
+    }
+
+
+def subprotocols(request: Request) -> list[str]:
+    """What the page offers, RFC 6455 §4.1.
+
+    Raises:
+        ForwardError: one is no token, or there are many.
+    """
+    offered = [
+        one.strip()
+        for value in request.all(b"sec-websocket-protocol")
+        for one in value.decode("latin-1").split(",")
+    ]
+    if len(offered) > _MAX_SUBPROTOCOLS or not all(_TOKEN.fullmatch(one) for one in offered):
+        raise ForwardError("the subprotocols are none")
+    return offered
 
 
 def answer(status: int, headers: Mapping[str, str]) -> Answer:
