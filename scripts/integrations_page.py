@@ -56,8 +56,8 @@ def proxied() -> list[str]:
         "",
         "## The backend for a frontend\n",
         "A page asks an API by its session cookie, through the application's own backend, which adds the token. That",
-        "is no guard: cases of tokens cannot come up on the page's side, and challenges are not for a page. So it has a",
-        "list of its own ([cases](../tests/contract/bff.py)), held by Starlette, Flask and Django.\n",
+        "is no guard: cases of tokens cannot come up on the page's side, and challenges are not for a page. So it has",
+        "a list of its own ([cases](../tests/contract/bff.py)), held by Starlette, Flask and Django.\n",
         "| case | request | answer | asks the API |",
         "|---|---|---|---|",
     ]

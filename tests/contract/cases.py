@@ -4,6 +4,7 @@ The list that `test_integrations` runs by each integration, with a guard for tok
 sessions too. `docs/integrations.md` has its rows.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -100,6 +101,15 @@ def ours(issuer: Issuer) -> Headers:
     return [(b"origin", PAGES.encode()), (b"x-csrf-token", csrf.token(issuer.raw).encode())]
 
 
+def among_others(issuer: Issuer) -> Headers:
+    return cookie(f"theme=dark; {by_session(issuer)[0][1].decode()}; a=b=c; empty=")
+
+
+def in_two_lines(issuer: Issuer) -> Headers:
+    """As HTTP/2 may carry cookies, RFC 9113 §8.2.3."""
+    return [*cookie("theme=dark"), *by_session(issuer)]
+
+
 def with_csrf(*more: tuple[bytes, bytes]) -> Carrier:
     return lambda issuer: [(b"x-csrf-token", csrf.token(issuer.raw).encode()), *more]
 
@@ -123,6 +133,9 @@ WITH_COOKIE = {"token_cookie": TOKEN_COOKIE}
 NO_SCHEME = "a cookie has no scheme"
 UNASKED = "no browser adds a token unasked"
 ONLY_COOKIE = "a token cookie is a token"
+NO_COOKIE = "a token is in no cookie"
+NO_ORIGINS: Mapping[str, Any] = {"origins": None}
+HERE = (b"origin", b"https://api.example.com")
 EVIL = (b"origin", b"https://evil.example")
 
 IN_QUERY = {"token": nothing}
@@ -142,6 +155,9 @@ CASES = (
     Case("good", "a group", "/staff", In()),
     Case("good", "an open route", "/open", In()),
     Case("good", "the scheme in any case", "/any", In(), by={"token": spelt(b"bEaReR %s")}, why=NO_SCHEME),
+    Case("good", "among other cookies", "/any", In(), by={"session": among_others}, why=NO_COOKIE),
+    Case("good", "cookies in two lines", "/any", In(), by={"session": in_two_lines}, needs="cookie lines",
+         why=NO_COOKIE),
     # Who is not there.
     Case("absent", "no credential", "/any", UNAUTHORIZED, by=NOTHING, marks=(pytest.mark.rfc("6750", "3.1"),)),
     Case("absent", "no credential, a scope", "/read", UNAUTHORIZED_FOR_SCOPE, by=NOTHING),
@@ -224,6 +240,11 @@ CASES = (
          by={"session": by_session}, also=with_csrf((b"origin", b"null")), why=UNASKED),
     Case("CSRF", "another site, told otherwise", "/change", FORGED, method="POST",
          by={"session": by_session}, also=with_csrf((b"sec-fetch-site", b"cross-site")), why=UNASKED),
+    Case("CSRF", "a page of this very origin, where none are named", "/change", In(), method="POST", options=NO_ORIGINS,
+         also=with_csrf(HERE, (b"sec-fetch-site", b"same-origin"))),
+    Case("CSRF", "a page of a neighbour, where none are named", "/change", FORGED, method="POST", options=NO_ORIGINS,
+         by={"session": by_session}, also=with_csrf((b"origin", PAGES.encode()), (b"sec-fetch-site", b"same-site")),
+         why=UNASKED, marks=(pytest.mark.threat("WEB-csrf", off="admit.credentials.csrf:check_origin"),)),
     Case("CSRF", "another site and a header", "/change", In(), method="POST", by={"token": by_token}, also=[EVIL],
          why=UNASKED),
     Case("CSRF", "a method that was changed after the first guard", "/changed",
@@ -319,6 +340,10 @@ CASES = (
     Case("WebSocket", "from another site", "/socket", {"token": In(), "session": FORGED}, socket=True,
          needs="websocket",
          also=[EVIL]),
+    Case("WebSocket", "from this host, where no origins are named", "/socket", In(), socket=True, needs="websocket",
+         also=[HERE], options=NO_ORIGINS),
+    Case("WebSocket", "from a neighbour, where no origins are named", "/socket", FORGED, socket=True, needs="websocket",
+         by={"session": by_session}, also=[(b"origin", PAGES.encode())], options=NO_ORIGINS, why=UNASKED),
     Case("WebSocket", "from no page", "/socket", FORGED, socket=True, needs="websocket", by={"session": by_session},
          why=UNASKED,
          marks=(pytest.mark.threat("WEB-csrf", off="admit.credentials.csrf:check_handshake"),)),

@@ -10,6 +10,8 @@ from admit.integrations.wsgi import QueryTokens
 from admit.jose.waive import Waive
 from tests.contract.services import Answer, Headers
 
+JOINED = "its server joins them by a comma; one that speaks HTTP/2 has joined them by a semicolon before"
+
 
 def environ_of(path: str, headers: Headers | None, method: str) -> dict[str, Any]:
     """As servers make it: a header that is there twice is joined by a comma."""

@@ -73,4 +73,4 @@ def build(setting: Setting) -> Service:
     return ask
 
 
-ADAPTER = Adapter("Django", build, {"websocket": NO_SOCKETS})
+ADAPTER = Adapter("Django", build, {"websocket": NO_SOCKETS, "cookie lines": wsgi.JOINED})

@@ -59,4 +59,4 @@ def build(setting: Setting) -> Service:
     return ask
 
 
-ADAPTER = Adapter("Flask", build, {"websocket": "WSGI has none"})
+ADAPTER = Adapter("Flask", build, {"websocket": "WSGI has none", "cookie lines": wsgi.JOINED})

@@ -83,4 +83,4 @@ def build(setting: Setting) -> Service:
     return ask
 
 
-ADAPTER = Adapter("Django REST framework", build, {"websocket": NO_SOCKETS})
+ADAPTER = Adapter("Django REST framework", build, {"websocket": NO_SOCKETS, "cookie lines": wsgi.JOINED})

@@ -60,4 +60,4 @@ def build(setting: Setting) -> Service:
     return ask
 
 
-ADAPTER = Adapter("WSGI", build, {"websocket": "WSGI has none"})
+ADAPTER = Adapter("WSGI", build, {"websocket": "WSGI has none", "cookie lines": wsgi.JOINED})
