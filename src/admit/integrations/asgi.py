@@ -110,10 +110,11 @@ def outcome(gate: Gate, scope: Scope) -> Outcome | Coroutine[Any, Any, Outcome]:
     handshake = scope["type"] == "websocket"
     method = "GET" if handshake else scope["method"]
     headers, query = scope["headers"], scope.get("query_string", b"")
-    outcomes: dict[Gate, Kept] = scope.setdefault(OUTCOMES, {})
-    kept = outcomes.get(gate)
-    if kept is not None and still_holds(kept, headers, method, query, handshake=handshake):
-        return kept[0]
+    outcomes: dict[Gate, Kept] | None = scope.get(OUTCOMES)
+    if outcomes is None:
+        outcomes = scope[OUTCOMES] = {}
+    elif gate in outcomes and still_holds(outcomes[gate], headers, method, query, handshake=handshake):
+        return outcomes[gate][0]
     found = gate.look(headers, method, query, handshake=handshake)
     if isinstance(found, Waiting):
         return _wait(outcomes, gate, found, list(headers), method, query, handshake)

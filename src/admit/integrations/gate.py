@@ -217,6 +217,8 @@ class Gate:
         Raises:
             AdmitError: nobody may; `refusal` makes the answer.
         """
+        if isinstance(found, Principal) and wanted.is_plainly_met(found):
+            return found
         if found is None:
             if optional:
                 return None

@@ -28,6 +28,11 @@ _Twice: TypeAlias = _Scalar | list[_Nested] | dict[str, _Nested]
 # that are no integers as well: a few octets such as 9e307 take the decoder twenty times as long as they take Python,
 # so Python reads them, and strangers who send nothing else gain nothing.
 decode_flat = msgspec.json.Decoder(dict[str, _Twice]).decode
+# The same for those who hand an object on as what nobody can change: lists are tuples, and no tuple holds an object.
+_Tuples: TypeAlias = _Scalar | tuple[_Scalar, ...]
+_Within: TypeAlias = _Scalar | tuple[_Tuples, ...] | dict[str, _Tuples]
+_Members: TypeAlias = _Scalar | tuple[_Tuples, ...] | dict[str, _Within]
+decode_frozen = msgspec.json.Decoder(dict[str, _Members]).decode
 decode_any = msgspec.json.Decoder(Any, float_hook=float).decode
 encode = msgspec.json.Encoder().encode
 

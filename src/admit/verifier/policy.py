@@ -37,9 +37,17 @@ class Requirement:
     acr: tuple[str, ...] = ()
     max_age: int | None = None
     scope_text: str = field(init=False, compare=False)
+    is_plain: bool = field(init=False, repr=False, compare=False)
+    """Whether scopes and a role are all that is asked for."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scope_text", scopes.write(self.scopes))
+        put = object.__setattr__
+        put(self, "scope_text", scopes.write(self.scopes))
+        put(self, "is_plain", self.group is None and not self.acr and self.max_age is None)
+
+    def is_plainly_met(self, who: Principal) -> bool:
+        """For the hot path, one look: it only ever says yes, where `check` would. Each request of an API comes by."""
+        return self.is_plain and self.scopes <= who.scopes and (self.role is None or self.role in who.roles)
 
 
 ANYBODY = Requirement()

@@ -100,13 +100,6 @@ class RememberedTokens:
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
-def freeze_members(members: dict[str, Any]) -> None:
-    """`freeze` each member of an object in its place: of a payload most are plain, and the object is nobody else's."""
-    for name, value in members.items():
-        if value.__class__ not in _PLAIN:
-            members[name] = freeze(value)
-
-
 def freeze(value: Any) -> Any:
     """A JSON value that nobody can change: one request must not alter what the next one sees."""
     kind = value.__class__

@@ -4,6 +4,7 @@ import json
 import random
 import string
 from collections.abc import Callable, Mapping
+from dataclasses import FrozenInstanceError
 from datetime import timedelta
 from typing import Any
 
@@ -150,7 +151,10 @@ def test_the_usual_token_is_read_at_one_look(
     token = signed(compact(members | {"groups": ["g"], "amr": ["pwd"], "tenant": {"a": ["b"]}}), key)
     of.agree(token)  # its header is known now
     monkeypatch.delattr(reading, "read")
-    assert of.quick.verify(token).groups == frozenset({"g"})
+    who = of.quick.verify(token)
+    assert who.groups == frozenset({"g"})
+    with pytest.raises(FrozenInstanceError):
+        who.subject = "u_mallory"  # type: ignore[misc]  # that is what is asked
 
 
 def test_both_ways_say_the_same_of_each_odd_claim_by_itself(site: tuple[Site, JWK, dict[str, Any]]) -> None:

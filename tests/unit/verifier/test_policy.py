@@ -1,6 +1,7 @@
 """`admit.verifier.policy`: what a route asks, and what a refusal looks like."""
 
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -41,6 +42,26 @@ def test_everything_asked_must_be_there() -> None:
         with pytest.raises(InsufficientScopeError) as refused:
             policy.check(principal(**{**whole, name: frozenset(less)}), wanted, NOW)
         assert refused.value.scope == "a b"
+
+
+def test_one_look_only_ever_says_yes_where_the_rules_do() -> None:
+    asked: list[dict[str, Any]] = [
+        {}, {"role": "admin"}, {"group": "staff"}, {"acr": ACR_2FA}, {"max_age": timedelta(minutes=5)},
+    ]  # fmt: skip
+    met = 0
+    for names, more, scopes, roles in product((["a"], []), asked, ({"a"}, {"b"}), ({"admin"}, set())):
+        wanted, who = (
+            policy.requirement(names, **more),
+            principal(scopes=frozenset(scopes), roles=frozenset(roles)),
+        )
+        try:
+            policy.check(who, wanted, NOW)
+        except AdmitError:
+            assert not wanted.is_plainly_met(who)
+        else:
+            assert wanted.is_plainly_met(who)
+            met += 1
+    assert met
 
 
 def test_groups_by_reference_matter_only_where_a_group_is_asked() -> None:
