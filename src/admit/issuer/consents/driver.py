@@ -1,14 +1,19 @@
 """`Consents`: what people said yes to."""
 
+import math
+
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import RequestInfo
+from admit.issuer.clients import store as clients
 from admit.issuer.clients.records import Client
 from admit.issuer.consents import rules, store, transactions
 from admit.issuer.consents.records import Answer, Remembered
 from admit.issuer.grants.codes import Along, Told
+from admit.issuer.grants.ends import of_client_ended
 from admit.issuer.outbox import Outbox
 from admit.issuer.revocation.lists import Lists
-from admit.issuer.storage import Database, bound_once
+from admit.issuer.revocation.many import end_most
+from admit.issuer.storage import Bound, Database, bound_once
 
 LIST_AT_MOST = 500
 KEPT_AFTER_REMOVAL = 86_400.0  # seconds
@@ -73,10 +78,17 @@ class Consents:
         return bool(forgotten or ended)
 
     async def end_of_client(self, client_id: str, *, reason: str, info: RequestInfo, now: float) -> int:
-        """End all that anybody granted a client, and ask everybody again; how many grants."""
+        """End all that anybody granted a client, and ask everybody again; how many grants. Of very many most are ended
+        before, some at a time.
+
+        Raises:
+            StorageUnavailableError: not all of them are ended, or it is not known; ask again.
+        """
+        before = await self._end_most(client_id, reason=reason, info=info, now=now)
         return await self._db.run(
-            transactions.end_of_client, self._lists, client_id, reason=reason, info=info, now=now
-        )
+            transactions.end_of_client, self._lists, client_id, before=before, reason=reason, info=info,
+            now=after(now, before),
+        )  # fmt: skip
 
     async def remove_client(
         self, client_id: str, *, reason: str, info: RequestInfo, now: float
@@ -84,9 +96,19 @@ class Consents:
         """Forget a client of the database, who said yes to it, and all that was granted to it; how many grants. None:
         the database has no such client.
         """
+        if not await self._db.read(clients.FIND_MANY(ids=[client_id])):
+            return None
+        before = await self._end_most(client_id, reason=reason, info=info, now=now)
         return await self._db.run(
-            transactions.remove_client, self._lists, client_id, reason=reason, info=info, now=now
-        )
+            transactions.remove_client, self._lists, client_id, before=before, reason=reason, info=info,
+            now=after(now, before),
+        )  # fmt: skip
+
+    async def _end_most(self, client_id: str, *, reason: str, info: RequestInfo, now: float) -> int:
+        def told(ended: int) -> Bound:
+            return of_client_ended(client_id, ended, reason=reason, info=info, now=now)
+
+        return await end_most(self._db, self._lists, client_id, reason=reason, told=told, now=now)
 
     async def remove_registered(
         self, client_id: str, *, presented: bytes, reason: str, info: RequestInfo, now: float
@@ -100,3 +122,8 @@ class Consents:
     async def sweep(self, now: float) -> None:
         """Forget what was said to clients that are there no more."""
         await self._db.run(bound_once, store.FORGET_REMOVED(before=now - KEPT_AFTER_REMOVAL))
+
+
+def after(now: float, ended: int) -> float:
+    """The time of the last of several ends: it looks once more only below what was ended at its own."""
+    return math.nextafter(now, math.inf) if ended else now

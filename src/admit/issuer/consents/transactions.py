@@ -88,19 +88,25 @@ def take_back(
     return len(forgotten), ended
 
 
-def end_of_client(lists: Lists, client_id: str, *, reason: str, info: RequestInfo, now: float) -> Steps[int]:
-    """End all that was granted to a client, and who said yes to it: everybody is asked again; how many grants."""
+def end_of_client(
+    lists: Lists, client_id: str, *, before: int = 0, reason: str, info: RequestInfo, now: float
+) -> Steps[int]:
+    """End all that was granted to a client, and who said yes to it: everybody is asked again; how many grants, with
+    those that were ended just `before`.
+    """
     yield store.FORGET_OF_CLIENT(of_client=client_id)
-    return (yield from ends.end_of_client(lists, client_id, reason=reason, info=info, now=now))
+    return (yield from ends.end_of_client(lists, client_id, before=before, reason=reason, info=info, now=now))
 
 
 def remove_client(
-    lists: Lists, client_id: str, *, reason: str, info: RequestInfo, now: float
+    lists: Lists, client_id: str, *, before: int = 0, reason: str, info: RequestInfo, now: float
 ) -> Steps[int | None]:
-    """Forget a client of the database and end all that was granted to it; how many grants. None: no such client."""
+    """Forget a client of the database and end all that was granted to it; how many grants, with those that were ended
+    just `before`. None: no such client.
+    """
     if not (yield from clients.remove(client_id, info=info, now=now)):
         return None
-    return (yield from end_of_client(lists, client_id, reason=reason, info=info, now=now))
+    return (yield from end_of_client(lists, client_id, before=before, reason=reason, info=info, now=now))
 
 
 def remove_registered(

@@ -58,14 +58,27 @@ def end_of_user_and_client(
     return count
 
 
-def end_of_client(lists: Lists, client_id: str, *, reason: str, info: RequestInfo, now: float) -> Steps[int]:
-    """End every grant of this client, whoever gave it, and void the codes on their way; how many grants."""
+def end_of_client(
+    lists: Lists, client_id: str, *, before: int = 0, reason: str, info: RequestInfo, now: float
+) -> Steps[int]:
+    """End every grant of this client, whoever gave it, and void the codes on their way; how many grants, with those
+    that were ended just `before`.
+    """
     yield codes.VOID_OF_CLIENT(of_client=client_id, now=now)
     yield logins.OVER_OF_CLIENT(of_client=client_id, now=now)
     ended = yield from revocation.end(lists, ByClient(client_id), reason=reason, now=now)
+    yield of_client_ended(client_id, ended, before, reason=reason, info=info, now=now)
+    return before + ended
+
+
+def of_client_ended(
+    client_id: str, ended: int, before: int = 0, *, reason: str, info: RequestInfo, now: float
+) -> Bound:
+    """The audit record of a client's grants that were ended, and of the last of them how many it were in all."""
     detail: dict[str, Detail] = {"reason": reason, "ended": ended}
-    yield record(AuditEvent.CLIENT_GRANTS_ENDED, info=info, now=now, client_id=client_id, detail=detail)
-    return ended
+    if before:
+        detail["in_all"] = before + ended
+    return record(AuditEvent.CLIENT_GRANTS_ENDED, info=info, now=now, client_id=client_id, detail=detail)
 
 
 def revoke(

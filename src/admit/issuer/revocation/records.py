@@ -49,6 +49,13 @@ class ByNode:
 
 
 @dataclass(frozen=True, slots=True)
+class ByNodes:
+    """As `ByNode`, of several."""
+
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class BySession:
     """As `ByNode`, if it is a session of this user's; else nothing."""
 
@@ -87,7 +94,7 @@ class ByUserBut:
     keep: str
 
 
-EndStart: TypeAlias = ByNode | BySession | ByUser | ByUserBut | ByUserSessions | ByClient
+EndStart: TypeAlias = ByNode | ByNodes | BySession | ByUser | ByUserBut | ByUserSessions | ByClient
 
 
 class ListBits(NamedTuple):

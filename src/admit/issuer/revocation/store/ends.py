@@ -1,4 +1,4 @@
-"""Ending families: one routine, four starting sets."""
+"""Ending families: one routine, several starting sets."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +13,7 @@ from admit.issuer.revocation import rules
 from admit.issuer.revocation.records import (
     ByClient,
     ByNode,
+    ByNodes,
     BySession,
     ByUser,
     ByUserBut,
@@ -25,7 +26,7 @@ from admit.issuer.revocation.store.holders import ADD_HOLDER, END_HOLDER, LOCK_H
 from admit.issuer.revocation.store.lists import INSERT_CHANGES, set_bits
 from admit.issuer.revocation.store.logins import IN_ENDED, OVER_WITH, over
 from admit.issuer.revocation.store.tables import node
-from admit.issuer.storage import LONG, PUBLISH, Bound, DialectName, Statement, Steps, Unless
+from admit.issuer.storage import LONG, PUBLISH, Bound, DialectName, Statement, Steps, Unless, any_of
 
 if TYPE_CHECKING:
     from admit.issuer.revocation.lists import Lists
@@ -92,6 +93,7 @@ _OPEN = or_(node.c.ended_at.is_(None), node.c.ended_at >= bindparam("now"))
 
 END_BY: Final[Mapping[type[EndStart], Statement]] = {
     ByNode: _end_tree(_BY_ID),
+    ByNodes: _end_tree(any_of(node.c.id, "starts")),
     BySession: _end_tree(_BY_ID & (node.c.user_id == bindparam("owner")) & _IS_SESSION),
     ByUser: _end_tree((node.c.user_id == bindparam("start")) & _OPEN),
     ByUserBut: _end_tree((node.c.user_id == bindparam("start")) & (node.c.id != bindparam("keep")) & _OPEN),
@@ -100,6 +102,20 @@ END_BY: Final[Mapping[type[EndStart], Statement]] = {
     ),
     ByClient: _end_tree((node.c.client_id == bindparam("start")) & _OPEN, few=False),
 }
+
+
+LIVE_OF_CLIENT: Final = Statement(
+    select(node.c.idx, node.c.id)
+    .where(
+        node.c.client_id == bindparam("of_client"),
+        node.c.idx > bindparam("after"),
+        node.c.ended_at.is_(None),
+        node.c.created_at <= bindparam("now"),
+    )
+    .order_by(node.c.idx)
+    .limit(bindparam("count"))
+)
+"""A client's live families, some at a time."""
 
 
 def _finish(dialect: DialectName, *, told: bool) -> Executable:
@@ -179,10 +195,10 @@ def writing(
 
 
 def logins_over(start: EndStart, ended: list[int], now: float) -> list[Bound]:
-    """What makes the notices due of clients that people were signed in to in what was ended. A client's own grants are
-    no sessions.
+    """What makes the notices due of clients that people were signed in to in what was ended. Of a client's grants
+    that is told by who ends all of them.
     """
-    if isinstance(start, ByClient):
+    if isinstance(start, ByClient | ByNodes):
         return []
     return [
         OVER_WITH(indices=ended[first : first + _PORTION], now=now)
@@ -224,15 +240,17 @@ def hold_start(start: EndStart, now: float) -> Steps[None]:
             kind = HolderKind.CLIENT.value
             yield ADD_HOLDER(holder_kind=kind, holder_id=client_id, now=now)
             yield LOCK_HOLDER(holder_kind=kind, holder_id=client_id)
-        case ByNode() | BySession():
+        case ByNode() | ByNodes() | BySession():
             pass  # its own row is the first that the update writes
 
 
-def root_of(start: EndStart) -> dict[str, str]:
+def root_of(start: EndStart) -> dict[str, Any]:
     """What the statement of this starting set is told of it."""
     match start:
         case ByNode(id):
             return {"start": id}
+        case ByNodes(ids):
+            return {"starts": ids}
         case BySession(id, user_id):
             return {"start": id, "owner": user_id}
         case ByUser(user_id):
