@@ -465,3 +465,26 @@ async def test_a_tests_override_of_the_guard_is_heeded(issuer: Issuer, guard: Gu
 
     app.dependency_overrides[guard] = somebody
     assert (await get(app, "/x", [])).json == "somebody"
+    app.dependency_overrides.clear()
+    assert (await get(app, "/x", [])).status == 401
+
+
+async def test_a_tests_override_of_one_dependency_leaves_every_other_guarded(
+    issuer: Issuer, guard: Guard
+) -> None:
+    app, wanted = FastAPI(), guard("orders:read")
+
+    @app.get("/x")
+    async def x(who: Annotated[str, wanted]) -> str:
+        return who
+
+    @app.get("/y", dependencies=[guard("orders:read")])
+    async def y(who: Annotated[str, wanted]) -> str:
+        return who
+
+    app.dependency_overrides[wanted.dependency] = lambda: "somebody"
+    assert (await get(app, "/x", [])).json == "somebody"
+    assert (await get(app, "/y", [])).status == 401
+    assert (await get(app, "/y", by_token(issuer))).json == "somebody"
+    app.dependency_overrides.clear()
+    assert (await get(app, "/x", [])).status == 401
