@@ -1,9 +1,11 @@
 """`make demo` from the terminal: up in seconds, down at once, nothing left behind, and its troubles in one line."""
 
 import os
+import runpy
 import signal
 import socket
 import stat
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.demo import ADA, BO, Demo
+from tests.fixtures.demo import ADA, APIS, BO, RUN, Demo
 from tests.plugins.patience import patience, slack
 
 pytestmark = pytest.mark.slow
@@ -106,8 +108,23 @@ def test_a_first_start_that_was_interrupted_leaves_nothing_and_the_next_one_work
     own.process = None
 
 
+def main(demo: Demo, monkeypatch: pytest.MonkeyPatch, **more: str) -> int:
+    """The demo's program in this process, for what it refuses before it starts anything: its exit code."""
+    for name, value in {**demo.environment(), **more}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", [str(RUN)])
+    monkeypatch.syspath_prepend(str(RUN.parent))
+    try:
+        code: int = runpy.run_path(str(RUN))["main"]()
+    finally:
+        sys.modules.pop("state", None)  # it has read the environment
+    return code
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_port_in_use_is_one_line_that_says_what_to_do(own: Demo, host: str) -> None:
+def test_a_port_in_use_is_one_line_that_says_what_to_do(
+    own: Demo, host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as taken:
         try:
@@ -117,19 +134,38 @@ def test_a_port_in_use_is_one_line_that_says_what_to_do(own: Demo, host: str) ->
         taken.listen()
         port = taken.getsockname()[1]
         own.ports = (own.ports[0], port, own.ports[2])
-        told = own.run()
-    assert told.returncode == 1
-    assert told.stdout == ""
-    (line,) = told.stderr.splitlines()
+        assert main(own, monkeypatch) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    (line,) = told.err.splitlines()
     assert f"port {port} is in use" in line
     assert "ADMIT_DEMO_PORTS=" in line
 
 
-@pytest.mark.parametrize("ports", ["", "8410", "1,2,3", "9410,9410,9411", "a,b,c", "9410,9411,99999"])
-def test_ports_that_cannot_be_are_one_line(own: Demo, ports: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Demo, "environment", lambda demo: {**os.environ, "ADMIT_DEMO_PORTS": ports or "x"})
-    told = own.run()
-    assert told.returncode == 1
-    assert told.stderr.splitlines() == [
-        "admit: ADMIT_DEMO_PORTS wants three different ports from 1024 up, such as 9410,9411,9412"
-    ]
+@pytest.mark.parametrize("ports", ["x", "8410", "1,2,3", "9410,9410,9411", "a,b,c", "9410,9411,99999"])
+def test_ports_that_cannot_be_are_one_line(
+    own: Demo, ports: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(own, monkeypatch, ADMIT_DEMO_PORTS=ports) == 1
+    assert capsys.readouterr() == (
+        "",
+        "admit: ADMIT_DEMO_PORTS wants three different ports from 1024 up, such as 9410,9411,9412\n",
+    )
+    assert not own.state.exists()
+
+
+@pytest.mark.parametrize("api", ["flsk", "../flask", "Flask"])
+def test_an_api_that_there_is_none_of_is_one_line_with_those_there_are(
+    own: Demo, api: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(own, monkeypatch, ADMIT_DEMO_API=api) == 1
+    assert capsys.readouterr() == (
+        "",
+        f"admit: the orders API is in {', '.join(APIS)}; choose one: make demo API=flask\n",
+    )
+    assert not own.state.exists()
+
+
+def test_there_is_an_api_for_each_name_and_a_name_for_each_api() -> None:
+    files = {path.name for path in (RUN.parent / "api").glob("*_orders.py")}
+    assert files == {f"{name.replace('-', '_')}_orders.py" for name in APIS}
