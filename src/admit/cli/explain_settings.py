@@ -113,6 +113,7 @@ SETTINGS: Final[Mapping[Rule, tuple[str, ...]]] = {
         "proxy.trusted",
     ),
     ("ThrottledError", "mailed links"): ("accounts.resets_per_network", "accounts.tries_window"),
+    ("ThrottledError", "names of sessions"): ("sessions.names_per_hour",),
     ("ThrottledError", "registrations"): ("registration.per_network", "registration.window", "proxy.trusted"),
     ("ThrottledError", "updates of clients"): ("registration.per_network", "registration.window"),
     ("ThrottledError", "metadata documents"): ("metadata_documents.per_network", "proxy.trusted"),

@@ -16,6 +16,7 @@ from admit.issuer.clients.records import Client, Resource
 
 FOLDER = Path(admit.issuer.__path__[0])
 CONFIGS = {"client": Client, "resource": Resource}
+MADE_BY = {"invalid": "InvalidClientMetadataError", "or_throttled": "ThrottledError"}
 
 
 @functools.cache
@@ -26,7 +27,7 @@ def raised() -> frozenset[tuple[str, str]]:
         for node in ast.walk(ast.parse(module.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
                 name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
-                name = "InvalidClientMetadataError" if name == "invalid" else name
+                name = MADE_BY.get(name, name)
                 found.add((name, beginning(node.args[0]) if node.args else ""))
             elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Name):
                 found.add((node.exc.id, ""))

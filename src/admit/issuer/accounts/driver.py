@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, Literal
 
-from admit.errors import ThrottledError, TooBusyError
+from admit.errors import TooBusyError
 from admit.issuer.accounts import policy, rules, store, transactions
 from admit.issuer.accounts.changing import Changing
 from admit.issuer.accounts.config import AccountsConfig
@@ -107,8 +107,7 @@ class Accounts(Changing):
             window=config.signups_window,
             now=now,
         )
-        if not verdict.allowed:
-            raise ThrottledError("sign-ups of one network", retry_after=verdict.retry_after.total_seconds())
+        verdict.or_throttled("sign-ups of one network")
         return await self._insert(user, octets, event=AuditEvent.SIGNUP, info=info, welcome=welcome)
 
     async def add(

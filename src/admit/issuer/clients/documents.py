@@ -118,8 +118,7 @@ class MetadataDocuments:
             take_in_network, kind="metadata-document", ip=asking.FROM.get(), limit=self._config.per_network,
             window=MINUTE, now=self._clock(),
         )  # fmt: skip
-        if not verdict.allowed:
-            raise ThrottledError("metadata documents", retry_after=verdict.retry_after.total_seconds())
+        verdict.or_throttled("metadata documents")
 
     def _over(self, url: str, task: "asyncio.Task[Client]") -> None:
         self._fetching.pop(url, None)

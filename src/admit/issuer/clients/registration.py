@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
 
-from admit.errors import ThrottledError
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.audit.records import NOBODY
 from admit.issuer.clients import kept, metadata, rules, store, transactions
@@ -94,8 +93,7 @@ class Registration:
             take_in_network, kind="registration", ip=info.ip, limit=self.config.per_network,
             window=self.config.window, now=now,
         )  # fmt: skip
-        if not verdict.allowed:
-            raise ThrottledError("registrations", retry_after=verdict.retry_after.total_seconds())
+        verdict.or_throttled("registrations")
 
     async def check_updates(self, client_id: str, info: RequestInfo, now: float) -> None:
         """As often as one network may register, a client may be changed, and one network may change clients: each
@@ -106,8 +104,7 @@ class Registration:
             ThrottledError
         """
         verdict = await self._db.run(count_update, client_id, self.config, info=info, now=now)
-        if not verdict.allowed:
-            raise ThrottledError("updates of clients", retry_after=verdict.retry_after.total_seconds())
+        verdict.or_throttled("updates of clients")
 
     async def policy_for(self, token: str | None, now: float) -> Policy:
         """What a client that comes with this token may have. A token that is not good is refused even where none is

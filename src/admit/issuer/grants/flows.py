@@ -13,14 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from admit.errors import ThrottledError
 from admit.issuer.audit import RequestInfo
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.interactions import hash_binding
 from admit.issuer.grants.records import SignInFlow
 from admit.issuer.grants.store import flows as store
 from admit.issuer.storage import Bound, Database, Row, Steps, bound_once
-from admit.issuer.throttle import Verdict, take_in_network
+from admit.issuer.throttle import take_in_network
 
 _NO_BROWSER: Final = b""
 
@@ -56,14 +55,8 @@ def keep(bound: Bound, config: GrantsConfig, info: RequestInfo | None, *, now: f
             window=config.sign_in_lifetime,
             now=now,
         )
-        check_room(verdict)
+        verdict.or_throttled("sign-ins of one network")
     yield bound
-
-
-def check_room(verdict: Verdict) -> None:
-    """Raises: ThrottledError where a network has no room for one more sign-in under way."""
-    if not verdict.allowed:
-        raise ThrottledError("sign-ins of one network", retry_after=verdict.retry_after.total_seconds())
 
 
 def advance(

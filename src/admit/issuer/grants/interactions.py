@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from admit.errors import ThrottledError
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
 from admit.issuer.grants import pushed
 from admit.issuer.grants.config import GrantsConfig
@@ -56,8 +55,7 @@ def begin(bound: Bound, config: GrantsConfig, info: RequestInfo | None, *, now: 
 
 def check_room(verdict: Verdict) -> None:
     """Raises: ThrottledError where a network has no room for one more request that waits."""
-    if not verdict.allowed:
-        raise ThrottledError("requests of one network", retry_after=verdict.retry_after.total_seconds())
+    verdict.or_throttled("requests of one network")
 
 
 def finish(handle: str, binding: bytes, now: float) -> Bound:

@@ -12,13 +12,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from admit.errors import ThrottledError
 from admit.issuer.audit import RequestInfo
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.records import Pushed
 from admit.issuer.grants.store import pushed as store
 from admit.issuer.storage import Bound, Database, Steps, bound_once
-from admit.issuer.throttle import Verdict, take_in_network
+from admit.issuer.throttle import take_in_network
 
 PREFIX: Final = "urn:ietf:params:oauth:request_uri:"
 WINDOW: Final = timedelta(minutes=1)
@@ -44,16 +43,8 @@ def keep(bound: Bound, config: GrantsConfig, info: RequestInfo, *, now: float) -
     verdict = yield from take_in_network(
         kind="pushed", ip=info.ip, limit=config.pushed_per_network, window=WINDOW, now=now
     )
-    check_room(verdict)
+    verdict.or_throttled("pushed requests of one network")
     yield bound
-
-
-def check_room(verdict: Verdict) -> None:
-    """Raises: ThrottledError where a network has no room for one more pushed request."""
-    if not verdict.allowed:
-        raise ThrottledError(
-            "pushed requests of one network", retry_after=verdict.retry_after.total_seconds()
-        )
 
 
 def spending(reference_hash: bytes, now: float) -> Bound:

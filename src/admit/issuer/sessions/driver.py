@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
-from admit.errors import SessionError, ThrottledError, UnavailableError
+from admit.errors import SessionError, UnavailableError
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import AuditEvent, RequestInfo
 from admit.issuer.outbox import NO_MAIL, Outbox
@@ -268,8 +268,7 @@ class Sessions:
             window=HOUR,
             now=now,
         )
-        if not verdict.allowed:
-            raise ThrottledError("names of sessions", retry_after=verdict.retry_after.total_seconds())
+        verdict.or_throttled("names of sessions")
         return await self._db.run(transactions.rename, session_id, user_id, named, info=info, now=now)
 
     async def vouch(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from admit.errors import ConflictError, ThrottledError
+from admit.errors import ConflictError
 from admit.issuer.accounts import rules as account_rules
 from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.accounts.driver import Accounts
@@ -18,7 +18,7 @@ from admit.issuer.audit import RequestInfo
 from admit.issuer.outbox import Mail, Outbox, Waiting
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.storage import Database, Steps
-from admit.issuer.throttle import Verdict, bucket, queue_of, take, take_in_network
+from admit.issuer.throttle import bucket, queue_of, take, take_in_network
 
 KEPT_AFTER_EXPIRY: Final = 86_400.0  # seconds: so long a link that is tried once more can be told
 CHANGES: Final = 5
@@ -101,13 +101,12 @@ class EmailLinks:
         """
         canonical = account_rules.canonical_email(email)
         config = self._config
-        _check(
-            await self._db.run(
-                take_in_network,
-                kind="reset-network", ip=info.ip,
-                limit=config.resets_per_network, window=config.tries_window, now=now,
-            )
+        verdict = await self._db.run(
+            take_in_network,
+            kind="reset-network", ip=info.ip,
+            limit=config.resets_per_network, window=config.tries_window, now=now,
         )  # fmt: skip
+        verdict.or_throttled("mailed links")
         await self._db.run(
             transactions.ask_reset,
             self._outbox, canonical, locale=locale, life=config.reset_link, info=info, now=now,
@@ -210,9 +209,5 @@ class EmailLinks:
         await self._db.run(transactions.note_refused, digest, info=info, now=now)
 
     async def _count(self, kind: str, whose: str, limit: int, window: timedelta, now: float) -> None:
-        _check(await self._db.run(take, bucket=bucket(kind, whose), limit=limit, window=window, now=now))
-
-
-def _check(verdict: Verdict) -> None:
-    if not verdict.allowed:
-        raise ThrottledError("mailed links", retry_after=verdict.retry_after.total_seconds())
+        verdict = await self._db.run(take, bucket=bucket(kind, whose), limit=limit, window=window, now=now)
+        verdict.or_throttled("mailed links")
