@@ -3,7 +3,8 @@
     .venv/bin/uvicorn --app-dir examples/bff app:app --port 8413          beside `make demo`
     open http://localhost:8413
 
-It needs its issuer's address, a client id and a secret; `pip install 'admit[starlette]' uvicorn`.
+It needs its issuer's address, a client id and a secret; `pip install 'admit[starlette]' uvicorn`. On several machines
+it keeps sessions in the Redis that `BFF_REDIS` names: `pip install 'admit[redis]'`.
 """
 
 import json
@@ -20,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from admit import AdmitError
 from admit.client import AuthorizationServer, ClientRegistration, ClientSecret
 from admit.integrations.bff.starlette import routes, signed_in
-from admit.relying_party import Api, Bff, Provider, SqliteSessionStore
+from admit.relying_party import Api, Bff, Provider, RedisSessionStore, SqliteSessionStore
 
 HERE = Path(__file__).resolve().parent
 SETTINGS = Path(os.environ.get("BFF_SETTINGS", ".demo/web.json"))
@@ -32,11 +33,12 @@ except FileNotFoundError:
 admit = ClientRegistration(
     AuthorizationServer(GIVEN["issuer"]), GIVEN["client_id"], ClientSecret(GIVEN["client_secret"])
 )
+redis = os.environ.get("BFF_REDIS")
 bff = Bff(
     GIVEN["home"],
     providers=[Provider("id", admit, scopes=("openid", "profile", "email", "orders:own"))],
     apis=[Api("orders", f"{GIVEN['api']}/api/orders", audience=GIVEN["api"])],
-    store=SqliteSessionStore(SETTINGS.with_name("bff-sessions.db")),
+    store=RedisSessionStore(redis) if redis else SqliteSessionStore(SETTINGS.with_name("bff-sessions.db")),
 )
 
 

@@ -297,7 +297,7 @@ async def test_nothing_reaches_the_page_later_than_the_bound_after_the_session_e
         await page.end()
         clock.now += 31
         goes_on.set()
-        await asked
+        await asyncio.wait_for(asked, patience())
         assert page.sent.empty(), "cut off, without an end"
         await asyncio.wait_for(api.gone.wait(), patience())
 

@@ -28,9 +28,9 @@ LEASE: Final = 20.0
 _LOOK: Final = 0.03
 _LOOKS: Final = 500
 _TOUCH: Final = 60.0
-_KEEPS: Final = 4
+_KEEPS: Final = 3
 _KEEP_AGAIN: Final = 1.0
-"""Seconds: with a store's own time limit of two, all tries end well within the lease."""
+"""Seconds between the tries to keep what a refresh brought; all of them end within the lease."""
 
 
 @dataclass(frozen=True, slots=True)
