@@ -14,7 +14,7 @@ a `Request`. See `adapters/fastapi.py`, and `tests/contract/asgi.py` and `wsgi.p
 - `/changed` calls `changed` of `tests/contract/asgi.py` or `wsgi.py` between its guards.
 - What the server runs is wrapped by `waived` of `tests/contract/asgi.py` or `wsgi.py`.
 - What the framework cannot have is named in `lacks`, with the reason: a case's `needs`, such as `websocket`, a mode, a
-  path, or an option of the guard.
+  path, an option of the guard, or `waived` for tokens in the query.
 - Where importing it is dear, `elsewhere` names the file of tests that runs its cases beside others that need it.
 """
 
@@ -96,7 +96,8 @@ class Adapter:
     def has(self, case: Case, mode: str) -> bool:
         """Whether a case can be asked of it in this mode."""
         path = case.path.partition("?")[0]
-        return mode in case.by and not self.lacks.keys() & {case.needs, mode, path, *case.options}
+        asked = {case.needs, mode, path, *case.options, "waived" if case.waived else ""}
+        return mode in case.by and not self.lacks.keys() & asked
 
 
 def json_of(value: Any) -> bytes:

@@ -42,10 +42,8 @@ def build(setting: Setting) -> Service:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await paths[scope["path"]](scope, receive, send)
 
-    served = asgi.waived(app, setting.waived)
-
     def ask(request: Request) -> Answer:
-        return setting.run(asgi.ask(served, request))  # type: ignore[no-any-return]  # what the coroutine gives
+        return setting.run(asgi.ask(app, request))  # type: ignore[no-any-return]  # what the coroutine gives
 
     return ask
 
@@ -56,6 +54,7 @@ ADAPTER = Adapter(
     {
         "session": "its clients are programs, which have no cookies of a person's",
         "token_cookie": "as above",
+        "waived": "its specification forbids tokens in URLs",
         "websocket": "its transports are HTTP and events",
         "/admin": ONE_GUARD,
         "/staff": ONE_GUARD,

@@ -3,10 +3,14 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from admit.errors import ConfigError
+from admit.credentials import read
+from admit.errors import AdmitError, ConfigError
 from admit.integrations import asgi as asgi_guard
 from admit.integrations import wsgi as wsgi_guard
+from admit.integrations.query_token import QueryLinks, is_token
 from admit.jose import Waive
 from tests.contract import asgi, wsgi
 from tests.contract.services import Issuer
@@ -89,6 +93,44 @@ async def test_no_cache_keeps_what_came_by_a_link_and_no_other_answer_is_touched
             wsgi.call(wsgi.waived(started, ("/files",)), path),
         ):
             assert answer.headers["cache-control"] == "public, max-age=60"
+
+
+QUERIES = st.lists(
+    st.builds(
+        lambda name, value: name + value,
+        st.sampled_from(
+            ["access_token", "access%5Ftoken", "%61ccess_token", "a", "", "%ff", "+access_token"]
+        ),
+        st.sampled_from(
+            ["=a.b.c", "=", "", "==", "=%", "=%ff", "=a b", "=a%20b", "=a#b", "=ä", "=;access_token=x"]
+        ),
+    ),
+    max_size=4,
+).map("&".join)
+
+
+@given(QUERIES | st.text(st.characters(max_codepoint=255)), st.sampled_from(["GET", "POST"]), st.booleans())
+def test_whatever_the_query_is_its_token_counts_once_or_never(query: str, method: str, header: bool) -> None:
+    """What is moved is in one place; what is not is as good as not there, and what a guard refused it refuses still."""
+    headers = [(b"authorization", b"Bearer other")] if header else []
+    moved = QueryLinks(Waive.QUERY_TOKEN, ["/files"]).moved(headers, method, "/files", query)
+    if moved is None:
+        assert told(headers, query) in ("other" if header else None, "refused")
+    elif moved.token is None:
+        assert told(headers, moved.query) == told(headers, query)
+        assert all(pair == "access_token=hidden" for pair in moved.query.split("&") if is_token(pair))
+    else:
+        assert (method, header) == ("GET", False)
+        assert told([(b"authorization", b"Bearer " + moved.token.encode())], moved.query) == moved.token
+
+
+def told(headers: Any, query: str) -> str | None:
+    """What a guard reads there."""
+    try:
+        found = read(headers, "GET", f"?{query}")
+    except AdmitError:
+        return "refused"
+    return getattr(found, "token", None)
 
 
 async def test_a_refused_handshake_is_kept_by_nobody_either() -> None:
