@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from urllib.parse import quote
 
 from admit.errors import ConfigError, StorageUnavailableError
 from admit.issuer.storage import mark
+from admit.issuer.storage.drafts import draft_of, sweep
 from admit.issuer.storage.durable import make_durable
 from admit.issuer.storage.placing import place
 from admit.issuer.storage.schema import APPLICATION_ID, HEAD, READ_VERSION, TABLES, VERSION_TABLE
@@ -66,6 +66,7 @@ def prepare(path: Path, busy_timeout: float) -> None:
         ConfigError: it cannot be used as it is; nothing was changed.
         StorageUnavailableError: another process held it for longer than `busy_timeout` seconds.
     """
+    sweep(path)
     if not os.path.lexists(path):
         mark.check_not_lost(path)
         _create(path, busy_timeout)
@@ -119,19 +120,13 @@ def _create(path: Path, busy_timeout: float) -> None:
             )
     from admit.issuer.storage.migrate import upgrade_sqlite
 
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        try:
+        with draft_of(path) as draft:
             with contextlib.closing(connect(draft, busy_timeout)) as connection:
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             upgrade_sqlite(draft, None)
             with contextlib.suppress(FileExistsError):  # another process was first: its file is as good
                 place(draft, path)
-        finally:
-            for suffix in ("", *_LEFTOVERS, "-shm"):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(f"{draft}{suffix}")
     except OSError as error:
         raise ConfigError(f"database {path} cannot be made: {error.strerror}") from error
 
