@@ -16,15 +16,15 @@ from admit.integrations import asgi as admit_asgi
 from admit.integrations import fastapi as admit_fastapi
 from benchmarks.integrations import caller
 from benchmarks.integrations.caller import API, ISSUER, ROLE, SCOPE, SECRET
-from benchmarks.integrations.floor import Floor
-from benchmarks.integrations.row import BARE, FLOOR, NOTHING, Row, asgi
+from benchmarks.integrations.floor import Floor, StandardLibrary
+from benchmarks.integrations.row import ANEW, BARE, FLOOR, NOTHING, REMEMBERED, STANDARD, Row, asgi
 
 
 def rows() -> Iterator[Row]:
     """Each application with a token that it takes."""
     token = caller.token()
     remembering, forgetting = caller.verifier(10_000), caller.verifier(0)
-    for name, verifier in (("Admit, remembered", remembering), ("Admit, HS256 each time", forgetting)):
+    for name, verifier in ((REMEMBERED, remembering), (ANEW, forgetting)):
         guard = admit_fastapi.Guard(verifier)
         yield asgi("FastAPI", name, _depending(guard(SCOPE, role=ROLE)), token)
         yield asgi("ASGI", name, admit_asgi.Guard(verifier)(_plain, SCOPE, role=ROLE), token)
@@ -32,10 +32,22 @@ def rows() -> Iterator[Row]:
     yield asgi("FastAPI", "Admit, remembered, by Security(…)", _depending(by_security), token)
     yield asgi("FastAPI", BARE, _bare(), token)
     yield asgi("FastAPI", NOTHING, _depending(Depends(_nothing)), token)
-    yield asgi("FastAPI", FLOOR, _depending(Depends(Floor(SECRET, ISSUER, API))), token)
+    floor = Floor(SECRET, ISSUER, API)
+    yield asgi("FastAPI", FLOOR, _depending(Depends(floor)), token)
+    yield asgi("ASGI", FLOOR, floor.around(_plain), token)
+    yield asgi("FastAPI", STANDARD, _depending(Depends(StandardLibrary(SECRET, ISSUER, API))), token)
     yield asgi("FastAPI", "PyJWT by hand", _depending(Depends(_by_hand)), token)
     yield asgi("FastAPI", "fastapi-users, one user in memory", *_fastapi_users())
     yield asgi("ASGI", BARE, _plain, token)
+
+
+def turning() -> tuple[Row, Row]:
+    """Plain ASGI, bare and guarded, where the loop turns between two requests. In no table: the loop costs the most."""
+    token, guard = caller.token(), admit_asgi.Guard(caller.verifier(10_000))
+    guarded = guard(_plain, SCOPE, role=ROLE)
+    return asgi("ASGI", BARE, _plain, token, turning=True), asgi(
+        "ASGI", REMEMBERED, guarded, token, turning=True
+    )
 
 
 def _bare() -> FastAPI:

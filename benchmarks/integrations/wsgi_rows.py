@@ -18,17 +18,19 @@ from admit.integrations import flask as admit_flask
 from admit.integrations import wsgi as admit_wsgi
 from benchmarks.integrations import caller
 from benchmarks.integrations.caller import API, ISSUER, ROLE, SCOPE, SECRET, SUBJECT
-from benchmarks.integrations.row import BARE, Row, wsgi
+from benchmarks.integrations.floor import Floor
+from benchmarks.integrations.row import ANEW, BARE, FLOOR, REMEMBERED, Row, wsgi
 
 
 def rows() -> Iterator[Row]:
     """Each application with a token that it takes."""
     token = caller.token()
-    for name, remember in (("Admit, remembered", 10_000), ("Admit, HS256 each time", 0)):
+    for name, remember in ((REMEMBERED, 10_000), (ANEW, 0)):
         verifier = caller.verifier(remember)
         yield wsgi("WSGI", name, admit_wsgi.Guard(verifier)(_plain, SCOPE, role=ROLE), token)
         yield wsgi("Flask", name, _flask(admit_flask.Guard(verifier)(SCOPE, role=ROLE)), token)
     yield wsgi("WSGI", BARE, _plain, token)
+    yield wsgi("WSGI", FLOOR, Floor(SECRET, ISSUER, API).around_wsgi(_plain), token)
     yield wsgi("Flask", BARE, _flask(lambda view: view), token)
     yield wsgi("Flask", "PyJWT by hand", _flask(_by_hand), token)
     yield wsgi("Flask", "Flask-JWT-Extended", *_flask_jwt_extended())
@@ -113,9 +115,9 @@ def _authlib() -> Flask:
 
 
 def _django(token: str) -> Iterator[Row]:
-    urls = ModuleType("routes")
+    urls, verifier = ModuleType("routes"), caller.verifier(10_000)
     settings.configure(
-        ADMIT={"VERIFIER": caller.verifier(10_000)},
+        ADMIT={"VERIFIER": verifier},
         ALLOWED_HOSTS=["*"],
         DATABASES={},
         INSTALLED_APPS=[
@@ -157,13 +159,16 @@ def _django(token: str) -> Iterator[Row]:
     def view(request: Any) -> HttpResponse:
         return HttpResponse()
 
+    def admitted() -> Any:
+        return of_rest_framework([AdmitAuthentication], [HasScope(SCOPE), HasRole(ROLE)])
+
     views = {
         ("Django", BARE): view,
-        ("Django", "Admit, remembered"): requires(SCOPE, role=ROLE)(view),
+        ("Django", REMEMBERED): requires(SCOPE, role=ROLE)(view),
+        ("Django", ANEW): requires(SCOPE, role=ROLE)(view),
         ("REST framework", BARE): of_rest_framework([], [AllowAny]),
-        ("REST framework", "Admit, remembered"): of_rest_framework(
-            [AdmitAuthentication], [HasScope(SCOPE), HasRole(ROLE)]
-        ),
+        ("REST framework", REMEMBERED): admitted(),
+        ("REST framework", ANEW): admitted(),
         ("REST framework", "simplejwt, stateless"): of_rest_framework(
             [JWTStatelessUserAuthentication], [IsAuthenticated]
         ),
@@ -172,5 +177,15 @@ def _django(token: str) -> Iterator[Row]:
     made["user_id"] = SUBJECT
     vars(urls)["urlpatterns"] = [path(str(n), view) for n, view in enumerate(views.values())]
     handler = WSGIHandler()
+
+    def forgetting(environ: Any, start_response: Any) -> Any:
+        """There is one verifier in the settings, so for one request it remembers nothing."""
+        kept, verifier.recall = verifier.recall, lambda _: None
+        try:
+            return handler(environ, start_response)
+        finally:
+            verifier.recall = kept
+
     for n, (framework, name) in enumerate(views):
-        yield wsgi(framework, name, handler, str(made) if "simplejwt" in name else token, path=f"/{n}")
+        app = forgetting if name == ANEW else handler
+        yield wsgi(framework, name, app, str(made) if "simplejwt" in name else token, path=f"/{n}")
