@@ -209,9 +209,11 @@ def tell(demo: state.Demo, api: str, seconds: float) -> None:
     web = f"{uvicorn} --app-dir {shown(HERE.parent / 'web_app')} app:app --port {port}"
     bff = f"{uvicorn} --app-dir {shown(HERE.parent / 'bff')} app:app --port {port}"
     page = f"{shown(sys.executable)} {shown(HERE.parent / 'spa' / 'serve.py')}"
+    mcp = f"{shown(sys.executable)} {shown(HERE.parent / 'mcp' / 'server.py')}"
     if Path.cwd() != state.FOLDER.parent or state.FOLDER.name != ".demo":
         machine += f" --settings {state.FOLDER / 'machine.json'}"
         page += f" --settings {state.FOLDER / 'page.json'}"
+        mcp += f" --settings {state.FOLDER / 'mcp.json'}"
         native += f" --settings {state.FOLDER / 'native.json'}"
         own_form += f" --settings {state.FOLDER / 'native.json'}"
         web = f"WEB_APP_SETTINGS={state.FOLDER / 'web.json'} {web}"
@@ -236,6 +238,7 @@ def tell(demo: state.Demo, api: str, seconds: float) -> None:
     {web}    (this or the one above)
     {own_form}
     {machine}
+    {mcp}
 
   Up in {seconds:.1f} s. Ctrl-C ends it. It keeps its data in {shown(state.FOLDER)}; make demo-reset forgets it.
 """,

@@ -1,7 +1,7 @@
 """What the demo keeps in `.demo/`: passwords and secrets made at its first start, settings written at each.
 
-From the environment: `ADMIT_DEMO_PORTS`, `ADMIT_DEMO_WEB_PORT`, `ADMIT_DEMO_PAGE_PORT` and `ADMIT_DEMO_FOLDER` put it
-elsewhere;
+From the environment: `ADMIT_DEMO_PORTS`, `ADMIT_DEMO_WEB_PORT`, `ADMIT_DEMO_PAGE_PORT`, `ADMIT_DEMO_MCP_PORT` and
+`ADMIT_DEMO_FOLDER` put it elsewhere;
 `ADMIT_DEMO_POLL` is how often, in seconds, the API asks for the list of what is void (5 unless said otherwise).
 """
 
@@ -20,6 +20,7 @@ from typing import Any
 FOLDER = Path(os.environ.get("ADMIT_DEMO_FOLDER") or Path(__file__).resolve().parents[2] / ".demo").absolute()
 KEPT = (
     "secrets.json", "admit.toml", "api.json", "spa.json", "page.json", "web.json", "machine.json", "native.json",
+    "mcp.json",
     "orders.db", "orders.db-wal", "orders.db-shm", "bff-sessions.db", "bff-sessions.db-wal", "bff-sessions.db-shm",
 )  # fmt: skip
 RUNNING = "running"
@@ -74,6 +75,15 @@ class Demo:
     def page(self) -> str:
         """The application in a page of `examples/spa`, which is started by hand."""
         return f"http://localhost:{os.environ.get('ADMIT_DEMO_PAGE_PORT') or 8414}"
+
+    @property
+    def mcp_port(self) -> int:
+        """Where the MCP server of `examples/mcp` listens, which is started by hand."""
+        return int(os.environ.get("ADMIT_DEMO_MCP_PORT") or 8415)
+
+    @property
+    def mcp(self) -> str:
+        return f"http://localhost:{self.mcp_port}/mcp"
 
     @property
     def other_site(self) -> str:
@@ -179,6 +189,21 @@ admin = ["orders:read"]
 [resource.clients]
 demo-machine = ["orders:own"]
 
+[[resource]]
+id = "{demo.mcp}"
+name = "Orders for assistants"
+[resource.scopes]
+"assistant:see" = {{ en = "See your orders", zh = "查看你的订单" }}
+"assistant:order" = {{ en = "Order things for you", zh = "替你下订单" }}
+[resource.roles]
+"*" = ["assistant:see", "assistant:order"]
+
+[registration]
+enabled = true
+open = true # strangers: people are asked about them each time
+scopes = ["assistant:see", "assistant:order", "offline_access"]
+resources = ["{demo.mcp}"]
+
 [[client]]
 id = "demo-spa"
 name = "Orders, the sample app"
@@ -228,6 +253,15 @@ resources = ["{demo.api}"]
 default_resource = "{demo.api}"
 
 [[client]]
+id = "demo-assistant"
+name = "Usher"
+application_type = "native"
+redirect_uris = ["http://127.0.0.1/callback"]
+scopes = ["assistant:see", "assistant:order", "offline_access"]
+resources = ["{demo.mcp}"]
+default_resource = "{demo.mcp}"
+
+[[client]]
 id = "demo-web"
 name = "Orders on the web"
 public = false
@@ -264,6 +298,17 @@ resources = ["{demo.api}"]
         known = {"issuer": demo.issuer, "api": demo.api, "client_id": f"demo-{name}"}
         write(FOLDER / f"{name}.json", {**known, "client_secret": demo.secrets[name], "home": demo.web})
     write(FOLDER / "native.json", {"issuer": demo.issuer, "api": demo.api})
+    write(
+        FOLDER / "mcp.json",
+        {
+            "port": demo.mcp_port,
+            "issuer": demo.issuer,
+            "resource": demo.mcp,
+            "client_id": "demo-assistant",
+            "database": str(FOLDER / "orders.db"),
+            "poll": float(os.environ.get("ADMIT_DEMO_POLL") or 5),
+        },
+    )
     by_itself = {
         "issuer": demo.issuer,
         "api": demo.api,
