@@ -221,6 +221,18 @@ def test_both_ways_say_the_same_of_headers(typ: str | None, kid: str | None) -> 
     of.agree(token)
 
 
+def test_until_somebody_follows_the_issuer_the_rules_are_asked_since_they_begin_to() -> None:
+    trust = followed()
+    of = Site(trust)
+    token = signed(compact(usual(**LISTED)), KEY)
+    of.agree(token)
+    known = {one.trust.issuer: one for one in of.quick.core.trusted()}
+    assert plain.read(token.encode(), known, NOW, 1_000.0) is not None
+    assert trust.source is not None
+    trust.source.started = False  # as in a forked child
+    assert plain.read(token.encode(), known, NOW, 1_000.0) is None
+
+
 def test_the_status_keys_sign_no_token() -> None:
     of = Site(followed())
     token = signed(compact(usual(**LISTED)), STATUS_KEY)
