@@ -4,7 +4,6 @@ import asyncio
 import base64
 import contextlib
 import hashlib
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from admit.issuer.storage import Keyring, Steps
 from admit.issuer.storage.migrate import migrate
 from admit.tokens import access, status_list
 from benchmarks.harness.load import request
-from benchmarks.harness.programs import Program, environment, free_port
+from benchmarks.harness.programs import Program, admit_serving, free_port
 from benchmarks.issuer import furnished
 from benchmarks.issuer.furnished import API, CALLBACK, INFO, PASSWORD, SECRET, SETTINGS
 from tests.fixtures.postgres import PostgresServer, find_binaries
@@ -86,14 +85,7 @@ class Deployed:
 
     def serve(self, port: int, core: int | None = None) -> Program:
         """`admit serve`, one more node."""
-        admit = str(Path(sys.executable).with_name("admit"))
-        return Program(
-            [admit, "serve", "--config", str(self.settings_file(port))],
-            port=port,
-            env=environment(self.folder / "bytecode"),
-            log=self.folder / f"node-{port}.log",
-            core=core,
-        )
+        return admit_serving(self.settings_file(port), port=port, core=core)
 
     @contextlib.asynccontextmanager
     async def in_process(self) -> AsyncIterator[Issuer]:

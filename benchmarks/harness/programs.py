@@ -142,3 +142,16 @@ class Program:
         """Resident MiB, shared libraries included."""
         pages = int(Path(f"/proc/{self._child.pid}/statm").read_text("ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def admit_serving(
+    settings: Path, *, port: int, core: int | None = None, more: Mapping[str, str] | None = None
+) -> Program:
+    """`admit serve` with these settings, as an installed package starts it. `more` is for its environment."""
+    return Program(
+        [str(Path(sys.executable).with_name("admit")), "serve", "--config", str(settings)],
+        port=port,
+        env={**environment(settings.parent / "bytecode"), **(more or {})},
+        log=settings.with_suffix(".log"),
+        core=core,
+    )

@@ -8,7 +8,6 @@ import json
 import random
 import re
 import secrets
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from admit.issuer.audit import RequestInfo
 from admit.issuer.grants.records import Authorization, PresentedCode, Redeemed
 from admit.issuer.storage import Keyring
 from benchmarks.harness.load import Script, expect, request
-from benchmarks.harness.programs import HOST, Program, environment
+from benchmarks.harness.programs import HOST, Program, admit_serving
 
 API = "http://localhost:8412"
 SECRET = "the-secret-of-the-orders-api-and-of-nobody-else"
@@ -99,14 +98,7 @@ class Furnished:
 
     def serve(self, core: int | None = None) -> Program:
         """`admit serve` on it, as an installed package starts."""
-        admit = str(Path(sys.executable).with_name("admit"))
-        return Program(
-            [admit, "serve", "--config", str(self.folder / "admit.toml")],
-            port=self.port,
-            env=environment(self.folder / "bytecode"),
-            log=self.folder / "issuer.log",
-            core=core,
-        )
+        return admit_serving(self.folder / "admit.toml", port=self.port, core=core)
 
 
 async def furnish(folder: Path, port: int, *, people: int, sessions: int, grants: int) -> Furnished:

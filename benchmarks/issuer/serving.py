@@ -6,7 +6,6 @@ import asyncio
 import base64
 import hashlib
 import secrets
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,7 @@ from admit.issuer.oauth.token import mint
 from admit.issuer.sessions.records import NewSession
 from admit.issuer.storage import Keyring
 from admit.issuer.storage.migrate import migrate
-from benchmarks.harness.programs import Program, environment, free_port
+from benchmarks.harness.programs import Program, admit_serving, free_port
 from benchmarks.issuer.furnished import INFO, PASSWORD
 
 API, OPAQUE = "http://localhost:8412", "http://localhost:8413"
@@ -133,14 +132,7 @@ class Served:
 
     def serve(self, core: int | None = 0) -> Program:
         """`admit serve` on it, as an installed package starts."""
-        admit = str(Path(sys.executable).with_name("admit"))
-        return Program(
-            [admit, "serve", "--config", str(self.settings)],
-            port=self.port,
-            env=environment(self.folder / "bytecode"),
-            log=self.folder / "issuer.log",
-            core=core,
-        )
+        return admit_serving(self.settings, port=self.port, core=core)
 
 
 async def furnish(made: Served, *, sessions: int, tokens: int) -> None:

@@ -27,7 +27,7 @@ from admit.credentials import cookies
 from benchmarks.harness import figures
 from benchmarks.harness.deployed import PEOPLE, Deployed, SignedIn, postgresql, server_version
 from benchmarks.harness.load import Load, Script, expect, request, runner
-from benchmarks.harness.programs import Program, end_in_order, environment, free_port, pinned
+from benchmarks.harness.programs import Program, admit_serving, end_in_order, environment, free_port, pinned
 from benchmarks.issuer import cost, furnished
 from benchmarks.issuer.furnished import Furnished
 from benchmarks.stores import large
@@ -72,15 +72,8 @@ def checks(deployed: Deployed, host: str, sessions: list[SignedIn], path: str) -
 def served(deployed: Deployed, **settings: str) -> Program:
     """A node with more settings."""
     port = free_port()
-    admit = str(Path(sys.executable).with_name("admit"))
     names = {f"ADMIT_{name.upper()}": value for name, value in settings.items()}
-    return Program(
-        [admit, "serve", "--config", str(deployed.settings_file(port))],
-        port=port,
-        env={**environment(deployed.folder / "bytecode"), **names},
-        log=deployed.folder / f"node-{port}.log",
-        core=0,
-    )
+    return admit_serving(deployed.settings_file(port), port=port, core=0, more=names)
 
 
 async def furnish(deployed: Deployed, redis_url: str) -> tuple[list[SignedIn], list[str], list[str]]:
