@@ -32,17 +32,25 @@ STATELESS: Final = {
 EXAMPLE: Final = ROOT / "examples" / "mcp"
 
 
+@pytest.fixture(scope="module")
+def started() -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """The server's process, once there is one; ended with this module."""
+    processes: list[subprocess.Popen[bytes]] = []
+    yield processes
+    for process in processes:
+        process.terminate()
+        process.wait()
+
+
 @pytest.fixture
-def server(demo: Demo) -> Iterator[str]:
+def server(demo: Demo, started: list["subprocess.Popen[bytes]"]) -> str:
     """The MCP server's address, served as the README says."""
-    command = [sys.executable, str(EXAMPLE / "server.py"), "--settings", str(demo.state / "mcp.json")]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        try:
-            here = f"http://localhost:{demo.mcp_port}"
-            wait_until(lambda: answers(f"{here}/.well-known/oauth-protected-resource/mcp"), "the MCP server")
-            yield f"{here}/mcp"
-        finally:
-            process.terminate()
+    here = f"http://localhost:{demo.mcp_port}"
+    if not started:
+        command = [sys.executable, str(EXAMPLE / "server.py"), "--settings", str(demo.state / "mcp.json")]
+        started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+    wait_until(lambda: answers(f"{here}/.well-known/oauth-protected-resource/mcp"), "the MCP server")
+    return f"{here}/mcp"
 
 
 def answers(address: str) -> bool:
@@ -66,11 +74,14 @@ class Assistant:
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
             assert process.stdout is not None
-            for line in process.stdout:
-                self.said.append(line.strip())
-                if line.startswith("open "):
-                    self.let_in(line.removeprefix("open ").strip())
-            self.code = process.wait()
+            try:
+                for line in process.stdout:
+                    self.said.append(line.strip())
+                    if line.startswith("open "):
+                        self.let_in(line.removeprefix("open ").strip())
+                self.code = process.wait()
+            finally:
+                process.kill()
 
     def let_in(self, address: str) -> None:
         """Sign in where that is asked, and say yes."""
@@ -80,7 +91,7 @@ class Assistant:
             page.locator("#email").fill(BO)
             page.locator("#password").fill(self.demo.secrets[BO])
             page.locator("button[type=submit]").click()
-        go_back = page.get_by_role("button", name="Go back to the app")
+        go_back = page.get_by_role("link", name="Go back to the app")
         answer = page.get_by_role("button", name="Refuse" if self.refuses else "Let it in")
         go_back.or_(answer).wait_for()
         if go_back.count():  # a stranger's errors do not send people on by themselves
