@@ -39,17 +39,17 @@ def draft_of(path: Path) -> Iterator[Path]:
             os.close(lock)
 
 
-def sweep(path: Path) -> None:
+def clear_left(path: Path) -> None:
     """Take away what processes that are no more left of their attempts to make `path`."""
     if not LOCKS:
         return
     ours = re.compile(re.escape(f".{path.name}.new-") + "[0-9a-f]{16}")
     with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
         for left in [Path(entry.path) for entry in entries if ours.fullmatch(entry.name)]:
-            _sweep_one(left)
+            _clear_one(left)
 
 
-def _sweep_one(folder: Path) -> None:
+def _clear_one(folder: Path) -> None:
     with contextlib.suppress(OSError):  # somebody else's, or somebody else was first
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -69,7 +69,7 @@ def is_dead(folder: int) -> bool:
 
 
 def _folder(path: Path) -> tuple[Path, int | None]:
-    """A new folder and the lock on it. It may be swept in the moment before it is locked: then another is made."""
+    """A new folder and the lock on it. It may be taken away in the moment before it is locked: then another is made."""
     for _ in range(_TRIES):
         folder = path.with_name(f".{path.name}.new-{secrets.token_hex(8)}")
         folder.mkdir(mode=0o700)

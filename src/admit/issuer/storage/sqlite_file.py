@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from admit.errors import ConfigError, StorageUnavailableError
 from admit.issuer.storage import mark
-from admit.issuer.storage.drafts import draft_of, sweep
+from admit.issuer.storage.drafts import clear_left, draft_of
 from admit.issuer.storage.durable import make_durable
 from admit.issuer.storage.placing import place
 from admit.issuer.storage.schema import APPLICATION_ID, HEAD, READ_VERSION, TABLES, VERSION_TABLE
@@ -66,7 +66,7 @@ def prepare(path: Path, busy_timeout: float) -> None:
         ConfigError: it cannot be used as it is; nothing was changed.
         StorageUnavailableError: another process held it for longer than `busy_timeout` seconds.
     """
-    sweep(path)
+    clear_left(path)
     if not os.path.lexists(path):
         mark.check_not_lost(path)
         _create(path, busy_timeout)

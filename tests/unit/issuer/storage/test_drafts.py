@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from admit.issuer.storage import drafts
-from admit.issuer.storage.drafts import draft_of, sweep
+from admit.issuer.storage.drafts import clear_left, draft_of
 from admit.issuer.storage.sqlite_file import prepare
 
 BUILDING = """
@@ -61,7 +61,7 @@ def test_a_sweep_takes_nothing_that_is_not_a_draft_of_this_database(tmp_path: Pa
     strange.mkdir()
     (strange / "letter").write_text("not SQLite's")
     (tmp_path / ".admit.db.new-00000000000000cc").write_text("a file")
-    sweep(tmp_path / "admit.db")
+    clear_left(tmp_path / "admit.db")
     assert set(left(tmp_path)) == {
         *others,
         *(f".admit.db.new-00000000000000{end}" for end in ("aa", "bb", "cc")),
@@ -80,7 +80,7 @@ def test_a_folder_that_is_swept_before_it_is_held_is_made_anew(
         made(self, mode)
         if not taken:
             taken.append(self.name)
-            sweep(path)
+            clear_left(path)
 
     monkeypatch.setattr(Path, "mkdir", mkdir)
     with draft_of(path) as draft:
@@ -88,7 +88,7 @@ def test_a_folder_that_is_swept_before_it_is_held_is_made_anew(
         assert [draft.parent.name] == left(tmp_path)
         assert draft.parent.name not in taken
         assert draft.parent.stat().st_mode & 0o777 == 0o700
-        sweep(path)
+        clear_left(path)
         assert draft.exists(), "its own process sweeps it no more than another"
     assert left(tmp_path) == []
     assert drafts.LOCKS
