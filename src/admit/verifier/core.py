@@ -110,7 +110,11 @@ class Core:
                 if (terms := one.trust.introspection) is not None
             ]
         )
-        self._asks = any(one.trust.introspection is not None for one in self._known.values())
+        asks = any(one.trust.introspection is not None for one in self._known.values())
+        # Where somebody is asked about opaque tokens, their prefix may be how any other begins.
+        self._plain = (
+            {} if asks else {name: one for name, one in self._known.items() if one.plain is not None}
+        )
         self.remembered = RememberedTokens(remember)
         self.recall = self.remembered.get
         self.counters = Counters()
@@ -148,10 +152,10 @@ class Core:
         Raises:
             SignatureError: all is well but the signature. It is counted.
         """
-        if self._asks:  # one's own tokens may begin as the others do
+        if not self._plain:
             return None
         try:
-            entry = plain.read(token, self._known, wall, self.boottime())
+            entry = plain.read(token, self._plain, wall, self.boottime())
         except AdmitError as error:
             self.counters.refused(error.code)
             raise
