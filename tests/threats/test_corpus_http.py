@@ -8,8 +8,8 @@ for while it answers. A new field is met on the day that it is read.
 import re
 import sqlite3
 import unicodedata
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
@@ -65,21 +65,45 @@ NEVER_TAKEN = frozenset({"octets", "values", "doubled"})
 Kept = dict[str, set[tuple[Any, ...]]]
 
 
-def tables(path: str) -> Kept:
-    """All that was kept, but for notes."""
-    db = sqlite3.connect(path)
-    names = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")} - NOTED
-    return {
-        name: set(db.execute(f"SELECT * FROM {name}")) for name in names if not name.startswith("sqlite_")
-    }
+class Tables:
+    """All that a SQLite file holds, but for notes. Triggers tell which tables are to be read again: a scene begins anew
+    thousands of times, each time with another person, and nonsense changes next to nothing.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        names = [row[0] for row in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        self._counts = {name: -1 for name in names if name not in NOTED and not name.startswith("sqlite_")}
+        self._kept: Kept = {}
+        self._db.execute("CREATE TABLE IF NOT EXISTS written (name TEXT PRIMARY KEY, times INT)")
+        for name in self._counts:
+            self._db.execute("INSERT OR IGNORE INTO written VALUES (?, 0)", (name,))
+            for what in ("INSERT", "UPDATE", "DELETE"):
+                self._db.execute(
+                    f"CREATE TRIGGER IF NOT EXISTS {what}_{name} AFTER {what} ON {name}"
+                    f" BEGIN UPDATE written SET times = times + 1 WHERE name = '{name}'; END"
+                )
+
+    def __call__(self) -> Kept:
+        self._db.execute("BEGIN")
+        for name, times in self._db.execute("SELECT name, times FROM written").fetchall():
+            if times != self._counts[name]:
+                self._kept = {**self._kept, name: set(self._db.execute(f"SELECT * FROM {name}"))}
+                self._counts[name] = times
+        self._db.execute("COMMIT")
+        return self._kept
+
+    def close(self) -> None:
+        self._db.close()
 
 
 def new_cells(before: Kept, after: Kept) -> Iterator[str]:
     """Every text that was written meanwhile."""
     for name, rows in after.items():
-        known = {cell for row in before[name] for cell in row}
-        for row in rows - before[name]:
-            yield from (cell for cell in row if isinstance(cell, str) and cell not in known)
+        if rows is not before[name] and (new := rows - before[name]):
+            known = {cell for row in before[name] for cell in row}
+            for row in new:
+                yield from (cell for cell in row if isinstance(cell, str) and cell not in known)
 
 
 def is_part(cell: str, sent: str) -> bool:
@@ -121,8 +145,8 @@ class Attack:
 
     stage: Stage
     entries: tuple[Bad, ...]
-    path: str | None
-    """Of the SQLite file, where that is looked into."""
+    look: Callable[[], Kept]
+    """What the database holds; nothing where it is not looked into."""
     asked_for: set[str] = field(default_factory=set)
     """In the answer of one request."""
     found: set[str] = field(default_factory=set)
@@ -182,7 +206,11 @@ class Attack:
                 sent = (ask.fields.get(name, "") if odd else "") + (bad.text or "")
                 check(ask, name, bad, sent if bad.text else bad.octets.decode("latin-1"), reply)
                 after = self.kept()
-                changed = {table for table in after if after[table] != before[table]}
+                changed = {
+                    table
+                    for table in after
+                    if after[table] is not before[table] and after[table] != before[table]
+                }
                 where = (ask.name, name, bad.kind, bad.name, reply.status)
                 if is_refused(ask, reply):
                     assert not changed - COUNTED, (*where, "kept something of what it refused", changed)
@@ -190,7 +218,7 @@ class Attack:
                     assert bad.kind not in NEVER_TAKEN or name not in ask.fields, (*where, "was taken")
                     parts = [cell for cell in new_cells(before, after) if is_part(cell, sent)]
                     assert not parts, (*where, "kept a part", parts)
-                if changed or (self.path is None and not is_refused(ask, reply)):
+                if changed or (not after and not is_refused(ask, reply)):
                     ask, before = await self.again(scene, ask.name), self.kept()
         return ask
 
@@ -205,7 +233,7 @@ class Attack:
         ]
 
     def kept(self) -> Kept:
-        return tables(self.path) if self.path is not None else {}
+        return self.look()
 
 
 @asynccontextmanager
@@ -218,10 +246,13 @@ async def attacked(
         patch.setattr(jobs, "MAILS_EVERY", 3_600.0)
         patch.setattr("admit.issuer.throttle.store.take", let_all)
         patch.setattr("admit.issuer.accounts.links.driver.take", let_all)
-        path = url.removeprefix("sqlite:///") if url.startswith("sqlite") else None
-        attack = Attack(Stage(made, mails), tuple(entries), path)
-        watch(patch, attack.asked_for)
-        async with made.lifespan():
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(made.lifespan())
+            look: Callable[[], Kept] = dict
+            if url.startswith("sqlite"):
+                look = stack.enter_context(closing(Tables(url.removeprefix("sqlite:///"))))
+            attack = Attack(Stage(made, mails), tuple(entries), look)
+            watch(patch, attack.asked_for)
             yield attack
             for one in made.open_browsers:
                 await one.aclose()
