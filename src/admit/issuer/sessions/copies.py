@@ -27,6 +27,9 @@ LIFE: Final = 30.0
 _BURIED_FOR: Final = 2 * LIFE
 _TIMEOUT: Final = 0.25
 """Seconds for an answer of Redis. Then the database is asked, which knows everything."""
+_READY_WITHIN: Final = 5.0
+"""Seconds for a client to be made ready: that of a cluster asks one server after another who has what. Nobody waits for
+that longer than for an answer, but it goes on, and who comes later finds it done."""
 AT_ONCE: Final = 64
 """Questions to Redis at the same time; each has a connection of its own."""
 _PAUSES: Final = (0.5, 1.0, 2.0, 5.0)
@@ -57,6 +60,7 @@ class Copies:
         self._keyring = keyring
         self._clock = clock
         self._client: Any = None
+        self._opening: asyncio.Task[Any] | None = None
         self._places = asyncio.Semaphore(AT_ONCE)
         self._failures = 0
         self._not_before = float("-inf")
@@ -122,25 +126,45 @@ class Copies:
             return None
         try:
             async with asyncio.timeout(_TIMEOUT), self._places:
-                if self._client is None:
-                    self._client = self._connect()
-                answer = await ask(self._client)
+                answer = await ask(self._client if self._client is not None else await self._ready())
         except Exception as error:
             # Whatever a driver raises, of which there are many kinds: the database knows everything anyway.
             self._failed(error)
-            if _is_demoted(error):
+            if _is_demoted(error) or _begins_anew(self._client):
                 self._later(self._leave())
             return None
         self._failures = 0
         self._not_before = float("-inf")
         return answer
 
+    async def _ready(self) -> Any:
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self._open())
+            self._opening.add_done_callback(_retrieve)
+        return await asyncio.shield(self._opening)
+
+    async def _open(self) -> Any:
+        client: Any = None
+        try:
+            client = self._connect()
+            async with asyncio.timeout(_READY_WITHIN):
+                await client.initialize()
+        except BaseException:
+            await _close(client)
+            raise
+        else:
+            self._client = client
+        finally:
+            self._opening = None
+        return client
+
     async def _leave(self) -> None:
         """Connect anew for the next question: a server that was made a replica keeps its connections."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait((self._opening,))
         client, self._client = self._client, None
-        if client is not None:
-            with contextlib.suppress(Exception):
-                await client.aclose()
+        await _close(client)
 
     def _failed(self, error: Exception) -> None:
         pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
@@ -149,6 +173,23 @@ class Copies:
             log.warning("Redis did not answer; sessions are looked up in the database", extra=told)
         self._failures += 1
         self._not_before = self._clock() + pause
+
+
+def _begins_anew(client: Any) -> bool:
+    """Whether a cluster's client is about to ask all servers once more, which is done in the background too."""
+    return bool(getattr(client, "_initialize", False))
+
+
+async def _close(client: Any) -> None:
+    if client is not None:
+        with contextlib.suppress(Exception):
+            await client.aclose()
+
+
+def _retrieve(opening: "asyncio.Task[Any]") -> None:
+    """Why it failed is told to who waits; nobody may."""
+    if not opening.cancelled():
+        opening.exception()
 
 
 def _is_demoted(error: Exception) -> bool:

@@ -11,7 +11,7 @@ import asyncpg
 
 CHANNEL: Final = "admit_status"
 _FIRST_PAUSE: Final = 0.2
-_LONGEST_PAUSE: Final = 10.0
+LONGEST_PAUSE: Final = 10.0  # seconds
 _PROVE_EVERY: Final = 30.0  # seconds; a connection may be dead without anybody having said so
 _PROVE_WITHIN: Final = 5.0
 
@@ -19,7 +19,11 @@ log = logging.getLogger(__name__)
 
 
 class Listening:
-    """Listens until stopped, on one connection that is made anew whenever it is lost. Between two, polls have to do."""
+    """Listens until stopped, on one connection that is made anew whenever it is lost. Between two, polls have to do.
+
+    It is tried for as long as it takes, since nobody would begin anew otherwise; ever more seldom, up to once in
+    `LONGEST_PAUSE`, and by several nodes at different times. Nothing of one try waits without a bound.
+    """
 
     def __init__(
         self, connect: Callable[[], Awaitable[asyncpg.Connection]], told: Callable[[], None]
@@ -45,8 +49,8 @@ class Listening:
                 log.exception("listening for revocations failed")
             if asyncio.get_running_loop().time() - began > _PROVE_EVERY:
                 pause = _FIRST_PAUSE
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # so that nodes do not come together
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            await _wait(pause * random.uniform(0.5, 1.0))  # noqa: S311  # so that nodes do not come together
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _listen(self) -> None:
         """One connection, until it is lost."""
@@ -67,3 +71,7 @@ class Listening:
 
     def _heard(self, *_: Any) -> None:
         self._told()
+
+
+async def _wait(seconds: float) -> None:
+    await asyncio.sleep(seconds)

@@ -96,6 +96,7 @@ class PostgresDatabase(Database):
         return await asyncpg.connect(
             self._url,
             timeout=self.config.connect_timeout.total_seconds(),
+            command_timeout=self.config.statement_timeout.total_seconds(),
             server_settings={"application_name": "admit listens"},
         )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from redis.asyncio import RedisCluster
 
 from admit.errors import ConfigError, SessionError, StorageUnavailableError
 from admit.issuer.sessions import copies as copies_module
@@ -414,6 +415,57 @@ async def test_a_cluster_of_three_masters_holds_them_each_where_it_may(
             many[0].session.id, user_id=user.id, reason="logout", info=INFO, now=NOW
         )
         assert await one.find(many[0]) is None
+
+
+@ONE
+async def test_a_cluster_that_is_slow_to_begin_with_is_ready_for_who_comes_later(
+    parts: Parts, redis_cluster: Cluster, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client asks several servers first, which takes longer than a look-up may wait, each time it is tried."""
+    made, reached, begun = RedisCluster.initialize, asyncio.Event(), 0
+
+    async def slow(self: RedisCluster, *args: Any, **kwargs: Any) -> RedisCluster:
+        nonlocal begun
+        begun += 1
+        await reached.wait()
+        return await made(self, *args, **kwargs)
+
+    monkeypatch.setattr(RedisCluster, "initialize", slow)
+    monkeypatch.setattr(copies_module, "_PAUSES", (0.0,))
+    async with node(parts, redis_cluster.url, keyring) as one:
+        monkeypatch.setattr(copies_module, "_TIMEOUT", 0.01)  # of a look-up alone
+        new = await parts.sign_in()
+        for _ in range(2):
+            assert await one.find(new) == new.session, "by the database"
+        assert (one.reads, begun) == (2, 1)
+        monkeypatch.setattr(copies_module, "_TIMEOUT", 10.0)
+        reached.set()
+        for _ in range(2):
+            assert await one.find(new) == new.session
+        assert one.reads == 3, "and then by the copy"
+        assert begun == 1
+
+
+@ONE
+async def test_a_cluster_that_is_never_reached_is_left_at_the_end(
+    parts: Parts, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = asyncio.Event()
+
+    async def never(self: RedisCluster, *args: Any, **kwargs: Any) -> RedisCluster:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+        return self
+
+    monkeypatch.setattr(RedisCluster, "initialize", never)
+    monkeypatch.setattr(copies_module, "_TIMEOUT", 0.01)
+    async with node(parts, "redis+cluster://127.0.0.1:1", keyring) as one:
+        new = await parts.sign_in()
+        assert await one.find(new) == new.session
+        assert not left.is_set()
+    assert left.is_set()
 
 
 @ONE

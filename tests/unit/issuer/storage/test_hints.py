@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from admit.issuer.revocation.store.lists import INSERT_CHANGE
-from admit.issuer.storage import PUBLISH, Database, Steps
+from admit.issuer.storage import PUBLISH, Database, Steps, listening
 from tests.fixtures.postgres import PostgresServer
 from tests.plugins.patience import patience
 
@@ -96,3 +97,27 @@ async def test_a_database_that_is_closed_can_be_opened_and_heard_again(db: Datab
     await ear.hears(0.3)
     await db.run(publish)
     assert await ear.hears()
+
+
+async def test_a_server_that_stays_away_is_asked_ever_more_seldom_and_never_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[float] = []
+    enough = asyncio.Event()
+
+    async def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 60:
+            enough.set()
+            await asyncio.Event().wait()
+
+    async def refused() -> Any:
+        raise ConnectionRefusedError if len(waits) % 2 else RuntimeError("of another kind")
+
+    monkeypatch.setattr(listening, "_wait", wait)
+    made = listening.Listening(refused, lambda: None)
+    await enough.wait()
+    await made.stop()
+    assert 0.1 <= waits[0] <= 0.2
+    assert all(listening.LONGEST_PAUSE / 2 <= pause <= listening.LONGEST_PAUSE for pause in waits[7:])
+    assert len(set(waits)) > 50, "nodes do not come together"
