@@ -16,7 +16,7 @@ from tests.fixtures.processes import free_port
 SECRET = "this-client-and-nobody-else-knows-this"
 SCOPE = "openid profile email offline_access"
 SCOPES = frozenset(SCOPE.split())
-TOOLS = frozenset({"offline_access", "tools:use"})
+TOOLS = frozenset({"offline_access", "tools:use", "tools:drop"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,8 @@ class Parties:
         tools = Resource(
             id=self.mcp_resource,
             name="Tools",
-            scopes={"tools:use": "Use the tools"},
-            roles={"*": frozenset({"tools:use"})},
+            scopes={"tools:use": "Use the tools", "tools:drop": "Delete things by them"},
+            roles={"*": frozenset({"tools:use", "tools:drop"})},
             clients={self.openid_client_key.id: frozenset({"tools:use"})},
             secret_hash=hashlib.sha256(SECRET.encode()).digest(),
         )

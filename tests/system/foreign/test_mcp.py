@@ -116,14 +116,17 @@ class Agent:
         )
 
     async def whoami(self) -> str:
-        """One call of the tool, in a connection of its own."""
+        return await self.call("whoami")
+
+    async def call(self, tool: str) -> str:
+        """One call of a tool, in a connection of its own."""
         from mcp import Client
         from mcp.client.streamable_http import streamable_http_client
 
         async with httpx2.AsyncClient(auth=self.signing_in, timeout=30) as http:
             transport = streamable_http_client(self.world.parties.mcp_resource, http_client=http)
             async with Client(transport) as client:
-                result = await client.call_tool("whoami", {})
+                result = await client.call_tool(tool, {})
                 return str(result.content[0].text)
 
 
@@ -196,6 +199,22 @@ async def test_an_mcp_client_that_describes_itself_at_its_own_address_signs_in(
     agent.signing_in.context.token_expiry_time = 1.0
     await agent.whoami()
     assert len(agent.asked) == 1, "it refreshed"
+
+
+@pytest.mark.rfc("6750", "3.1")
+@pytest.mark.parametrize("server", ["guard", "fastmcp"], indirect=True)
+async def test_an_mcp_client_asks_for_what_one_tool_needs_beyond_and_calls_again(
+    world: World, server: Child, person: Person, document: str
+) -> None:
+    """The SDK's own way has no challenge for one tool."""
+    agent = Agent(world, person, known=False, document=document)
+    subject = await agent.whoami()
+    assert set(Landed(agent.asked[0]).answer["scope"].split()) == {"tools:use", "offline_access"}
+    assert await agent.call("drop") == subject
+    assert "tools:drop" in Landed(agent.asked[1]).answer["scope"].split()
+    assert (person.typed, person.asked) == (1, 2)
+    assert await agent.call("drop") == subject
+    assert len(agent.asked) == 2, "what it has now is enough"
 
 
 async def test_an_mcp_client_whose_document_is_not_there_is_shown_to_nobody(

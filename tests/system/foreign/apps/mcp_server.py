@@ -1,4 +1,4 @@
-"""An MCP server of one tool, which takes tokens of the issuer and no others, guarded in one of Admit's ways."""
+"""An MCP server of two tools, which takes tokens of the issuer and no others, guarded in one of Admit's ways."""
 
 import json
 import sys
@@ -20,12 +20,18 @@ def whoami() -> str:
     return principal().subject
 
 
+def drop() -> str:
+    """Needs one scope more."""
+    return principal("tools:drop").subject
+
+
 def guarded(verifier: AsyncVerifier) -> Any:
     """The SDK's server behind the guard."""
     from mcp.server.mcpserver import MCPServer
 
     server = MCPServer("tools")
     server.tool()(whoami)
+    server.tool()(drop)
     return Guard(verifier, resource=GIVEN["resource"], scopes=SCOPES)(server.streamable_http_app())
 
 
@@ -35,6 +41,7 @@ def fastmcp(verifier: AsyncVerifier) -> Any:
 
     server: Any = FastMCP("tools")
     server.tool(whoami)
+    server.tool(drop)
     return Guard(verifier, resource=GIVEN["resource"], scopes=SCOPES)(server.http_app())
 
 
