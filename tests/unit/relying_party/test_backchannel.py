@@ -6,7 +6,6 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-import httpx2
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,7 +19,7 @@ from admit.relying_party import Request as BffRequest
 from admit.tokens.logout import EVENT
 from tests.fixtures.provider import KEY, OTHER_KEY, Strange
 from tests.fixtures.relying_party import APP, Wire
-from tests.unit.relying_party.test_sign_in import Application, begun, come_back, is_signed_in
+from tests.fixtures.signing_in import Application, begun, come_back, is_signed_in, signed_in
 
 
 def logout_token(strange: Strange, key: Any = KEY, **changes: Any) -> str:
@@ -44,18 +43,6 @@ async def tell(application: Application, token: str) -> int:
         answer = await nobody.post("/bff/backchannel-logout", data={"logout_token": token})
         assert answer.headers["cache-control"] == "no-store"
         return answer.status_code
-
-
-async def signed_in(
-    application: Application, strange: Strange, sid: str, sub: str = "ada"
-) -> httpx2.AsyncClient:
-    strange.claims = {"sid": sid, "sub": sub}
-    async with begun(application) as (browser, location):
-        answer = await come_back(browser, strange.approve(location))
-        assert answer.status_code == 303, answer.text
-        fresh = application.browser()
-        fresh.cookies = browser.cookies
-        return fresh
 
 
 @pytest.mark.rfc("OIDC Back-Channel Logout", "2.7")

@@ -10,8 +10,7 @@ from admit.relying_party.bff import under_way
 from admit.relying_party.transaction import Transaction
 from tests.fixtures.provider import Strange
 from tests.fixtures.relying_party import APP, Wire
-from tests.unit.relying_party.test_backchannel import signed_in
-from tests.unit.relying_party.test_sign_in import Application, begun, come_back, is_signed_in
+from tests.fixtures.signing_in import Application, begun, come_back, is_signed_in, signed_in
 
 FROM_ELSEWHERE = {
     "form": {"origin": "https://evil.example", "sec-fetch-site": "cross-site"},

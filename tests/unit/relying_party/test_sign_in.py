@@ -1,51 +1,17 @@
 """What a sign-in refuses: strangers' answers, planted tokens, other people's tokens, providers that are not theirs."""
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx2
 import pytest
-from starlette.applications import Starlette
 
-from admit.integrations.bff.starlette import routes
-from admit.relying_party import Bff, MemorySessionStore, Provider
 from tests.fixtures.provider import OTHER_KEY, Strange
 from tests.fixtures.relying_party import APP, Wire
+from tests.fixtures.signing_in import Application, begun, come_back, is_signed_in
 
 ANY_BROWSER = ["admit.relying_party.bff.under_way:added", "admit.relying_party.bff.under_way:kept"]
-
-
-class Application:
-    """The application, with browsers."""
-
-    def __init__(self, wire: Wire, *providers: Provider, **settings: Any) -> None:
-        self.bff = Bff(APP, providers=providers, **{"store": MemorySessionStore(), **settings})
-        self.app = Starlette(routes=routes(self.bff))
-
-    def browser(self) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=self.app), base_url=APP)
-
-
-@asynccontextmanager
-async def begun(application: Application, **query: str) -> AsyncIterator[tuple[httpx2.AsyncClient, str]]:
-    """A browser that is sent to the provider, and where to."""
-    async with application.browser() as browser:
-        answer = await browser.get("/bff/login", params=query)
-        assert answer.status_code == 303, answer.text
-        yield browser, answer.headers["location"]
-
-
-async def come_back(browser: httpx2.AsyncClient, answer: dict[str, str], name: str = "id") -> httpx2.Response:
-    return await browser.get(f"/bff/callback/{name}?{urlencode(answer)}")
-
-
-async def is_signed_in(browser: httpx2.AsyncClient) -> bool:
-    told: bool = (await browser.get("/bff/session")).json()["signed_in"]
-    return told
 
 
 async def outcome(

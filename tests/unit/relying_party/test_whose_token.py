@@ -17,7 +17,7 @@ from admit.errors import ConfigError
 from admit.relying_party import Api, MemorySessionStore, Provider
 from tests.fixtures.provider import Strange
 from tests.fixtures.relying_party import APP, Wire
-from tests.unit.relying_party.test_sign_in import Application, begun, come_back, is_signed_in
+from tests.fixtures.signing_in import Application, begun, come_back, is_signed_in
 
 API = "https://api.example.com"
 AUDIENCE = "https://api"
