@@ -52,7 +52,19 @@ def test_the_container_runs_as_nobody_in_particular_and_has_no_tools() -> None:
     told = "\n".join(f"{name} {rest}" for name, rest in instructions(CONTAINER))
     for tool in ("curl", "wget", "apt-get", "sudo"):
         assert tool not in told
-    assert "--require-hashes" in CONTAINER
+
+
+def test_all_that_the_container_fetches_is_held_by_a_hash_what_builds_its_wheel_included() -> None:
+    pips = [
+        one
+        for one in re.split(r"&&|\n", CONTAINER.replace("\\\n", " "))
+        if re.search(r"\bpip (install|wheel)", one)
+    ]
+    assert len(pips) == 4
+    for one in pips:
+        assert ("--require-hashes" in one) != ("--no-index" in one and "--no-deps" in one), one
+    (wheel,) = [one for one in pips if "pip wheel" in one]
+    assert "--no-build-isolation" in wheel, "an isolated build fetches what builds it, and asks for no hash"
 
 
 def test_what_the_container_copies_is_there() -> None:

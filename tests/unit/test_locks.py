@@ -25,6 +25,7 @@ LOCKS = {
     + GROUPS["dev"],
     "servers": GROUPS["servers"],
     "bootstrap": GROUPS["bootstrap"],
+    "build": GROUPS["build"],
 }
 
 
@@ -55,6 +56,10 @@ def test_every_locked_package_has_a_hash_and_no_address_stands_in_a_lock(name: s
     assert all("--hash=sha256:" in block for block in blocks)
     assert "://" not in text
     assert not re.search(r"^\s*--(index|extra|find)", text, re.MULTILINE)
+
+
+def test_what_builds_the_project_is_what_the_lock_for_building_holds() -> None:
+    assert GROUPS["build"] == PROJECT["build-system"]["requires"]
 
 
 def test_the_oldest_lock_has_what_the_ranges_begin_with() -> None:
