@@ -8,6 +8,7 @@ from typing import Any
 import tests.fixtures.django  # isort: skip  # settings come before what needs them
 import httpx2
 import pytest
+from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, JsonResponse
 from django.test import override_settings
@@ -101,11 +102,40 @@ def in_django(bff: Bff) -> httpx2.AsyncBaseTransport:
     return InThread(app)
 
 
+def in_django_async(bff: Bff) -> httpx2.AsyncBaseTransport:
+    from django.views.decorators.csrf import csrf_exempt
+
+    @csrf_exempt
+    async def mine(request: HttpRequest) -> JsonResponse:
+        who = await django.asigned_in(bff, request)
+        return JsonResponse(shown(who, code_of(lambda: django.check_csrf(bff, request))))
+
+    urlconf = SimpleNamespace(urlpatterns=[*django.aurls(bff), path("mine", mine)])
+    settings = {
+        "ROOT_URLCONF": _hashable(urlconf),
+        "ALLOWED_HOSTS": ["*"],
+        "MIDDLEWARE": ["django.middleware.csrf.CsrfViewMiddleware"],
+    }
+    with override_settings(**settings):
+        handler = ASGIHandler()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        with override_settings(**settings):
+            await handler(scope, receive, send)
+
+    return httpx2.ASGITransport(app=app)
+
+
 def _hashable(urlconf: SimpleNamespace) -> Any:
     return tuple(urlconf.urlpatterns)
 
 
-FRAMEWORKS = {"django": in_django, "flask": in_flask, "starlette": in_starlette}
+FRAMEWORKS = {
+    "django": in_django,
+    "django-async": in_django_async,
+    "flask": in_flask,
+    "starlette": in_starlette,
+}
 
 
 @pytest.mark.parametrize("framework", sorted(FRAMEWORKS))
@@ -121,7 +151,7 @@ async def test_people_sign_in_call_an_api_change_things_and_sign_out(framework: 
     bff = Bff(
         APP,
         providers=[strange.provider(wire), strange.provider(wire, "posted", response_mode="form_post")],
-        apis=[Api("orders", f"{API}/v1", max_bytes=40_000)],
+        apis=[Api("orders", f"{API}/v1", max_bytes=80_000)],
         store=MemorySessionStore(),
         fetcher=wire.fetcher(API),
     )
@@ -153,7 +183,12 @@ async def test_people_sign_in_call_an_api_change_things_and_sign_out(framework: 
         assert (await browser.get("/bff/api/orders/a%2fb")).status_code in (200, 400)
         assert (await browser.get("/bff/api/orders/%2e%2e/admin")).status_code in (400, 404)
         assert all(request.url.path.startswith("/v1/") for request in seen)
-        large = await browser.post("/bff/api/orders/mine", headers=proof, content=b"x" * 40_001)
+        whole = await browser.post("/bff/api/orders/mine", headers=proof, content=b"x" * 80_000)
+        assert whole.json() == {"body": "x" * 80_000}
+        for size in (80_001, 400_000):
+            large = await browser.post("/bff/api/orders/mine", headers=proof, content=b"x" * size)
+            assert large.status_code == 413
+        large = await browser.post("/bff/logout", headers=proof, content=b"x" * 80_000)
         assert large.status_code == 413
         assert (await browser.options("/bff/session")).status_code in (404, 405)
         over = await browser.post("/bff/logout", headers={**proof, "accept": "application/json"})

@@ -18,6 +18,7 @@ from admit.relying_party import Api, Bff, MemorySessionStore
 from tests.fixtures.provider import Strange
 from tests.fixtures.relying_party import APP, Wire
 from tests.plugins.patience import patience, until
+from tests.unit.integrations.test_bff import in_django_async
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -58,6 +59,7 @@ class Visit:
     bff: Bff
     cookie: str
     csrf: str
+    app: Callable[[Bff], Any] | None = None
     sent: "asyncio.Queue[dict[str, Any]]" = field(default_factory=asyncio.Queue)
     inbox: "asyncio.Queue[dict[str, Any]]" = field(default_factory=asyncio.Queue)
     taking: asyncio.Event = field(default_factory=asyncio.Event)
@@ -82,7 +84,7 @@ class Visit:
             await self.taking.wait()
             await self.sent.put(message)
 
-        app = Starlette(routes=routes(self.bff))
+        app = Starlette(routes=routes(self.bff)) if self.app is None else self.app(self.bff)
         return asyncio.get_running_loop().create_task(app(scope, self.inbox.get, send))  # type: ignore[arg-type]
 
     async def next(self) -> dict[str, Any]:
@@ -138,9 +140,14 @@ async def visit(script: Script, **settings: Any) -> AsyncIterator[tuple[Visit, R
         await server.wait_closed()
 
 
-async def test_each_event_reaches_the_page_before_the_next_is_made_and_the_api_is_told_when_the_page_leaves() -> (
-    None
-):
+def under_django(bff: Bff) -> Any:
+    return in_django_async(bff).app  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("app", [None, under_django], ids=["starlette", "django-async"])
+async def test_each_event_reaches_the_page_before_the_next_is_made_and_the_api_is_told_when_the_page_leaves(
+    app: Callable[[Bff], Any] | None,
+) -> None:
     reached = asyncio.Event()
 
     async def events(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -150,9 +157,10 @@ async def test_each_event_reaches_the_page_before_the_next_is_made_and_the_api_i
         await reader.read()  # until the other side hangs up
 
     async with visit(events) as (page, api):
+        page.app = app
         asked = page.ask("/bff/api/orders/events", last_event_id="7", accept="text/event-stream")
         start = await page.next()
-        headers = dict(start["headers"])
+        headers = {name.lower(): value for name, value in start["headers"]}
         assert headers[b"content-type"] == b"text/event-stream"
         assert headers[b"x-accel-buffering"] == b"no"
         assert b"transfer-encoding" not in headers
