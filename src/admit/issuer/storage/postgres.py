@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from admit.issuer.storage import durable
 from admit.issuer.storage.config import StorageConfig
 from admit.issuer.storage.database import Database
 from admit.issuer.storage.keyring import Keyring
+from admit.issuer.storage.lending import Lending
 from admit.issuer.storage.listening import Listening
 from admit.issuer.storage.publishing import Connection
 from admit.issuer.storage.schema import HEAD, READ_VERSION, TABLES, VERSION_TABLE
@@ -39,7 +39,6 @@ SESSION: Final = {
 
 _BEYOND: Final = 2.0  # seconds that we wait longer than the server
 _CLOSING: Final = 10.0  # seconds; then connections that do not answer are cut
-_log = logging.getLogger(__name__)
 
 
 class PostgresDatabase(Database):
@@ -51,6 +50,7 @@ class PostgresDatabase(Database):
         super().__init__(keyring, config)
         self._url = url
         self._pool: asyncpg.Pool | None = None
+        self._lending: Lending | None = None
         self._running: set[asyncio.Task[Any]] = set()
         self._listening: Listening | None = None
 
@@ -72,6 +72,7 @@ class PostgresDatabase(Database):
             )
         except Exception as error:
             raise translated(error) from None
+        self._lending = Lending(self._pool, self.config.connect_timeout.total_seconds())
         try:
             await self._check_schema()
         except BaseException:
@@ -102,6 +103,7 @@ class PostgresDatabase(Database):
 
     async def close(self) -> None:
         pool, self._pool = self._pool, None
+        lending, self._lending = self._lending, None
         listening, self._listening = self._listening, None
         if listening is not None:
             await listening.stop()
@@ -111,18 +113,20 @@ class PostgresDatabase(Database):
             async with asyncio.timeout(_CLOSING):
                 if self._running:
                     await asyncio.wait(self._running)
+                if lending is not None:
+                    await lending.close()
                 await pool.close()
         except TimeoutError:
             pool.terminate()
 
     def load(self) -> Mapping[str, float]:
-        pool = self._pool
-        if pool is None:
+        pool, lending = self._pool, self._lending
+        if pool is None or lending is None:
             return {}
         return {
             "jobs": len(self._running),
             "connections": pool.get_size(),
-            "connections_idle": pool.get_idle_size(),
+            "connections_idle": pool.get_idle_size() + lending.idle,
         }
 
     async def run(self, job: Callable[P, Steps[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -175,29 +179,37 @@ class PostgresDatabase(Database):
             raise _while_open(error) from None
 
     async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Row]:
-        pool = self._open_pool()
-        if not pool.get_idle_size():  # it may have to connect, which a cancelled caller must not cut short
+        lending = self._open()
+        lent = lending.at_once()
+        if lent is None:  # it may have to connect, which a cancelled caller must not cut short
             return await self._call(lambda connection: _select(connection, sql, arguments))
-        rows: Sequence[Row] = await pool.fetch(sql, *arguments)
+        try:
+            rows: Sequence[Row] = await lent.connection.fetch(sql, *arguments)
+        except BaseException:
+            await lending.give_back(lent)
+            raise
+        if not lending.keep(lent):
+            await lending.give_back(lent)
         return rows
 
     async def _distrust_pool(self) -> None:
         """One connection was found dead, so the others of its age may be: each is made anew before its next use."""
-        if self._pool is not None:
+        if self._pool is not None and self._lending is not None:
+            await self._lending.settle()
             await self._pool.expire_connections()
 
-    def _open_pool(self) -> asyncpg.Pool:
-        if self._pool is None:
+    def _open(self) -> Lending:
+        if self._lending is None:
             raise StorageUnavailableError("the database is not open")
-        return self._pool
+        return self._lending
 
     async def _call(self, work: Callable[[asyncpg.Connection], Coroutine[Any, Any, T]]) -> T:
         """Do `work` on a connection of the pool, in a task of its own.
 
         A cancelled caller does not reach into asyncpg: what has begun is carried through, what has not is left out.
         """
-        pool, caller = self._open_pool(), _Caller()
-        task = asyncio.ensure_future(self._carry(pool, work, caller))
+        lending, caller = self._open(), _Caller()
+        task = asyncio.ensure_future(self._carry(lending, work, caller))
         self._running.add(task)
         task.add_done_callback(self._done)
         try:
@@ -213,23 +225,24 @@ class PostgresDatabase(Database):
 
     async def _carry(
         self,
-        pool: asyncpg.Pool,
+        lending: Lending,
         work: Callable[[asyncpg.Connection], Coroutine[Any, Any, T]],
         caller: "_Caller",
     ) -> T:
         try:
-            connection = await pool.acquire(timeout=self.config.connect_timeout.total_seconds())
+            lent = await lending.take()
         except Exception as error:
             raise _while_open(error) from None
+        is_kept = False
         try:
             if caller.gone:
                 raise StorageUnavailableError("the caller did not wait")
-            return await work(connection)
+            value = await work(lent.connection)
+            is_kept = lending.keep(lent)
+            return value
         finally:
-            try:
-                await pool.release(connection)
-            except Exception:
-                _log.debug("a broken connection was dropped")
+            if not is_kept:
+                await lending.give_back(lent)
 
 
 async def _pause_after(attempt: int) -> None:
