@@ -146,7 +146,7 @@ def read(token: bytes, known: Mapping[str, Known], wall: float, boot: float) -> 
         if value.__class__ is dict:
             claims[name] = freeze(value)
     entry = Remembered(
-        principal=_principal(said, scope, claims),
+        principal=_principal(said, scope, claims, issuer),
         known=issuer,
         keys=keys,
         kid=kid,
@@ -167,22 +167,23 @@ def _status(said: _Claims, issuer: str) -> tuple[int, int] | None:
     return None if n is None else (n, reference.idx)
 
 
-def _principal(said: _Claims, scope: frozenset[str], claims: dict[str, Any]) -> Principal:
-    """As `tokens.access.principal`."""
+def _principal(said: _Claims, scope: frozenset[str], claims: dict[str, Any], issuer: Known) -> Principal:
+    """As `tokens.access.principal`. It is remembered, so texts are those that are held anyway and not `said`'s own."""
+    audiences = issuer.trust.audiences
     who = OpenPrincipal(
-        issuer=said.iss,
-        subject=said.sub,
-        client_id=said.client_id,
-        audience=frozenset((said.aud,)),
+        issuer=issuer.trust.issuer,
+        subject=claims["sub"],
+        client_id=claims["client_id"],
+        audience=audiences if len(audiences) == 1 else frozenset((said.aud,)),
         scopes=scope,
         roles=said.roles,
         groups=said.groups,
         actor=None,
-        session_id=said.sid or None,
-        token_id=said.jti,
+        session_id=claims["sid"] if said.sid else None,
+        token_id=claims["jti"],
         auth_time=None if said.auth_time < 0 else said.auth_time,
-        acr=said.acr or None,
-        amr=said.amr,
+        acr=claims["acr"] if said.acr else None,
+        amr=claims.get("amr", ()),
         expires_at=said.exp,
         credential=CredentialKind.TOKEN,
         claims=MappingProxyType(claims),
