@@ -167,12 +167,11 @@ async def test_scopes_that_one_tool_needs_beyond_are_asked_by_http(issuer: Tools
         assert (await call(http, issuer.token(), "whoami", mode)).content[0].text == "u_alice"
 
 
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_what_no_scope_would_mend_is_the_tools_error(issuer: Tools, mode: str) -> None:
+async def test_what_no_scope_would_mend_is_the_tools_error(issuer: Tools) -> None:
     async with guarded(issuer) as http:
         for scope in (set(), {"orders:drop"}):
             token = issuer.token(roles=frozenset(), scope=frozenset({"orders:read", *scope}))
-            refused = await call(http, token, "drop", mode)
+            refused = await call(http, token, "drop")
             assert refused.is_error
             assert refused.content[0].text.endswith("You may not do this. It needs the scope orders:drop.")
 
