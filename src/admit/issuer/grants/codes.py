@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final, TypeAlias
 
+from admit.errors import StorageUnavailableError
 from admit.issuer.accounts.records import User
 from admit.issuer.accounts.store import USER_BY_ID, user_of
 from admit.issuer.audit import AuditEvent, Outcome, RequestInfo, record
@@ -29,7 +30,7 @@ from admit.issuer.revocation import store as revocation
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByNode
 from admit.issuer.revocation.store import logins
-from admit.issuer.storage import Bound, Database, Steps
+from admit.issuer.storage import Bound, Database, Steps, bound_once
 
 Along: TypeAlias = Callable[[], Steps[bool]]
 """What is written along with a code, in its transaction. False: what it rests on is gone, and it is not issued."""
@@ -372,17 +373,30 @@ class Codes:
         DPoP key that they are to be bound to. `tell_end`: it is to be told when the session is over. Refused is
         `invalid_grant`; a second use ends the family of the first. What `fits` raises is raised, and nothing was done.
         """
-        return await self._db.run(
-            redeem,
-            self._lists,
-            self._keys,
-            self._config,
-            presented,
-            code_hash=hash_code(code),
-            refresh=refresh,
-            jkt=jkt,
-            tell_end=tell_end,
-            info=info,
-            now=now,
-            fits=fits,
-        )
+        made: list[Redeemed] = []
+
+        def attempt() -> Steps[Redeemed | Refused]:
+            done = yield from redeem(
+                self._lists, self._keys, self._config, presented, code_hash=hash_code(code), refresh=refresh,
+                jkt=jkt, tell_end=tell_end, info=info, now=now, fits=fits,
+            )  # fmt: skip
+            if isinstance(done, Redeemed):
+                made.append(done)
+            return done
+
+        try:
+            return await self._db.run(attempt)
+        except StorageUnavailableError:
+            if made and await self._was_done(hash_code(code), made[-1]):
+                return made[-1]
+            raise
+
+    async def _was_done(self, code_hash: bytes, made: Redeemed) -> bool:
+        """Whether a code was spent for this grant though nobody could say so: a client that is told to come again would
+        look like one that repeats a code, and lose its grant. A COMMIT that is still under way is waited for.
+        """
+        try:
+            rows = await self._db.run(bound_once, store.GRANT_OF(of_code=code_hash))
+        except StorageUnavailableError:
+            return False
+        return bool(rows) and rows[0]["grant_id"] == made.family.id

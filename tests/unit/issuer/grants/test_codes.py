@@ -1,14 +1,16 @@
 """Authorization codes on both databases."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from admit.errors import StorageUnavailableError
 from admit.issuer.grants import codes
 from admit.issuer.grants.config import GrantsConfig
 from admit.issuer.grants.records import PresentedCode, Redeemed, Refusal, Refused
 from admit.issuer.grants.sweep import sweep
-from admit.issuer.storage import Database
+from admit.issuer.storage import Database, Steps
 from tests.fixtures.people import CALLBACK, CLIENT, INFO, NOW, VERIFIER, Parts
 
 
@@ -34,6 +36,68 @@ async def test_a_code_becomes_a_grant_that_says_what_was_allowed(parts: Parts) -
     assert not family.offline
     assert family.expires_at == new.session.absolute_expires_at, "an online grant outlives no session"
     assert (await parts.events())[-2:] == ["code.issued", "token.issued"]
+
+
+async def test_a_code_whose_commit_nobody_could_tell_of_is_paid_out_once_it_is_seen_to_be_done(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that is told to come again would look like one that repeats a code, and lose the grant."""
+    real = parts.db.run
+
+    async def untold(job: Any, *args: Any, **kwargs: Any) -> Any:
+        monkeypatch.undo()
+        await real(job, *args, **kwargs)
+        raise StorageUnavailableError("the outcome of COMMIT is unknown")
+
+    code = await parts.code(await parts.sign_in())
+    monkeypatch.setattr(parts.db, "run", untold)
+    redeemed = await parts.redeem(code, now=NOW + 1)
+    assert isinstance(redeemed, Redeemed)
+    assert await parts.families.get(redeemed.family.id) == redeemed.family
+    assert (await parts.events()).count("token.issued") == 1
+    assert isinstance(await parts.redeem(code, now=NOW + 2), Refused), "it is spent all the same"
+    assert await parts.is_ended(redeemed.family.id)
+
+
+async def test_a_code_whose_commit_was_not_done_is_told_as_unavailable_and_good_still(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = parts.db.run
+
+    async def rolled_back(job: Any, *args: Any, **kwargs: Any) -> Any:
+        monkeypatch.undo()
+
+        def broken() -> Steps[None]:
+            yield from job(*args, **kwargs)
+            raise StorageUnavailableError("the connection was lost before COMMIT")
+
+        return await real(broken)
+
+    code = await parts.code(await parts.sign_in())
+    monkeypatch.setattr(parts.db, "run", rolled_back)
+    with pytest.raises(StorageUnavailableError):
+        await parts.redeem(code, now=NOW + 1)
+    assert "token.issued" not in await parts.events()
+    assert isinstance(await parts.redeem(code, now=NOW + 2), Redeemed)
+
+
+async def test_where_it_cannot_be_seen_either_nobody_is_told_that_it_was_done(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = parts.db.run
+
+    async def away(job: Any, *args: Any, **kwargs: Any) -> Any:
+        if len(tries) == 0:
+            tries.append(await real(job, *args, **kwargs))
+        raise StorageUnavailableError("away")
+
+    tries: list[Any] = []
+    code = await parts.code(await parts.sign_in())
+    with monkeypatch.context() as patched:
+        patched.setattr(parts.db, "run", away)
+        with pytest.raises(StorageUnavailableError):
+            await parts.redeem(code, now=NOW + 1)
+    assert isinstance(await parts.redeem(code, now=NOW + 2), Refused), "docs/decisions/untold-commits.md"
 
 
 async def test_an_offline_grant_has_an_absolute_end_of_its_own_and_survives_logout(parts: Parts) -> None:

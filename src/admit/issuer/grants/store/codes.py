@@ -83,6 +83,12 @@ SPEND: Final = Statement(
     .values(spent_at=bindparam("now", type_=Double))
     .returning(authorization_code.c.code_hash)
 )
+GRANT_OF: Final = Statement(
+    select(authorization_code.c.grant_id)
+    .where(authorization_code.c.code_hash == bindparam("of_code"))
+    .with_for_update()
+)
+"""What a code was spent for, when nobody is spending it."""
 SET_GRANT: Final = Statement(
     update(authorization_code)
     .where(authorization_code.c.code_hash == bindparam("of_code"))
