@@ -131,7 +131,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._requests = self._octets = self._unparsed = 0
+        self._timed = 0
         self._in_head = True
+        self._is_whole = True
         self._too_large = self._refused = False
         self._begun_at = 0.0
         self._receiving = False
@@ -167,6 +169,9 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._check()
             except HeadTooLargeError:
                 self._refuse()
+        if not self._is_whole and self._timed != self._requests:  # most come whole, and need no timer
+            self._timed = self._requests
+            self._wait()
         if self._timer is None and self.timeout_keep_alive_task is None and self._answered:
             # Empty lines, or the end of a body that was refused: no request, so its time goes on.
             left = time_left(self.loop.time() - self._idle_since, self.timeout_keep_alive)
@@ -200,7 +205,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._octets, self._unparsed, self._in_head = 0, 0, True
         self._requests += 1
         self._receiving = True
-        self._wait()
+        self._is_whole = False
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -211,7 +216,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if not is_trailer(self._in_head):
             super().on_header(name, value)
         self._octets += len(name) + len(value) + 4
-        self._check()
+        # A hot path: the rule is asked where it may say no.
+        if self._octets + self._unparsed > MAX_HEAD or len(self.headers) > MAX_HEADERS:
+            self._check()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -225,6 +232,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False  # what comes behind an upgrade need not be HTTP/1
 
     def on_message_complete(self) -> None:
+        self._is_whole = True
         self._stop_waiting()
         super().on_message_complete()
 

@@ -173,6 +173,7 @@ class Dispatcher:
     ) -> None:
         self.routes = tuple(routes)
         self._exact = {route.path: route for route in self.routes if "*" not in route.path}
+        self._ready = {path: route for path, route in self._exact.items() if route.ready is not None}
         self._starred = {tuple(route.path.split("/")): route for route in self.routes if "*" in route.path}
         self._deepest = max(map(len, self._starred), default=0)
         self._host = urlsplit(issuer).netloc.lower()
@@ -196,19 +197,21 @@ class Dispatcher:
         if scope["type"] != "http":
             return
         began = perf_counter()
+        path = path_of(scope)
+        # A hot path: verifiers of everybody fetch keys and metadata.
+        route = self._find_ready(scope, path)
+        if route is not None and route.ready is not None:
+            ready = route.ready()
+            await send(dict(ready.start))
+            await send({"type": "http.response.body", "body": ready.body})
+            self._observer.answered_ready(
+                route.path, perf_counter() - began, lambda: Call(scope, receive, self._clock())
+            )
+            return
         call = Call(scope, receive, self._clock())
         caller = scope.get("client")
         asking.FROM.set(caller[0] if caller else None)
-        path = path_of(scope)
         route = self._find(call, path) if path is not None else None
-        # A hot path: verifiers of everybody fetch keys and metadata.
-        made = route.ready if route is not None and scope["method"] == "GET" else None
-        if made is not None and route is not None and check_host(scope, self._host):
-            ready = made()
-            self._observer.answered(call, route.path, 200, perf_counter() - began)
-            await send(dict(ready.start))
-            await send({"type": "http.response.body", "body": ready.body})
-            return
         try:
             response = await self._answer(call, path, route)
         except AdmitError as error:
@@ -227,6 +230,13 @@ class Dispatcher:
             call, route.path if route is not None else None, response.status_code, seconds
         )
         await response(scope, receive, send)
+
+    def _find_ready(self, scope: Scope, path: str | None) -> Route | None:
+        """The route of an answer made beforehand, where that is all that is asked for."""
+        if path is None or scope["method"] != "GET":
+            return None
+        route = self._ready.get(below(path, self._base, self._moved) if self._base else path)
+        return route if route is not None and check_host(scope, self._host) else None
 
     def _find(self, call: Call, path: str) -> Route | None:
         if self._base:

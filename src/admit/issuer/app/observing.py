@@ -35,18 +35,27 @@ class Observer:
         if call.refused is not None:
             self.refused(call, route, call.refused)
         if self._access:
-            access_log.info(
-                "answered",
-                extra={
-                    "request_id": call.request_id,
-                    "trace_id": call.trace_id,
-                    "method": method,
-                    "route": named,
-                    "status": status,
-                    "ms": round((seconds or 0.0) * 1000, 1),
-                    "ip": call.info.ip,
-                },
-            )
+            self._log(call, named, status, seconds)
+
+    def answered_ready(self, route: str, seconds: float, call: Callable[[], Call]) -> None:
+        """A GET was given what was made beforehand. `call` is made only where a line is written of it."""
+        self.counts.answered(route, "GET", 200, seconds)
+        if self._access:
+            self._log(call(), route, 200, seconds)
+
+    def _log(self, call: Call, named: str, status: int, seconds: float | None) -> None:
+        access_log.info(
+            "answered",
+            extra={
+                "request_id": call.request_id,
+                "trace_id": call.trace_id,
+                "method": call.scope["method"],
+                "route": named,
+                "status": status,
+                "ms": round((seconds or 0.0) * 1000, 1),
+                "ip": call.info.ip,
+            },
+        )
 
     def refused(
         self, call: Call, route: str | None, error: AdmitError, *, cause: BaseException | None = None
