@@ -221,6 +221,29 @@ def test_both_ways_say_the_same_of_headers(typ: str | None, kid: str | None) -> 
     of.agree(token)
 
 
+def test_both_ways_say_the_same_of_each_last_character(site: tuple[Site, JWK, dict[str, Any]]) -> None:
+    of, key, members = site
+    for padding in ("", "x", "xx"):  # so that the payload ends with each number of spare bits
+        token = signed(compact(members | {"tenant": padding}), key)
+        head, body, tail = token.split(".")
+        of.agree(token)
+        for letter in string.ascii_letters + string.digits + "-_":
+            of.agree(f"{head}.{body}.{tail[:-1]}{letter}")
+            of.agree(f"{head}.{body[:-1]}{letter}.{tail}")
+
+
+def test_a_forged_token_of_a_key_that_was_given_up_is_told_that_it_was() -> None:
+    token = signed(compact(usual(**LISTED)), KEY)
+    Site(followed()).agree(token)  # its header is known now
+    of = Site(
+        followed(Held(epoch=1, seq=1, bitmaps=HELD.bitmaps, fresh_at=1_000.0, revoked_kids=frozenset({"k1"})))
+    )
+    forged = signed(
+        compact(usual(**LISTED)), OTHER, header=compact({"alg": "ES256", "typ": "at+jwt", "kid": "k1"})
+    )
+    assert of.agree(forged) == of.agree(token)
+
+
 def test_until_somebody_follows_the_issuer_the_rules_are_asked_since_they_begin_to() -> None:
     trust = followed()
     of = Site(trust)
