@@ -165,6 +165,15 @@ async def of_userinfo(
     return await ask(services, _wanted("userinfo", client.id, client, user, scope))
 
 
+async def of_shown(
+    services: "Services", *, client: Client, user: User, audience: str, scope: frozenset[str]
+) -> Mapping[str, Any]:
+    """What is added to an access token, for an API that asks about one: as it is now, and for an opaque token the only
+    way to it. Raises ClaimsUnavailableError, as `ask`.
+    """
+    return await ask(services, _wanted("access_token", audience, client, user, scope))
+
+
 def _wanted(place: Place, audience: str, client: Client, user: User, scope: frozenset[str]) -> ClaimsWanted:
     return ClaimsWanted(
         place=place, subject=user.id, client_id=client.id, audience=audience, scope=scope, roles=user.roles,

@@ -1,10 +1,11 @@
 """What `/introspect` answers, RFC 7662: to an API about the tokens made for it, to a client about its own."""
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from admit.issuer.clients.records import Client, Resource
 from admit.issuer.grants.records import Family
-from admit.issuer.oauth import shown
+from admit.issuer.oauth import hook, shown
 from admit.issuer.oauth.parameters import Parameters
 from admit.issuer.oauth.services import Services
 from admit.issuer.oauth.shown import Shown
@@ -21,17 +22,20 @@ INACTIVE: dict[str, Any] = {"active": False}
 async def introspect(services: Services, caller: Caller, form: Parameters, now: float) -> dict[str, Any]:
     """The members of the answer, §2.2, under the names of RFC 9068 §2.2.
 
-    Roles, groups and scope are those of now, and an ended family is seen at once. `token_type_hint` is tolerated and
-    not needed: each kind of token has a form of its own.
+    Roles, groups and scope are those of now, and so is what an application adds; an ended family is seen at once.
+    `token_type_hint` is tolerated and not needed: each kind of token has a form of its own.
 
     Raises:
         InvalidRequestError: no token.
         StorageUnavailableError: the database was not reached, so nothing can be told.
+        ClaimsUnavailableError: an application that adds claims does not answer.
     """
     token = form.required("token")
     found = await shown.access_token(services, token, now)
     if found is not None:
-        return _of_access_token(services, caller, found) if may_learn(caller, found) else INACTIVE
+        if not may_learn(caller, found):
+            return INACTIVE
+        return {**await _added(services, caller, found), **_of_access_token(services, caller, found)}
     if isinstance(caller, Client):
         family = await services.families.shown(token, client_id=caller.id, rotates=caller.public, now=now)
         if family is not None:
@@ -90,6 +94,15 @@ def _of_access_token(services: Services, caller: Caller, token: Shown) -> dict[s
             if labels
         }
     return members
+
+
+async def _added(services: Services, caller: Caller, token: Shown) -> Mapping[str, Any]:
+    """What an application adds, for the APIs that would read it in a JWT."""
+    if services.hook is None or token.user is None or not isinstance(caller, Resource):
+        return {}
+    return await hook.of_shown(
+        services, client=token.client, user=token.user, audience=token.family.audience, scope=token.scope
+    )
 
 
 async def _of_refresh_token(services: Services, client: Client, family: Family) -> dict[str, Any]:

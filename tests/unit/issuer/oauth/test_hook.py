@@ -4,19 +4,34 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
+import httpx2
 import pytest
 from sqlalchemy import bindparam, delete, insert
 
 from admit.issuer import ClaimsWanted
 from admit.issuer.accounts.store import user_role
+from admit.issuer.clients.records import TokenFormat
 from admit.issuer.oauth import hook
 from admit.issuer.oauth.config import OAuthConfig
 from admit.issuer.storage import Keyring, Statement, bound_once
 from admit.jose import base64url
-from tests.fixtures.issuer import ADA, API, Clock, LiveIssuer, add_people, make_issuer, settings_for
+from tests.fixtures.issuer import (
+    ADA,
+    API,
+    API_SECRET,
+    RESOURCE,
+    WEB_SECRET,
+    Clock,
+    LiveIssuer,
+    add_people,
+    make_issuer,
+    settings_for,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -150,6 +165,38 @@ async def test_more_than_a_token_holds_costs_neither_a_code_nor_a_refresh_token(
     added.said = good
     assert (await browser.redeem(code, verifier)).status_code == 200
     assert (await browser.refresh(tokens["refresh_token"])).status_code == 200
+
+
+@pytest.mark.rfc("7662", "2.2")
+@pytest.mark.parametrize("form", list(TokenFormat), ids=lambda form: form.value)
+async def test_an_api_that_asks_about_a_token_is_told_what_the_hook_adds_and_a_client_is_not(
+    added: Hook, furnished_sqlite: str, keyring: Keyring, form: TokenFormat
+) -> None:
+    clock = Clock()
+    settings = settings_for(furnished_sqlite, resource=(replace(RESOURCE, access_token_format=form),))
+    made = LiveIssuer(settings, claims=added, keyring=keyring, clock=clock)
+    made.clock, made.open_browsers = clock, []
+    async with made.lifespan():
+        browser = made.browser()
+        token = (await browser.tokens(client="web"))["access_token"]
+
+        async def asked(caller: str, secret: str) -> httpx2.Response:
+            return await browser.post(
+                "/introspect", data={"token": token}, auth=(quote(caller, safe=""), secret)
+            )
+
+        added.wanted.clear()
+        told = (await asked(API, API_SECRET)).json()
+        assert (told["active"], told["https://shop.example/tier"]) == (True, "gold")
+        (wanted,) = added.wanted
+        assert (wanted.place, wanted.audience, sorted(wanted.roles)) == ("access_token", API, ["admin"])
+        assert "https://shop.example/tier" not in (await asked("web", WEB_SECRET)).json()
+        added.said = {"https://shop.example/tier": "tin"}
+        assert (await asked(API, API_SECRET)).json()["https://shop.example/tier"] == "tin", "as it is now"
+        added.said = {"active": False, "sub": "u_somebody"}
+        refused = await asked(API, API_SECRET)
+        assert (refused.status_code, "active" in refused.json()) == (503, False)
+        await browser.aclose()
 
 
 async def test_a_hook_that_fails_costs_no_code(live: LiveIssuer, added: Hook) -> None:
