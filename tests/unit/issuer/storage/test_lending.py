@@ -45,16 +45,49 @@ async def test_what_is_kept_is_taken_next_and_by_one_only(postgresql_url: str) -
         assert lending.keep(other)
 
 
-async def test_who_waits_at_the_pool_gets_the_next_one(postgresql_url: str) -> None:
+@pytest.mark.parametrize("kept", [True, False])
+async def test_who_waits_gets_the_next_one(postgresql_url: str, kept: bool) -> None:
     async with lending_of(postgresql_url, 1) as lending:
         lent, first = await used(lending)
         waiting = asyncio.create_task(used(lending))
         await asyncio.sleep(0)
-        assert not lending.keep(lent)
-        await lending.give_back(lent)
+        if kept:
+            assert lending.keep(lent)
+            assert lending.idle == 0
+        else:
+            lent.connection.terminate()
+            await lending.give_back(lent)
+        other, second = await waiting
+        assert (second == first) is kept
+        assert lending.keep(other)
+
+
+async def test_who_gives_up_waiting_takes_none_along(postgresql_url: str) -> None:
+    async with lending_of(postgresql_url, 1) as lending:
+        lent, first = await used(lending)
+        gone, waiting = (asyncio.create_task(used(lending)) for _ in range(2))
+        await asyncio.sleep(0)
+        assert lending.keep(lent)  # it is handed to the first, who is called off before he can take it
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
         other, second = await waiting
         assert second == first
         assert lending.keep(other)
+
+
+async def test_nobody_waits_for_longer_than_was_said(postgresql_url: str) -> None:
+    async with asyncpg.create_pool(
+        postgresql_url, min_size=1, max_size=1, connection_class=Connection
+    ) as pool:
+        lending = Lending(pool, 0.01)
+        lent = await lending.take()
+        with pytest.raises(TimeoutError):
+            await lending.take()
+        assert lending.keep(lent)
+        assert await lending.take() is lent
+        assert lending.keep(lent)
+        await lending.close()
 
 
 async def test_none_is_kept_that_was_out_when_others_were_found_dead(postgresql_url: str) -> None:
