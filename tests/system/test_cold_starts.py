@@ -47,7 +47,9 @@ OLDEST = "1da05ac"
 """A commit whose schema is the first one. What it does must go on while a newer node is there already."""
 STATE = Statement(
     text(
-        "SELECT (SELECT count(*) FROM status_head) AS heads, (SELECT count(*) FROM meta) AS canaries,"
+        "SELECT (SELECT count(*) FROM status_head) AS heads,"
+        " (SELECT count(*) FROM meta WHERE key = 'keyring_canary') AS canaries,"
+        " (SELECT count(*) FROM meta WHERE key = 'issuer') AS issuers,"
         " (SELECT min(n) FROM status_list) AS first, (SELECT count(*) FROM status_list) AS lists,"
         " (SELECT count(*) FROM client) AS clients"
     )
@@ -68,9 +70,8 @@ async def assert_one_of_everything(url: str, keyring: Keyring) -> None:
     await db.open()
     try:
         (state,) = await db.read(STATE())
-        assert (state["heads"], state["canaries"], state["first"], state["lists"], state["clients"]) == (
-            1, 1, 0, 2, 3,
-        )  # fmt: skip
+        one = (state["heads"], state["canaries"], state["issuers"])
+        assert (*one, state["first"], state["lists"], state["clients"]) == (1, 1, 1, 0, 2, 3)
         active = Counter((row["purpose"], row["alg"]) for row in await db.read(ACTIVE()))
         assert active == {("token", "ES256"): 1, ("token", "RS256"): 1, ("status", "ES256"): 1}
         assert (await db.read(ALL_KEYS()))[0]["n"] == 3
