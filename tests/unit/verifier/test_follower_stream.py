@@ -179,7 +179,7 @@ def test_silence_is_a_connection_that_only_half_exists(
 ) -> None:
     follower = begin(silence=timedelta(milliseconds=300))
     until(lambda: len(hub.asked) >= 2)
-    assert follower.counters.stream_failed["fetch_failed"] >= 1
+    assert follower.counters.stream_failed["fetch_timeout"] >= 1
     issuer.end(4)
     until(lambda: is_ended(follower, 4))
 
