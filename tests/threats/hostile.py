@@ -97,6 +97,8 @@ class Ask:
     headers: Headers = ()
     query: str = ""
     body: bytes = b""
+    null: bool = False
+    """Whether its field may be null, and says something by it."""
 
     def good(self) -> "Sent":
         if self.place == "path":

@@ -328,10 +328,10 @@ async def at_api(stage: Stage) -> list[Ask]:
             if described.takes is None:
                 asks.append(Ask(f"{method} {route.path}?", method, path, "query", flags, headers))
             else:
-                for name in SCHEMAS[described.takes]["properties"]:
-                    asks.append(
-                        Ask(f"{method} {route.path} {name}", method, path, "json", {name: "Laptop"}, headers)
-                    )
+                for name, shape in SCHEMAS[described.takes]["properties"].items():
+                    null = "null" in shape["type"]
+                    told = f"{method} {route.path} {name}"
+                    asks.append(Ask(told, method, path, "json", {name: "Laptop"}, headers, null=null))
             if route.value:
                 kind = ((b"content-type", b"application/json"),) if described.takes else ()
                 body = b'{"name": "Laptop"}' if described.takes else b""
