@@ -14,7 +14,7 @@ class TokenAuth(httpx2.Auth):
     """Sends a source's token with each request to its own API, and once more with a new one after `invalid_token`.
 
     A request elsewhere is an error, and none is sent. A redirect to another origin loses the token, as `httpx2` has it.
-    A body that can be read only once is not sent again.
+    A body that can be read only once is not sent again, nor is any request while `TokenSource.discard` says no.
     """
 
     def __init__(self, source: TokenSource) -> None:
@@ -25,8 +25,7 @@ class TokenAuth(httpx2.Auth):
         self._source.check_url(str(request.url))
         token = self._source.token()
         response = yield _with(request, token)
-        if self._may_repeat(request, response):
-            self._source.discard(token)
+        if self._may_repeat(request, response) and self._source.discard(token):
             yield _with(request, self._source.token())
 
     async def async_auth_flow(
@@ -36,8 +35,7 @@ class TokenAuth(httpx2.Auth):
         self._source.check_url(str(request.url))
         token = await self._source.atoken()
         response = yield _with(request, token)
-        if self._may_repeat(request, response):
-            self._source.discard(token)
+        if self._may_repeat(request, response) and self._source.discard(token):
             yield _with(request, await self._source.atoken())
 
     def _may_repeat(self, request: httpx2.Request, response: httpx2.Response) -> bool:

@@ -12,7 +12,7 @@ class TokenAuth:
     """Sends a source's token with each request to its own API, and once more with a new one after `invalid_token`.
 
     A request elsewhere is an error, and none is sent. A redirect to another host loses the token, as `requests` has it.
-    A body that can be read only once is not sent again.
+    A body that can be read only once is not sent again, nor is any request while `TokenSource.discard` says no.
     """
 
     def __init__(self, source: TokenSource) -> None:
@@ -33,11 +33,11 @@ class TokenAuth:
                 or response.request.url != url
                 or response.request.headers.get("Authorization") != f"Bearer {token}"
                 or not is_refused(response.status_code, response.headers.get("WWW-Authenticate"))
+                or not self._source.discard(token)
             ):
                 return response
             response.content  # noqa: B018 - read to the end, so that the connection can be used again
             response.close()
-            self._source.discard(token)
             fresh = response.request.copy()
             fresh.headers["Authorization"] = f"Bearer {self._source.token()}"
             repeated = response.connection.send(fresh, **settings)

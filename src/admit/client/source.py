@@ -19,6 +19,8 @@ ASSUMED_LIFETIME: Final = 300.0
 """Seconds that a token is taken to live whose server does not say; a 401 ends it sooner."""
 _COOL_DOWN: Final = 1.0
 _MAX_COOL_DOWN: Final = 30.0
+STANDS: Final = 10.0
+"""Seconds that a token which came for a refused one stands: a third would fare no better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class _Held:
     token: str = field(repr=False)
     renew_at: float
     expires_at: float
+    stands_until: float
 
 
 class TokenSource:
@@ -60,6 +63,7 @@ class TokenSource:
         self._scopes = tuple(scopes)
         self._early = early.total_seconds()
         self._held: _Held | None = None
+        self._was_refused = False
         self._failures = 0
         self._pause: tuple[float, Callable[[], AdmitError]] | None = None
         self._flight: Flight[str] = Flight()
@@ -80,11 +84,18 @@ class TokenSource:
         found = self._at_hand()
         return found if found is not None else await self._flight.ajoin(self._renewed)
 
-    def discard(self, token: str) -> None:
-        """An API refused this token (401 `invalid_token`): the next who asks gets another."""
+    def discard(self, token: str) -> bool:
+        """An API refused this token (401 `invalid_token`): the next who asks gets another. Whether that is so.
+
+        False for a token that came within the last 10 seconds in the place of a refused one: it stays, and the refusal
+        is the caller's to see. An API that refuses every token does not send all its callers to the token endpoint.
+        """
         held = self._held
         if held is not None and held.token == token:
-            self._held = None
+            if is_standing(held.stands_until, self.client.server.clock()):
+                return False
+            self._held, self._was_refused = None, True
+        return True
 
     def check_url(self, url: str) -> None:
         """A request may carry the token only to its own API, RFC 6750 §5.2.
@@ -140,8 +151,9 @@ class TokenSource:
         now = clock()
         expires_at = now + ASSUMED_LIFETIME if found.expires_at is None else found.expires_at
         early = min(self._early, max(0.0, expires_at - now) / 3)
-        self._held = _Held(found.access_token, expires_at - early, expires_at)
-        self._failures, self._pause = 0, None
+        stands_until = now + STANDS if self._was_refused else now
+        self._held = _Held(found.access_token, expires_at - early, expires_at, stands_until)
+        self._was_refused, self._failures, self._pause = False, 0, None
         return found.access_token
 
     def _failed(self, error: AdmitError) -> None:
@@ -249,6 +261,11 @@ def check_scopes(found: Tokens, wanted: Sequence[str]) -> None:
     """
     if found.scopes is not None and not found.scopes.issuperset(wanted):
         raise TokenAnswerError("the token lacks a scope that was asked for")
+
+
+def is_standing(until: float, now: float) -> bool:
+    """Whether a token is not replaced yet; a clock that was set back keeps none for longer."""
+    return 0 < until - now <= STANDS
 
 
 def is_own(url: str, origins: frozenset[str]) -> bool:

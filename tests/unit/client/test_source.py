@@ -301,7 +301,6 @@ class Api(BaseHTTPRequestHandler):
     """An API that takes one token, and whose redirects lead wherever the path says."""
 
     protocol_version = "HTTP/1.1"
-    good = "access-2"
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("content-length", 0)))
@@ -316,7 +315,7 @@ class Api(BaseHTTPRequestHandler):
             return self._answer(
                 401, **{"www-authenticate": 'Bearer error="insufficient_user_authentication"'}
             )
-        if self.headers.get("authorization") != f"Bearer {self.good}":
+        if self.headers.get("authorization") != f"Bearer {server.good}":
             return self._answer(401, **{"www-authenticate": 'Bearer realm="a", error="invalid_token"'})
         return self._answer(200)
 
@@ -334,7 +333,7 @@ class Api(BaseHTTPRequestHandler):
 @contextmanager
 def serving() -> Iterator[Any]:
     server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    server.seen = []
+    server.seen, server.good = [], "access-2"
     server.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -380,10 +379,6 @@ def test_a_refused_token_is_replaced_once_and_only_for_its_own_api(kind: str) ->
             with pytest.raises(ForeignOriginError):
                 client.get(f"{evil.url}/orders")
             assert len(evil.seen) == 1
-            # One that never takes a token is asked twice, and no more.
-            source.discard("access-2")
-            assert client.get(f"{api.url}/orders").status_code == 401
-            assert len(api.seen) == 6
 
 
 @pytest.mark.parametrize("kind", ["httpx", "httpx2"])
@@ -402,6 +397,53 @@ async def test_the_same_in_an_event_loop_and_a_body_that_is_read_once_is_sent_on
             assert [token for _, token in api.seen[1:]] == ["Bearer access-1", "Bearer access-2"]
             with pytest.raises(ForeignOriginError):
                 await client.get("http://localhost:1/")
+
+
+@pytest.mark.parametrize("kind", ["httpx", "httpx2", "requests"])
+def test_an_api_that_refuses_every_token_sends_nobody_to_the_token_endpoint_in_vain(kind: str) -> None:
+    strange, clock = Strange(), Clock()
+    with serving() as api:
+        source, _ = source_of(strange, clock, audience="orders", origins={api.url})
+        api.good = None
+        with blocking_client(kind, source) as client:
+            assert {client.get(f"{api.url}/orders").status_code for _ in range(8)} == {401}
+            assert (len(strange.asked), len(api.seen)) == (2, 9), "the refused token was replaced once"
+            clock.advance(11)
+            assert {client.get(f"{api.url}/orders").status_code for _ in range(3)} == {401}
+            assert (len(strange.asked), len(api.seen)) == (3, 13), "and once more after a while"
+            clock.advance(11)
+            api.good = "access-4"
+            assert client.get(f"{api.url}/orders").status_code == 200, "which heals by itself"
+
+
+@pytest.mark.parametrize("kind", ["httpx", "httpx2"])
+async def test_nor_do_many_at_once_in_an_event_loop(kind: str) -> None:
+    strange, clock = Strange(), Clock()
+    with serving() as api:
+        source, _ = source_of(strange, clock, audience="orders", origins={api.url})
+        api.good = None
+        async with looping_client(kind, source) as client:
+            for _ in range(2):
+                answers = await asyncio.gather(*[client.get(f"{api.url}/orders") for _ in range(5)])
+                assert {answer.status_code for answer in answers} == {401}
+            assert len(strange.asked) == 2
+            clock.advance(11)
+            api.good = "access-3"
+            assert (await client.get(f"{api.url}/orders")).status_code == 200
+
+
+def test_a_token_that_came_for_a_refused_one_stands_for_a_while_and_no_clock_makes_it_longer() -> None:
+    clock = Clock()
+    source, _ = source_of(Strange(), clock)
+    assert source.discard(source.token()), "the first is replaced at once"
+    assert not source.discard(source.token())
+    assert source.token() == "access-2"
+    assert source.discard("access-1"), "somebody else replaced it already"
+    clock.advance(-100)
+    assert source.discard("access-2")
+    assert source.token() == "access-3"
+    clock.advance(10)
+    assert source.discard("access-3")
 
 
 def test_a_secret_is_sent_in_the_way_that_was_said_and_odd_ones_are_refused() -> None:
