@@ -25,6 +25,7 @@ from admit.errors import AdmitError
 from admit.integrations.gate import SETTLED, Gate, Headers, Kept, Outcome, Waiting, still_holds
 from admit.integrations.query_token import PRIVATE, QueryLinks
 from admit.jose.waive import Waive
+from admit.principal import Principal
 from admit.verifier import policy
 
 __all__ = ["PRINCIPAL", "Guard", "QueryTokens"]
@@ -38,6 +39,9 @@ PRINCIPAL: Final = "admit.principal"
 """The scope's key under which a wrapped application finds the `Principal`."""
 
 OUTCOMES: Final = "admit.outcomes"
+LET_IN: Final = "admit.let_in"
+"""Whom each guard let in: one guard's principal is not another's."""
+
 POLICY_VIOLATION: Final = 1008
 """The close code of a WebSocket that may not be opened, RFC 6455 §7.4.1."""
 
@@ -102,7 +106,18 @@ class Guarded:
             await deny(self._gate.refusal(error, self._wanted), scope, receive, send)
             return
         # The server's own scope stays as it is: what stands outside of the guard is not told of its caller.
-        await self.app({**scope, PRINCIPAL: who}, receive, send)
+        await self.app({**scope, PRINCIPAL: who, LET_IN: let_in(self._gate, scope, who)}, receive, send)
+
+
+def let_in(gate: Gate, scope: Scope, who: Principal | None) -> dict[Gate, Principal | None]:
+    """Whom the guards let in, this one too: for what is further in."""
+    return {**scope.get(LET_IN, {}), gate: who}
+
+
+def let_in_by(gate: Gate, scope: Scope) -> Principal | None:
+    """Whom this very guard let in; None where it let strangers in, or was not asked."""
+    who: Principal | None = scope.get(LET_IN, {}).get(gate)
+    return who
 
 
 def outcome(gate: Gate, scope: Scope) -> Outcome | Coroutine[Any, Any, Outcome]:

@@ -11,21 +11,26 @@
 a blueprint or application, and `decorators = [guard("orders:read")]` for class-based views. A request is verified once
 however many guards it meets. Views may be coroutines.
 
+It stands below the route, as decorators of views do in Flask: above it, the route has the bare view, and nothing would
+guard it. An application that has such a view answers no request.
+
 A refusal is raised as `Refused`, an `HTTPException` of werkzeug: handlers for it, for its status or for werkzeug's
 class of that status replace the answer. Flask answers OPTIONS by itself, without calling a view or its guard.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import wraps
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, TypeVar, cast
+from weakref import WeakSet
 
-from flask import Blueprint, Flask, current_app, request
+from flask import Blueprint, Flask, current_app, request, request_started
 from werkzeug import exceptions
 from werkzeug.wrappers import Response
 
-from admit.errors import AdmitError, MissingCredentialError
+from admit.errors import AdmitError, ConfigError, MissingCredentialError
 from admit.integrations import wsgi
 from admit.integrations.gate import Gate
 from admit.principal import Principal
@@ -87,7 +92,7 @@ class Guard(Gate):
         acr: str | Sequence[str] = (),
         max_age: timedelta | None = None,
     ) -> Callable[[F], F]:
-        """A decorator for a view that wants all these scopes, and the role and the group if named.
+        """A decorator for a view, below its route, that wants all these scopes, and the role and the group if named.
 
         `acr`: a class of sign-in, or several that will do; `max_age`: how long ago it may be (RFC 9470).
 
@@ -136,10 +141,10 @@ class Guard(Gate):
 
     @property
     def principal(self) -> Principal:
-        """Who makes the current request.
+        """Who makes the current request, once this very guard let them in.
 
         Raises:
-            Refused: nobody, in a view that is open to strangers or not guarded: 401.
+            Refused: nobody, in a view that is open to strangers or not guarded by this guard: 401.
         """
         who = self.visitor
         if who is None:
@@ -149,8 +154,7 @@ class Guard(Gate):
     @property
     def visitor(self) -> Principal | None:
         """The same in a view that is open to strangers: None for them."""
-        who = request.environ.get(wsgi.PRINCIPAL)
-        return who if isinstance(who, Principal) else None
+        return wsgi.let_in_by(self, request.environ)
 
     def _guarded(self, view: F, wanted: policy.Requirement, *, optional: bool) -> F:
         @wraps(view)
@@ -158,12 +162,13 @@ class Guard(Gate):
             self._enter(wanted, optional=optional)
             return current_app.ensure_sync(view)(*args, **more)
 
+        _remember(view)
         return cast(F, guarded)
 
     def _enter(self, wanted: policy.Requirement, *, optional: bool) -> None:
         environ = request.environ
         try:
-            environ[wsgi.PRINCIPAL] = self.check(wsgi.outcome(self, environ), wanted, optional=optional)
+            wsgi.let_in(self, environ, self.check(wsgi.outcome(self, environ), wanted, optional=optional))
         except AdmitError as error:
             raise self._refused(error, wanted) from None
 
@@ -175,3 +180,49 @@ class Guard(Gate):
 def _answered_by_flask() -> bool:
     """Whether this is OPTIONS at an address whose views leave it to Flask."""
     return request.method == "OPTIONS" and bool(getattr(request.url_rule, "provide_automatic_options", False))
+
+
+_GUARDED_VIEWS: Final[WeakSet[Any]] = WeakSet()
+"""The bare views that guards were put above."""
+
+_CHECKED: Final[WeakSet[Flask]] = WeakSet()
+"""The applications that have answered: Flask takes no route afterwards."""
+
+
+def _layers(view: Any) -> Iterator[Any]:
+    """A view, and what decorators that say so wrapped it around."""
+    while view is not None:
+        yield view
+        view = getattr(view, "__wrapped__", None)
+
+
+def _remember(view: Any) -> None:
+    for layer in _layers(view):
+        try:
+            _GUARDED_VIEWS.add(layer)
+        except TypeError:
+            continue  # it has no weak references, or no hash: no function
+
+
+def _check_order(app: Flask, **_: Any) -> None:
+    """No view of the application was registered without the guard that stands above it. Asked before its first answer:
+    where the guard is put on, nobody can tell where the view was registered before.
+
+    A view that is registered both with its guard and without was meant so.
+
+    Raises:
+        ConfigError: one was.
+    """
+    if app in _CHECKED:
+        return
+    views = app.view_functions
+    meant = {id(layer) for view in views.values() for layer in _layers(getattr(view, "__wrapped__", None))}
+    for name, view in views.items():
+        if id(view) not in meant and inspect.isfunction(view) and view in _GUARDED_VIEWS:
+            raise ConfigError(
+                f"nothing guards the view {name!r}: its guard stands above the route; put @guard(...) below it"
+            )
+    _CHECKED.add(app)
+
+
+request_started.connect(_check_order)

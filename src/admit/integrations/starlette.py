@@ -99,10 +99,10 @@ class Guard(asgi.Guard):
         return lambda endpoint: _guarded(self, endpoint, wanted, optional=True)
 
     def principal(self, request: HTTPConnection) -> Principal:
-        """Who makes this request, once a guard let them in.
+        """Who makes this request, once this very guard let them in.
 
         Raises:
-            Refused: nobody, at an endpoint that is open to strangers or is not guarded: 401.
+            Refused: nobody, at an endpoint that is open to strangers or is not guarded by this guard: 401.
         """
         who = self.visitor(request)
         if who is None:
@@ -111,8 +111,7 @@ class Guard(asgi.Guard):
 
     def visitor(self, request: HTTPConnection) -> Principal | None:
         """The same at an endpoint that is open to strangers: None for them."""
-        who = request.scope.get(asgi.PRINCIPAL)
-        return who if isinstance(who, Principal) else None
+        return asgi.let_in_by(self, request.scope)
 
 
 class GuardMiddleware:
@@ -170,9 +169,11 @@ async def _enter(
     if not isinstance(found, SETTLED):
         found = await found
     try:
-        request.scope[asgi.PRINCIPAL] = guard.check(found, wanted, optional=optional)
+        who = guard.check(found, wanted, optional=optional)
     except AdmitError as error:
         raise refused(guard, request, error, wanted) from None
+    request.scope[asgi.PRINCIPAL] = who
+    request.scope[asgi.LET_IN] = asgi.let_in(guard, request.scope, who)
 
 
 def _connection(args: tuple[Any, ...], more: dict[str, Any]) -> HTTPConnection:

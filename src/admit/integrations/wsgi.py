@@ -25,6 +25,7 @@ from admit.errors import AdmitError
 from admit.integrations.gate import Gate, Kept, Outcome, still_holds
 from admit.integrations.query_token import PRIVATE, QueryLinks
 from admit.jose.waive import Waive
+from admit.principal import Principal
 from admit.verifier import policy
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ PRINCIPAL: Final = "admit.principal"
 """The environ's key under which a wrapped application finds the `Principal`."""
 
 OUTCOMES: Final = "admit.outcomes"
+LET_IN: Final = "admit.let_in"
+"""Whom each guard let in: one guard's principal is not another's."""
 
 _ADDRESSES: Final = ("RAW_URI", "REQUEST_URI")
 """Where servers keep the URL as it was sent, for logs."""
@@ -101,8 +104,20 @@ class Guarded:
             who = self._gate.check(outcome(self._gate, environ), self._wanted, optional=self._optional)
         except AdmitError as error:
             return deny(self._gate.refusal(error, self._wanted), environ, start_response)
-        environ[PRINCIPAL] = who
+        let_in(self._gate, environ, who)
         return self.app(environ, start_response)
+
+
+def let_in(gate: Gate, environ: "WSGIEnvironment", who: Principal | None) -> None:
+    """Tell what is further in whom this guard let in."""
+    environ[PRINCIPAL] = who
+    environ[LET_IN] = {**environ.get(LET_IN, {}), gate: who}
+
+
+def let_in_by(gate: Gate, environ: "WSGIEnvironment") -> Principal | None:
+    """Whom this very guard let in; None where it let strangers in, or was not asked."""
+    who: Principal | None = environ.get(LET_IN, {}).get(gate)
+    return who
 
 
 def outcome(gate: Gate, environ: "WSGIEnvironment") -> Outcome:

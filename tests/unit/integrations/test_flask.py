@@ -1,5 +1,6 @@
 """`admit.integrations.flask`: what is Flask's own. `tests/contract` has what all guards share."""
 
+from functools import wraps
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from flask_cors import CORS
 from werkzeug.exceptions import Unauthorized
 
 from admit.errors import ConfigError, RevokedError
+from admit.integrations import wsgi as wsgi_guard
 from admit.integrations.flask import Guard, Refused
 from tests.contract import wsgi
 from tests.contract.services import PAGES, Issuer, by_session, by_token, shown
@@ -64,6 +66,85 @@ def test_where_nobody_was_let_in_there_is_no_principal(issuer: Issuer, guard: Gu
 
     # A good credential that no guard looked at lets nobody in.
     assert wsgi.call(app, "/unguarded", by_token(issuer)).status == 401
+
+
+@pytest.mark.parametrize("kind", ["bare", "async", "wrapped", "guarded", "blueprint", "optional"])
+def test_a_guard_above_the_route_is_told_before_any_answer(issuer: Issuer, guard: Guard, kind: str) -> None:
+    """There it guards what nobody calls: the route has the bare view."""
+    app, shop = Flask("orders"), Blueprint("shop", "shop")
+
+    def view() -> Any:
+        return "secret"
+
+    async def waits() -> Any:
+        return "secret"
+
+    @wraps(view)
+    def around() -> Any:
+        return view()
+
+    before: dict[str, Any] = {"async": waits, "guarded": guard()(view)}
+    put = guard.optional() if kind == "optional" else guard("orders:read")
+    route = (shop if kind == "blueprint" else app).get("/x", endpoint="x")
+    registered = route(before.get(kind, view))
+    put(around if kind == "wrapped" else registered)
+    app.register_blueprint(shop)
+    for path in ("/none", "/x", "/x"):
+        answer = wsgi.call(app, path, by_token(issuer))
+        assert (answer.status, b"secret" in answer.body) == (500, False)
+    app.testing = True
+    with pytest.raises(ConfigError, match=r"put @guard.* below it"):
+        wsgi.call(app, "/x")
+
+
+def test_a_view_that_is_meant_to_be_there_twice_is(issuer: Issuer, guard: Guard) -> None:
+    """Named with its guard and without; replaced by its guarded form; or guarded where it is called."""
+    app, other = Flask("orders"), Flask("other")
+
+    def view() -> Any:
+        return "orders"
+
+    def within() -> Any:
+        return guard()(within_it)()
+
+    def within_it() -> Any:
+        return "it"
+
+    app.add_url_rule("/public", "public", view)
+    app.add_url_rule("/private", "private", guard("orders:read")(view))
+    app.add_url_rule("/within", "within", within)
+    other.add_url_rule("/x", "x", lambda: "x")
+    other.view_functions["x"] = guard()(other.view_functions["x"])
+    assert wsgi.call(app, "/public").body == b"orders"
+    for one, path in ((app, "/private"), (app, "/within"), (other, "/x")):
+        assert wsgi.call(one, path).status == 401
+        assert wsgi.call(one, path, by_token(issuer)).status == 200
+
+
+def test_a_guard_tells_of_nobody_whom_another_let_in(issuer: Issuer, guard: Guard) -> None:
+    app, second = Flask("orders"), Guard(issuer.verifier)
+    around = wsgi_guard.Guard(issuer.verifier)
+
+    @app.get("/one")
+    @guard()
+    def one() -> Any:
+        assert second.visitor is None
+        return {"guard": guard.principal.subject, "second": second.principal.subject}
+
+    @app.get("/both")
+    @guard.optional()
+    @second()
+    def both() -> Any:
+        return {"guard": guard.principal.subject, "second": second.principal.subject}
+
+    @app.get("/around")
+    def outside() -> Any:
+        return guard.principal.subject
+
+    app.wsgi_app = around(app.wsgi_app)  # type: ignore[method-assign, assignment]  # as Flask documents it
+    assert wsgi.call(app, "/both", by_token(issuer)).json == {"guard": "u_alice", "second": "u_alice"}
+    for path in ("/one", "/around"):
+        assert wsgi.call(app, path, by_token(issuer)).status == 401
 
 
 def test_requests_below_one_context_do_not_share_who_they_are(issuer: Issuer, guard: Guard) -> None:

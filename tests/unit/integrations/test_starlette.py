@@ -51,6 +51,29 @@ async def test_an_own_handler_replaces_the_answer(guard: Guard) -> None:
     assert [type(cause) for cause in causes] == [MissingCredentialError] * 2
 
 
+async def test_a_guard_tells_of_nobody_whom_another_let_in(issuer: Issuer, guard: Guard) -> None:
+    second = Guard(issuer.verifier)
+
+    async def show(request: Request) -> Response:
+        return JSONResponse([guard.principal(request).subject, second.principal(request).subject])
+
+    app = Starlette(
+        routes=[
+            Route("/one", guard.requires()(show)),
+            Route("/both", guard.requires()(second.requires()(show))),
+            Route("/wrapped", second(Starlette(routes=[Route("/wrapped", guard.welcomes()(show))]))),
+        ],
+    )
+    around = Starlette(
+        routes=[Route("/one", show), Route("/both", guard.requires()(show))],
+        middleware=[Middleware(GuardMiddleware, guard=second)],
+    )
+    for whole, path in ((app, "/both"), (app, "/wrapped"), (around, "/both")):
+        assert (await asgi.call(whole, path, by_token(issuer))).json == ["u_alice", "u_alice"]
+    for whole in (app, around):
+        assert (await asgi.call(whole, "/one", by_token(issuer))).status == 401
+
+
 async def test_what_the_framework_makes_of_it_by_itself_has_status_and_headers(
     guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
