@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import wraps
 from typing import Final, TypeAlias
 
 from admit.errors import StorageUnavailableError
@@ -375,6 +376,7 @@ class Codes:
         """
         made: list[Redeemed] = []
 
+        @wraps(redeem)  # who ends a node in the midst of a transaction knows it by its name
         def attempt() -> Steps[Redeemed | Refused]:
             done = yield from redeem(
                 self._lists, self._keys, self._config, presented, code_hash=hash_code(code), refresh=refresh,
