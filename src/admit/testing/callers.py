@@ -27,11 +27,13 @@ def principal(
     amr: Collection[str] = ("pwd",),
     auth_time: float | None = None,
     claims: Mapping[str, Any] | None = None,
+    actor: Mapping[str, Any] | None = None,
 ) -> Principal:
     """Somebody who signed in a moment ago, at the issuer of tests, with a session of their own.
 
     `audience`: the APIs that they may call; none named, the one under test. `is_client`: a machine, whose subject is
-    its client id, without a sign-in. `claims` are further claims of the token. Times are seconds since the epoch.
+    its client id, without a sign-in or a session. `claims` are further claims of the token. `actor` is who acts for the
+    subject, such as `{"sub": "support"}` (RFC 8693 §4.1). Times are seconds since the epoch.
 
     Raises:
         ConfigError: a text where several are wanted, such as `scopes="orders:read"`.
@@ -48,7 +50,8 @@ def principal(
         scopes=frozenset(scopes),
         roles=frozenset(roles),
         groups=frozenset(groups),
-        session_id=f"test_{secrets.token_hex(8)}",
+        actor=None if actor is None else MappingProxyType(dict(actor)),
+        session_id=None if is_client else f"test_{secrets.token_hex(8)}",
         auth_time=None if is_client else time.time() if auth_time is None else auth_time,
         acr=None if is_client else acr,
         amr=() if is_client else tuple(amr),

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from copy import copy
-from typing import Any, Final, Generic, TypeVar
+from datetime import timedelta
+from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
+from admit.errors import ConfigError
 from admit.principal import Principal
 from admit.testing.callers import Caller
 
@@ -11,44 +13,87 @@ C = TypeVar("C")
 _CALLS: Final = frozenset(
     {
         "get", "head", "options", "post", "put", "patch", "delete", "trace", "request", "stream", "open", "generic",
-        "websocket_connect",
+        "websocket_connect", "build_request",
     }
 )  # fmt: skip
+_OWN: Final = frozenset({"wrapped", "_carried", "_headers"})
+
+
+class Carried(Protocol):
+    """What a request has to carry to be this principal's."""
+
+    def __call__(self, who: Principal, *, by: Caller, age: timedelta) -> dict[str, str]: ...
 
 
 class Client(Generic[C]):
     """A test client of any framework; all that it has is there, and `as_` beside it.
 
-    `wrapped` is the client itself.
+    `wrapped` is the client itself: what is set here is set there, and `with` and `async with` are its own, so that an
+    application's lifespan runs.
     """
+
+    wrapped: C
 
     def __init__(
         self,
         client: C,
-        carried: Callable[[Principal, Caller], dict[str, str]],
+        carried: Carried,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.wrapped = client
         self._carried = carried
         self._headers = dict(headers or {})
 
-    def as_(self, who: Principal, *, by: Caller = "token") -> "Client[C]":
+    def as_(self, who: Principal, *, by: Caller = "token", age: timedelta = timedelta(0)) -> "Client[C]":
         """The same client, calling as this principal: by token, or by session where the guard takes sessions.
 
-        Cookies and the like are still those of the one client; headers given with a call go before these.
+        Cookies and the like are still those of the one client; headers given with a call go before these. What it
+        calls with was had `age` ago, so beyond its lifetime (of a token 5 min, of a session 8 h) it has expired. At a
+        `Bff` it is always a session of that.
 
         Raises:
             ConfigError: the guard does not take that, or a principal that is not one of tests.
         """
-        return Client(self.wrapped, self._carried, self._carried(who, by))
+        return Client(self.wrapped, self._carried, self._carried(who, by=by, age=age))
+
+    def __enter__(self) -> Self:
+        _its(self.wrapped, "__enter__")()
+        return self
+
+    def __exit__(self, *raised: Any) -> Any:
+        return _its(self.wrapped, "__exit__")(*raised)
+
+    async def __aenter__(self) -> Self:
+        await _its(self.wrapped, "__aenter__")()
+        return self
+
+    async def __aexit__(self, *raised: Any) -> Any:
+        return await _its(self.wrapped, "__aexit__")(*raised)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _OWN or name.startswith("__"):
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self.wrapped, name, value)
 
     def __getattr__(self, name: str) -> Any:
+        if name in _OWN or name.startswith("__"):  # a copy under way has none of its own yet
+            raise AttributeError(name)
         if name not in _CALLS or not self._headers:
             return getattr(self.wrapped, name)
         if "cookie" in self._headers and _is_werkzeugs(self.wrapped):
             others = {name: value for name, value in self._headers.items() if name != "cookie"}
             return _calling(getattr(_sending(self.wrapped, self._headers["cookie"]), name), others)
         return _calling(getattr(self.wrapped, name), self._headers)
+
+
+def _its(client: Any, name: str) -> Callable[..., Any]:
+    """What `with` or `async with` calls of a client."""
+    found: Callable[..., Any] | None = getattr(client, name, None)
+    if found is None:
+        way = "async with" if name.startswith("__a") else "with"
+        raise ConfigError(f"a test client of the class {type(client).__name__} cannot be used by `{way}`")
+    return found
 
 
 def _calling(call: Callable[..., Any], carried: Mapping[str, str]) -> Callable[..., Any]:

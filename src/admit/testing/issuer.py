@@ -4,16 +4,18 @@ import hashlib
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from admit.credentials import Found, StatusRef, csrf
-from admit.errors import ConfigError
+from admit.errors import ConfigError, UnavailableError
 from admit.jose import JWK, JWKSet, base64url
 from admit.principal import CredentialKind, Principal
+from admit.relying_party import Bff
+from admit.testing import backend
 from admit.testing.callers import Caller
 from admit.testing.client import Client
 from admit.tokens import AccessToken, StatusClaim, access, status_list
@@ -43,7 +45,14 @@ class Guard(Protocol):
     def gate(self) -> Any: ...
 
 
-Guarding: TypeAlias = Gate | Guard
+class Tokens(Protocol):
+    """What only knows tokens of one resource, such as `admit.integrations.mcp.AdmitTokens`."""
+
+    verifier: Any
+    resource: str
+
+
+Guarding: TypeAlias = Gate | Guard | Tokens
 """A guard of any framework."""
 
 
@@ -83,7 +92,8 @@ class TestIssuer:
         self._places: dict[str, int] = {}
         self._sessions: dict[bytes, tuple[Principal, float]] = {}
         self._stack = ExitStack()
-        self._trusted: dict[int, Gate] = {}
+        self._trusted: dict[int, Any] = {}
+        self._backends: list[tuple[int, Bff, bytes]] = []
         self._publish()
 
     def __enter__(self) -> "TestIssuer":
@@ -108,28 +118,42 @@ class TestIssuer:
         trusted = TrustedIssuer(ISSUER_OF_TESTS, audience=audiences, source=self._source)
         return Verifier(trusted, wall=_now, boottime=self._boottime)
 
-    def trust(self, guard: Guarding) -> None:
+    def trust(self, guard: Guarding | Bff) -> None:
         """Let a guard trust this issuer, for its own audiences, instead of those that it was made for.
 
-        Its own issuers are not asked for anything meanwhile. Sessions are taken where it takes sessions.
+        Its own issuers are not asked for anything meanwhile, nor are the providers of a `Bff`. Sessions are taken where
+        it takes sessions.
+
+        Raises:
+            ConfigError: it is no guard.
         """
-        gate = _gate_of(guard)
+        gate = guard if isinstance(guard, Bff) else _gate_of(guard)
         if id(gate) in self._trusted:
             return
-        before = gate.verifier, gate.sessions
-        gate.verifier = self.verifier(*sorted(gate.verifier.audiences))
-        if gate.sessions is not None:
-            gate.sessions = self
         self._trusted[id(gate)] = gate
-        self._stack.callback(_put_back, gate, *before)
+        if isinstance(gate, Bff):
+            self._stack.callback(backend.alone(gate))
+            return
+        self._stack.callback(_put_back, gate, gate.verifier, getattr(gate, "sessions", None))
+        gate.verifier = self.verifier(*sorted(gate.verifier.audiences))
+        if getattr(gate, "sessions", None) is not None:
+            gate.sessions = self
 
-    def client(self, client: C, guard: Guarding) -> "Client[C]":
+    def client(self, client: C, guard: Guarding | Bff, *, provider: str | None = None) -> "Client[C]":
         """A test client that can call as somebody: Starlette's, Flask's, Django's, httpx's, requests'.
 
-        The guard trusts this issuer from now on.
+        The guard trusts this issuer from now on. For an application with a `Bff` name that: its callers are people who
+        signed in, with a real session in its store. `provider` is the name of whom they signed in with, else the first.
+
+        Raises:
+            ConfigError: it is no guard.
         """
         self.trust(guard)
-        return Client(client, lambda who, by: self.headers(who, guard, by=by))
+
+        def carried(who: Principal, *, by: Caller, age: timedelta) -> dict[str, str]:
+            return self.headers(who, guard, by=by, age=age, provider=provider)
+
+        return Client(client, carried)
 
     # ── what it gives ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -176,35 +200,53 @@ class TestIssuer:
         )
         return access.sign(said, self._key)
 
-    def session(self, who: Principal, *, lifetime: timedelta = _SESSION_LIFETIME) -> bytes:
+    def session(
+        self, who: Principal, *, lifetime: timedelta = _SESSION_LIFETIME, age: timedelta = timedelta(0)
+    ) -> bytes:
         """The id of a new session of this principal: 32 octets, which the cookie holds in base64url.
 
+        Of an `age` beyond `lifetime` (8 h) it is over.
+
         Raises:
-            ConfigError: a principal of another issuer.
+            ConfigError: a principal of another issuer, or a machine.
         """
         _check_own(who)
+        if who.is_client:
+            raise ConfigError("a machine has no session: call by token")
         raw = secrets.token_bytes(32)
         self._place(who)
-        self._sessions[hashlib.sha256(raw).digest()] = who, _now() + lifetime.total_seconds()
+        self._sessions[hashlib.sha256(raw).digest()] = who, _now() + (lifetime - age).total_seconds()
         return raw
 
-    def headers(self, who: Principal, guard: Guarding, *, by: Caller = "token") -> dict[str, str]:
-        """What a request has to carry to be this principal's at this guard.
+    def headers(
+        self,
+        who: Principal,
+        guard: Guarding | Bff,
+        *,
+        by: Caller = "token",
+        age: timedelta = timedelta(0),
+        provider: str | None = None,
+    ) -> dict[str, str]:
+        """What a request has to carry to be this principal's at this guard, had `age` ago.
 
         Raises:
             ConfigError: the guard takes no sessions, or has several audiences and the principal names none.
         """
         self.trust(guard)
+        if isinstance(guard, Bff):
+            return backend.carried(guard, self._signed_in(who, guard, provider, age))
+        if provider is not None:
+            raise ConfigError("provider=... is for a Bff")
         gate = _gate_of(guard)
         if by == "token":
             audiences = gate.verifier.audiences
-            only = min(audiences) if len(audiences) == 1 else None
-            return {"authorization": f"Bearer {self.token(who, audience=only)}"}
+            only = min(audiences) if len(audiences) == 1 else getattr(guard, "resource", None)
+            return {"authorization": f"Bearer {self.token(who, audience=only, age=age)}"}
         if by != "session":
             raise ConfigError('a principal is carried by="token" or by="session"')
-        if gate.cookie is None:
+        if getattr(gate, "cookie", None) is None:
             raise ConfigError("this guard takes no sessions: it was made without sessions=...")
-        raw = self.session(who)
+        raw = self.session(who, age=age)
         carried = {
             "cookie": f"{gate.cookie}={base64url.encode(raw).decode('ascii')}",
             "x-csrf-token": csrf.token(raw),
@@ -219,6 +261,9 @@ class TestIssuer:
         self._state.bitmap = status_list.with_bits(self._state.bitmap, [self._place(who)])
         self._state.seq += 1
         self._publish()
+        for place, bff, raw in self._backends:
+            if place == self._place(who):
+                backend.end(bff, raw)
 
     @contextmanager
     def unreachable(self) -> Iterator[None]:
@@ -254,6 +299,19 @@ class TestIssuer:
         )
         return Found(found, StatusRef(_LIST, self._place(who)), until)
 
+    def _signed_in(self, who: Principal, bff: Bff, provider: str | None, age: timedelta) -> bytes:
+        _check_own(who)
+        if age:
+            raise ConfigError("the sessions of a Bff grow old by its own clock: Bff(clock=...)")
+
+        def signed(audience: frozenset[str], scopes: frozenset[str]) -> str:
+            return self.token(replace(who, audience=audience, scopes=scopes), lifetime=_SESSION_LIFETIME)
+
+        raw = backend.begin(bff, who, provider, signed, _SESSION_LIFETIME.total_seconds())
+        self._backends.append((self._place(who), bff, raw))
+        self._stack.callback(_end_quietly, bff, raw)
+        return raw
+
     def _place(self, who: Principal) -> int:
         """One a session, and so one for all that is ended together."""
         of = who.session_id or who.subject
@@ -278,15 +336,27 @@ def _now() -> float:
 
 
 def _check_own(who: Principal) -> None:
+    if not isinstance(who, Principal):
+        raise ConfigError('a caller is a principal: admit.testing.principal("alice", scopes={...})')
     if who.issuer != ISSUER_OF_TESTS:
         raise ConfigError("only principals of the issuer of tests: admit.testing.principal(...) makes them")
 
 
-def _gate_of(guard: Guarding) -> Gate:
-    named: Any = guard
-    gate: Gate = getattr(named, "gate", named)
+def _gate_of(guard: Any) -> Any:
+    gate = getattr(guard, "gate", guard)
+    if not hasattr(getattr(gate, "verifier", None), "audiences"):
+        raise ConfigError(
+            f"no guard: {type(guard).__name__}. Name the Guard, AdmitTokens or Bff that the application was made with"
+        )
     return gate
 
 
-def _put_back(gate: Gate, verifier: Any, sessions: SessionLookup | None) -> None:
-    gate.verifier, gate.sessions = verifier, sessions
+def _put_back(gate: Any, verifier: Any, sessions: SessionLookup | None) -> None:
+    gate.verifier = verifier
+    if hasattr(gate, "sessions"):
+        gate.sessions = sessions
+
+
+def _end_quietly(bff: Bff, raw: bytes) -> None:
+    with suppress(UnavailableError):  # the store went before the issuer
+        backend.end(bff, raw)
