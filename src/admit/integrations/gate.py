@@ -108,8 +108,12 @@ class Gate:
         token_cookie: str | None = None,
         resource_metadata: str | None = None,
     ) -> None:
-        self.verifier = verifier
+        self.verifier = checked_verifier(verifier)
         self.sessions = sessions
+        if sessions is not None and (
+            isinstance(sessions, type | str | bytes) or not callable(getattr(sessions, "find", None))
+        ):
+            raise ConfigError("Guard(sessions=...) is a SessionLookup, such as RemoteLookup(...)")
         self.origins = checked_origins(origins)
         self.audience: str = ""
         self.cookie: str | None = None
@@ -124,6 +128,8 @@ class Gate:
         if token_cookie is not None:
             cookies.set_cookie(token_cookie, "")  # refuses what can be no name
         self.token_cookie = token_cookie
+        self.by_cookie: bool = self.cookie is not None or token_cookie is not None
+        """Whether a cookie may carry a credential: then answers say to caches what `caching` tells."""
         self._secure = (self.cookie or token_cookie or "").startswith("__")
         self.realm = realm
         self.resource_metadata = resource_metadata
@@ -255,6 +261,20 @@ class Gate:
         return policy.refusal(
             error, scope=wanted.scope_text, realm=self.realm, resource_metadata=self.resource_metadata
         )
+
+
+def checked_verifier(verifier: Verifier | AsyncVerifier) -> Verifier | AsyncVerifier:
+    """The verifier of a guard.
+
+    Raises:
+        ConfigError: it is none; the first token would be answered 500.
+    """
+    if not isinstance(verifier, Verifier | AsyncVerifier):
+        raise ConfigError(
+            "a guard takes a verifier:"
+            ' Guard(Verifier(TrustedIssuer("https://id.example.com", audience="https://api.example.com")))'
+        )
+    return verifier
 
 
 def checked_origins(origins: Collection[str] | None) -> frozenset[str]:

@@ -43,7 +43,7 @@ from admit.errors import (
 )
 from admit.integrations import asgi
 from admit.integrations.asgi import PRINCIPAL, App, Receive, Scope, Send
-from admit.integrations.gate import Gate
+from admit.integrations.gate import Gate, checked_verifier
 from admit.integrations.step_up import HeldAnswer
 from admit.principal import Principal
 from admit.verifier import AsyncVerifier, Verifier, policy
@@ -119,7 +119,7 @@ class _Server:
     """What both ways of guarding know of the server that they guard."""
 
     def __init__(self, verifier: Verifier | AsyncVerifier, resource: str, scopes: Sequence[str]) -> None:
-        self.verifier = verifier
+        self.verifier = checked_verifier(verifier)
         self.resource = checked_resource(verifier, resource)
         self.wanted = policy.requirement(scopes)
         if "offline_access" in self.wanted.scopes:

@@ -69,6 +69,13 @@ class Core:
     ) -> None:
         if not issuers:
             raise ConfigError("a verifier needs at least one TrustedIssuer")
+        for trust in issuers:
+            if not isinstance(trust, TrustedIssuer):
+                raise ConfigError(
+                    "a verifier takes TrustedIssuers, each by itself:"
+                    ' Verifier(TrustedIssuer("https://id.example.com", audience="https://api.example.com"));'
+                    " a preset makes one by its trust(...)"
+                )
         self.wall = wall
         self.boottime = boottime
         self.fetcher = fetcher

@@ -67,23 +67,23 @@ def requirement(
         ConfigError: a scope or class that cannot be one, an empty role or group, an age below a second: it would never
             or always hold.
     """
-    if isinstance(names, str):
+    if isinstance(names, str | bytes) or not isinstance(names, Iterable):
         raise ConfigError("scopes are given one by one, not as one text")
-    wanted = frozenset(names)
-    for name in wanted:
+    given = tuple(names)
+    for name in given:
         if not isinstance(name, str) or not scopes.is_name(name):
             raise ConfigError("a scope is one word of visible ASCII; give several as several arguments")
     for what, value in (("role", role), ("group", group)):
         if value is not None and not (isinstance(value, str) and value):
             raise ConfigError(f"{what} is a text that is not empty, or None")
-    classes = (acr,) if isinstance(acr, str) else tuple(acr)
+    classes = (acr,) if isinstance(acr, str) else tuple(acr) if isinstance(acr, Iterable) else (acr,)
     for name in classes:
         if not isinstance(name, str) or not scopes.is_name(name):
             raise ConfigError("acr is a class of sign-in, or several: each one word of visible ASCII")
     if max_age is not None and not (isinstance(max_age, timedelta) and max_age >= timedelta(seconds=1)):
         raise ConfigError("max_age is a timedelta of at least a second, or None")
     seconds = None if max_age is None else int(max_age.total_seconds())
-    return Requirement(wanted, role, group, classes, seconds)
+    return Requirement(frozenset(given), role, group, classes, seconds)
 
 
 def check(principal: Principal, wanted: Requirement, now: float) -> None:

@@ -68,10 +68,11 @@ class Preset:
             ConfigError: a value is missing, unknown, or none that could stand there; `require` names no caller, where
                 that would let in everybody.
         """
-        if values.keys() != self.wants:
-            raise ConfigError(f"this preset wants {', '.join(sorted(self.wants)) or 'no names'}")
+        check_names(values, self.wants)
         for name, value in values.items():
             check_value(name, value)
+        if not isinstance(require, Mapping):
+            raise ConfigError("require={...} maps a claim to what it has to say")
         check_callers(require, self.callers)
         filled = {**values, "tenantid": TENANT}
         more: dict[str, Any] = {} if self.metadata is None else {"metadata": self.metadata.format(**filled)}
@@ -102,6 +103,22 @@ def check_callers(require: Mapping[str, Wanted], by: frozenset[str]) -> None:
         )
 
 
+def check_names(given: Collection[str], wanted: frozenset[str]) -> None:
+    """All that differs from one issuer to the next is told, and nothing else.
+
+    Raises:
+        ConfigError: something is missing, or has no place.
+    """
+    wrong = [
+        f"{what} {', '.join(sorted(names))}"
+        for what, names in (("without", wanted - {*given}), ("with", {*given} - wanted))
+        if names
+    ]
+    if wrong:
+        wants = ", ".join(sorted(wanted)) or "no names"
+        raise ConfigError(f"this preset wants {wants}; it was given {' and '.join(wrong)}")
+
+
 def check_value(name: str, value: object) -> None:
     """A value fills one place: a host, a realm, an id. `server` alone is a URL.
 
@@ -116,7 +133,9 @@ def check_value(name: str, value: object) -> None:
                 return
         elif _PART.fullmatch(value):
             return
-    raise ConfigError(f"{name} cannot stand where this preset puts it")
+    if name == "server":
+        raise ConfigError("server is a URL such as https://sso.example.com: no slash at its end, no query")
+    raise ConfigError(f"{name} is a host or an id as it is, no URL: letters, digits and . _ : - stand there")
 
 
 AUTH0: Final = Preset(

@@ -56,6 +56,10 @@ class Revocation:
     clock_bound: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.max_staleness, timedelta) or not all(
+            isinstance(given, timedelta | None) for given in (self.poll, self.clock_leeway)
+        ):
+            raise ConfigError("Revocation(...) takes timedeltas: max_staleness=timedelta(seconds=30)")
         if not _MIN_STALENESS <= self.max_staleness <= _MAX_STALENESS:
             raise ConfigError("Revocation(max_staleness=...) is a timedelta from 1 second to 15 minutes")
         third = self.max_staleness / 3
@@ -131,9 +135,8 @@ class TrustedIssuer:
     fixed_keys: JWK | JWKSet | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         audiences = frozenset([self.audience] if isinstance(self.audience, str) else self.audience)
-        if not audiences or "" in audiences:
-            raise ConfigError("audience is a text that is not empty, or several")
         if self.source is None and self.issuer.rstrip("/") == ISSUER_OF_TESTS:
             raise ConfigError(
                 "https://admit.invalid is the issuer of tests: admit.testing alone can be trusted for it"
@@ -219,6 +222,23 @@ class TrustedIssuer:
             raise ConfigError("a key given here has an algorithm that algorithms={...} leaves out")
         return found
 
+    def _check_kinds(self) -> None:
+        """Each part is of its kind: what is none would be found by the first token, or be passed over."""
+        if not (isinstance(self.issuer, str) and self.issuer):
+            raise ConfigError("issuer is the text that tokens say in iss, such as https://id.example.com")
+        if not _are_texts([self.audience] if isinstance(self.audience, str) else self.audience):
+            raise ConfigError("audience is a text that is not empty, or several")
+        if not isinstance(self.metadata, str | None):
+            raise ConfigError("metadata is a URL, or None")
+        if not isinstance(self.jwks, str | JWKSet | None):
+            raise ConfigError("jwks is a URL, a JWKSet, or None")
+        if not isinstance(self.secret, bytes | JWK | None):
+            raise ConfigError("TrustedIssuer(secret=...) is octets or a symmetric JWK")
+        if not isinstance(self.require, Mapping):
+            raise ConfigError("require={...} maps a claim to what it has to say")
+        if not isinstance(self.introspection, Introspection | None):
+            raise ConfigError("introspection is Introspection(...), or None")
+
     def _check_reading(self) -> None:
         """What is asked of claims can be asked."""
         if not isinstance(self.audience_claim, str) or self.audience_claim in ("", "iss", "sub", "exp"):
@@ -227,7 +247,7 @@ class TrustedIssuer:
             raise ConfigError("refuse is a frozenset of claim names, and claims is ClaimPaths(...)")
         foreign.check_wanted(self.require)
         named = self.algorithms
-        if named is not None and (isinstance(named, str) or not named or not set(named) <= JWS_ALGS.keys()):
+        if named is not None and (not _are_texts(named) or not set(named) <= JWS_ALGS.keys()):
             raise ConfigError("algorithms is a set of supported JWS algorithms, and not empty")
         check_assumed("sig", self.rsa_alg, "ECDH-ES", self.okp_alg)
         given = {self.rsa_alg, self.okp_alg} - {None, "EdDSA"}
@@ -279,3 +299,10 @@ class TrustedIssuer:
                 egress.check_url(url, frozenset({egress.origin_of(url)}))
         except FetchError:
             raise ConfigError("an issuer is an https URL; plain http is taken on localhost only") from None
+
+
+def _are_texts(values: object) -> bool:
+    """Whether these are several texts, none of them empty; a mapping is no list of its names."""
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Collection):
+        return False
+    return bool(values) and all(isinstance(one, str) and one for one in values)

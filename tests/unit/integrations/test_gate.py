@@ -1,10 +1,14 @@
 """The gate's quick answer for a remembered token says yes only where the long way would."""
 
+from typing import Any
+
 import pytest
 
-from admit.errors import AdmitError
+from admit.errors import AdmitError, ConfigError
+from admit.integrations import asgi, wsgi
 from admit.integrations.gate import Gate, Kept, Outcome, Waiting, still_holds
 from admit.principal import Principal
+from admit.verifier import RemoteLookup, TrustedIssuer, Verifier
 from tests.contract.services import API, Issuer
 
 
@@ -82,3 +86,22 @@ def test_an_outcome_holds_for_the_request_that_it_was_found_by_and_no_other() ->
         (sent, "GET", b"page=2", True),
     ):
         assert not still_holds(kept, headers, method, query, handshake=handshake), (headers, method)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [None, "https://id.example.com", TrustedIssuer("https://id.example.com", audience=API), Verifier],
+    ids=["none", "url", "issuer", "class"],
+)
+def test_a_guard_takes_a_verifier_and_says_how(given: Any) -> None:
+    """Told where the guard is made: its first token would be answered 500."""
+    for kind in (Gate, asgi.Guard, wsgi.Guard):
+        with pytest.raises(ConfigError, match=r"Guard\(Verifier\(TrustedIssuer\("):
+            kind(given)
+
+
+def test_a_guard_takes_sessions_that_can_be_looked_up(issuer: Issuer) -> None:
+    for given in ("sessions", object(), RemoteLookup):
+        with pytest.raises(ConfigError, match="SessionLookup"):
+            Gate(issuer.verifier, sessions=given, audience=API)  # type: ignore[arg-type]  # the mistake
+    assert Gate(issuer.verifier, sessions=issuer, audience=API).cookie

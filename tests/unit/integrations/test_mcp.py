@@ -327,6 +327,13 @@ def test_what_cannot_work_is_told_at_once(resource: Any, more: dict[str, Any], s
             kind(verifier, resource=resource, **more)
 
 
+def test_what_is_no_verifier_is_told_at_once() -> None:
+    trusted: Any = TrustedIssuer(ISSUER, audience=RESOURCE)
+    for kind in (Guard, AdmitTokens):
+        with pytest.raises(ConfigError, match=r"Guard\(Verifier\(TrustedIssuer\("):
+            kind(trusted, resource=RESOURCE)
+
+
 async def test_the_sdks_own_way_takes_the_same_tokens(issuer: Tools) -> None:
     tokens = AdmitTokens(issuer.verifier, resource=RESOURCE, scopes=["orders:read"])
     server = sdk_server(token_verifier=tokens, auth=tokens.settings())

@@ -101,6 +101,8 @@ def test_a_sign_in_of_another_class_or_too_long_ago_is_told_what_will_do() -> No
         ([], {"acr": ""}), ([], {"acr": ["a b"]}), ([], {"acr": [1]}), ([], {"max_age": timedelta(0)}),
         ([], {"max_age": 300}), ("orders:read", {}), (["a b"], {}), ([""], {}), ([1], {}), (['a"'], {}),
         ([], {"role": ""}), ([], {"group": ""}), ([], {"role": 7}),
+        ([["orders:read", "orders:write"]], {}), (None, {}), (5, {}), (b"orders:read", {}),
+        ([], {"acr": None}), ([], {"acr": 2}), ([], {"acr": [["a"]]}),
     ],
 )  # fmt: skip
 def test_what_would_never_or_always_hold_is_refused_at_once(names: Any, more: dict[str, Any]) -> None:

@@ -117,3 +117,21 @@ def test_a_server_is_a_url_without_more() -> None:
             presets.KEYCLOAK.trust(
                 audience=API, revocation=Waive.REVOCATION, server=server, realm="shop", client="orders"
             )
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "says"),
+    [
+        ("auth0", {"tenant": "a"}, "without domain and with tenant"),
+        ("keycloak", {"server": "https://sso.example.com", "realm": "shop"}, "without client"),
+        ("auth0", {"domain": "https://example.eu.auth0.com/"}, "domain is a host or an id"),
+        ("auth0", {"domain": None}, "domain is a host or an id"),
+        ("keycloak", {"server": "https://sso.example.com/", "realm": "a", "client": "b"}, "server is a URL"),
+        ("auth0", {"domain": "example.eu.auth0.com", "require": None}, "require"),
+        ("auth0", {"domain": "example.eu.auth0.com", "audience": None}, "audience"),
+    ],
+    ids=["other name", "missing", "url", "none", "slash", "require", "audience"],
+)
+def test_a_preset_tells_which_value_is_wrong(name: str, values: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        presets.PRESETS[name].trust(**{"audience": API, "revocation": Waive.REVOCATION, **values})

@@ -7,7 +7,7 @@ import pytest
 
 from admit.errors import ConfigError, InvalidKeyError
 from admit.jose import JWK, JWKSet, Waive
-from admit.verifier import AsyncVerifier, InProcessSource, Revocation, TrustedIssuer, Verifier
+from admit.verifier import AsyncVerifier, InProcessSource, Revocation, TrustedIssuer, Verifier, presets
 from tests.fixtures.status_issuer import AUDIENCE
 
 ISS = "https://id.example.com"
@@ -33,6 +33,10 @@ def test_a_short_bound_polls_often_enough() -> None:
         {"poll": timedelta(0)},
         {"clock_leeway": timedelta(seconds=31)},
         {"clock_leeway": timedelta(seconds=-1)},
+        {"max_staleness": 30},
+        {"max_staleness": None},
+        {"poll": 5},
+        {"clock_leeway": "5"},
     ],
 )
 def test_durations_out_of_range_are_refused(members: dict[str, Any]) -> None:
@@ -51,6 +55,18 @@ def test_durations_out_of_range_are_refused(members: dict[str, Any]) -> None:
         {"typ": Waive.TYP},
         {"audience": []},
         {"audience": ""},
+        {"audience": None},
+        {"audience": 5},
+        {"audience": b"https://api.example.com"},
+        {"audience": [["https://api.example.com"]]},
+        {"audience": {"https://api.example.com": True}},
+        {"metadata": 5},
+        {"jwks": b"https://x.example/jwks"},
+        {"secret": SECRET.hex(), "revocation": Waive.REVOCATION},
+        {"algorithms": 5},
+        {"algorithms": [["ES256"]]},
+        {"require": None},
+        {"introspection": "https://x.example/introspect"},
         {"leeway": timedelta(minutes=2)},
         {"jwks": "http://x.example/jwks"},
         {"jwks": JWKSet([JWK.generate("ES256")])},
@@ -90,3 +106,24 @@ def test_a_verifier_knows_its_audiences_and_issuers() -> None:
     verifier = Verifier(TrustedIssuer(ISS, audience=["a", "b"]))
     assert verifier.audiences == {"a", "b"}
     assert verifier.issuers == {ISS}
+
+
+@pytest.mark.parametrize(
+    "issuer", [None, 5, "", b"https://id.example.com", ["https://id.example.com"]], ids=repr
+)
+def test_an_issuer_is_a_text(issuer: Any) -> None:
+    with pytest.raises(ConfigError, match="issuer is the text"):
+        TrustedIssuer(issuer, audience=AUDIENCE, jwks=JWKSet([]), revocation=Waive.REVOCATION)
+
+
+@pytest.mark.parametrize("kind", [Verifier, AsyncVerifier])
+@pytest.mark.parametrize(
+    "given",
+    [ISS, None, presets.AUTH0, TrustedIssuer, [TrustedIssuer(ISS, audience=AUDIENCE)]],
+    ids=["url", "none", "preset", "class", "list"],
+)
+def test_a_verifier_takes_trusted_issuers_and_says_how(kind: Any, given: Any) -> None:
+    with pytest.raises(ConfigError, match=r"Verifier\(TrustedIssuer\("):
+        kind(given)
+    with pytest.raises(ConfigError, match=r"Verifier\(TrustedIssuer\("):
+        kind(TrustedIssuer(ISS, audience=AUDIENCE), given)
