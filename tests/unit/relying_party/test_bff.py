@@ -138,7 +138,8 @@ async def test_signing_out_ends_the_session_here_and_at_the_provider(scene: Scen
     again = scene.page()
     await again.sign_in()
     form = {"csrf_token": again.csrf}
-    assert (await again.client.post("/bff/logout", data=form, headers={"origin": APP})).status_code == 303
+    sent = await again.client.post("/bff/logout", data=form, headers={"origin": APP})
+    assert (sent.status_code, sent.headers["location"].startswith(f"{ISSUER}/logout?")) == (303, True)
     assert not (await again.told())["signed_in"]
 
 

@@ -57,7 +57,7 @@ class SigningOut:
             yield from self._context.sessions.end(raw)
             if live is not None:
                 location = yield from self._goodbye(live)
-        if "application/json" in request.one(b"accept"):
+        if is_script(request):
             return http.json(200, {"location": location}, *over)
         return http.see_other(location, *over)
 
@@ -110,6 +110,11 @@ class SigningOut:
         return http.json(
             400, {"error": "invalid_request", "error_description": "The logout token is not valid."}
         )
+
+
+def is_script(request: Request) -> bool:
+    """Whether a page's script asks. It cannot follow a redirect to the provider: that answers other origins nothing."""
+    return bool(request.all(csrf.HEADER)) or "application/json" in request.one(b"accept")
 
 
 def check_page(request: Request, origins: Collection[str]) -> None:
