@@ -97,6 +97,26 @@ def test_one_of_many_gets_the_lease_and_a_change_ends_it(store: SessionStore) ->
         assert store.lease(SESSION.id_hash, 1, NOW + 20, NOW + 40), "a lease is over in time"
 
 
+def test_a_lease_is_given_back_by_who_has_it_and_a_version_that_is_past_ends_nothing(
+    store: SessionStore,
+) -> None:
+    assert store.add(SESSION, NOW, NOW)
+    assert store.lease(SESSION.id_hash, 0, NOW, NOW + 20, b"first")
+    store.release(SESSION.id_hash, 0, b"first")
+    assert store.lease(SESSION.id_hash, 0, NOW, NOW + 20, b"second")
+    for stranger in (b"first", b""):
+        store.release(SESSION.id_hash, 0, stranger)
+        assert not store.lease(SESSION.id_hash, 0, NOW, NOW + 20, b"third"), "it came late"
+    store.release(SESSION.id_hash, 0, b"second")
+    assert store.lease(SESSION.id_hash, 0, NOW, NOW + 20, b"third")
+    assert store.replace(SESSION.id_hash, 0, b"second")
+    assert not store.end(SESSION.id_hash, 0)
+    assert store.get(SESSION.id_hash, NOW) is not None
+    assert store.end(SESSION.id_hash, 1)
+    assert not store.end(SESSION.id_hash, 1)
+    assert store.get(SESSION.id_hash, NOW) is None
+
+
 def test_a_session_lives_until_it_idles_expires_or_is_ended(store: SessionStore) -> None:
     assert store.add(SESSION, NOW, NOW)
     assert store.get(SESSION.id_hash, NOW + 100) is None
@@ -146,6 +166,7 @@ def test_a_file_of_the_version_before_keeps_what_it_holds(tmp_path: Path) -> Non
     with sqlite3.connect(path) as before:
         before.executescript(sqlite._SCHEMA)
         before.executescript(
+            "ALTER TABLE sessions DROP COLUMN leased_by;"
             "DROP TABLE over; DROP TABLE secret; CREATE TABLE transactions (state BLOB); PRAGMA user_version = 1;"
             "CREATE TABLE over (at_provider BLOB PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;"
         )
@@ -154,6 +175,15 @@ def test_a_file_of_the_version_before_keeps_what_it_holds(tmp_path: Path) -> Non
     store = SqliteSessionStore(path)
     assert not store.add(SESSION, NOW + 5, NOW)
     assert store.add(SESSION, NOW + 5, NOW + 10)
+    secret = store.secret()
+    store.close()
+    with sqlite3.connect(path) as before:
+        before.executescript("ALTER TABLE sessions DROP COLUMN leased_by; PRAGMA user_version = 2;")
+    before.close()
+    store = SqliteSessionStore(path)
+    assert store.get(SESSION.id_hash, NOW) is not None
+    assert store.secret() == secret
+    assert store.lease(SESSION.id_hash, 0, NOW, NOW + 20, b"a")
 
 
 def test_a_name_is_spent_once(store: SessionStore) -> None:

@@ -29,7 +29,7 @@ class MemorySessionStore:
         self._lock = threading.Lock()
         self._secret = os.urandom(32)
         self._sessions: dict[bytes, StoredSession] = {}
-        self._leases: dict[bytes, float] = {}
+        self._leases: dict[bytes, tuple[float, bytes]] = {}
         self._spent: dict[bytes, float] = {}
         self._over: dict[bytes, tuple[float, float]] = {}
         self._swept_at = 0.0
@@ -66,19 +66,19 @@ class MemorySessionStore:
             if found is not None and found.idle_at < idle_at:
                 self._sessions[id_hash] = replace(found, idle_at=idle_at)
 
-    def lease(self, id_hash: bytes, version: int, now: float, until: float) -> bool:
+    def lease(self, id_hash: bytes, version: int, now: float, until: float, holder: bytes = b"") -> bool:
         with self._lock:
-            found = self._sessions.get(id_hash)
-            if found is None or found.version != version or now < self._leases.get(id_hash, 0.0):
+            found, held = self._sessions.get(id_hash), self._leases.get(id_hash)
+            if found is None or found.version != version or (held is not None and now < held[0]):
                 return False
-            self._leases[id_hash] = until
+            self._leases[id_hash] = (until, holder)
             return True
 
-    def release(self, id_hash: bytes, version: int) -> None:
+    def release(self, id_hash: bytes, version: int, holder: bytes = b"") -> None:
         with self._lock:
-            found = self._sessions.get(id_hash)
-            if found is not None and found.version == version:
-                self._leases.pop(id_hash, None)
+            found, held = self._sessions.get(id_hash), self._leases.get(id_hash)
+            if found is not None and found.version == version and held is not None and held[1] == holder:
+                del self._leases[id_hash]
 
     def replace(self, id_hash: bytes, version: int, sealed: bytes) -> bool:
         with self._lock:
@@ -89,8 +89,11 @@ class MemorySessionStore:
             self._leases.pop(id_hash, None)
             return True
 
-    def end(self, id_hash: bytes) -> bool:
+    def end(self, id_hash: bytes, version: int | None = None) -> bool:
         with self._lock:
+            found = self._sessions.get(id_hash)
+            if version is not None and found is not None and found.version != version:
+                return False
             self._leases.pop(id_hash, None)
             return self._sessions.pop(id_hash, None) is not None
 

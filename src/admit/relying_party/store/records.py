@@ -75,20 +75,20 @@ class SessionStore(Protocol):
         """It was used: it idles until then. Never shortens that."""
         ...
 
-    def lease(self, id_hash: bytes, version: int, now: float, until: float) -> bool:
-        """Whether the caller alone may change this version until then."""
+    def lease(self, id_hash: bytes, version: int, now: float, until: float, holder: bytes = b"") -> bool:
+        """Whether the caller alone may change this version until then. `holder` is a name of whoever has it."""
         ...
 
-    def release(self, id_hash: bytes, version: int) -> None:
-        """Give a lease back without a change."""
+    def release(self, id_hash: bytes, version: int, holder: bytes = b"") -> None:
+        """Give a lease back without a change; nobody gives back one that another holder got meanwhile."""
         ...
 
     def replace(self, id_hash: bytes, version: int, sealed: bytes) -> bool:
         """Change `sealed` and raise the version, if that is still it and the session lives; ends the lease."""
         ...
 
-    def end(self, id_hash: bytes) -> bool:
-        """End a session; whether there was one."""
+    def end(self, id_hash: bytes, version: int | None = None) -> bool:
+        """End a session, with `version` only if that is still it; whether there was one."""
         ...
 
     def end_of(self, told: StoredEnd, now: float) -> int:

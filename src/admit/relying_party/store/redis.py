@@ -96,17 +96,20 @@ class RedisSessionStore:
     def touch(self, id_hash: bytes, idle_at: float) -> None:
         self._run(scripts.TOUCH, [self._session(id_hash)], idle_at)
 
-    def lease(self, id_hash: bytes, version: int, now: float, until: float) -> bool:
-        return bool(self._run(scripts.LEASE, [self._session(id_hash)], version, _ms(until - now)))
+    def lease(self, id_hash: bytes, version: int, now: float, until: float, holder: bytes = b"") -> bool:
+        lasts = _ms(until - now)
+        return bool(self._run(scripts.LEASE, [self._session(id_hash)], version, lasts, holder, _call_id()))
 
-    def release(self, id_hash: bytes, version: int) -> None:
-        self._run(scripts.RELEASE, [self._session(id_hash)], version)
+    def release(self, id_hash: bytes, version: int, holder: bytes = b"") -> None:
+        self._run(scripts.RELEASE, [self._session(id_hash)], version, holder)
 
     def replace(self, id_hash: bytes, version: int, sealed: bytes) -> bool:
         return bool(self._run(scripts.REPLACE, [self._session(id_hash)], version, sealed))
 
-    def end(self, id_hash: bytes) -> bool:
+    def end(self, id_hash: bytes, version: int | None = None) -> bool:
         key = self._session(id_hash)
+        if version is not None:
+            return bool(self._run(scripts.END, [key], version))
         return bool(self._call(lambda client: client.delete(key)))
 
     def end_of(self, told: StoredEnd, now: float) -> int:
@@ -134,7 +137,7 @@ class RedisSessionStore:
 
     def spend_once(self, name: bytes, now: float, until: float) -> bool:
         lasts = _ms(max(until - now, 0.0) + _SLACK)
-        return bool(self._run(scripts.SPEND, [self._spent(name)], now, until, lasts))
+        return bool(self._run(scripts.SPEND, [self._spent(name)], now, until, lasts, _call_id()))
 
     def close(self) -> None:
         """Close the connections; others are opened when they are needed."""
@@ -193,6 +196,11 @@ def _ms(seconds: float) -> int:
     return max(1, math.ceil(seconds * 1000))
 
 
+def _call_id() -> bytes:
+    """By which a step that is sent again knows what it did itself."""
+    return os.urandom(16).hex().encode()
+
+
 def _digest(script: str) -> str:
     return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()  # Redis's own name of a script
 
@@ -203,7 +211,7 @@ def _session_of(id_hash: bytes, found: Sequence[bytes | None]) -> StoredSession 
     if sealed is None or person is None or idle_at is None or expires_at is None or version is None:
         return None
     try:
-        return StoredSession(
+        session = StoredSession(
             id_hash=id_hash,
             sealed=sealed,
             person=person,
@@ -214,12 +222,14 @@ def _session_of(id_hash: bytes, found: Sequence[bytes | None]) -> StoredSession 
         )
     except ValueError:
         return None
+    return session if math.isfinite(session.idle_at) and math.isfinite(session.expires_at) else None
 
 
 def _connector(url: str, ca_file: str | os.PathLike[str] | None) -> Callable[[], Any]:
     try:
         from redis import Redis, RedisCluster
         from redis.backoff import NoBackoff
+        from redis.exceptions import ConnectionError as RedisConnectionError
         from redis.retry import Retry
     except ImportError:
         raise ConfigError("RedisSessionStore needs redis-py: pip install 'admit[redis]'") from None
@@ -241,10 +251,12 @@ def _connector(url: str, ca_file: str | os.PathLike[str] | None) -> Callable[[],
 
     def connect() -> Any:
         if cluster:
-            return RedisCluster.from_url(plain, **options)
-        # Once more: a connection that the server closed while it was idle is told by the next command.
-        return Redis.from_url(plain, retry=Retry(NoBackoff(), 1), **options)
+            return RedisCluster.from_url(plain, retry=Retry(NoBackoff(), 1), **options)
+        return Redis.from_url(plain, retry=again, **options)
 
+    # Once more: a connection that the server closed while it was idle is told by the next command. What was waited for
+    # in vain is not asked again.
+    again = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
     if not cluster:  # a cluster's client dials at once
         try:
             connect().close()

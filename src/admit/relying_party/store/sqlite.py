@@ -21,11 +21,12 @@ from admit.relying_party.store.records import (
 _SWEEP_EVERY: Final = 60.0
 _BUSY: Final = 5.0
 _AGAIN: Final = 0.02
-_VERSION: Final = 2
+_VERSION: Final = 3
+_KEEPS_A_SECRET: Final = 2
 _SCHEMA: Final = """
 CREATE TABLE sessions (
     id_hash BLOB PRIMARY KEY, sealed BLOB NOT NULL, person BLOB NOT NULL, at_provider BLOB, idle_at REAL NOT NULL,
-    expires_at REAL NOT NULL, version INTEGER NOT NULL, leased_until REAL NOT NULL DEFAULT 0
+    expires_at REAL NOT NULL, version INTEGER NOT NULL, leased_until REAL NOT NULL DEFAULT 0, leased_by BLOB
 ) WITHOUT ROWID;
 CREATE INDEX sessions_by_person ON sessions (person);
 CREATE INDEX sessions_by_provider ON sessions (at_provider);
@@ -41,7 +42,8 @@ ALTER TABLE over ADD COLUMN told_at REAL NOT NULL DEFAULT 9e999;
 CREATE TABLE secret (id INTEGER PRIMARY KEY CHECK (id = 1), octets BLOB NOT NULL);
 DROP TABLE transactions;
 """
-_STEPS: Final = {0: _SCHEMA, 1: _FROM_1}
+_FROM_2: Final = "ALTER TABLE sessions ADD COLUMN leased_by BLOB"
+_STEPS: Final = {0: (_SCHEMA,), 1: (_FROM_1, _FROM_2), 2: (_FROM_2,)}
 """What brings a file to this version, by the one that it has."""
 
 
@@ -119,16 +121,18 @@ class SqliteSessionStore:
             "UPDATE sessions SET idle_at = ? WHERE id_hash = ? AND idle_at < ?", (idle_at, id_hash, idle_at)
         )
 
-    def lease(self, id_hash: bytes, version: int, now: float, until: float) -> bool:
+    def lease(self, id_hash: bytes, version: int, now: float, until: float, holder: bytes = b"") -> bool:
         done = self._write(
-            "UPDATE sessions SET leased_until = ? WHERE id_hash = ? AND version = ? AND leased_until <= ?",
-            (until, id_hash, version, now),
+            "UPDATE sessions SET leased_until = ?, leased_by = ?"
+            " WHERE id_hash = ? AND version = ? AND leased_until <= ?",
+            (until, holder, id_hash, version, now),
         )
         return done == 1
 
-    def release(self, id_hash: bytes, version: int) -> None:
+    def release(self, id_hash: bytes, version: int, holder: bytes = b"") -> None:
         self._write(
-            "UPDATE sessions SET leased_until = 0 WHERE id_hash = ? AND version = ?", (id_hash, version)
+            "UPDATE sessions SET leased_until = 0 WHERE id_hash = ? AND version = ? AND leased_by = ?",
+            (id_hash, version, holder),
         )
 
     def replace(self, id_hash: bytes, version: int, sealed: bytes) -> bool:
@@ -139,8 +143,11 @@ class SqliteSessionStore:
         )
         return done == 1
 
-    def end(self, id_hash: bytes) -> bool:
-        return self._write("DELETE FROM sessions WHERE id_hash = ?", (id_hash,)) == 1
+    def end(self, id_hash: bytes, version: int | None = None) -> bool:
+        done = self._write(
+            "DELETE FROM sessions WHERE id_hash = ? AND version = coalesce(?, version)", (id_hash, version)
+        )
+        return done == 1
 
     def end_of(self, told: StoredEnd, now: float) -> int:
         with self._writing(now) as database:
@@ -237,9 +244,11 @@ def _furnish(database: sqlite3.Connection) -> None:
     try:
         held = database.execute("PRAGMA user_version").fetchone()[0]
         if held in _STEPS:
-            for statement in _STEPS[held].split(";"):
-                database.execute(statement)
-            database.execute("INSERT INTO secret (id, octets) VALUES (1, ?)", (os.urandom(32),))
+            for step in _STEPS[held]:
+                for statement in step.split(";"):
+                    database.execute(statement)
+            if held < _KEEPS_A_SECRET:
+                database.execute("INSERT INTO secret (id, octets) VALUES (1, ?)", (os.urandom(32),))
             database.execute(f"PRAGMA user_version = {_VERSION}")
         found = database.execute("PRAGMA user_version").fetchone()[0]
     except BaseException:
