@@ -1,5 +1,7 @@
 """`admit client add`."""
 
+import json
+import shlex
 import time
 import tomllib
 from pathlib import Path
@@ -7,12 +9,13 @@ from typing import Any
 
 import click
 
-from admit.cli.output import USAGE, done, fail, json_option, show_json
+from admit.cli.output import USAGE, done, fail, json_option, show_json, warn
 from admit.cli.settings import settings_options, with_issuer
 from admit.cli.user import CLI
 from admit.issuer import Client, Issuer, Settings
 from admit.issuer.app import settings_file
 from admit.issuer.clients import rules
+from admit.issuer.clients.registry import Registry
 from admit.issuer.clients.rules import hash_secret, new_secret
 
 _NOT_HERE = frozenset({"id", "secret_hashes", "secret_hash"})  # the argument says it, or the command makes it
@@ -100,20 +103,57 @@ def add(
         raw.update(public=False, secret_hashes=[hash_secret(secret).hex()])
     client: Client = settings_file.build(Client, raw, where="client.")
 
-    async def work(issuer: Issuer) -> bool:
-        return await issuer.services.clients.add(client, info=CLI, now=time.time())
+    async def work(issuer: Issuer) -> tuple[bool, str | None, str | None]:
+        added = await issuer.services.clients.add(client, info=CLI, now=time.time())
+        return added, *(lacking(client, issuer.registry) if added else (None, None))
 
-    if not with_issuer(settings, work):
+    added, lacks, then = with_issuer(settings, work)
+    if not added:
         fail("this id is taken. See: admit client list", USAGE)
     if as_json:
         show_json(
             {"client_id": client.id, "client_name": client.name}
             | ({"client_secret": secret} if secret else {})
         )
-        return
-    done(f"Added {client.name} as {client.id}.", then=f"admit client show {client.id}")
-    if secret is not None:
-        click.echo(f"Its secret, shown this once: {secret}")
+    else:
+        done(
+            f"Added {client.name} as {client.id}.",
+            then=f"admit client show {client.id}" if lacks is None else None,
+        )
+        if secret is not None:
+            click.echo(f"Its secret, shown this once: {secret}")
+    if lacks is not None:
+        warn(lacks, then=then)
+
+
+def lacking(client: Client, registry: Registry) -> tuple[str | None, str | None]:
+    """Why a client that asks in its own name would get no token from anybody, and the command that lets it, RFC 6749
+    §4.4; None where it gets some, or does not ask so.
+    """
+    if "client_credentials" not in client.grant_types:
+        return None, None
+    apis = [one for name in sorted(client.resources) if (one := registry.resource(name)) is not None]
+    if any(rules.machine_scopes(client, one) for one in apis):
+        return None, None
+    for api in apis:
+        wanted = sorted(client.scopes & api.scopes.keys())
+        if wanted and registry.is_of_settings(api.id):
+            line = f"clients = {{ {json.dumps(client.id)} = {json.dumps(wanted)} }}"
+            return (
+                f"{client.id} gets no token in its own name yet: write {line} "
+                f"into [[resource]] {api.id}, and restart the nodes"
+            ), None
+        if wanted:
+            given = " ".join(f"--client {shlex.quote(f'{client.id}={scope}')}" for scope in wanted)
+            return (
+                f"{client.id} gets no token in its own name yet: {api.id} does not say that it may",
+                f"admit resource set {shlex.quote(api.id)} {given}",
+            )
+    return (
+        f"{client.id} gets no token in its own name: it names no scope of an API. "
+        "Add it with --resource URL and --scope SCOPE of that API",
+        f"admit client remove {client.id}",
+    )
 
 
 def read(path: str) -> str:

@@ -43,8 +43,22 @@ def done(line: str, *, then: str | None = None) -> None:
     """What was done, and the next command that helps. Names in it may be somebody else's choice, such as a `kid`."""
     click.echo(harmless(line))
     if then is not None:
-        then = harmless(then + _settings_given())
-        click.echo(click.style(f"  next: {then}", dim=True) if colour() else f"  next: {then}", err=True)
+        _next(then)
+
+
+def warn(line: str, *, then: str | None = None) -> None:
+    """What was done, and is not enough, on standard error; and the next command that helps."""
+    line = harmless(line)
+    click.echo(
+        click.style("admit: ", fg="yellow") + line if colour(sys.stderr) else f"admit: {line}", err=True
+    )
+    if then is not None:
+        _next(then)
+
+
+def _next(then: str) -> None:
+    then = harmless(then + _settings_given())
+    click.echo(click.style(f"  next: {then}", dim=True) if colour() else f"  next: {then}", err=True)
 
 
 def note_settings(*, config: str | None, database: str | None, dev: bool) -> None:

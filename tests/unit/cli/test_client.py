@@ -178,3 +178,61 @@ def test_invitations_are_made_listed_and_taken_back(
     assert admit("client", "invite", "remove", made["id"]).exit_code == 0
     assert admit("client", "invite", "remove", made["id"]).exit_code == 3
     assert told(admit("client", "invite", "list", "--json")) == []
+
+
+PARCELS = "https://parcels.example.com/api"
+MACHINE = (
+    "client", "add", "nightly", "--name", "Nightly", "--grant-type", "client_credentials",
+    "--scope", "parcels:read", "--resource", PARCELS,
+)  # fmt: skip
+
+
+def test_a_machine_that_no_api_lets_in_is_told_the_command_that_does(admit: Admit) -> None:
+    scopes = ("--scope", "parcels:read=See parcels", "--scope", "parcels:send=Send parcels")
+    secret = told(admit("resource", "add", PARCELS, "--name", "Parcels", *scopes, "--secret", "--json"))[
+        "secret"
+    ]
+    done = admit(*MACHINE)
+    assert done.exit_code == 0
+    assert secret not in done.output
+    why, then = done.stderr.splitlines()
+    assert why == f"admit: nightly gets no token in its own name yet: {PARCELS} does not say that it may"
+    assert then == f"  next: admit resource set {PARCELS} --client nightly=parcels:read"
+    changed = admit(*then.removeprefix("  next: admit ").split())
+    assert changed.exit_code == 0, changed.stderr
+    shown = told(admit("resource", "show", PARCELS, "--json"))
+    assert shown["clients"] == {"nightly": ["parcels:read"]}
+    assert shown["secret"] is True, "the secret is what it was"
+    assert set(shown["scopes"]) == {"parcels:read", "parcels:send"}
+    told(admit("resource", "set", PARCELS, "--drop-scope", "parcels:read", "--json"))
+    assert told(admit("resource", "show", PARCELS, "--json"))["clients"] == {}
+
+
+def test_a_machine_that_its_api_lets_in_already_is_added_without_a_warning(admit: Admit) -> None:
+    named = ("--client", "nightly=parcels:read")
+    admit("resource", "add", PARCELS, "--name", "Parcels", "--scope", "parcels:read=See parcels", *named)
+    assert admit(*MACHINE).stderr == "  next: admit client show nightly\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ((), 2),
+        (("--client", "nightly"), 2),
+        (("--client", "nightly=parcels:burn"), 2),
+        (("--drop-client", "nobody"), 2),
+        (("--set", "secret_hash=00"), 2),
+        (("--set", "id=https://other.example"), 2),
+        (("--set", "access_token_format=opaque"), 2),
+    ],
+    ids=["nothing", "no-scope", "unknown-scope", "nobody", "secret", "id", "opaque"],
+)
+def test_what_a_resource_may_not_become_changes_nothing(
+    admit: Admit, arguments: tuple[str, ...], code: int
+) -> None:
+    admit("resource", "add", PARCELS, "--name", "Parcels", "--scope", "parcels:read=See parcels")
+    before = told(admit("resource", "show", PARCELS, "--json"))
+    done = admit("resource", "set", PARCELS, *arguments)
+    assert (done.exit_code, "Traceback" in done.output) == (code, False), done.output
+    assert told(admit("resource", "show", PARCELS, "--json")) == before
+    assert admit("resource", "set", "https://nobody.example", "--name", "X").exit_code == 3

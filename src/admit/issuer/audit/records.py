@@ -43,6 +43,7 @@ class AuditEvent(StrEnum):
     INVITE_REMOVED = "invite.removed"
     REGISTRATION_REFUSED = "registration.refused"
     RESOURCE_ADDED = "resource.added"
+    RESOURCE_CHANGED = "resource.changed"
     RESOURCE_REMOVED = "resource.removed"
     USER_ADDED = "user.added"
     USER_CHANGED = "user.changed"

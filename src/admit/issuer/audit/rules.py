@@ -24,6 +24,7 @@ FOR_GOOD: Final = frozenset(
         AuditEvent.CLIENT_GRANTS_ENDED,
         AuditEvent.CLIENT_INVITED,
         AuditEvent.RESOURCE_ADDED,
+        AuditEvent.RESOURCE_CHANGED,
         AuditEvent.RESOURCE_REMOVED,
         AuditEvent.FACTORS_RESET,
     }

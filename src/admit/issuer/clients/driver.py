@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -211,6 +211,35 @@ class Clients:
         added = await self._db.run(transactions.add_resource, resource, info=info, now=now)
         await self.read_resources()
         return added
+
+    async def change_resource(
+        self,
+        resource_id: str,
+        change: Callable[[Resource], Resource],
+        *,
+        info: RequestInfo = NOBODY,
+        now: float,
+    ) -> Resource | None:
+        """Keep what `change` makes of a resource of the database, which may be asked again where another changed it
+        meanwhile; its id and its secret stay. None: the database has no such one, or the settings go before it.
+
+        Raises:
+            ConfigError: what it became breaks a rule that every resource is held to.
+        """
+        while True:
+            row = await self._db.one(store.FIND_RESOURCE(id=resource_id))
+            if row is None or self._registry.is_of_settings(resource_id):
+                return None
+            seen = kept.resource_of(row["id"], row["document"], row["secret_hash"])
+            wanted = replace(change(seen), id=seen.id, secret_hash=seen.secret_hash)
+            self._registry.check_resource(wanted)
+            if wanted == seen:
+                return seen
+            if await self._db.run(
+                transactions.change_resource, wanted, before=seen, seen=row["document"], info=info, now=now
+            ):
+                await self.read_resources()
+                return wanted
 
     async def remove_resource(self, resource_id: str, *, info: RequestInfo = NOBODY, now: float) -> bool:
         """Forget a resource. False: the database has no such one. Every node knows within `RESOURCES_EVERY` seconds and

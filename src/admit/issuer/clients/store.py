@@ -246,6 +246,13 @@ ADD_RESOURCE: Final = Statement(
     )
     .returning(resource.c.id)
 )  # fmt: skip
+FIND_RESOURCE: Final = Statement(select(*resource.c).where(resource.c.id == bindparam("id")))
+CHANGE_RESOURCE: Final = Statement(
+    update(resource)
+    .where(resource.c.id == bindparam("of"), resource.c.document == bindparam("seen", type_=Text))
+    .values(document=bindparam("document"), updated_at=_now)
+    .returning(resource.c.id)
+)
 REMOVE_RESOURCE: Final = Statement(
     delete(resource).where(resource.c.id == bindparam("of")).returning(resource.c.id)
 )

@@ -1,6 +1,7 @@
 """What is written of clients and resources: each with its audit record, in one transaction."""
 
 from collections.abc import Collection
+from dataclasses import fields
 
 from admit.issuer.audit import AuditEvent, RequestInfo, record
 from admit.issuer.audit.records import NOBODY
@@ -216,6 +217,23 @@ def add_resource(resource: Resource, *, info: RequestInfo, now: float) -> Steps[
     if not rows:
         return False
     yield record(AuditEvent.RESOURCE_ADDED, info=info, now=now, detail={"resource": resource.id})
+    return True
+
+
+def change_resource(
+    resource: Resource, *, before: Resource, seen: str, info: RequestInfo, now: float
+) -> Steps[bool]:
+    """Keep a resource instead of what it was, `seen` as its document; its secret stays what it is. False: the document
+    is another by now, or gone.
+    """
+    document = kept.document_of_resource(resource)
+    if not (yield store.CHANGE_RESOURCE(of=resource.id, seen=seen, document=document, now=now)):
+        return False
+    changed = [
+        one.name for one in fields(Resource) if getattr(resource, one.name) != getattr(before, one.name)
+    ]
+    detail: dict[str, Detail] = {"resource": resource.id, "changed": " ".join(changed)}
+    yield record(AuditEvent.RESOURCE_CHANGED, info=info, now=now, detail=detail)
     return True
 
 

@@ -1,6 +1,7 @@
 """`Clients` on both databases: those of the settings, and those that it keeps."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -199,3 +200,35 @@ async def test_a_resource_of_the_database_is_known_to_the_registry_and_to_others
     found = await Clients(db, here).find("kept")
     assert found is not None
     assert (found.resources, found.default_resource) == (frozenset(), None)
+
+
+async def test_a_resource_is_changed_by_one_row_and_two_at_once_lose_nothing_of_each_other(
+    db: Database,
+) -> None:
+    parts = await Parts.on(db)
+    here, there = Clients(db, registry("a")), Clients(db, registry("a"))
+    resource = Resource(
+        id=API, name="Orders", scopes={"orders:read": "See orders"}, secret_hash=rules.hash_secret("s" * 43)
+    )
+    assert await here.add_resource(resource, now=NOW)
+
+    def lets_in(machine: str) -> Callable[[Resource], Resource]:
+        return lambda one: replace(one, clients={**one.clients, machine: frozenset({"orders:read"})})
+
+    await asyncio.gather(
+        *(on.change_resource(API, lets_in(f"m{n}"), now=NOW + 1) for n, on in enumerate((here, there, here)))
+    )
+    kept_one = await here.change_resource(API, lambda one: one, now=NOW + 2)
+    assert kept_one is not None
+    assert kept_one.clients.keys() == {"m0", "m1", "m2"}
+    assert kept_one.secret_hash == resource.secret_hash
+    assert (await parts.events()).count("resource.changed") == 3, "what changed nothing is not told"
+    with pytest.raises(ConfigError):
+        await here.change_resource(
+            API, lambda one: replace(one, clients={"m": frozenset({"orders:burn"})}), now=NOW
+        )
+    renamed = await here.change_resource(
+        API, lambda one: replace(one, id="https://x", secret_hash=None), now=NOW
+    )
+    assert renamed == kept_one, "neither id nor secret is changed so"
+    assert await here.change_resource("https://nobody.example", lambda one: one, now=NOW) is None
