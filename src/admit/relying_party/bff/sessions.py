@@ -30,7 +30,7 @@ _LOOKS: Final = 500
 _TOUCH: Final = 60.0
 _KEEPS: Final = 3
 _KEEP_AGAIN: Final = 1.0
-"""Seconds between the tries to keep what a refresh brought; all of them end within the lease."""
+"""Seconds between the tries to keep what a refresh brought; none begins when the lease is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,14 @@ class Live:
     raw: bytes = field(repr=False)
     stored: StoredSession
     data: SessionData
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to refresh a session alone, until then. Its holder's name tells it from the next one's."""
+
+    until: float
+    holder: bytes = field(default_factory=lambda: os.urandom(16))
 
 
 class Sessions:
@@ -144,10 +152,13 @@ class Sessions:
                 if not held.is_good(now):
                     yield from self.end(live.raw)
                 raise SessionError("the access token is over, and there is no refresh token")
-            stored, until = live.stored, now + LEASE
-            if (yield from self._leased(stored, now, until)):
-                return (yield from self._renew(live, provider, api, held.token if held and usable else None))
-            if held is not None and usable:
+            lease = Lease(now + LEASE)
+            if (yield from self._leased(live.stored, now, lease)):
+                still_good = held.token if held and usable else None
+                renewed = yield from self._renew(live, lease, provider, api, still_good)
+                if renewed is not None:
+                    return renewed
+            elif held is not None and usable:
                 return held.token
             yield Pause(_LOOK)
             found = yield from self.find(live.raw)
@@ -156,11 +167,20 @@ class Sessions:
             live = found
         raise ServerUnavailableError("another request's refresh took too long")
 
-    def _leased(self, stored: StoredSession, now: float, until: float) -> Talk[bool]:
-        return (yield from do(lambda: self._store.lease(stored.id_hash, stored.version, now, until)))
+    def _leased(self, stored: StoredSession, now: float, lease: Lease) -> Talk[bool]:
+        return (
+            yield from do(
+                lambda: self._store.lease(stored.id_hash, stored.version, now, lease.until, lease.holder)
+            )
+        )
 
-    def _renew(self, live: Live, provider: Provider, api: Api, still_good: str | None) -> Talk[str]:
-        """Refresh under the lease. The new refresh token is kept before its access token is used by anybody."""
+    def _renew(
+        self, live: Live, lease: Lease, provider: Provider, api: Api, still_good: str | None
+    ) -> Talk[str | None]:
+        """Refresh under the lease. The new refresh token is kept before its access token is used by anybody.
+
+        None where another's refresh was kept since, so that this one was of a token that is used up: look again.
+        """
         stored, data = live.stored, live.data
         form = [("grant_type", "refresh_token"), ("refresh_token", data.refresh_token or "")]
         form += [("resource", api.audience)] if api.audience is not None else []
@@ -168,10 +188,11 @@ class Sessions:
         try:
             found = yield from token_endpoint.request(provider.client, form, repeat=True)
         except InvalidGrantError as error:
-            yield from self.end(live.raw)
+            if not (yield from do(lambda: self._store.end(stored.id_hash, stored.version))):
+                return None
             raise SessionError("the provider ended the sign-in") from error
         except AdmitError:
-            yield from do(lambda: self._store.release(stored.id_hash, stored.version))
+            yield from do(lambda: self._store.release(stored.id_hash, stored.version, lease.holder))
             if still_good is not None:
                 return still_good
             raise
@@ -183,14 +204,14 @@ class Sessions:
         else:  # kept all the same: the refresh token that it came with is the only one now
             fresh = sessions.rotated(data, found)
         sealed = sealing.seal(sessions.dump(fresh), live.raw, sessions.PURPOSE)
-        if not (yield from self._kept(stored, sealed)):
+        if not (yield from self._kept(stored, sealed, lease.until)):
             yield from self._not_kept(live, provider, fresh.refresh_token)
             raise SessionError("the session ended during a refresh")
         if wider is not None:
             raise wider
         return found.access_token
 
-    def _kept(self, stored: StoredSession, sealed: bytes) -> Talk[bool]:
+    def _kept(self, stored: StoredSession, sealed: bytes, until: float) -> Talk[bool]:
         """Keep what a refresh brought. The provider gives it once, so a store that fails is asked again for a while.
 
         Whether it was done before an answer was lost is told by what is there.
@@ -207,7 +228,7 @@ class Sessions:
                 found = yield from do(lambda: self._store.get(stored.id_hash, self._config.clock()))
                 return found is not None and found.sealed == sealed
             except UnavailableError:
-                if attempt == _KEEPS - 1:
+                if attempt == _KEEPS - 1 or self._config.clock() + _KEEP_AGAIN >= until:
                     raise
                 yield Pause(_KEEP_AGAIN)
         raise AssertionError("the last try returns or raises")
