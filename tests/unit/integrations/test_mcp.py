@@ -5,6 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -12,8 +13,11 @@ import pytest
 from pydantic import AnyHttpUrl
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.testclient import TestClient
 
 from admit.errors import ConfigError, LookupUnavailableError, MissingCredentialError, UnavailableError
+from admit.testing import TestIssuer
+from admit.testing import principal as principal_of_tests
 from admit.verifier import AsyncVerifier, TrustedIssuer, Verifier
 from tests.contract import asgi, table
 from tests.contract.adapter import Adapter
@@ -447,3 +451,40 @@ def test_the_answer_is_that_of_the_list_of_all_integrations(
     record_property(table.PROPERTY, [adapter.name, mode, cases[0].row])
     for case in cases:
         hold(services, adapter, mode, case)
+
+
+def test_the_issuer_of_tests_is_trusted_by_either_way_of_guarding(admit_issuer: TestIssuer) -> None:
+    """And the example of docs/testing.md runs."""
+    verifier = Verifier(TrustedIssuer(ISSUER, audience=[RESOURCE, API]))
+    tokens = AdmitTokens(verifier, resource=RESOURCE, scopes=["tools:use"])
+    guard = Guard(verifier, resource=RESOURCE, scopes=["tools:use"])
+    page = (Path(__file__).resolve().parents[3] / "docs/testing.md").read_text("utf-8")
+    example = page.partition("<!-- example: tokens -->\n```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {"asyncio": asyncio, "principal": principal_of_tests, "tokens": tokens}
+    exec(example, names)
+    names["test_a_token_for_the_server_is_good"](admit_issuer)
+    carried = admit_issuer.headers(principal_of_tests("alice"), tokens)["authorization"]
+    assert asyncio.run(tokens.verify_token(carried.removeprefix("Bearer "))) is not None
+    with pytest.raises(ConfigError, match="takes no sessions"):
+        admit_issuer.headers(principal_of_tests("alice"), tokens, by="session")
+    client = admit_issuer.client(TestClient(guard(JSONResponse({}))), guard)
+    assert client.get("/mcp").status_code == 401
+    assert client.as_(principal_of_tests("alice")).get("/mcp").status_code == 403
+    alice = client.as_(principal_of_tests("alice", scopes={"tools:use"}))
+    assert alice.get("/mcp").status_code == 200
+    admit_issuer.close()
+    assert (tokens.verifier, guard.gate.verifier) == (verifier, verifier)
+
+
+def test_a_guard_can_be_overridden_in_tests_and_asks_what_it_asks() -> None:
+    guard = Guard(Verifier(TrustedIssuer(ISSUER, audience=RESOURCE)), resource=RESOURCE, scopes=["tools:use"])
+
+    async def tool(scope: Any, receive: Any, send: Any) -> None:
+        await JSONResponse({"subject": principal("tools:use").subject})(scope, receive, send)
+
+    client = TestClient(guard(tool))
+    with guard.override(principal_of_tests("alice", scopes={"tools:use"})):
+        assert client.get("/mcp").json() == {"subject": "alice"}
+    with guard.override(principal_of_tests("alice")):
+        assert client.get("/mcp").status_code == 403
+    assert client.get("/mcp").status_code == 401
