@@ -223,6 +223,7 @@ class Core:
     def _check_state(self, snapshot: IssuerSnapshot, view: KeyView, entry: Remembered, wall: float) -> None:
         """What may have changed since a token was verified, at each use of it."""
         boot = self.boottime()
+        freshness.check_kid(snapshot.held, entry.kid)
         key_rules.check_age(view, boot)
         known, status = entry.known, entry.status
         terms = known.trust.follows

@@ -129,6 +129,9 @@ def test_a_remembered_token_whose_key_is_given_up_or_gone_is_refused_at_its_next
     site.held = replace(site.held, revoked_kids=frozenset({"k1"}))
     site.put()
     assert site.agree(token) == "RevokedError"
+    site.clock.boot += MAX_STALE + 1
+    assert [answer(one, token) for one in (site.remembering, site.forgetting)] == ["RevokedError"] * 2
+    site.clock.boot = 1_000.0
     site.held, site.keys = HELD, KeyView(JWKSet([OTHER.public()]), JWKSet([]), 1_000.0)
     site.put()
     assert site.agree(token) == "KeyNotFoundError"
