@@ -3,9 +3,15 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from typing import Any, ClassVar
 
 import pytest
-from redis import Redis
+from redis import Connection, ConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
 
 from admit.errors import ConfigError, UnavailableError
 from admit.relying_party import RedisSessionStore
@@ -27,6 +33,83 @@ def test_the_lease_of_a_worker_that_died_is_over_by_redis_clock(store: RedisSess
     assert store.lease(SESSION.id_hash, 0, NOW, NOW + 0.05)
     wait_until(lambda: store.lease(SESSION.id_hash, 0, NOW, NOW + 20), "the lease to be over", pause=0.01)
     assert not store.lease(SESSION.id_hash, 0, NOW + 1_000, NOW + 1_020)
+
+
+class LostReply(Connection):
+    """A connection that breaks when a step was done, and before it is known: once, where it is told to."""
+
+    next: ClassVar[list[type[Exception]]] = []
+
+    def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        found = super().read_response(*args, **kwargs)
+        if self.next and not isinstance(found, Exception):
+            self.disconnect()  # type: ignore[no-untyped-call]  # redis-py's own
+            raise self.next.pop()("lost")
+        return found
+
+
+@pytest.fixture
+def losing(redis_url: str) -> Iterator[RedisSessionStore]:
+    """A store whose client sends a step again, as redis-py's do, though a caller made it."""
+
+    def connect() -> Redis:
+        pool = ConnectionPool.from_url(redis_url, connection_class=LostReply, retry=Retry(NoBackoff(), 1))
+        return Redis(connection_pool=pool)
+
+    made = RedisSessionStore(connect)
+    yield made
+    made.close()
+    assert LostReply.next == []
+
+
+def test_a_step_whose_answer_was_lost_says_when_it_is_sent_again_what_it_did(
+    store: RedisSessionStore, losing: RedisSessionStore
+) -> None:
+    assert store.add(SESSION, NOW, NOW)
+    # So that the scripts are known, and the reply that is lost is that of the step.
+    assert not losing.lease(b"z" * 32, 0, NOW, NOW + 20)
+    assert not losing.replace(b"z" * 32, 0, b"")
+    assert losing.spend_once(b"z", NOW, NOW + 10)
+    losing.release(b"z" * 32, 0)
+
+    def lost() -> None:
+        LostReply.next.append(RedisConnectionError)
+
+    lost()
+    assert losing.lease(SESSION.id_hash, 0, NOW, NOW + 20, b"first")
+    assert not store.lease(SESSION.id_hash, 0, NOW, NOW + 20, b"first"), "another call"
+    lost()
+    losing.release(SESSION.id_hash, 0, b"first")
+    assert store.lease(SESSION.id_hash, 0, NOW, NOW + 20, b"second")
+    lost()
+    losing.release(SESSION.id_hash, 0, b"first")
+    assert not store.lease(SESSION.id_hash, 0, NOW, NOW + 20, b"third"), "the second's is its own"
+    lost()
+    assert losing.replace(SESSION.id_hash, 0, b"second")
+    assert not store.replace(SESSION.id_hash, 0, b"another")
+    found = store.get(SESSION.id_hash, NOW)
+    assert found is not None
+    assert (found.sealed, found.version) == (b"second", 1)
+    lost()
+    assert losing.spend_once(b"n", NOW, NOW + 10)
+    assert not losing.spend_once(b"n", NOW, NOW + 10)
+    assert not store.spend_once(b"n", NOW + 9, NOW + 10)
+    assert store.spend_once(b"n", NOW + 10, NOW + 20)
+
+
+def test_a_redis_that_is_silent_is_asked_once(store: RedisSessionStore) -> None:
+    store.secret()
+    retry = store._client.get_retry()
+    asked: list[type[Exception]] = []
+
+    def ask(error: type[Exception]) -> None:
+        asked.append(error)
+        raise error("made up")
+
+    for error, times in ((RedisTimeoutError, 1), (RedisConnectionError, 2)):
+        with pytest.raises(error):
+            retry.call_with_retry(partial(ask, error), lambda _: None)
+        assert asked.count(error) == times
 
 
 def test_use_keeps_a_session_in_redis_for_as_much_longer(store: RedisSessionStore, redis_url: str) -> None:
@@ -64,6 +147,11 @@ def test_what_a_stranger_writes_to_redis_is_no_session(store: RedisSessionStore,
         (key,) = client.keys("*session*")
         client.hset(key, "e", "never")
         assert store.get(SESSION.id_hash, NOW) is None
+        for times in ({"i": "inf"}, {"e": "inf"}, {"i": "nan"}, {"e": "nan"}, {"i": "inf", "e": "inf"}):
+            client.hset(key, mapping={"i": SESSION.idle_at, "e": SESSION.expires_at} | times)
+            assert store.get(SESSION.id_hash, NOW) is None
+        client.hset(key, mapping={"i": SESSION.idle_at, "e": SESSION.expires_at})
+        assert store.get(SESSION.id_hash, NOW) == SESSION
         client.hdel(key, "e")
         assert store.get(SESSION.id_hash, NOW) is None
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx2
 import pytest
@@ -20,6 +21,7 @@ from admit.integrations.bff import django, flask
 from admit.integrations.bff.starlette import routes
 from admit.relying_party import Api, Bff, MemorySessionStore
 from admit.relying_party.bff import sockets
+from admit.relying_party.bff.passing import Closed, Watch
 from tests.fixtures.provider import Strange
 from tests.fixtures.relying_party import APP, Wire
 from tests.plugins.patience import patience
@@ -241,6 +243,50 @@ async def test_it_ends_within_the_bound_after_the_session_did_however_silent_bot
         assert await page.next() == {"type": "websocket.close", "code": 3000, "reason": "signed out"}
         await asyncio.wait_for(gone.wait(), patience())
         await page.over()
+
+
+async def test_a_page_that_takes_a_message_slowly_is_no_api_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sockets, "_LEAST_TICK", 0.02)
+    looked, handing, taken = asyncio.Semaphore(0), asyncio.Event(), asyncio.Event()
+
+    async def two(connection: ServerConnection) -> None:
+        await connection.send("one")
+        await connection.send("two")
+        await connection.wait_closed()
+
+    class Slow:
+        got: ClassVar[list[object]] = []
+
+        async def receive(self) -> Closed:
+            await taken.wait()
+            return Closed(4000)
+
+        async def send(self, message: str | bytes) -> None:
+            self.got.append(message)
+            handing.set()
+            for _ in range(4):
+                await looked.acquire()
+            if self.got == ["one", "two"]:
+                taken.set()
+
+        async def close(self, code: int, reason: str) -> None:
+            self.got.append(code)
+
+    def look() -> Iterator[Any]:
+        if handing.is_set():
+            looked.release()
+        yield from ()
+
+    async with serve(two, "127.0.0.1", 0) as server:
+        origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        api = await sockets.connect(
+            Fetcher(frozenset({origin})), f"{origin}/x", {}, [], most=100, timeout=patience()
+        )
+        watch = Watch(look, time.time, 1e9)  # type: ignore[arg-type]  # a generator is all that a Talk is
+        await asyncio.wait_for(sockets.relay(Slow(), api, watch, most=100, every=0.0), patience())
+    assert Slow.got == ["one", "two", 4000]
 
 
 @pytest.mark.threat("SES-5", off="admit.relying_party.bff.sessions:Sessions.lives")

@@ -190,6 +190,8 @@ def subprotocols(request: Request) -> list[str]:
 def answer(status: int, headers: Mapping[str, str]) -> Answer:
     """What the page gets: the answer without cookies, challenges and what belongs to one connection; no body yet."""
     own = of_connection([headers.get("connection", "")])
+    if "transfer-encoding" in headers:
+        own.add("content-length")  # which is overridden by it, and is not passed on, RFC 9112 §6.3
     found = [(name, headers[name]) for name in _RETURNED if name in headers and name not in own]
     found.append(("cache-control", for_one(headers.get("cache-control", ""))))
     found.append(("vary", ", ".join(filter(None, [headers.get("vary", ""), "cookie"]))))
@@ -211,10 +213,10 @@ def for_one(cache_control: str) -> str:
     """How the page's browser, and nobody between, may keep an answer.
 
     The API's caches were told apart by `Authorization` (RFC 9111 §3.5). The page's request has none, so that a shared
-    cache would give one person's answer to the next.
+    cache would give one person's answer to the next. What is quoted, field names or commas, is read in several ways.
     """
     directives = [one.strip() for one in cache_control.split(",") if one.strip()]
     names = {one.partition("=")[0].strip().lower() for one in directives}
-    if not directives or not names.isdisjoint({"no-store", "public", "s-maxage"}):
+    if '"' in cache_control or not directives or not names.isdisjoint({"no-store", "public", "s-maxage"}):
         return "no-store"
-    return cache_control if "private" in names else f"private, {cache_control}"
+    return cache_control if "private" in {one.lower() for one in directives} else f"private, {cache_control}"

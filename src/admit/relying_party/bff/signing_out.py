@@ -31,6 +31,7 @@ class SigningOut:
         if live is None:
             return http.json(200, {"signed_in": False})
         data = live.data
+        sealed_end = data.signed_in_at + self._context.config.absolute.total_seconds()
         return http.json(
             200,
             {
@@ -39,7 +40,7 @@ class SigningOut:
                 "subject": data.subject,
                 "provider": data.provider,
                 "claims": session_data.person(data.claims),
-                "expires_at": int(min(live.stored.expires_at, live.stored.idle_at)),
+                "expires_at": int(min(live.stored.expires_at, live.stored.idle_at, sealed_end)),
                 "csrf_token": csrf.token(live.raw),
             },
         )

@@ -67,6 +67,7 @@ class ApiSocket:
         self._parts: list[bytes] = []
         self._is_text = False
         self.heard = True
+        self.listening = True
 
     @property
     def subprotocol(self) -> str | None:
@@ -253,15 +254,23 @@ async def _up(browser: Browser, api: ApiSocket, watch: Watch, most: int) -> Clos
 async def _down(browser: Browser, api: ApiSocket, watch: Watch) -> Closed:
     while not isinstance(message := await api.receive(), Closed):
         await watch.acheck()
+        api.listening = False
         await browser.send(message)
+        # What the API said meanwhile, an answer to a ping too, waits to be read.
+        api.heard = api.listening = True
     return message
 
 
 async def _looked_after(api: ApiSocket, watch: Watch, every: float) -> Closed:
-    """Look for the session, and for the API, however silent both sides are."""
+    """Look for the session, and for the API, however silent both sides are.
+
+    While a page takes a message nobody listens to the API: that is no silence of its own.
+    """
     while True:
         await asyncio.sleep(every)
         await watch.alook()
+        if not api.listening:
+            continue
         if not api.heard:
             return Closed(BROKEN)
         await api.ping()
