@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from copy import copy
 from datetime import timedelta
-from typing import Any, Final, Generic, Protocol, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 from admit.errors import ConfigError
 from admit.principal import Principal
@@ -19,12 +19,6 @@ _CALLS: Final = frozenset(
 _OWN: Final = frozenset({"wrapped", "_carried", "_headers"})
 
 
-class Carried(Protocol):
-    """What a request has to carry to be this principal's."""
-
-    def __call__(self, who: Principal, *, by: Caller, age: timedelta) -> dict[str, str]: ...
-
-
 class Client(Generic[C]):
     """A test client of any framework; all that it has is there, and `as_` beside it.
 
@@ -37,7 +31,7 @@ class Client(Generic[C]):
     def __init__(
         self,
         client: C,
-        carried: Carried,
+        carried: Callable[..., dict[str, str]],
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.wrapped = client
@@ -54,7 +48,8 @@ class Client(Generic[C]):
         Raises:
             ConfigError: the guard does not take that, or a principal that is not one of tests.
         """
-        return Client(self.wrapped, self._carried, self._carried(who, by=by, age=age))
+        headers = self._carried(who, by, age) if age else self._carried(who, by)
+        return Client(self.wrapped, self._carried, headers)
 
     def __enter__(self) -> Self:
         _its(self.wrapped, "__enter__")()

@@ -150,7 +150,7 @@ class TestIssuer:
         """
         self.trust(guard)
 
-        def carried(who: Principal, *, by: Caller, age: timedelta) -> dict[str, str]:
+        def carried(who: Principal, by: Caller, age: timedelta = timedelta(0)) -> dict[str, str]:
             return self.headers(who, guard, by=by, age=age, provider=provider)
 
         return Client(client, carried)
