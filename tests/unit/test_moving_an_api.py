@@ -1,6 +1,7 @@
 """docs/protect/moving.md: its verifier takes access tokens in the forms of those that it names, and no others."""
 
 import re
+import secrets
 import time
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import jwt as pyjwt
 import pytest
 
 from admit import Verifier
-from admit.errors import AdmitError, ClaimError
+from admit.errors import AdmitError, ClaimError, InvalidKeyError
+from admit.jose import JWK
 
 PAGE = (Path(__file__).parents[2] / "docs/protect/moving.md").read_text("utf-8")
 
@@ -47,3 +49,12 @@ def test_refresh_tokens_and_tokens_that_do_not_say_for_whom_are_not(example: dic
     for missing in ("iss", "aud", "exp", "sub"):
         with pytest.raises(AdmitError):
             verifier.verify(signed(example, **{missing: None}))
+
+
+def test_a_secret_that_somebody_made_up_is_refused_as_the_page_says_and_the_one_it_makes_is_not() -> None:
+    made = re.search(r"python -c 'import secrets; print\((.*?)\)'", PAGE)
+    assert made is not None
+    JWK.secret(eval(made[1], {"secrets": secrets}).encode(), "HS256")  # the page's own
+    for weak in (b"short", b"my-super-secret-key-for-production-2024", b"changeme" * 4):
+        with pytest.raises(InvalidKeyError):
+            JWK.secret(weak, "HS256")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from admit.errors import ConfigError, FetchError
+from admit.errors import ConfigError, FetchError, InvalidKeyError
 from admit.fetch import egress
 from admit.jose import JWK, JWKSet, Waive
 from admit.jose.algorithms import JWS_ALGS
@@ -208,7 +208,7 @@ class TrustedIssuer:
     def _fixed(self) -> JWK | JWKSet | None:
         found: JWK | JWKSet | None = None
         if isinstance(self.secret, bytes):
-            found = JWK.secret(self.secret, "HS256")
+            found = _of_secret(self.secret)
         elif isinstance(self.secret, JWK):
             if self.secret.kty != "oct":
                 raise ConfigError("TrustedIssuer(secret=...) is octets or a symmetric JWK; keys go to jwks")
@@ -231,9 +231,11 @@ class TrustedIssuer:
         if not isinstance(self.metadata, str | None):
             raise ConfigError("metadata is a URL, or None")
         if not isinstance(self.jwks, str | JWKSet | None):
-            raise ConfigError("jwks is a URL, a JWKSet, or None")
+            raise ConfigError(
+                "jwks is a URL or a JWKSet: JWKSet.load_foreign(...) reads one that others publish"
+            )
         if not isinstance(self.secret, bytes | JWK | None):
-            raise ConfigError("TrustedIssuer(secret=...) is octets or a symmetric JWK")
+            raise ConfigError("secret is octets (.encode() makes them of a text) or a symmetric JWK")
         if not isinstance(self.require, Mapping):
             raise ConfigError("require={...} maps a claim to what it has to say")
         if not isinstance(self.introspection, Introspection | None):
@@ -299,6 +301,16 @@ class TrustedIssuer:
                 egress.check_url(url, frozenset({egress.origin_of(url)}))
         except FetchError:
             raise ConfigError("an issuer is an https URL; plain http is taken on localhost only") from None
+
+
+def _of_secret(secret: bytes) -> JWK:
+    try:
+        return JWK.secret(secret, "HS256")
+    except InvalidKeyError as error:
+        raise InvalidKeyError(
+            f"{error.detail}. Have whoever signs use a generated one, such as secrets.token_bytes(32), for as long as "
+            "a token lives; then trust that one here"
+        ) from None
 
 
 def _are_texts(values: object) -> bool:

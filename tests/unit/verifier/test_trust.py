@@ -86,8 +86,28 @@ def test_an_issuer_that_cannot_be_dialled_is_refused(issuer: str) -> None:
 
 
 def test_a_weak_secret_is_refused() -> None:
-    with pytest.raises(InvalidKeyError):
-        TrustedIssuer(ISS, audience=AUDIENCE, secret=b"short", revocation=Waive.REVOCATION)
+    for weak in (b"short", b"a-development-secret-of-mine-32-bytes!!"):
+        with pytest.raises(InvalidKeyError, match=r"secrets\.token_bytes\(32\)") as refused:
+            TrustedIssuer(ISS, audience=AUDIENCE, secret=weak, revocation=Waive.REVOCATION)
+        assert weak.decode() not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("members", "wanted"),
+    [
+        ({"secret": SECRET.hex()}, r"secret is octets \(\.encode\(\)"),
+        ({"secret": bytearray(SECRET)}, "secret is octets"),
+        ({"jwks": {"keys": []}}, r"JWKSet\.load_foreign"),
+        ({"jwks": [{"kty": "EC"}]}, r"JWKSet\.load_foreign"),
+        ({"jwks": JWK.generate("ES256").public()}, r"JWKSet\.load_foreign"),
+    ],
+    ids=["text", "bytearray", "document", "list", "key"],
+)
+def test_keys_of_another_form_are_never_passed_over_for_those_that_a_name_publishes(
+    members: dict[str, Any], wanted: str
+) -> None:
+    with pytest.raises(ConfigError, match=wanted):
+        TrustedIssuer(ISS, audience=AUDIENCE, revocation=Waive.REVOCATION, **members)
 
 
 def test_a_secret_is_not_shown() -> None:
