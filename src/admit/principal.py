@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, make_dataclass
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
+
+from admit.errors import ConfigError
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -68,6 +70,37 @@ class Principal:
     def is_client(self) -> bool:
         """True for a machine caller: its subject is its client id, which no user's subject can equal."""
         return self.subject == self.client_id
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but `claims`, as JSON has it: what an endpoint may show its own caller. Sets are sorted lists."""
+        groups = self.groups
+        return {
+            "issuer": self.issuer,
+            "subject": self.subject,
+            "client_id": self.client_id,
+            "audience": sorted(self.audience),
+            "scopes": sorted(self.scopes),
+            "roles": sorted(self.roles),
+            "groups": {"endpoint": groups.endpoint} if isinstance(groups, ByReference) else sorted(groups),
+            "actor": None if self.actor is None else dict(self.actor),
+            "session_id": self.session_id,
+            "token_id": self.token_id,
+            "auth_time": self.auth_time,
+            "acr": self.acr,
+            "amr": list(self.amr),
+            "expires_at": self.expires_at,
+            "credential": self.credential.value,
+        }
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> NoReturn:
+        """Pydantic reads what requests say, and takes any dataclass for a form to fill in. This one is filled in by a
+        guard alone: else a route that forgets the guard's parentheses has its caller write who they are.
+        """
+        raise ConfigError(
+            "a Principal comes from a guard, never from what a request says: write Annotated[Principal, guard(...)],"
+            " with the parentheses; to answer with one, return who.as_dict() from a route that returns a dict"
+        )
 
 
 OpenPrincipal: Any = make_dataclass(

@@ -17,11 +17,12 @@ own host. `lifespan` passes. CORS middleware belongs outside of the guard, since
 A token in the query is refused, unless `QueryTokens` stands outside of the guard and takes it there.
 """
 
+import inspect
 from collections.abc import Awaitable, Callable, Collection, Coroutine, MutableMapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, Literal, TypeAlias
 
-from admit.errors import AdmitError
+from admit.errors import AdmitError, ConfigError
 from admit.integrations.gate import SETTLED, Gate, Headers, Kept, Outcome, Waiting, still_holds
 from admit.integrations.query_token import PRIVATE, QueryLinks
 from admit.jose.waive import Waive
@@ -48,12 +49,16 @@ POLICY_VIOLATION: Final = 1008
 _DENIAL: Final = "websocket.http.response"
 
 
+async def _no_app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Stands where no application was given."""
+
+
 class Guard(Gate):
     """Wraps ASGI applications; one guard may wrap several. Its arguments are those of `Gate`."""
 
     def __call__(
         self,
-        app: App,
+        app: App = _no_app,
         *scopes: str,
         role: str | None = None,
         group: str | None = None,
@@ -65,14 +70,15 @@ class Guard(Gate):
         `acr`: a class of sign-in, or several that will do; `max_age`: how long ago it may be (RFC 9470).
 
         Raises:
-            ConfigError: a scope, role, group, class or age that can be none.
+            ConfigError: no ASGI application; a scope, role, group, class or age that can be none.
         """
+        _check_app(app)
         wanted = policy.requirement(scopes, role=role, group=group, acr=acr, max_age=max_age)
         return Guarded(app, self, wanted, optional=False)
 
     def optional(
         self,
-        app: App,
+        app: App = _no_app,
         *scopes: str,
         role: str | None = None,
         group: str | None = None,
@@ -80,8 +86,31 @@ class Guard(Gate):
         max_age: timedelta | None = None,
     ) -> App:
         """The same, open to strangers: the principal is None where a request carries no credential at all."""
+        _check_app(app)
         wanted = policy.requirement(scopes, role=role, group=group, acr=acr, max_age=max_age)
         return Guarded(app, self, wanted, optional=True)
+
+
+def _check_app(app: App) -> None:
+    """A function of less than three arguments is no ASGI application, but an endpoint that somebody decorated.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    right = callable(app) and app is not _no_app
+    if right and inspect.isroutine(app):
+        try:
+            inspect.signature(app).bind(None, None, None)
+        except TypeError:
+            right = False
+        except ValueError:  # one written in C tells no signature
+            pass
+    if not right:
+        raise ConfigError(
+            "this guard wraps ASGI applications: guard(app, ...), guard.optional(app, ...); endpoints are decorated by"
+            " @guard.requires(...) and @guard.welcomes(...) of admit.integrations.starlette, and FastAPI's routes"
+            " depend on a guard of admit.integrations.fastapi"
+        )
 
 
 class Guarded:

@@ -43,17 +43,33 @@ RESPONSES: dict[str, dict[str, Any]] = {
         "headers": _CHALLENGE,
         "content": _BODY,
     },
+    "503": {
+        "description": "The credential cannot be checked at the moment.",
+        "headers": {
+            "Retry-After": {"description": "Seconds until it may be.", "schema": {"type": "integer"}}
+        },
+        "content": _BODY,
+    },
 }
 
 
-def describe(document: dict[str, Any], scheme_name: str, session_cookie: str | None) -> dict[str, Any]:
+def describe(
+    document: dict[str, Any],
+    scheme_name: str,
+    session_cookie: str | None,
+    *,
+    welcoming: Collection[tuple[str, str]] = (),
+) -> dict[str, Any]:
     """Add to every operation guarded by this scheme what it may answer, and the cookie as another way in.
+
+    `welcoming` are the paths and methods (in lower case) of operations that are open to strangers: none of the ways in
+    is needed there, which is `{}` among them.
 
     Changes the document in place and gives it back; what is there already stays, so doing it twice does nothing.
     """
     guarded = False
-    for path in document.get("paths", {}).values():
-        for operation in path.values():
+    for where, path in document.get("paths", {}).items():
+        for method, operation in path.items():
             security = operation.get("security", []) if isinstance(operation, dict) else []
             if not any(scheme_name in alternative for alternative in security):
                 continue
@@ -63,6 +79,9 @@ def describe(document: dict[str, Any], scheme_name: str, session_cookie: str | N
                 responses.setdefault(status, response)
             if session_cookie is not None and {SESSION_SCHEME: []} not in security:
                 security.append({SESSION_SCHEME: []})
+            names = {name for alternative in security for name in alternative}
+            if (where, method) in welcoming and {} not in security and names <= {scheme_name, SESSION_SCHEME}:
+                security.append({})
     if guarded and session_cookie is not None:
         schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
         schemes.setdefault(SESSION_SCHEME, {**_SESSION, "name": session_cookie})

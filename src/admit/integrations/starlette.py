@@ -18,7 +18,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import wraps
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -38,13 +38,14 @@ __all__ = ["Guard", "GuardMiddleware", "Refused"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 _HANDLERS: Final = "starlette.exception_handlers"
+_FRAMEWORKS: Final = frozenset({"starlette", "fastapi"})
 
 
 class Refused(HTTPException):
     """Nobody is let in. Answered as `{"error": …, "error_description": …}` with its challenge, RFC 6750 §3.
 
-    An exception handler for this class, for `HTTPException` by status, or for a status replaces that answer. `cause_`
-    is the error, for logs.
+    An exception handler for this class, for `HTTPException` or for a status replaces that answer. `cause_` is the
+    error, for logs.
     """
 
     def __init__(self, refusal: policy.Refusal, error: AdmitError) -> None:
@@ -114,17 +115,27 @@ class Guard(asgi.Guard):
         return asgi.let_in_by(self, request.scope)
 
 
+class HasGate(Protocol):
+    """A guard that keeps its gate, as `admit.integrations.fastapi.Guard` does."""
+
+    gate: Gate
+
+
 class GuardMiddleware:
     """Guards a whole application: `Middleware(GuardMiddleware, guard=guard, scopes=["orders:read"])`.
 
-    `optional` lets strangers pass. Refusals are answered here, before any handler of the application.
+    `guard` may be FastAPI's too. `optional` lets strangers pass. Refusals are answered here, before any handler of the
+    application.
+
+    Raises:
+        ConfigError: no guard; a scope, role, group, class or age that can be none.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        guard: Guard,
+        guard: Gate | HasGate,
         scopes: Sequence[str] = (),
         role: str | None = None,
         group: str | None = None,
@@ -133,7 +144,12 @@ class GuardMiddleware:
         optional: bool = False,
     ) -> None:
         wanted = policy.requirement(scopes, role=role, group=group, acr=acr, max_age=max_age)
-        self.app = asgi.Guarded(app, guard, wanted, optional=optional)
+        gate = guard if isinstance(guard, Gate) else getattr(guard, "gate", None)
+        if not isinstance(gate, Gate):
+            raise ConfigError(
+                "GuardMiddleware(guard=...) is a guard: of this module, or of admit.integrations.fastapi"
+            )
+        self.app = asgi.Guarded(app, gate, wanted, optional=optional)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app(scope, receive, send)
@@ -195,5 +211,12 @@ def refused(
     # gives status and headers.
     handlers = request.scope.get(_HANDLERS)
     if isinstance(handlers, tuple) and handlers and isinstance(handlers[0], dict):
-        handlers[0].setdefault(kind, answer)
+        known = next((handlers[0][one] for one in kind.__mro__ if one in handlers[0]), None)
+        if known is None or _is_default(known):
+            handlers[0][kind] = answer
     return kind(gate.refusal(error, wanted), error)
+
+
+def _is_default(handler: Any) -> bool:
+    """Whether it is what the framework itself does with an `HTTPException`, and nothing of the application's."""
+    return str(getattr(handler, "__module__", "")).partition(".")[0] in _FRAMEWORKS

@@ -8,11 +8,14 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import pytest
-from fastapi import Depends, FastAPI, HTTPException, Request, Security
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Security
 from fastapi.responses import JSONResponse
+from fastapi.security import APIKeyHeader
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from admit.credentials import cookies
 from admit.errors import AdmitError, ConfigError, RevokedError
+from admit.integrations import starlette
 from admit.integrations.fastapi import Guard, Refused
 from admit.jose import Waive
 from admit.principal import Principal
@@ -93,11 +96,24 @@ async def test_all_four_idioms_guard(issuer: Issuer, guard: Guard) -> None:
     async def plain(who: Annotated[Principal, Depends(guard)]) -> Any:
         return shown(who)
 
+    @app.get("/depends")
+    async def depends(who: Annotated[Principal, Depends(guard("orders:read"))]) -> Any:
+        return shown(who)
+
     @app.get("/sync")
     def sync(who: Annotated[Principal, guard("orders:read")]) -> Any:
         return shown(who)
 
-    paths = ["/annotated", "/security", "/optional", "/dependencies", "/default", "/plain", "/sync"]
+    paths = [
+        "/annotated",
+        "/security",
+        "/optional",
+        "/dependencies",
+        "/default",
+        "/plain",
+        "/depends",
+        "/sync",
+    ]
     for path in paths:
         answer = await get(app, path, by_token(issuer))
         assert (answer.status, answer.json["subject"]) == (200, "u_alice"), path
@@ -200,6 +216,9 @@ class TestOpenApi:
         @app.get("/security", dependencies=[Security(guard, scopes=["orders:read", "orders:write"])])
         async def security() -> None: ...
 
+        @app.get("/depends")
+        async def depends(who: Annotated[Principal, Depends(guard("orders:read"))]) -> None: ...
+
         @app.get("/free")
         async def free() -> None: ...
 
@@ -212,6 +231,7 @@ class TestOpenApi:
         assert document["paths"]["/security"]["get"]["security"] == [
             {"bearer": ["orders:read", "orders:write"]}
         ]
+        assert document["paths"]["/depends"]["get"]["security"] == [{"bearer": ["orders:read"]}]
         assert "security" not in document["paths"]["/free"]["get"]
         # A guard adds no parameters.
         assert "parameters" not in document["paths"]["/admin"]["get"]
@@ -222,7 +242,7 @@ class TestOpenApi:
         assert app.openapi() == document
         admin = document["paths"]["/admin"]["get"]
         assert admin["security"] == [{"bearer": ["orders:read"]}, {"session": []}]
-        assert set(admin["responses"]) == {"200", "401", "403"}
+        assert set(admin["responses"]) == {"200", "401", "403", "503"}
         assert admin["responses"]["403"]["description"] == "Only for admins."
         session = document["components"]["securitySchemes"]["session"]
         assert (session["type"], session["in"], session["name"]) == ("apiKey", "cookie", COOKIE)
@@ -237,7 +257,55 @@ class TestOpenApi:
 
         document = app.openapi()
         assert set(document["components"]["securitySchemes"]) == {"bearer"}
-        assert set(document["paths"]["/x"]["get"]["responses"]) == {"200", "401", "403"}
+        assert set(document["paths"]["/x"]["get"]["responses"]) == {"200", "401", "403", "503"}
+
+    def test_where_strangers_may_come_in_nothing_is_among_the_ways_in(self, guard: Guard) -> None:
+        app, router = FastAPI(), APIRouter(prefix="/below", dependencies=[guard.optional()])
+        key = APIKeyHeader(name="x-key")
+
+        @app.get("/open")
+        async def open_(who: Annotated[Principal | None, guard.optional("orders:read")]) -> None: ...
+
+        @app.get("/shut", dependencies=[guard.optional()])
+        async def shut(who: Annotated[Principal, guard()]) -> None: ...
+
+        @app.get("/plain", dependencies=[guard.optional()])
+        async def plain(who: Annotated[Principal, Security(guard)]) -> None: ...
+
+        @app.get("/key", dependencies=[guard.optional(), Depends(key)])
+        async def by_key() -> None: ...
+
+        router.get("/open")(lambda: None)
+        router.get("/shut", dependencies=[guard()])(lambda: None)
+        app.include_router(router)
+        guard.document(app)
+        document = app.openapi()
+        assert app.openapi() == document, "made again it says the same"
+        assert document["paths"]["/open"]["get"]["security"] == [
+            {"bearer": ["orders:read"]},
+            {"session": []},
+            {},
+        ]
+        assert {} in document["paths"]["/below/open"]["get"]["security"]
+        for path in ("/shut", "/plain", "/key", "/below/shut"):
+            assert {} not in document["paths"][path]["get"]["security"], path
+
+    def test_two_guards_tell_of_themselves_under_names_of_their_own(
+        self, issuer: Issuer, guard: Guard
+    ) -> None:
+        app = FastAPI()
+        guard.document(app)
+        guard.document(app)
+        with pytest.raises(ConfigError, match="scheme_name"):
+            Guard(issuer.verifier).document(app)
+        other = Guard(issuer.verifier, scheme_name="partners")
+        other.document(app)
+        app.get("/x", dependencies=[guard("a")])(lambda: None)
+        app.get("/y", dependencies=[other("b")])(lambda: None)
+        paths = app.openapi()["paths"]
+        assert {"bearer": ["a"]} in paths["/x"]["get"]["security"]
+        assert paths["/y"]["get"]["security"] == [{"partners": ["b"]}]
+        Guard(issuer.verifier).document(FastAPI())  # another application's names are its own
 
 
 SCOPES = {"orders:read": "See orders", "openid": "Know who you are"}
@@ -340,6 +408,31 @@ class TestHandlers:
         assert (answer.status, answer.json) == (401, {"own": True})
         assert isinstance(causes[0], RevokedError)
         assert "www-authenticate" in answer.headers
+
+    @pytest.mark.parametrize("kind", [HTTPException, StarletteHTTPException, starlette.Refused])
+    async def test_a_handler_for_a_class_of_refusals_replaces_it_too(
+        self, guard: Guard, kind: type[Exception]
+    ) -> None:
+        app = self.app(guard)
+
+        @app.exception_handler(kind)
+        async def enveloped(request: Request, error: HTTPException) -> JSONResponse:
+            return JSONResponse({"own": error.status_code}, 418, error.headers)
+
+        for _ in range(2):
+            answer = await get(app, "/x", [])
+            assert (answer.status, answer.json) == (418, {"own": 401})
+            assert answer.headers["www-authenticate"] == 'Bearer scope="orders:read"'
+
+    async def test_a_handler_for_other_exceptions_replaces_nothing(self, guard: Guard) -> None:
+        app = self.app(guard)
+
+        @app.exception_handler(ValueError)
+        async def other(request: Request, error: ValueError) -> JSONResponse:
+            return JSONResponse({"own": True}, 418)
+
+        answer = await get(app, "/x", [])
+        assert (answer.status, answer.json["error"]) == (401, "unauthorized")
 
     async def test_a_handler_for_a_status_replaces_it_too(self, guard: Guard) -> None:
         app = self.app(guard)
@@ -478,12 +571,23 @@ async def test_a_tests_override_of_one_dependency_leaves_every_other_guarded(
     async def x(who: Annotated[str, wanted]) -> str:
         return who
 
-    @app.get("/y", dependencies=[guard("orders:read")])
+    @app.get("/y", dependencies=[guard("orders:read", role="admin")])
     async def y(who: Annotated[str, wanted]) -> str:
         return who
 
-    app.dependency_overrides[wanted.dependency] = lambda: "somebody"
-    assert (await get(app, "/x", [])).json == "somebody"
+    @app.get("/z")
+    async def z(who: Annotated[str, Depends(guard("orders:read"))]) -> str:
+        return who
+
+    others = Guard(issuer.verifier)("orders:read"), guard.optional("orders:read"), guard("orders:write")
+    for wrong in others:
+        app.dependency_overrides = {wrong.dependency: lambda: "somebody"}
+        for path in ("/x", "/y", "/z"):
+            assert (await get(app, path, [])).status == 401
+    for same in (guard("orders:read").dependency, guard("orders:read")):
+        app.dependency_overrides = {same: lambda: "somebody"}
+        assert (await get(app, "/x", [])).json == "somebody"
+        assert (await get(app, "/z", [])).json == "somebody"
     assert (await get(app, "/y", [])).status == 401
     assert (await get(app, "/y", by_token(issuer))).json == "somebody"
     app.dependency_overrides.clear()

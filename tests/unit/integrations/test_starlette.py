@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from admit.errors import ConfigError, MissingCredentialError
+from admit.integrations import fastapi
 from admit.integrations.starlette import Guard, GuardMiddleware, Refused
 from tests.contract import asgi
 from tests.contract.services import PAGES, Issuer, by_session, by_token
@@ -43,12 +45,12 @@ async def test_an_own_handler_replaces_the_answer(guard: Guard) -> None:
         causes.append(error.cause_)
         return JSONResponse({"own": error.status_code}, error.status_code, error.headers)
 
-    for registered in (Refused, 401):
+    for registered in (Refused, HTTPException, 401):
         routes = [Route("/x", guard.requires("orders:read")(shows(guard)))]
         answer = await asgi.call(Starlette(routes=routes, exception_handlers={registered: own}), "/x")
         assert (answer.status, answer.json) == (401, {"own": 401})
         assert answer.headers["www-authenticate"] == 'Bearer scope="orders:read"'
-    assert [type(cause) for cause in causes] == [MissingCredentialError] * 2
+    assert [type(cause) for cause in causes] == [MissingCredentialError] * 3
 
 
 async def test_a_guard_tells_of_nobody_whom_another_let_in(issuer: Issuer, guard: Guard) -> None:
@@ -134,6 +136,36 @@ def test_what_is_no_endpoint_is_refused_when_it_is_made(guard: Guard) -> None:
         guard.requires("two words")
     with pytest.raises(ConfigError):
         GuardMiddleware(Starlette(), guard=guard, role="")
+
+
+def test_a_guard_of_applications_put_on_an_endpoint_is_told_so(guard: Guard) -> None:
+    async def endpoint(request: Request) -> Response:
+        return Response()
+
+    slips: list[Any] = [
+        lambda: guard("orders:read")(endpoint),  # type: ignore[arg-type,call-arg]  # the slip
+        lambda: guard(endpoint),  # type: ignore[arg-type]  # as above
+        lambda: guard(endpoint, "orders:read"),  # type: ignore[arg-type]  # as above
+        lambda: guard()(endpoint),  # type: ignore[arg-type,call-arg]  # as above
+        lambda: guard.optional()(endpoint),  # type: ignore[arg-type,call-arg]  # as above
+        lambda: guard.optional("orders:read"),  # type: ignore[arg-type]  # as above
+    ]
+    for slip in slips:
+        with pytest.raises(ConfigError, match=r"@guard\.requires"):
+            slip()
+
+
+async def test_the_middleware_takes_a_guard_of_fastapi_and_nothing_that_is_none(issuer: Issuer) -> None:
+    guard = fastapi.Guard(issuer.verifier)
+    app = Starlette(
+        routes=[Route("/x", lambda request: Response())],
+        middleware=[Middleware(GuardMiddleware, guard=guard)],
+    )
+    assert (await asgi.call(app, "/x", by_token(issuer))).status == 200
+    assert (await asgi.call(app, "/x")).status == 401
+    for wrong in (issuer.verifier, None, fastapi.Guard):
+        with pytest.raises(ConfigError, match="GuardMiddleware"):
+            GuardMiddleware(app, guard=wrong)  # type: ignore[arg-type]  # the slip
 
 
 async def test_an_argument_that_is_no_request_is_a_mistake_that_shows(guard: Guard) -> None:
