@@ -226,13 +226,51 @@ async def test_what_a_refresh_brought_is_kept_though_the_store_stumbles(
     assert (await page.told())["signed_in"]
 
 
+class Overtaken(MemorySessionStore):
+    """A store that keeps what another worker's refresh brought while this one's lease runs."""
+
+    brought: bytes | None = None
+
+    def lease(self, id_hash: bytes, version: int, now: float, until: float, holder: bytes = b"") -> bool:
+        granted = super().lease(id_hash, version, now, until, holder)
+        if granted and self.brought is not None:
+            assert super().replace(id_hash, version, self.brought)
+            self.brought = None
+        return granted
+
+
+@pytest.mark.parametrize("refused", [True, False], ids=["refused", "granted"])
+async def test_a_refresh_that_comes_too_late_ends_no_session_for_which_another_was_kept(
+    scene: Scene, refused: bool
+) -> None:
+    store = Overtaken()
+    page = scene.page(bff_of(scene.wire, scene.issuer, store=store))
+    await page.sign_in()
+    assert (await page.client.get("/bff/api/orders/mine")).status_code == 200
+    ((name, first),) = store._sessions.items()
+    scene.issuer.clock.advance(600)
+    assert (await page.client.get("/bff/api/orders/mine")).status_code == 200
+    renewed = store._sessions[name]
+    # As it was before: another worker keeps what the refresh brought while this one asks with a token that is used up.
+    store._sessions[name], store.brought = replace(first, idle_at=renewed.idle_at), renewed.sealed
+    if refused:
+        confirm = await page.at_issuer.get("/logout")
+        await page.at_issuer.submit("/logout", confirm.text)
+    scene.issuer.clock.advance(10)
+    assert (await page.client.get("/bff/api/orders/mine")).status_code == 200
+    assert len(scene.wire.to("/token")) == 4, "it asked"
+    assert (await page.told())["signed_in"]
+    assert store._sessions[name].sealed == renewed.sealed
+
+
 @pytest.mark.threat("SES-5", off="admit.relying_party.bff.sessions:is_young")
 async def test_a_session_ends_in_time_whatever_times_somebody_writes_into_the_store(scene: Scene) -> None:
     store = MemorySessionStore()
     page = scene.page(bff_of(scene.wire, scene.issuer, store=store))
     await page.sign_in()
     ((name, stored),) = store._sessions.items()
-    store._sessions[name] = replace(stored, idle_at=1e12, expires_at=1e12)
+    store._sessions[name] = replace(stored, idle_at=1e300, expires_at=1e300)
+    assert (await page.told())["expires_at"] == int(stored.expires_at), "the end that is sealed with it"
     scene.issuer.clock.advance(29 * 86_400)
     assert (await page.told())["signed_in"]
     scene.issuer.clock.advance(86_400)

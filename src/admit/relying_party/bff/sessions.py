@@ -188,7 +188,8 @@ class Sessions:
         try:
             found = yield from token_endpoint.request(provider.client, form, repeat=True)
         except InvalidGrantError as error:
-            if not (yield from do(lambda: self._store.end(stored.id_hash, stored.version))):
+            ended = yield from do(lambda: self._store.end(stored.id_hash, stored.version))
+            if not ended and (yield from self._is_overtaken(stored)):
                 return None
             raise SessionError("the provider ended the sign-in") from error
         except AdmitError:
@@ -206,10 +207,17 @@ class Sessions:
         sealed = sealing.seal(sessions.dump(fresh), live.raw, sessions.PURPOSE)
         if not (yield from self._kept(stored, sealed, lease.until)):
             yield from self._not_kept(live, provider, fresh.refresh_token)
+            if (yield from self._is_overtaken(stored)):
+                return None
             raise SessionError("the session ended during a refresh")
         if wider is not None:
             raise wider
         return found.access_token
+
+    def _is_overtaken(self, stored: StoredSession) -> Talk[bool]:
+        """Whether the session goes on with what another's refresh brought."""
+        found = yield from do(lambda: self._store.get(stored.id_hash, self._config.clock()))
+        return found is not None and found.version != stored.version
 
     def _kept(self, stored: StoredSession, sealed: bytes, until: float) -> Talk[bool]:
         """Keep what a refresh brought. The provider gives it once, so a store that fails is asked again for a while.
