@@ -59,7 +59,7 @@ def is_failure(body: bytes) -> bool:
     data = [line.removeprefix(b"data:") for line in lines if line.startswith(b"data:")]
     try:
         said: Any = msgspec.json.decode(b"\n".join(data) if data else body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):  # the second: a tool's answer may be nested deeply
         return False
     if not isinstance(said, dict):
         return False
