@@ -25,7 +25,7 @@ from django.http import HttpResponse, JsonResponse
 from django.urls import path
 from django.views import View
 
-from admit.integrations.django import AdmitRequest, RequiresMixin, requires
+from admit.integrations.django import AdmitRequest, RequiresMixin, principal, requires
 
 ORDERS = ["tea"]
 
@@ -37,8 +37,7 @@ class Orders(RequiresMixin, View):
 
     def get(self, request: AdmitRequest) -> HttpResponse:
         """What was ordered."""
-        assert request.principal is not None
-        return JsonResponse({"for": request.principal.client_id, "orders": ORDERS})
+        return JsonResponse({"for": principal(request).client_id, "orders": ORDERS})
 
 
 @requires("orders:read", "orders:write")

@@ -63,7 +63,8 @@ class Case:
 
     `row` is where it counts in the table. Where `by` has one mode only, `why` says why. `having` is what the issuer
     says of Alice; `then` happens after the same request was let in once. `needs` is what a framework may lack. `query`
-    stands behind the path, and `waived` are the paths at which a token may stand there.
+    stands behind the path, and `waived` are the paths at which a token may stand there. `caches` is the `Cache-Control`
+    of an answer by cookie that is somebody's; it varies by the cookie in any case.
     """
 
     row: str
@@ -83,6 +84,7 @@ class Case:
     needs: str = ""
     query: Callable[[Issuer], str] | None = None
     waived: tuple[str, ...] = ()
+    caches: str = ""
     marks: tuple[pytest.MarkDecorator, ...] = ()
 
     def __post_init__(self) -> None:

@@ -320,6 +320,15 @@ CASES = (
     Case("OPTIONS", "a route's own, by a page", "/options", In(), method="OPTIONS", also=[EVIL]),
     Case("OPTIONS", "the framework's own reaches no route", "/any", Framework(frozenset({200, 204, 401, 405})),
          method="OPTIONS", by=NOTHING),
+    # What caches between may do with it.
+    Case("caches", "an answer by session", "/any", In(), by={"session": by_session}, why=UNASKED, caches="private",
+         marks=(pytest.mark.threat("6819-4.6.6", off="admit.integrations.caching:additions"),)),
+    Case("caches", "an open route, signed in", "/open", In(), by={"session": by_session}, why=UNASKED,
+         caches="private", marks=(pytest.mark.threat("6819-4.6.6", off="admit.integrations.caching:additions"),)),
+    Case("caches", "a stranger where a session could be", "/open", Stranger(), by={"session": nothing}, why=UNASKED,
+         caches="private", marks=(pytest.mark.threat("6819-4.6.6", off="admit.integrations.caching:additions"),)),
+    Case("caches", "an answer by a token cookie", "/read", In(), by=BY_COOKIE, options=WITH_COOKIE, why=ONLY_COOKIE,
+         caches="private", marks=(pytest.mark.threat("6819-4.6.6", off="admit.integrations.caching:additions"),)),
     # Answers that take their time.
     Case("streaming", "in parts as they are made", "/stream", In(parts=3)),
     Case("streaming", "refused before the first", "/stream", UNAUTHORIZED, by=NOTHING),

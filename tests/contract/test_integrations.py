@@ -65,6 +65,8 @@ def hold(services: Services, adapter: Adapter, mode: str, case: Case) -> None:
     match case.answer_in(mode):
         case In() as wanted:
             let_in(answer, setting, wanted, wanted.carried or mode, case)
+            if case.caches:
+                told_to_caches(answer, case.caches)
             if case.waived:
                 kept_private(answer, case)
             if wanted.questions is not None:
@@ -72,6 +74,9 @@ def hold(services: Services, adapter: Adapter, mode: str, case: Case) -> None:
         case Stranger():
             assert (answer.status, setting.reached) == (200, [None])
             assert answer.json is None
+            assert "cache-control" not in answer.headers, "everybody's page"
+            if case.caches:
+                assert "cookie" in answer.headers["vary"].lower()
         case Framework(statuses):
             assert answer.status in statuses
             assert setting.reached == []
@@ -80,6 +85,12 @@ def hold(services: Services, adapter: Adapter, mode: str, case: Case) -> None:
             if refused.error == "csrf_failed":
                 assert issuer.questions == refused.looked_up, "a forged request costs no look-up"
             refused_by(answer, refused, case, adapter.adds)
+
+
+def told_to_caches(answer: Answer, control: str) -> None:
+    """What one person gets by cookie is nobody else's, RFC 9111 §4.1."""
+    assert "cookie" in [one.strip().lower() for one in answer.headers["vary"].split(",")]
+    assert answer.headers["cache-control"] == control
 
 
 def kept_private(answer: Answer, case: Case) -> None:

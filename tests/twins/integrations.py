@@ -27,7 +27,18 @@ def any_waiver(waived: object) -> None:
     """Whoever asks for it means it."""
 
 
+def as_before(vary: Any, cache_control: bool, **_: Any) -> tuple[tuple[str, str], ...]:
+    """Caches will know."""
+    return ()
+
+
+def as_others_have_it(request: Any) -> None:
+    """Django keeps what it likes."""
+
+
 TWINS: dict[str, Callable[..., Any]] = {
+    "admit.integrations.caching:additions": as_before,
+    "admit.integrations.django.requests:not_to_be_cached": as_others_have_it,
     "admit.integrations.gate:still_holds": once_for_all,
     "admit.integrations.query_token:check_waiver": any_waiver,
     "admit.integrations.query_token:hidden": as_sent,

@@ -23,6 +23,7 @@ from datetime import timedelta
 from typing import Any, Final, Literal, TypeAlias
 
 from admit.errors import AdmitError, ConfigError
+from admit.integrations import caching
 from admit.integrations.gate import SETTLED, Gate, Headers, Kept, Outcome, Waiting, still_holds
 from admit.integrations.query_token import PRIVATE, QueryLinks
 from admit.jose.waive import Waive
@@ -134,8 +135,27 @@ class Guarded:
         except AdmitError as error:
             await deny(self._gate.refusal(error, self._wanted), scope, receive, send)
             return
+        if self._gate.by_cookie and scope["type"] == "http":
+            send = for_caches(send, somebody=who is not None)
         # The server's own scope stays as it is: what stands outside of the guard is not told of its caller.
         await self.app({**scope, PRINCIPAL: who, LET_IN: let_in(self._gate, scope, who)}, receive, send)
+
+
+def for_caches(send: Send, *, somebody: bool) -> Send:
+    """Answers by cookie, as `caching` has them."""
+
+    async def sent(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            told = [
+                (bytes(name).decode("latin-1"), bytes(value).decode("latin-1"))
+                for name, value in message.get("headers", ())
+            ]
+            told = caching.complete(told, somebody=somebody)
+            raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in told]
+            message = {**message, "headers": raw}
+        await send(message)
+
+    return sent
 
 
 def let_in(gate: Gate, scope: Scope, who: Principal | None) -> dict[Gate, Principal | None]:

@@ -29,6 +29,7 @@ from fastapi.params import Security
 from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 from starlette.types import Scope
 
 from admit.credentials.cookies import CookieMode
@@ -45,6 +46,7 @@ _SIGNATURE = Signature(
     [
         Parameter("request", Parameter.KEYWORD_ONLY, annotation=HTTPConnection),
         Parameter("security_scopes", Parameter.KEYWORD_ONLY, annotation=SecurityScopes),
+        Parameter("response", Parameter.KEYWORD_ONLY, annotation=Response),
     ]
 )
 _CALL_IT: Final = (
@@ -129,7 +131,7 @@ class Guard(SecurityBase):
     ) -> Any: ...
     @overload
     def __call__(
-        self, *, request: HTTPConnection, security_scopes: SecurityScopes
+        self, *, request: HTTPConnection, security_scopes: SecurityScopes, response: Response | None = None
     ) -> Coroutine[None, None, Principal | None]: ...
     def __call__(
         self,
@@ -140,6 +142,7 @@ class Guard(SecurityBase):
         max_age: timedelta | None = None,
         request: HTTPConnection | None = None,
         security_scopes: SecurityScopes | None = None,
+        response: Response | None = None,
     ) -> Any:
         """A dependency that wants all these scopes, and the role and the group if named.
 
@@ -152,7 +155,7 @@ class Guard(SecurityBase):
             ConfigError: a scope, role, group, class or age that can be none.
         """
         if request is not None and security_scopes is not None:
-            return self._plain(request, security_scopes)
+            return self._plain(request, security_scopes, Response() if response is None else response)
         wanted = policy.requirement(scopes, role=role, group=group, acr=acr, max_age=max_age)
         return self._security(wanted, optional=False)
 
@@ -248,15 +251,18 @@ class Guard(SecurityBase):
 
     def _welcoming(self, app: FastAPI) -> Iterator[tuple[str, str]]:
         """The paths and methods of operations at which this guard asks nothing of strangers."""
-        # Older versions of FastAPI keep the routes of included routers in the application's own list.
-        each: Any = getattr(routing, "iter_route_contexts", iter)
+        each: Any = getattr(
+            routing, "iter_route_contexts", iter
+        )  # older versions keep all routes in one list
         for route in each(app.routes):
             asked = list(_asked(getattr(route, "dependant", None), self))
             if asked and all(asked):
                 yield from ((route.path_format, method.lower()) for method in route.methods or ())
 
-    async def _depend(self, request: HTTPConnection, security_scopes: SecurityScopes) -> Principal | None:
-        return await self._plain(request, security_scopes)
+    async def _depend(
+        self, request: HTTPConnection, security_scopes: SecurityScopes, response: Response
+    ) -> Principal | None:
+        return await self._plain(request, security_scopes, response)
 
     def outcome(self, scope: Scope) -> Outcome | Coroutine[Any, Any, Outcome]:
         """What the request's credential came to, found out once a request; at once where it can be."""
@@ -349,15 +355,19 @@ class _Dependency(SecurityBase):
     def __hash__(self) -> int:
         return self._hash
 
-    async def __call__(self, request: HTTPConnection, security_scopes: SecurityScopes) -> Principal | None:
+    async def __call__(
+        self, request: HTTPConnection, security_scopes: SecurityScopes, response: Response
+    ) -> Principal | None:
         found = self.guard.outcome(request.scope)
         if not isinstance(found, SETTLED):
             found = await found
         wanted = self._requirement(tuple(security_scopes.scopes))
         try:
-            return self.guard.gate.check(found, wanted, optional=self.optional)
+            who = self.guard.gate.check(found, wanted, optional=self.optional)
         except AdmitError as error:
             raise self.guard.refuse(request, error, wanted) from None
+        starlette.for_caches(self.guard.gate, response, who)
+        return who
 
     def _requirement(self, scopes: tuple[str, ...]) -> policy.Requirement:
         """What this guard asks, and what the dependencies above it ask by `Security(…, scopes=[…])`.

@@ -26,12 +26,12 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final, TypeVar, cast
 from weakref import WeakSet
 
-from flask import Blueprint, Flask, current_app, request, request_started
+from flask import Blueprint, Flask, after_this_request, current_app, request, request_started
 from werkzeug import exceptions
 from werkzeug.wrappers import Response
 
 from admit.errors import AdmitError, ConfigError, MissingCredentialError
-from admit.integrations import wsgi
+from admit.integrations import caching, wsgi
 from admit.integrations.gate import Gate
 from admit.principal import Principal
 from admit.verifier import policy
@@ -168,13 +168,26 @@ class Guard(Gate):
     def _enter(self, wanted: policy.Requirement, *, optional: bool) -> None:
         environ = request.environ
         try:
-            wsgi.let_in(self, environ, self.check(wsgi.outcome(self, environ), wanted, optional=optional))
+            who = self.check(wsgi.outcome(self, environ), wanted, optional=optional)
         except AdmitError as error:
             raise self._refused(error, wanted) from None
+        wsgi.let_in(self, environ, who)
+        if self.by_cookie:
+            after_this_request(_for_somebody if who is not None else _for_strangers)
 
     def _refused(self, error: AdmitError, wanted: policy.Requirement) -> Refused:
         refusal = self.refusal(error, wanted)
         return _BY_STATUS.get(refusal.status, Refused)(refusal, error)
+
+
+def _for_somebody(response: Response) -> Response:
+    caching.mark(response.headers, somebody=True)
+    return response
+
+
+def _for_strangers(response: Response) -> Response:
+    caching.mark(response.headers, somebody=False)
+    return response
 
 
 def _answered_by_flask() -> bool:

@@ -28,7 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from admit.errors import AdmitError, ConfigError, MissingCredentialError
-from admit.integrations import asgi
+from admit.integrations import asgi, caching
 from admit.integrations.gate import SETTLED, Gate, Outcome
 from admit.principal import Principal
 from admit.verifier import policy
@@ -165,22 +165,22 @@ def _guarded(guard: Guard, endpoint: F, wanted: policy.Requirement, *, optional:
 
         @wraps(endpoint)
         async def awaited(*args: Any, **more: Any) -> Any:
-            await _enter(guard, _connection(args, more), wanted, optional=optional)
-            return await endpoint(*args, **more)
+            who = await _enter(guard, _connection(args, more), wanted, optional=optional)
+            return for_caches(guard, await endpoint(*args, **more), who)
 
         return cast(F, awaited)
 
     @wraps(endpoint)
     async def threaded(*args: Any, **more: Any) -> Any:
-        await _enter(guard, _connection(args, more), wanted, optional=optional)
-        return await run_in_threadpool(endpoint, *args, **more)
+        who = await _enter(guard, _connection(args, more), wanted, optional=optional)
+        return for_caches(guard, await run_in_threadpool(endpoint, *args, **more), who)
 
     return cast(F, threaded)
 
 
 async def _enter(
     guard: Guard, request: HTTPConnection, wanted: policy.Requirement, *, optional: bool
-) -> None:
+) -> Principal | None:
     found: Outcome | Awaitable[Outcome] = asgi.outcome(guard, request.scope)
     if not isinstance(found, SETTLED):
         found = await found
@@ -190,6 +190,14 @@ async def _enter(
         raise refused(guard, request, error, wanted) from None
     request.scope[asgi.PRINCIPAL] = who
     request.scope[asgi.LET_IN] = asgi.let_in(guard, request.scope, who)
+    return who
+
+
+def for_caches(gate: Gate, response: Any, who: Principal | None) -> Any:
+    """What an endpoint gave; an answer says to caches what `caching` tells."""
+    if gate.by_cookie and isinstance(response, Response):
+        caching.mark(response.headers, somebody=who is not None)
+    return response
 
 
 def _connection(args: tuple[Any, ...], more: dict[str, Any]) -> HTTPConnection:

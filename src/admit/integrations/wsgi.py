@@ -22,6 +22,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from admit.errors import AdmitError
+from admit.integrations import caching
 from admit.integrations.gate import Gate, Kept, Outcome, still_holds
 from admit.integrations.query_token import PRIVATE, QueryLinks
 from admit.jose.waive import Waive
@@ -105,7 +106,19 @@ class Guarded:
         except AdmitError as error:
             return deny(self._gate.refusal(error, self._wanted), environ, start_response)
         let_in(self._gate, environ, who)
+        if self._gate.by_cookie:
+            start_response = for_caches(start_response, somebody=who is not None)
         return self.app(environ, start_response)
+
+
+def for_caches(start_response: "StartResponse", *, somebody: bool) -> "StartResponse":
+    """Answers by cookie, as `caching` has them."""
+
+    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
+        told = caching.complete(headers, somebody=somebody)
+        return start_response(status, told, *(() if exc_info is None else (exc_info,)))
+
+    return start
 
 
 def let_in(gate: Gate, environ: "WSGIEnvironment", who: Principal | None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import tests.fixtures.django  # isort: skip  # settings come before what needs them
 import pytest
 from asgiref.sync import sync_to_async
+from django.core.cache import cache
 from django.core.exceptions import SynchronousOnlyOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.middleware.csrf import get_token
@@ -15,13 +16,18 @@ from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import path
 from django.utils.decorators import method_decorator
 from django.views import View
+from django.views.decorators.cache import cache_page
 from django.views.decorators.http import require_GET
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from admit.credentials import cookies, csrf
 from admit.errors import AdmitError, ConfigError, FetchError
-from admit.integrations.django import AdmitMiddleware, AdmitRequest, RequiresMixin, requires
-from admit.integrations.django.conf import current
+from admit.integrations.django import AdmitMiddleware, AdmitRequest, RequiresMixin, current, requires
+from admit.integrations.django import principal as principal_of
 from admit.integrations.django.requests import Users, known
+from admit.integrations.django.rest_framework import HasScope
 from admit.testing import TestIssuer, principal
 from tests.contract.services import COOKIE, PAGES, RAW, Issuer, shown
 
@@ -127,13 +133,6 @@ class DecoratedAsync(View):
     post = get
 
 
-class Misspelt(RequiresMixin, View):
-    required_scopes = "orders:read"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        return HttpResponse("never")
-
-
 @requires("orders:read")
 @require_GET
 def streamed(request: AdmitRequest) -> StreamingHttpResponse:
@@ -158,8 +157,45 @@ def token(request: HttpRequest) -> HttpResponse:
     return HttpResponse(get_token(request))
 
 
+COUNTED: list[str] = []
+
+
+def surely(request: HttpRequest) -> HttpResponse:
+    return JsonResponse({"who": principal_of(request).subject})
+
+
+def prices(request: HttpRequest) -> HttpResponse:
+    COUNTED.append("prices")
+    return HttpResponse("1 EUR")
+
+
+def own_prices(request: HttpRequest) -> HttpResponse:
+    COUNTED.append(principal_of(request).subject)
+    return HttpResponse("1 EUR")
+
+
+@requires()
+def own_control(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("x", headers={"Cache-Control": "max-age=60", "Vary": "Accept-Language"})
+
+
+class Api(APIView):
+    permission_classes = (HasScope("orders:read"),)
+
+    def get(self, request: Request) -> Response:
+        return Response({"who": request.auth.subject})
+
+
 urlpatterns = [
     path("lazy", lazy),
+    path("surely", surely),
+    path("cached", cache_page(600)(Mixed.as_view())),
+    path("cached-lazy", cache_page(600)(lazy)),
+    path("cached-drf", cache_page(600)(Api.as_view())),
+    path("drf", Api.as_view()),
+    path("prices", requires()(cache_page(600)(prices))),
+    path("own-prices", requires()(cache_page(600)(own_prices))),
+    path("own-control", own_control),
     path("careless", careless),
     path("lazy-async", lazy_async),
     path("held-up", held_up),
@@ -171,7 +207,6 @@ urlpatterns = [
     path("mixed-async", MixedAsync.as_view()),
     path("decorated", Decorated.as_view()),
     path("decorated-async", DecoratedAsync.as_view()),
-    path("misspelt", Misspelt.as_view()),
     path("streamed", streamed),
     path("user", named),
     path("user-async", named_async),
@@ -276,9 +311,83 @@ async def test_class_views_are_guarded_sync_and_async(issuer: Issuer, url: str) 
     assert (await both(url, bearer(issuer))).status_code == 403
 
 
-async def test_scopes_in_one_text_are_a_mistake_and_no_open_door(issuer: Issuer) -> None:
-    with pytest.raises(AdmitError, match="one by one"):
-        await AsyncClient().get("/misspelt", headers=bearer(issuer))
+def test_a_mixin_that_asks_wrongly_is_refused_where_its_class_is_made() -> None:
+    with pytest.raises(ConfigError, match="one by one"):
+
+        class OneText(RequiresMixin, View):
+            required_scopes = "orders:read"
+
+    with pytest.raises(ConfigError, match="required_scope'"):
+
+        class Forgotten(RequiresMixin, View):
+            required_scope = ("orders:write",)
+
+    with pytest.raises(ConfigError, match="required_roles"):
+
+        class Inherits(Mixed):
+            required_roles = "admin"
+
+
+def test_a_route_of_a_class_may_ask_more(issuer: Issuer) -> None:
+    request = RequestFactory(headers=bearer(issuer)).get("/")
+    assert Mixed.as_view()(request).status_code == 200
+    assert Mixed.as_view(required_role="owner")(request).status_code == 403
+
+
+async def test_a_guarded_view_has_a_principal_that_is_never_none(issuer: Issuer) -> None:
+    assert (await both("/surely", bearer(issuer))).json() == {"who": "u_alice"}
+    assert (await both("/surely", {})).status_code == 401
+
+
+@pytest.mark.threat("6819-4.6.6", off="admit.integrations.django.requests:not_to_be_cached")
+@pytest.mark.parametrize("url", ["/cached", "/cached-lazy", "/cached-drf"])
+@pytest.mark.parametrize("by", ["session", "token"])
+def test_djangos_cache_of_a_view_keeps_nobodys_answer_for_the_next(issuer: Issuer, url: str, by: str) -> None:
+    served_anew(issuer, url, by)
+
+
+@pytest.mark.parametrize("by", ["session", "token"])
+def test_djangos_cache_of_a_site_keeps_nobodys_answer_for_the_next(issuer: Issuer, by: str) -> None:
+    whole = [
+        "django.middleware.cache.UpdateCacheMiddleware",
+        ADMIT,
+        "django.middleware.cache.FetchFromCacheMiddleware",
+    ]
+    with site(issuer, whole):
+        for url in ("/lazy", "/mixed", "/drf"):
+            served_anew(issuer, url, by)
+
+
+def served_anew(issuer: Issuer, url: str, by: str) -> None:
+    cache.clear()
+    issuer.sign_in_anew()
+    raw = {"cookie": f"{COOKIE}={cookies.encode_session_id(issuer.raw)}"}
+    sent = bearer(issuer) if by == "token" else raw
+    assert b"alice" in client().get(url, headers=sent).content
+    other = client().get(url)
+    assert b"alice" not in other.content
+    issuer.end()
+    ended = client().get(url, headers=sent)
+    assert (ended.status_code, b"alice" in ended.content) == (401, False)
+
+
+def test_what_is_the_same_for_all_is_kept_within_the_guard_and_what_is_not_is_not(issuer: Issuer) -> None:
+    cache.clear()
+    for url, calls in (("/prices", 1), ("/own-prices", 2)):
+        COUNTED.clear()
+        for _ in range(2):
+            answer = client().get(url, headers=cookie())
+            assert answer.status_code == 200
+        assert len(COUNTED) == calls
+        assert client().get(url).status_code == 401
+
+
+def test_what_a_view_says_to_caches_stays(issuer: Issuer) -> None:
+    cache.clear()
+    answer = client().get("/own-control", headers=cookie())
+    assert answer.headers["cache-control"] == "max-age=60"
+    assert answer.headers["vary"] == "Accept-Language, Authorization, Cookie"
+    assert client().get("/lazy").headers.get("cache-control") is None, "nobody's"
 
 
 def test_a_mixin_behind_the_view_would_guard_nothing_and_is_refused() -> None:

@@ -28,6 +28,10 @@ def a_verifier() -> AsyncVerifier:
     return AsyncVerifier(TrustedIssuer(ISSUER, audience=[API, "https://other.example"]))
 
 
+def broken() -> None:
+    raise TypeError("a canary-7f3a")
+
+
 def user_of(principal: Any) -> None:
     """Nobody."""
 
@@ -79,6 +83,9 @@ def test_what_can_be_set(given: dict[str, Any]) -> None:
         ({**GOOD, "USER": f"{__name__}.nobody"}, "admit.E004", "USER"),
         ({**GOOD, "USER": f"{__name__}.NOTHING"}, "admit.E004", "function"),
         ({**GOOD, "AUDIENCE": []}, "admit.E005", "audience"),
+        ({**GOOD, "AUDIENCE": 5}, "admit.E003", "AUDIENCE"),
+        ({**GOOD, "AUDIENCE": [5]}, "admit.E003", "AUDIENCE"),
+        ({**GOOD, "SESSIONS": f"{__name__}.broken"}, "admit.E004", "raised TypeError"),
         ({**GOOD, "ISSUER": "http://id.example.com"}, "admit.E005", "ADMIT"),
         ({**GOOD, "ORIGINS": ["https://App.example.com/"]}, "admit.E005", "origins"),
         ({**GOOD, "REALM": 'a "b"'}, "admit.E005", "realm"),

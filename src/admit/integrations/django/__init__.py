@@ -11,9 +11,17 @@ Views may be functions or classes, sync or async. `admit.integrations.django.res
 Glue only: the rules are in `admit.credentials` and `admit.verifier`.
 """
 
-from admit.integrations.django.conf import AdmitSettings
+from admit.integrations.django.conf import AdmitSettings, current
 from admit.integrations.django.guard import RequiresMixin, requires
 from admit.integrations.django.middleware import AdmitMiddleware
-from admit.integrations.django.requests import AdmitRequest
+from admit.integrations.django.requests import AdmitRequest, principal
 
-__all__ = ["AdmitMiddleware", "AdmitRequest", "AdmitSettings", "RequiresMixin", "requires"]
+__all__ = [
+    "AdmitMiddleware",
+    "AdmitRequest",
+    "AdmitSettings",
+    "RequiresMixin",
+    "current",
+    "principal",
+    "requires",
+]

@@ -76,6 +76,11 @@ class AdmitSettings:
             raise SettingError("admit.E003", "ADMIT has ISSUER and AUDIENCE, or a VERIFIER instead of both")
         if self.sessions is not None and self.token_cookie is not None:
             raise SettingError("admit.E003", "ADMIT has SESSIONS or a TOKEN_COOKIE, not both")
+        audiences = (self.audience,) if isinstance(self.audience, str) else self.audience
+        if audiences is not None and not (
+            isinstance(audiences, Collection) and all(isinstance(one, str) for one in audiences)
+        ):
+            raise SettingError("admit.E003", "ADMIT['AUDIENCE'] is a text, or several")
         if by_name and (self.issuer is None or self.audience is None):
             raise SettingError("admit.E003", "ADMIT has ISSUER and AUDIENCE together")
         if self.cookie_mode not in ("same_host", "cookie_domain"):
@@ -148,7 +153,14 @@ def _made(key: str, given: Any, kinds: tuple[type, ...] | None) -> Any:
     """The object itself, wherever it was named or is made."""
     found = _imported(key, given)
     if isinstance(found, type) or (callable(found) and not _is_one(found, kinds)):
-        found = found()
+        try:
+            found = found()
+        except ConfigError:
+            raise  # it says itself what is wrong
+        except Exception as error:
+            raise SettingError(
+                "admit.E004", f"ADMIT['{key}'] could not be made: it raised {type(error).__name__}"
+            ) from error
     if found is not None and not _is_one(found, kinds):
         raise SettingError("admit.E004", f"ADMIT['{key}'] neither is nor makes what {key} has to be")
     return found

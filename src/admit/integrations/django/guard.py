@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import lru_cache, wraps
 from inspect import isawaitable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
@@ -21,7 +21,7 @@ from django.views import View
 
 from admit.errors import AdmitError, ConfigError
 from admit.integrations.django.conf import current
-from admit.integrations.django.requests import answer, aoutcome, known, outcome
+from admit.integrations.django.requests import answer, aoutcome, for_caches, known, outcome
 from admit.integrations.gate import Outcome
 from admit.verifier import policy
 
@@ -63,7 +63,8 @@ class RequiresMixin:
     The attributes say what `requires` is told.
 
     Raises:
-        ConfigError: a class has it behind its view class, where it would guard nothing.
+        ConfigError: when the class is made: it has it behind its view class, where it would guard nothing, or asks by
+            an attribute that is none of these, or for what can be none.
     """
 
     required_scopes: Sequence[str] = ()
@@ -80,23 +81,42 @@ class RequiresMixin:
             raise ConfigError(
                 "RequiresMixin stands first among a class's bases; behind the view it guards nothing"
             )
+        for name in {name for one in order for name in vars(one)}:
+            if name not in _ATTRIBUTES and name.startswith("required_"):
+                raise ConfigError(
+                    f"RequiresMixin reads no {name!r}, so it would ask nothing;"
+                    f" it reads {', '.join(sorted(_ATTRIBUTES))}"
+                )
+        if not any(isinstance(getattr(cls, name), property) for name in _ATTRIBUTES):
+            _asked_by(cls)  # what can be none is told now
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """The view's own dispatch, behind the guard."""
-        classes = self.required_acr
-        wanted = _requirement(
-            tuple(self.required_scopes)
-            if not isinstance(self.required_scopes, str)
-            else self.required_scopes,
-            self.required_role,
-            self.required_group,
-            classes if isinstance(classes, str) else tuple(classes),
-            self.required_max_age,
-        )
         view: Callable[..., Any] = super().dispatch  # type: ignore[misc]  # of the view class beside this one
-        return _guarded(view, wanted, self.optional)(request, *args, **kwargs)
+        return _guarded(view, _asked_by(self), self.optional)(request, *args, **kwargs)
 
     dispatch.csrf_exempt = True  # type: ignore[attr-defined]  # Django reads it from the function
+
+
+_ATTRIBUTES: Final = frozenset(
+    name for name in vars(RequiresMixin)["__annotations__"] if name.startswith("required_")
+)
+
+
+def _asked_by(view: Any) -> policy.Requirement:
+    """What a class, or a view of it, asks.
+
+    Raises:
+        ConfigError: a scope, role, group, class or age that can be none; `required_scopes` are several.
+    """
+    scopes, classes = view.required_scopes, view.required_acr
+    return _requirement(
+        scopes if isinstance(scopes, str) else tuple(scopes),
+        view.required_role,
+        view.required_group,
+        classes if isinstance(classes, str) else tuple(classes),
+        view.required_max_age,
+    )
 
 
 @lru_cache(maxsize=1_024)
@@ -120,7 +140,7 @@ def _guarded(view: Callable[..., Any], wanted: policy.Requirement, optional: boo
         if refused is not None:
             return refused
         response = view(request, *args, **kwargs)
-        return await response if isawaitable(response) else response
+        return for_caches(await response if isawaitable(response) else response, found)
 
     if _is_async(view):
         guarded: Callable[..., Any] = wraps(view)(later)
@@ -133,7 +153,7 @@ def _guarded(view: Callable[..., Any], wanted: policy.Requirement, optional: boo
             refused = _refused(found, wanted, optional)
             if refused is None and found is None:
                 refused = _django_csrf(asked)
-            return view(request, *args, **kwargs) if refused is None else refused
+            return for_caches(view(request, *args, **kwargs), found) if refused is None else refused
 
     guarded.csrf_exempt = True  # type: ignore[attr-defined]  # Django reads it from the function
     return guarded

@@ -10,7 +10,16 @@ from django.utils.functional import SimpleLazyObject
 
 from admit.errors import AdmitError, CredentialError, CsrfError, SessionError, TokenError, UnavailableError
 from admit.integrations.django.conf import UserOf, current
-from admit.integrations.django.requests import Users, answer, aoutcome, known, outcome
+from admit.integrations.django.requests import (
+    Users,
+    answer,
+    aoutcome,
+    asked,
+    for_caches,
+    known,
+    outcome,
+    was_asked,
+)
 from admit.integrations.gate import Outcome
 from admit.principal import Principal
 
@@ -36,19 +45,28 @@ class AdmitMiddleware:
             markcoroutinefunction(self)
 
     def __call__(self, request: Any) -> Any:
-        asked = known(request)
+        ours = known(request)
         if self._user_of is not None:
             before = getattr(request, "user", None), getattr(request, "auser", None)
             found = partial(_user, request, self._user_of, before[0])
-            Users(partial(SimpleLazyObject, found)).give(asked)
+            Users(partial(SimpleLazyObject, found)).give(ours)
             request.auser = partial(_auser, request, self._user_of, before[1])
-        return self._get_response(request)
+        if iscoroutinefunction(self):
+            return self._later(request)
+        return _for_caches(request, self._get_response(request))
+
+    async def _later(self, request: HttpRequest) -> Any:
+        return _for_caches(request, await self._get_response(request))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Refusals only: whatever else a view raises is Django's to report."""
         if not isinstance(exception, TokenError | CredentialError | UnavailableError):
             return None
         return answer(current().gate.refusal(exception))
+
+
+def _for_caches(request: HttpRequest, response: Any) -> Any:
+    return for_caches(response, asked(request)) if was_asked(request) else response
 
 
 def active(user: Any) -> Any:

@@ -10,8 +10,10 @@ from typing import Any, Final, TypeAlias, cast
 
 from django.core.exceptions import SynchronousOnlyOperation
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
-from admit.errors import ConfigError
+from admit.errors import ConfigError, MissingCredentialError
+from admit.integrations import caching
 from admit.integrations.django.conf import current
 from admit.integrations.gate import Headers, Kept, Outcome, Waiting, still_holds
 from admit.integrations.wsgi import headers_of
@@ -22,6 +24,8 @@ _Parts: TypeAlias = tuple[Headers, str, str]
 
 _KEPT: Final = "_admit_outcome"
 _USERS: Final = "_admit_users"
+_UPDATE_CACHE: Final = "_cache_update_cache"
+"""Where Django's `CacheMiddleware` and `cache_page` note whether they may keep the answer."""
 
 
 class AdmitRequest(HttpRequest):
@@ -81,6 +85,23 @@ class Users:
         vars(request)[_USERS] = self
 
 
+def principal(request: Any) -> Principal:
+    """Who makes this request, in a view that strangers do not reach: `principal(request)`.
+
+    It is `request.principal` with the type that a guarded view may rely on, for any request: Django's, REST
+    framework's, or one annotated as `HttpRequest`.
+
+    Raises:
+        AdmitError: nobody (`MissingCredentialError`), or the credential is not good. `AdmitMiddleware` and REST
+            framework's handler make the answer.
+        SynchronousOnlyOperation: asked for in an event loop before `aprincipal` or `@requires` found it.
+    """
+    who = known(request).principal
+    if who is None:
+        raise MissingCredentialError
+    return who
+
+
 def _told(found: Outcome) -> Principal | None:
     return current().gate.check(found, optional=True)
 
@@ -129,6 +150,7 @@ def outcome(request: HttpRequest) -> Outcome:
     Raises:
         SynchronousOnlyOperation: it is not known yet, and this is an event loop.
     """
+    not_to_be_cached(request)
     parts = _parts(request)
     kept = _kept(request, parts)
     if kept is None:
@@ -140,6 +162,7 @@ def outcome(request: HttpRequest) -> Outcome:
 
 async def aoutcome(request: HttpRequest) -> Outcome:
     """What the request's credential came to, without holding up the event loop."""
+    not_to_be_cached(request)
     parts = _parts(request)
     kept = _kept(request, parts)
     if kept is None:
@@ -147,6 +170,37 @@ async def aoutcome(request: HttpRequest) -> Outcome:
         found = gate.look(*parts)
         kept = _keep(request, parts, await gate.wait_async(found) if isinstance(found, Waiting) else found)
     return kept[0]
+
+
+def not_to_be_cached(request: HttpRequest) -> None:
+    """Whose answer depends on who asks, Django's own cache does not keep: `cache_page` goes by the `Vary` that a view
+    itself set, and knows nothing of tokens that were revoked since.
+
+    Where a guard stands outside of `cache_page`, and the view within does not ask, it still keeps one for everybody.
+    """
+    vars(request)[_UPDATE_CACHE] = False
+
+
+def for_caches(response: Any, found: Outcome) -> Any:
+    """An answer for which this outcome was asked, as `caching` has it."""
+    if isinstance(response, HttpResponseBase):
+        names = ("Authorization", "Cookie") if current().gate.by_cookie else ("Authorization",)
+        vary, told = response.get("Vary", ""), response.has_header("Cache-Control")
+        somebody = isinstance(found, Principal)
+        for name, value in caching.additions([vary], told, somebody=somebody, names=names):
+            response[name] = value
+    return response
+
+
+def asked(request: HttpRequest) -> Outcome:
+    """The outcome that somebody asked for; None too where nobody did."""
+    kept = cast("Kept | None", vars(request).get(_KEPT))
+    return None if kept is None else kept[0]
+
+
+def was_asked(request: HttpRequest) -> bool:
+    """Whether anybody asked for the outcome."""
+    return _KEPT in vars(request)
 
 
 def _kept(request: HttpRequest, parts: _Parts) -> Kept | None:

@@ -33,7 +33,7 @@ from admit.errors import (
 )
 from admit.integrations.django.conf import current
 from admit.integrations.django.middleware import active, find_user
-from admit.integrations.django.requests import known, outcome
+from admit.integrations.django.requests import asked, for_caches, known, outcome
 from admit.principal import Principal
 from admit.verifier import policy
 
@@ -49,6 +49,7 @@ __all__ = [
 ]
 
 _NOTED: Final = "_admit_refusal"
+_MARKED: Final = "_admit_for_caches"
 
 
 class Refused(exceptions.APIException):
@@ -119,6 +120,7 @@ class AdmitAuthentication(BaseAuthentication):
             Refused: the credential is not good (400, 401, 403), or cannot be checked (503).
         """
         configured = current()
+        _mark(request)
         try:
             principal = configured.gate.check(outcome(known(request)), optional=True)
         except AdmitError as error:
@@ -134,6 +136,20 @@ class AdmitAuthentication(BaseAuthentication):
         noted = vars(known(request)).get(_NOTED)
         refusal = noted or current().gate.refusal(MissingCredentialError())
         return str(dict(refusal.headers).get("WWW-Authenticate", "Bearer"))
+
+
+def _mark(request: Request) -> None:
+    """The view's answer will say what `caching` tells, with the middleware and without."""
+    view = (request.parser_context or {}).get("view")
+    if view is None or _MARKED in vars(view):
+        return
+    finalize = view.finalize_response
+
+    def finalized(*args: Any, **more: Any) -> Any:
+        return for_caches(finalize(*args, **more), asked(known(request)))
+
+    vars(view)[_MARKED] = True
+    view.finalize_response = finalized
 
 
 class _Has(OperationHolderMixin, BasePermission):
