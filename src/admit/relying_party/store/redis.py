@@ -33,7 +33,8 @@ class RedisSessionStore:
 
     Raises:
         ConfigError: not such a URL, or redis-py is missing.
-        UnavailableError: (from its methods) Redis did not answer in 2 seconds, or not as it should.
+        UnavailableError: (from its methods) Redis did not answer in 2 seconds (a cluster is asked twice), or not as it
+            should.
     """
 
     def __init__(
