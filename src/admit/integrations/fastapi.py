@@ -251,9 +251,8 @@ class Guard(SecurityBase):
 
     def _welcoming(self, app: FastAPI) -> Iterator[tuple[str, str]]:
         """The paths and methods of operations at which this guard asks nothing of strangers."""
-        each: Any = getattr(
-            routing, "iter_route_contexts", iter
-        )  # older versions keep all routes in one list
+        # Older versions of FastAPI keep the routes of included routers in the application's own list.
+        each: Any = getattr(routing, "iter_route_contexts", iter)
         for route in each(app.routes):
             asked = list(_asked(getattr(route, "dependant", None), self))
             if asked and all(asked):
