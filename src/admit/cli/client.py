@@ -1,5 +1,6 @@
 """`admit client add|list|show|secret|remove|end|invite`."""
 
+import json
 import time
 from typing import Any
 
@@ -9,7 +10,7 @@ import msgspec
 from admit.cli.client_add import add
 from admit.cli.client_invite import invite
 from admit.cli.ended import ACTOR, counted, reason_option, seconds, stamp, within
-from admit.cli.output import MISSING, done, fail, json_option, show_json, show_table
+from admit.cli.output import MISSING, Listed, done, fail, json_option, show_json, show_table
 from admit.cli.settings import settings_options, with_issuer
 from admit.cli.user import CLI
 from admit.issuer import Client, Issuer, Settings
@@ -17,7 +18,7 @@ from admit.issuer.clients.driver import KeptClient
 from admit.issuer.clients.errors import ClientNotFoundError
 
 
-@click.group()
+@click.group(cls=Listed)
 def client() -> None:
     """Clients: add, list, show, remove; secrets, invitations, grants."""
 
@@ -181,6 +182,12 @@ def plain(value: Any) -> str:
     """A value in one cell."""
     if isinstance(value, list):
         return " ".join(map(str, value)) or "-"
+    if isinstance(value, dict):  # `*=orders:read clerk=orders:read,orders:move`, as options take it
+        pairs = [
+            f"{of}={','.join(its) if isinstance(its, list) else its if isinstance(its, str) else json.dumps(its)}"
+            for of, its in value.items()
+        ]
+        return " ".join(pairs) or "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "-" if value is None else str(value)

@@ -12,6 +12,7 @@ import click
 from admit.cli.output import USAGE, done, fail, json_option, show_json, warn
 from admit.cli.settings import settings_options, with_issuer
 from admit.cli.user import CLI
+from admit.errors import ConfigError
 from admit.issuer import Client, Issuer, Settings
 from admit.issuer.app import settings_file
 from admit.issuer.clients import rules
@@ -104,7 +105,10 @@ def add(
     client: Client = settings_file.build(Client, raw, where="client.")
 
     async def work(issuer: Issuer) -> tuple[bool, str | None, str | None]:
-        added = await issuer.services.clients.add(client, info=CLI, now=time.time())
+        try:
+            added = await issuer.services.clients.add(client, info=CLI, now=time.time())
+        except ConfigError as error:  # an id that was made here is nobody's yet
+            raise error if id is not None else ConfigError(str(error).replace(client.id, name, 1)) from None
         return added, *(lacking(client, issuer.registry) if added else (None, None))
 
     added, lacks, then = with_issuer(settings, work)

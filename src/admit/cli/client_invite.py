@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from admit.cli.ended import stamp, when
-from admit.cli.output import MISSING, done, fail, json_option, show_json, show_table
+from admit.cli.output import MISSING, Listed, done, fail, json_option, show_json, show_table
 from admit.cli.settings import settings_options, with_issuer
 from admit.cli.user import CLI
 from admit.issuer import Issuer, Settings
@@ -16,7 +16,7 @@ from admit.issuer.clients.policy import Policy
 from admit.issuer.clients.registration import MAX_INVITED, Invite, Registration
 
 
-@click.group()
+@click.group(cls=Listed)
 def invite() -> None:
     """Invitations for clients to register themselves: make one, list, remove.
 

@@ -4,7 +4,7 @@ import time
 
 import click
 
-from admit.cli.output import done, json_option, show_json
+from admit.cli.output import Listed, done, json_option, show_json
 from admit.cli.settings import settings_options, with_issuer
 from admit.issuer import Issuer, Settings
 from admit.issuer.app import went_back
@@ -12,7 +12,7 @@ from admit.issuer.storage import mark
 from admit.issuer.storage.sqlite import path_of
 
 
-@click.group()
+@click.group(cls=Listed)
 def epoch() -> None:
     """The epoch of revocations: verifiers trust it to go forward only."""
 

@@ -46,13 +46,16 @@ def explain(settings: Settings, id: str | None, last: int, as_json: bool) -> Non
     if not _ID.fullmatch(id):
         fail("an id has 16 hex digits, as error pages show it. The newest: admit explain", MISSING)
 
-    async def work(issuer: Issuer) -> tuple[list[Refusal], Sequence[Row]]:
+    async def work(issuer: Issuer) -> tuple[list[Refusal], Sequence[Row], frozenset[str]]:
         found = await issuer.ring.find(id)
         until = found[0].at + _AROUND if found else time.time()
         since = found[0].at - _AROUND if found else until - settings.refusals.kept.total_seconds()
-        return found, await issuer.db.read_apart(of_request(id, since=since, until=until))
+        audit = await issuer.db.read_apart(of_request(id, since=since, until=until))
+        named = {one.client_id for one in found if one.client_id is not None}
+        others = [one for one in named if issuer.registry.client(one) is None]
+        return found, audit, frozenset([one for one in others if await issuer.services.clients.get(one)])
 
-    refusals, audit = with_issuer(settings, work)
+    refusals, audit, of_database = with_issuer(settings, work)
     if not refusals and not audit:
         fail(
             "nothing is kept of this request: it is longer ago than that, too many came at once, or it was fine. "
@@ -61,11 +64,14 @@ def explain(settings: Settings, id: str | None, last: int, as_json: bool) -> Non
         )
     if as_json:
         show_json(
-            {"refusals": [as_dict(one) for one in refusals], "audit": [_audit_dict(row) for row in audit]}
+            {
+                "refusals": [as_dict(one, of_database) for one in refusals],
+                "audit": [_audit_dict(row) for row in audit],
+            }
         )
         return
     for one in refusals:
-        _show(one)
+        _show(one, of_database)
     for row in audit:
         told = "" if row["detail"] == "{}" else row["detail"]
         _line("audit", f"{stamp(row['at'])}  {row['event']}, {row['outcome']}  {told}".rstrip())
@@ -97,7 +103,7 @@ def _list(settings: Settings, last: int, *, as_json: bool) -> None:
         )
 
 
-def _show(one: Refusal) -> None:
+def _show(one: Refusal, of_database: frozenset[str]) -> None:
     click.echo(click.style(f"{one.status} {one.code}", bold=True) if colour() else f"{one.status} {one.code}")
     _line("when", stamp(one.at))
     _line("request", route_of(one))
@@ -109,7 +115,9 @@ def _show(one: Refusal) -> None:
     _line("rule", clause if clause else f"{one.kind}: trouble inside, not the caller's")
     if one.detail:
         _line("detail", one.detail)
-    if named := settings_of(one.kind, one.detail):
+    if command := command_of(one, of_database):
+        _line("command", f"{command}: it gets a new secret")
+    elif named := settings_of(one.kind, one.detail):
         _line("setting", f"{', '.join(named)}: what would allow it, if it should be allowed")
     if one.trace_id is not None:
         _line("trace", one.trace_id)
@@ -126,8 +134,16 @@ def route_of(one: Refusal) -> str:
     return f"{one.method} {one.route or '(no such path)'}"
 
 
-def as_dict(one: Refusal) -> dict[str, Any]:
+def command_of(one: Refusal, of_database: frozenset[str] = frozenset()) -> str:
+    """The command that mends it where no setting does: a client of the database has its secret there."""
+    if one.client_id in of_database and "client.secret_hashes" in settings_of(one.kind, one.detail):
+        return f"admit client secret {one.client_id}"
+    return ""
+
+
+def as_dict(one: Refusal, of_database: frozenset[str] = frozenset()) -> dict[str, Any]:
     """A refusal for programs."""
+    command = command_of(one, of_database)
     return {
         "id": one.request_id,
         "at": stamp(one.at),
@@ -136,7 +152,8 @@ def as_dict(one: Refusal) -> dict[str, Any]:
         "rule": clause_of(one.kind),
         "kind": one.kind,
         "detail": one.detail,
-        "settings": list(settings_of(one.kind, one.detail)),
+        "settings": [] if command else list(settings_of(one.kind, one.detail)),
+        **({"command": command} if command else {}),
         "method": one.method,
         "route": one.route or None,
         "client_id": one.client_id,

@@ -5,14 +5,14 @@ import time
 import click
 
 from admit.cli.ended import ACTOR, TakesId, reason_option, seconds, stamp, when, within
-from admit.cli.output import MISSING, done, fail, json_option, show_json, show_table
+from admit.cli.output import MISSING, Listed, done, fail, json_option, show_json, show_table
 from admit.cli.settings import settings_options, with_issuer
 from admit.cli.user_named import one
 from admit.issuer import Issuer, Settings
 from admit.issuer.grants.records import Family
 
 
-@click.group()
+@click.group(cls=Listed)
 def grant() -> None:
     """Grants: what users let applications do. List them, end one."""
 

@@ -4,13 +4,13 @@ import time
 
 import click
 
-from admit.cli.output import done, json_option, show_json
+from admit.cli.output import Listed, done, json_option, show_json
 from admit.cli.settings import settings_options, with_issuer
 from admit.issuer import Issuer, Settings
 from admit.issuer.app.renaming import rename as rename_issuer
 
 
-@click.group()
+@click.group(cls=Listed)
 def issuer() -> None:
     """The issuer's identifier: the URL that people and applications know it by."""
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import click
 
-from admit.cli.output import USAGE, done, fail, json_option, show_json, told_errors
+from admit.cli.output import USAGE, Listed, done, fail, json_option, show_json, told_errors
 from admit.cli.token_keys import read_file
 from admit.cli.token_reasons import alg_hint, of_error
 from admit.errors import InvalidKeyError
@@ -24,7 +24,7 @@ _FORMS = click.Choice(["jwk", "pem", "der"])
 _show = click.option("--show-private", is_flag=True, help="Show a private key on a terminal all the same.")
 
 
-@click.group()
+@click.group(cls=Listed)
 def jwk() -> None:
     """Keys: make one, turn it into another form, tell its thumbprint. Nothing leaves this machine."""
 

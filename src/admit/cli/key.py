@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 import click
 
 from admit.cli.ended import ACTOR, TakesId, seconds, when, within
-from admit.cli.output import MISSING, done, fail, json_option, show_json, show_table
+from admit.cli.output import MISSING, Listed, done, fail, json_option, show_json, show_table
 from admit.cli.settings import settings_options, with_issuer
 from admit.issuer import Issuer, Settings
 from admit.issuer.keys import Purpose, StoredKey
 
 
-@click.group()
+@click.group(cls=Listed)
 def key() -> None:
     """Signing keys: list, rotate, revoke.
 

@@ -34,8 +34,11 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("uvicorn.error", "alembic.runtime.plugins"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for noisy in (
+        "uvicorn.error",
+        "alembic",
+    ):  # each revision of a new database is a line, and news to nobody
+        logging.getLogger(noisy).setLevel(logging.WARNING if level > logging.DEBUG else logging.NOTSET)
 
 
 class _Deferred(logging.Formatter):

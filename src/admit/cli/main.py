@@ -19,7 +19,7 @@ _COMMANDS = {
     "client": ("admit.cli.client", "Clients: add, list, show, remove; secrets, invitations, grants."),
     "resource": (
         "admit.cli.resource",
-        "Resources, which are APIs that take tokens: add, list, show, set, remove.",
+        "Resources, APIs that take tokens: add, list, show, set, remove.",
     ),
     "key": ("admit.cli.key", "Signing keys: list, rotate, revoke."),
     "backup": ("admit.cli.backup", "Copy the SQLite database to TO while the issuer runs."),

@@ -1,7 +1,9 @@
 """How commands speak: one line an outcome, JSON where it is asked for, colour only on a terminal and where it means."""
 
+import inspect
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,9 +16,25 @@ import click
 from admit.errors import AdmitError, ConfigError, UnavailableError
 
 _SETTINGS = "admit.settings"
+_SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
 REFUSED, USAGE, MISSING, UNAVAILABLE = 1, 2, 3, 4
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+class Listed(click.Group):
+    """A group whose list says the whole first sentence of each command, on as many lines as it takes."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click's own, which cuts them."""
+        rows = []
+        for name in self.list_commands(ctx):
+            if (command := self.get_command(ctx, name)) is not None and not command.hidden:
+                first = inspect.cleandoc(command.help or "").split("\n\n")[0].replace("\n", " ")
+                rows.append((name, _SENTENCE.split(first)[0]))
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
 
 
 def show_json(value: Any) -> None:

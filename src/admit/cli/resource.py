@@ -9,7 +9,7 @@ import msgspec
 
 from admit.cli.client import plain
 from admit.cli.client_add import setting
-from admit.cli.output import MISSING, USAGE, done, fail, json_option, show_json, show_table
+from admit.cli.output import MISSING, USAGE, Listed, done, fail, json_option, show_json, show_table
 from admit.cli.settings import settings_options, with_issuer
 from admit.cli.user import CLI
 from admit.errors import ConfigError
@@ -21,9 +21,9 @@ from admit.issuer.clients.rules import hash_secret, new_secret
 KNOWN = f"Every node knows within {RESOURCES_EVERY:g} s."
 
 
-@click.group()
+@click.group(cls=Listed)
 def resource() -> None:
-    """Resources, which are APIs that take tokens: add, list, show, set, remove."""
+    """Resources, APIs that take tokens: add, list, show, set, remove."""
 
 
 @resource.command()

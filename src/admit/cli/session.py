@@ -5,7 +5,7 @@ import time
 import click
 
 from admit.cli.ended import ACTOR, TakesId, agent, reason_option, seconds, stamp, when, within
-from admit.cli.output import MISSING, done, fail, json_option, show_json, show_table
+from admit.cli.output import MISSING, Listed, done, fail, json_option, show_json, show_table
 from admit.cli.settings import settings_options, with_issuer
 from admit.cli.user_named import one
 from admit.issuer import Issuer, Settings
@@ -13,7 +13,7 @@ from admit.issuer.accounts.records import User
 from admit.issuer.sessions.records import SessionEntry
 
 
-@click.group()
+@click.group(cls=Listed)
 def session() -> None:
     """Sessions of browsers: list a user's, end one."""
 

@@ -2,12 +2,13 @@
 
 import click
 
+from admit.cli.output import Listed
 from admit.cli.token_inspect import inspect
 from admit.cli.token_sign import sign
 from admit.cli.token_verify import verify
 
 
-@click.group()
+@click.group(cls=Listed)
 def token() -> None:
     """Tokens: look at one, sign one, verify one."""
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import click
 
 from admit.cli.ended import ACTOR, counted, reason_option, seconds, within
-from admit.cli.output import USAGE, done, fail, json_option, read_text, show_json, show_table
+from admit.cli.output import USAGE, Listed, done, fail, json_option, read_text, show_json, show_table
 from admit.cli.settings import settings_options, with_issuer
 from admit.cli.user_import import import_users
 from admit.cli.user_named import one
@@ -35,7 +35,7 @@ def typed(user: User) -> str:
     return user.email_shown if _PLAIN.fullmatch(user.email_shown) else user.id
 
 
-@click.group()
+@click.group(cls=Listed)
 def user() -> None:
     """Accounts: add, import, list, disable, sign out; roles and groups."""
 
@@ -294,7 +294,7 @@ def label_group(label: Label) -> click.Group:
     """`admit user role` and `admit user group`, which differ in what they give."""
     what = label.value
 
-    @click.group(what, help=f"Give a user a {what}, or take it.")
+    @click.group(what, cls=Listed, help=f"Give a user a {what}, or take it.")
     def group() -> None: ...
 
     @group.command("add", help=_ADD.format(what=what))

@@ -66,3 +66,15 @@ def test_a_lost_database_is_said_and_the_way_back_named(admit: Admit, tmp_path: 
     assert not (tmp_path / "admit.db").exists()
     assert admit("restore", "kept.db").exit_code == 0
     assert admit("user", "list").exit_code == 0
+
+
+def test_a_damaged_backup_is_told_as_one_and_not_answered_with_restore(admit: Admit, tmp_path: Path) -> None:
+    assert admit("user", "list").exit_code == 0
+    assert admit("backup", "kept.db").exit_code == 0
+    octets = (tmp_path / "kept.db").read_bytes()
+    (tmp_path / "cut.db").write_bytes(octets[: len(octets) // 2])
+    done = admit("restore", "cut.db")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("admit: backup cut.db is empty or damaged: take another one")
+    assert "admit restore" not in done.stderr
+    assert admit("user", "list").exit_code == 0

@@ -236,3 +236,34 @@ def test_what_a_resource_may_not_become_changes_nothing(
     assert (done.exit_code, "Traceback" in done.output) == (code, False), done.output
     assert told(admit("resource", "show", PARCELS, "--json")) == before
     assert admit("resource", "set", "https://nobody.example", "--name", "X").exit_code == 3
+
+
+def test_what_a_client_lacks_is_named_with_the_next_step_and_without_a_made_up_id(admit: Admit) -> None:
+    add = ("client", "add", "--name", "Orders", "--redirect-uri")
+    done = admit(*add, CALLBACK, "--scope", "parcels:read")
+    assert "parcels:read" in done.stderr
+    assert "admit resource list" in done.stderr
+    done = admit(*add, "http://orders.example.com/cb")
+    assert "docs/clients.md" in done.stderr
+    assert "c_" not in done.stderr
+    assert "client orders:" in admit(*add, "http://x.example/cb", "orders").stderr
+
+
+def test_tables_show_what_options_take_and_no_braces(admit: Admit) -> None:
+    roles = ("--role", "*=parcels:read", "--client", "nightly=parcels:read")
+    admit("resource", "add", PARCELS, "--name", "Parcels", "--scope", "parcels:read=See parcels", *roles)
+    told = admit("resource", "show", PARCELS).stdout
+    assert "parcels:read=See parcels" in told
+    assert "*=parcels:read\n" in told
+    assert "nightly=parcels:read\n" in told
+    assert "{" not in told
+    assert "'" not in told
+
+
+@pytest.mark.parametrize(
+    "group", ["client", "resource", "user", "user role", "key", "token", "client invite"]
+)
+def test_lists_of_commands_say_whole_sentences(admit: Admit, group: str) -> None:
+    told = admit(*group.split(), "--help").stdout
+    assert "Commands:" in told
+    assert "..." not in told.partition("Commands:")[2]

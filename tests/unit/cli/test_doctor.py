@@ -22,7 +22,7 @@ from admit.cli.doctor import database, files, findings_of, running, tls
 from admit.cli.doctor.findings import Finding, Severity
 from admit.cli.doctor.settings import cookies, strangers
 from admit.fetch import Response
-from admit.issuer import Client, Resource, Settings
+from admit.issuer import Client, Issuer, Resource, Settings
 from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.app import probe
 from admit.issuer.app.config import MetricsConfig, ProxyConfig, TlsConfig
@@ -193,6 +193,23 @@ def test_clients_and_hosts_that_do_not_fit_are_told(good: Settings) -> None:
         "the issuer lies under a path and serves others' applications: stranger": Severity.ERROR,
         "no mail is sent": Severity.WARNING,
     }
+
+
+def test_clients_of_the_database_count_and_where_there_are_none_the_command_is_named(good: Settings) -> None:
+    none = replace(good, client=())
+    (told,) = [one for one in found(none) if one.topic == "clients" and one.severity is not Severity.GOOD]
+    assert told.what == "there are no clients yet"
+    assert told.mend.startswith("admit client add ")
+
+    async def add() -> None:
+        issuer = Issuer(none)
+        async with issuer.opened():
+            assert await issuer.services.clients.add(replace(WEB, id="kept"), now=time.time())
+
+    asyncio.run(add())
+    assert [(one.what, one.severity) for one in found(none) if one.topic == "clients"] == [
+        ("1 client of the database: admit client list", Severity.GOOD)
+    ]
 
 
 def test_clients_that_ask_for_passwords_are_listed(good: Settings) -> None:

@@ -125,3 +125,27 @@ def test_each_error_of_ours_has_a_clause_and_others_have_none() -> None:
     assert "RFC 6750" in clause_of("InsufficientScopeError")
     assert "RFC 9110" in clause_of("MisdirectedError")
     assert clause_of("RuntimeError") == clause_of("Exception") == clause_of("") == ""
+
+
+def test_a_wrong_secret_is_mended_where_the_client_is_kept(admit: Admit, config: Path) -> None:
+    added = admit("client", "add", "nightly", "--name", "Nightly", "--redirect-uri", "https://n.example/cb")
+    assert added.exit_code == 0, added.stderr
+
+    async def fill() -> None:
+        issuer = Issuer(Settings.load(config, environ={}))
+        async with issuer.opened():
+            for number, id in ((5, "nightly"), (6, "web"), (7, "gone")):
+                wrong = refusal(number, kind="InvalidClientError", detail="wrong secret")
+                issuer.ring.tell(replace(wrong, client_id=id))
+            await issuer.ring.write()
+
+    asyncio.run(fill())
+    told = admit("explain", refusal(5).request_id).stdout
+    assert "  command  admit client secret nightly: it gets a new secret" in told
+    assert "setting" not in told
+    (one,) = json.loads(admit("explain", refusal(5).request_id, "--json").stdout)["refusals"]
+    assert (one["command"], one["settings"]) == ("admit client secret nightly", [])
+    for number in (6, 7):
+        told = admit("explain", refusal(number).request_id).stdout
+        assert "client.secret_hashes" in told
+        assert "admit client secret" not in told

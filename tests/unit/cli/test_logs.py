@@ -19,6 +19,7 @@ def root() -> Iterator[None]:
     logging.getLogger().handlers[:] = before
     logging.getLogger().setLevel(level)
     logging.getLogger("uvicorn.error").setLevel(quiet)
+    logging.getLogger("alembic").setLevel(logging.NOTSET)
 
 
 CANARY = "hunter2-the-canary"
@@ -102,3 +103,15 @@ def test_only_named_fields_are_written_and_nothing_is_not(capsys: pytest.Capture
     [line] = capsys.readouterr().err.splitlines()
     told = json.loads(line)
     assert set(told) == {"event", "level", "logger", "timestamp", "request_id"}
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize(("level", "lines"), [("info", 0), ("debug", 1)])
+def test_the_revisions_of_a_database_are_lines_only_where_everything_is(
+    level: str, lines: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure(LogConfig(level=level, format="json"))
+    logging.getLogger("alembic.runtime.migration").info("Running upgrade")
+    assert len(capsys.readouterr().err.splitlines()) == lines
+    logging.getLogger("alembic.runtime.migration").warning("something is wrong")
+    assert "something is wrong" in capsys.readouterr().err

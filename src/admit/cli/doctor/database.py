@@ -11,6 +11,7 @@ from admit.issuer import Settings
 from admit.issuer.accounts.pepper import PREFIX
 from admit.issuer.accounts.store import HASHES_THAT_START
 from admit.issuer.app.keys import load_keyring
+from admit.issuer.clients.store import COUNT
 from admit.issuer.keys import SigningKeys, StoredKey
 from admit.issuer.keys.records import KeyState
 from admit.issuer.revocation import Lists, StatusService
@@ -206,6 +207,8 @@ async def _contents(settings: Settings, clock: Callable[[], float]) -> AsyncIter
                 "the issuer does not start, so that users and keys of two issuers never mix",
                 "data = a folder of its own; or, if it is the same issuer under another name, admit issuer rename",
             )
+        for one in clients(int((await db.read(COUNT()))[0]["n"]), settings):
+            yield one
         async for one in _peppered(db):
             yield one
         snapshot = await SigningKeys(db, settings.keys).refresh(clock())
@@ -228,6 +231,19 @@ async def _contents(settings: Settings, clock: Callable[[], float]) -> AsyncIter
         )
     finally:
         await db.close()
+
+
+def clients(kept: int, settings: Settings) -> Iterator[Finding]:
+    """What the settings cannot tell of clients: how many the database has beside theirs."""
+    if kept:
+        yield good("clients", f"{counted(kept, 'client')} of the database: admit client list")
+    elif not settings.client:
+        yield note(
+            "clients",
+            "there are no clients yet",
+            "nobody can sign in to an application",
+            "admit client add --name NAME --redirect-uri URI, or [[client]] in the settings file",
+        )
 
 
 async def _peppered(db: Database) -> AsyncIterator[Finding]:

@@ -148,14 +148,7 @@ def _clients(settings: Settings) -> Iterator[Finding]:
             "it shares its origin with what else that host serves, whose scripts can then act on its pages",
             "give the issuer a host of its own, or mark the clients that are yours first_party = true",
         )
-    if not settings.client:
-        yield note(
-            "clients",
-            "there are no clients yet",
-            "nobody can sign in to an application",
-            "[[client]] in the settings file",
-        )
-    elif not unproven:
+    if settings.client and not unproven:
         yield good("clients", f"{counted(len(settings.client), 'client')}, each with PKCE")
 
 

@@ -14,6 +14,7 @@ from admit.issuer.storage import Database, Keyring, mark
 from admit.issuer.storage import sqlite_copy as copies
 from admit.issuer.storage.sqlite import path_of
 from admit.issuer.storage.sqlite_copy import Copy
+from admit.issuer.storage.sqlite_file import DamagedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,12 @@ async def restore(settings: Settings, source: Path, *, now: float) -> Restored:
     target = _sqlite_path(settings, _PG_RESTORE)
     keyring = existing_keyring(settings)
     await asyncio.to_thread(copies.check_unused, target)
-    draft = await asyncio.to_thread(copies.take_up, source, target, keyring)
+    try:
+        draft = await asyncio.to_thread(copies.take_up, source, target, keyring)
+    except DamagedError as error:
+        raise ConfigError(
+            f"backup {source} is empty or damaged: take another one; the database was not touched"
+        ) from error
     try:
         await asyncio.to_thread(copies.check_same_database, target, draft)
         known = await _known_of_replaced(settings, target, keyring)

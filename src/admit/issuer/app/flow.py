@@ -88,6 +88,7 @@ async def judged(app: App, call: Call, parameters: Parameters) -> AuthorizeReque
         SpentReferenceError: the reference is good for nothing.
     """
     client = await app.services.clients.find(parameters.get("client_id"))
+    call.client_id = client.id if client is not None else None  # also where it is refused on a page
     reference = parameters.get("request_uri")
     if reference is None or not is_reference(reference):
         return steps.judge(parameters, client, known(app, call))

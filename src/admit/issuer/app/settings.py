@@ -1,6 +1,7 @@
 """All settings of an issuer as one frozen value, checked before the first request."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ FILE = "admit.toml"
 PREFIX = "ADMIT_"
 _WANTED = "issuer: want https://host[:port][/path] without slash at the end, query or fragment"
 _NOT_SETTINGS = frozenset({"ADMIT_KEYS", "ADMIT_CONFIG"})
+_OF_THE_DEMO = "ADMIT_DEMO_"  # they tell `make demo` where to be, and are no settings
+_NAMED = re.compile(r"[a-z0-9_.]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,21 +173,26 @@ class Settings:
 
         `path`: the file; None takes `ADMIT_CONFIG`, else `admit.toml` in this folder if it is there. An environment
         name is `ADMIT_` and the setting in capitals, `__` between a table and its member (`ADMIT_SESSIONS__IDLE=2h`).
+        `ADMIT_DEMO_*` are the demo's, and no settings.
 
         Raises:
             ConfigError: no such file, not TOML, or a setting that cannot work; one line.
         """
         env = os.environ if environ is None else environ
         raw = read_file(path if path is not None else env.get("ADMIT_CONFIG"))
+        variables: dict[str, str] = {}
         for name, value in env.items():
-            if name.startswith(PREFIX) and name not in _NOT_SETTINGS:
+            if name.startswith(PREFIX) and name not in _NOT_SETTINGS and not name.startswith(_OF_THE_DEMO):
                 names = name.removeprefix(PREFIX).lower().split("__")
                 put(raw, names, read_environment(value), told_as=name)
+                variables[".".join(names)] = name
         if "ADMIT_KEYS" in env:
             put(raw, ["keys", "file"], env["ADMIT_KEYS"], told_as="ADMIT_KEYS")
+            variables["keys.file"] = "ADMIT_KEYS"
         for name, value in (flags or {}).items():
             if value is not None:
                 raw[name] = value
+                variables.pop(name, None)
         if "issuer" not in raw:
             if not raw.get("dev"):
                 raise ConfigError(
@@ -192,8 +200,20 @@ class Settings:
                     "or start with --dev"
                 )
             raw["issuer"] = "http://localhost:8410"
-        settings: Settings = settings_file.build(cls, raw)
+        try:
+            settings: Settings = settings_file.build(cls, raw)
+        except ConfigError as error:
+            raise ConfigError(f"{error}{from_where(str(error), variables)}") from None
         return settings
+
+
+def from_where(trouble: str, variables: Mapping[str, str]) -> str:
+    """The variable of the environment that the setting comes from which `trouble` begins with; "" for the file's."""
+    found = _NAMED.match(trouble)
+    named = found[0].rstrip(".") if found is not None else ""
+    while named and named not in variables:
+        named = named.rpartition(".")[0]
+    return f" (from {variables[named]} in the environment)" if named else ""
 
 
 def read_file(path: str | os.PathLike[str] | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from admit.errors import AdmitError, OAuthError, TokenError
+from admit.errors import AdmitError, ConfigError, OAuthError, TokenError
 
 
 class ClientNotFoundError(AdmitError):
@@ -42,3 +42,13 @@ class MetadataDocumentError(OAuthError):
 
     code: ClassVar[str] = "invalid_client"
     public: ClassVar[str] = "The application's own description of itself cannot be used."
+
+
+class RuleError(ConfigError):
+    """A rule for clients that settings or a command break: `rule` for whoever described the client, and beside it what
+    only operators are told.
+    """
+
+    def __init__(self, rule: str, *, mend: str) -> None:
+        super().__init__(f"{rule}{mend}")
+        self.rule = rule

@@ -15,7 +15,7 @@ import msgspec
 from admit.errors import ConfigError, InvalidKeyError
 from admit.issuer.clients import authentication, rules
 from admit.issuer.clients import policy as policies
-from admit.issuer.clients.errors import InvalidClientMetadataError, InvalidRedirectUriError
+from admit.issuer.clients.errors import InvalidClientMetadataError, InvalidRedirectUriError, RuleError
 from admit.issuer.clients.policy import Policy
 from admit.issuer.clients.records import ApplicationType, AuthMethod, Client, Jwks
 from admit.issuer.clients.registry import Registry
@@ -154,7 +154,8 @@ def client_of(
         raise invalid("jwks", "has no usable key") from error
     except ConfigError as error:
         # The sentence is ours: it names the setting and the rule, and of the input nothing but the id that we made.
-        raise InvalidClientMetadataError(str(error).replace(f"client {id}: ", "")) from error
+        told = error.rule if isinstance(error, RuleError) else str(error)
+        raise InvalidClientMetadataError(told.replace(f"client {id}: ", "")) from error
     return client
 
 

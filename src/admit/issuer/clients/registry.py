@@ -7,6 +7,7 @@ from types import MappingProxyType
 from admit.errors import ConfigError
 from admit.issuer.clients import rules
 from admit.issuer.clients.config import ClientsConfig
+from admit.issuer.clients.errors import RuleError
 from admit.issuer.clients.records import Client, Resource
 
 
@@ -64,10 +65,17 @@ class Registry:
         rules.check_client(client, dev=self.dev)
         known = {name: self.resource(name) for name in client.resources}
         if None in known.values() or self.issuer in known:
-            raise ConfigError(f"client {client.id} names a resource that is not configured")
+            raise RuleError(
+                f"client {client.id} names a resource that is not configured",
+                mend=": admit resource add, or [[resource]] in the settings",
+            )
         of_resources = {scope for one in known.values() if one is not None for scope in one.scopes}
-        if not client.scopes <= rules.OIDC_SCOPES | rules.ISSUER_SCOPES | of_resources:
-            raise ConfigError(f"client {client.id} names a scope that none of its resources has")
+        if unknown := client.scopes - (rules.OIDC_SCOPES | rules.ISSUER_SCOPES | of_resources):
+            raise RuleError(
+                f"client {client.id} names a scope that none of its resources has",
+                mend=f": {', '.join(sorted(unknown))}. Name the API that has it (--resource URL), which there is "
+                "already: admit resource list",
+            )
 
     def check_resource(self, resource: Resource) -> None:
         """The rules for every resource, wherever it comes from.

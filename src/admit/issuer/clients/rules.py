@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from admit.errors import ConfigError
 from admit.issuer.clients import authentication, profiles
+from admit.issuer.clients.errors import RuleError
 from admit.issuer.clients.hosts import is_host
 from admit.issuer.clients.records import ACRS, Client, Resource, TokenFormat
 from admit.tokens import scope as scope_names
@@ -242,8 +243,9 @@ def check_client(client: Client, *, dev: bool) -> None:
     authentication.check(client, where, dev=dev)
     for uri in client.redirect_uris:
         if not may_register(client, uri, dev=dev):
-            raise ConfigError(
-                f"{where}: redirect_uris wants https URIs without fragment (see docs for native and --dev)"
+            raise RuleError(
+                f"{where}: redirect_uris wants https URIs without fragment",
+                mend="; http on loopback is for native clients (--native), or for all with --dev: see docs/clients.md",
             )
     for uri in client.post_logout_redirect_uris:
         if not may_register(client, uri, dev=dev):

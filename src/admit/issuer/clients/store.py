@@ -15,6 +15,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     insert,
     select,
     update,
@@ -115,6 +116,7 @@ FIND_MANY: Final = Statement(
     select(client.c.id, client.c.document, client.c.secret_hashes).where(any_of(client.c.id, "ids"), *_OURS)
 )
 FIND_ROW: Final = Statement(select(*client.c).where(client.c.id == bindparam("id")))
+COUNT: Final = Statement(select(func.count().label("n")).select_from(client).where(*_OURS))
 LIST: Final = Statement(
     select(*client.c)
     .where(client.c.id > bindparam("after"), *_OURS)

@@ -167,3 +167,33 @@ def test_nobody_is_asked_for_a_proof_that_cannot_be_given() -> None:
         Settings(issuer="https://id.example.com", accounts=accounts)
     with pytest.raises(ConfigError, match="reset_link"):
         AccountsConfig(reset_link=timedelta(minutes=16))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("ADMIT_ISUER", "https://id.example.com", "isuer: there is no such setting"),
+        ("ADMIT_SESSIONS__IDLE", "soon", "sessions.idle: "),
+        ("ADMIT_KEYS__LONGEST_TOKEN", "1s", "keys.longest_token"),
+        ("ADMIT_SESSIONS", "1", "sessions: want a table"),
+    ],
+)
+def test_what_the_environment_says_wrongly_names_its_variable(
+    tmp_path: Path, name: str, value: str, told: str
+) -> None:
+    line = refused(tmp_path, "", **{name: value})
+    assert line.startswith(told)
+    assert line.endswith(f"(from {name} in the environment)")
+
+
+def test_what_the_file_or_a_flag_says_wrongly_names_no_variable(tmp_path: Path) -> None:
+    assert "environment" not in refused(tmp_path, "[sessions]\nidle = 8", ADMIT_SESSIONS__ABSOLUTE="9h")
+    path = tmp_path / "admit.toml"
+    with pytest.raises(ConfigError) as told:
+        Settings.load(path, environ={"ADMIT_ISSUER": "https://x"}, flags={"issuer": "http://x"})
+    assert "environment" not in str(told.value)
+
+
+def test_the_variables_of_the_demo_are_no_settings(tmp_path: Path) -> None:
+    load(tmp_path, "", ADMIT_DEMO_PORTS="9410,9411,9412", ADMIT_DEMO_POLL="x")
+    refused(tmp_path, "", ADMIT_DEMOS="1")

@@ -140,6 +140,15 @@ async def test_the_job_writes_by_itself_what_was_told_before_and_after_it_began(
     job.cancel()
 
 
+async def test_a_wrong_redirect_uri_is_kept_with_the_client_that_was_named(
+    issuer: LiveIssuer, browser: Browser
+) -> None:
+    await browser.get("/authorize", params={"client_id": "spa", "redirect_uri": "https://evil.example/cb"})
+    await issuer.ring.write()
+    (one,) = await issuer.ring.latest(10)
+    assert (one.detail, one.client_id) == ("redirect_uri is not registered", "spa")
+
+
 async def test_pages_json_and_redirects_that_refuse_are_all_kept_with_their_ids(
     issuer: LiveIssuer, browser: Browser
 ) -> None:
