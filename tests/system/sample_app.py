@@ -9,6 +9,8 @@ from tests.fixtures.demo import PICTURES, Demo
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+SEEN_GOOD = "let in just before the log-out, refused "
+"""How a line of the watch begins: the same token, at the same address, a moment before."""
 SIGN_IN = re.compile(r"/login(\?|$)")
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from tests.fixtures.demo import ADA, APIS, POLL, ROOT, SERVE_PAGE, Demo
 from tests.plugins.patience import patience, slack
-from tests.system.sample_app import SampleApp
+from tests.system.sample_app import SEEN_GOOD, SampleApp
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -126,9 +126,9 @@ def test_the_sample_app_cannot_tell_which_framework_answers(
     app.page.get_by_role("button", name="Log out").click()
     app.page.get_by_text("Session: refused at once").wait_for()
     app.page.get_by_text("Refresh token: refused at once").wait_for()
-    app.page.get_by_text("Both APIs refuse the old token").wait_for()
+    app.page.get_by_text("The API refuses the old token at both of its addresses").wait_for()
     for words in app.page.locator(".lane-words").all_inner_texts():
-        assert float(words.removeprefix("refused ").split(" s ")[0]) <= POLL + 1.5 + slack(), words
+        assert float(words.removeprefix(SEEN_GOOD).split(" s ")[0]) <= POLL + 1.5 + slack(), words
     app.picture(f"api-{name}-logged-out")
     assert app.complaints == []
 

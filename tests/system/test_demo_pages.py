@@ -192,7 +192,7 @@ def test_everything_fits_a_phone_also_in_the_dark(
     fits("account")
     app.open()
     page.get_by_role("button", name="Log out").click()
-    page.get_by_text("Both APIs refuse the old token").wait_for()
+    page.get_by_text("The API refuses the old token at both of its addresses").wait_for()
     fits("logged-out")
     assert app.complaints == []
     context.close()

@@ -122,7 +122,7 @@ export class Desk {
       "section",
       { class: "card", "aria-labelledby": "reload" },
       h("h2", { id: "reload" }, "Reload, and you are still signed in"),
-      h("p", {}, "A page has no safe place to keep a token: what script can read, stolen script can read. So both tokens live in memory and die with the page. After a reload the whole page goes to the issuer and asks, without showing anything, whether you are still signed in there (prompt=none). Its session says yes, and new tokens come back."),
+      h("p", {}, "A page has no safe place to keep a token: if somebody gets a script of theirs into the page, it can read all that the page has stored. So both tokens live in memory only, and die with the page. After a reload the whole page goes to the issuer and asks, without showing anything, whether you are still signed in there (prompt=none). Its session says yes, and new tokens come back."),
       h(
         "div",
         { class: "row" },
@@ -153,6 +153,8 @@ export class Desk {
   async #logOut(button, place) {
     button.disabled = true;
     const old = this.client.held;
+    // The twin of what follows: the same question, with the same token, while the token is good.
+    const before = await Promise.all(this.config.apis.map((api) => ask(`${api}/api/orders/mine`, old, this.sessionBytes)));
     let ended;
     try {
       ended = await this.client.end();
@@ -161,7 +163,7 @@ export class Desk {
       place.replaceChildren(h("p", { class: "alert", role: "alert" }, error.message));
       return;
     }
-    const watching = watch(this.config.apis, old, this.sessionBytes, { loggedOut: true });
+    const watching = watch(this.config.apis, old, this.sessionBytes, { loggedOut: true, before });
     const session = h("p", { class: "verdict" }, glyph("session"), h("span", {}, "Session: asking"));
     const refresh = h("p", { class: "verdict" }, glyph("token"), h("span", {}, "Refresh token: asking"));
     const finish = h("button", { class: "button primary", type: "button", onclick: () => this.#finish() }, ended === "session" ? "Done" : "Sign out at the issuer too");
@@ -175,7 +177,7 @@ export class Desk {
     const dead = await this.client.refreshIsDead();
     tell(refresh, "token", dead, dead ? "Refresh token: refused at once" : "Refresh token: still taken");
     const last = await watching.done;
-    finish.before(h("p", { class: "notice", role: "status" }, `Both APIs refuse the old token. The last one did after ${last.toFixed(1)} s.`));
+    finish.before(h("p", { class: "notice", role: "status" }, `The API refuses the old token at both of its addresses. The last one did after ${last.toFixed(1)} s.`));
   }
 
   /** The standard way out, RP-initiated logout: the issuer clears its cookie and sends the browser back. */
