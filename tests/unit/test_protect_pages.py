@@ -47,3 +47,15 @@ def test_the_page_on_django_names_each_setting() -> None:
     text = (ROOT / "docs" / "protect" / "django.md").read_text("utf-8")
     for name in AdmitSettings.__dataclass_fields__:
         assert re.search(rf"`{name.upper()}`", text), name
+
+
+def test_each_page_that_begins_with_an_installation_says_how_it_is_done_before_there_is_a_release() -> None:
+    pages = [
+        *(ROOT / "docs" / "protect").glob("*.md"),
+        ROOT / "docs/sign-in-with.md",
+        ROOT / "docs/testing.md",
+    ]
+    begin = [page for page in pages if re.search(r"^pip install", page.read_text("utf-8"), re.M)]
+    assert len(begin) == len(PAGES) + 2
+    for page in begin:
+        assert "Until Admit's first release, install it from a checkout" in page.read_text("utf-8"), page.name

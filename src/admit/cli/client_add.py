@@ -53,7 +53,12 @@ def setting(text: str) -> tuple[str, Any]:
     "--jwks", type=click.Path(dir_okay=False), help="It signs with a key: the file with its public ones."
 )
 @click.option("--jwks-uri", help="It signs with a key: where its public ones are published.")
-@click.option("--scope", "scopes", multiple=True, help="A scope it may ask for; again for more.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    help="A scope it may ask for; again for more. None named: openid, profile and email; naming any replaces them.",
+)
 @click.option("--resource", "resources", multiple=True, help="An API it may ask tokens for; again for more.")
 @click.option("--grant-type", "grant_types", multiple=True, help="How it may ask for tokens; again for more.")
 @click.option("--first-party", is_flag=True, help="No consent page: it is yours.")
@@ -128,6 +133,17 @@ def add(
             click.echo(f"Its secret, shown this once: {secret}")
     if lacks is not None:
         warn(lacks, then=then)
+    if signs_nobody_in(client):
+        warn(
+            f"{client.id} signs nobody in: openid is not among its scopes, since --scope replaces openid, profile and "
+            "email. That is right for one that wants tokens alone; else add it again with --scope openid as well",
+            then=f"admit client remove {shlex.quote(client.id)}",
+        )
+
+
+def signs_nobody_in(client: Client) -> bool:
+    """Whether people come to it with a code and it gets no ID token for that, OpenID Connect Core §3.1.2.1."""
+    return "authorization_code" in client.grant_types and "openid" not in client.scopes
 
 
 def lacking(client: Client, registry: Registry) -> tuple[str | None, str | None]:

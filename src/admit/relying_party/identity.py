@@ -46,7 +46,9 @@ def verified(tokens: Tokens, keys: JWKSet, transaction: Transaction, client_id: 
         TokenError: a subclass for each rule.
     """
     if tokens.id_token is None:
-        raise IdentityError("the answer has no ID token")
+        raise IdentityError(
+            "the answer has no ID token: may this client ask the provider for the scope openid?"
+        )
     found = id_tokens.verify(
         tokens.id_token, keys, issuer=transaction.issuer, audience=client_id, nonce=transaction.nonce, now=now
     )
