@@ -24,7 +24,7 @@ import state
 
 HERE = Path(__file__).parent
 ADMIT = str(Path(sys.executable).parent / "admit")
-START_WITHIN = 30.0
+START_WITHIN = 60.0
 STOP_WITHIN = 4.0
 DEFAULT_API = "fastapi"
 APIS = {
@@ -50,6 +50,13 @@ def main() -> int:
         ports = state.Ports.from_environment()
     except ValueError:
         return trouble("ADMIT_DEMO_PORTS wants three different ports from 1024 up, such as 9410,9411,9412")
+    try:
+        state.poll()
+        beside = {name: state.port_of(name, default) for name, default in state.BESIDE.items()}
+    except ValueError as error:
+        return trouble(str(error))
+    if len({ports.issuer, ports.spa, ports.api, *beside.values()}) != 6:
+        return trouble(f"{', '.join(beside)} and ADMIT_DEMO_PORTS want six different ports")
     api = os.environ.get("ADMIT_DEMO_API") or DEFAULT_API
     if api not in APIS:
         return trouble(f"the orders API is in {', '.join(APIS)}; choose one: make demo API=flask")
@@ -80,7 +87,14 @@ def run(ports: state.Ports, api: str) -> int:
     children = start(api)
     try:
         if not await_ready(demo, children, stopping):
-            return 0 if stopping else trouble("a part did not start; its own words stand above")
+            return (
+                0
+                if stopping
+                else trouble(
+                    f"a part was not ready within {START_WITHIN:.0f} s, or ended before; what it printed, if anything, "
+                    "stands above. Is the machine very busy? Then try again"
+                )
+            )
         if not stopping:
             tell(demo, api, time.monotonic() - began)
         while not stopping and all(child.poll() is None for child in children):
@@ -240,9 +254,19 @@ def tell(demo: state.Demo, api: str, seconds: float) -> None:
     {machine}
     {mcp}
 
-  Up in {seconds:.1f} s. Ctrl-C ends it. It keeps its data in {shown(state.FOLDER)}; make demo-reset forgets it.
+{busy()}  Up in {seconds:.1f} s. Ctrl-C ends it. It keeps its data in {shown(state.FOLDER)}; make demo-reset forgets it.
 """,
         flush=True,
+    )
+
+
+def busy() -> str:
+    """A line for each port of an application beside the demo that somebody else has."""
+    return "".join(
+        f"  Port {port} is in use; another one for its application: "
+        f"{name}={port + 1000 if port < 60_000 else default} make demo\n\n"
+        for name, default in state.BESIDE.items()
+        if taken(port := state.port_of(name, default))
     )
 
 

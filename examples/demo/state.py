@@ -27,6 +27,29 @@ RUNNING = "running"
 KEPT_FOLDERS = ("issuer", "embedded", "django_users")
 
 
+BESIDE = {"ADMIT_DEMO_WEB_PORT": 8413, "ADMIT_DEMO_PAGE_PORT": 8414, "ADMIT_DEMO_MCP_PORT": 8415}
+"""Where the applications listen that are started by hand."""
+
+
+def port_of(name: str, default: int) -> int:
+    """A port of the environment; raises ValueError, which says what is wanted."""
+    text = os.environ.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and 1024 <= int(text) <= 65_535):
+        raise ValueError(f"{name} wants a port from 1024 up, such as {default}")
+    return int(text)
+
+
+def poll() -> float:
+    """How often the APIs ask, in seconds; raises ValueError, which says what is wanted."""
+    try:
+        found = float(os.environ.get("ADMIT_DEMO_POLL") or 5)
+    except ValueError:
+        found = 0.0
+    if not 0.1 <= found <= 3600:
+        raise ValueError("ADMIT_DEMO_POLL wants seconds, from 0.1 to 3600, such as 5")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Where the three parts listen."""
@@ -69,17 +92,17 @@ class Demo:
     @property
     def web(self) -> str:
         """The server-side web application of `examples/web_app`, which is started by hand."""
-        return f"http://localhost:{os.environ.get('ADMIT_DEMO_WEB_PORT') or 8413}"
+        return f"http://localhost:{port_of('ADMIT_DEMO_WEB_PORT', 8413)}"
 
     @property
     def page(self) -> str:
         """The application in a page of `examples/spa`, which is started by hand."""
-        return f"http://localhost:{os.environ.get('ADMIT_DEMO_PAGE_PORT') or 8414}"
+        return f"http://localhost:{port_of('ADMIT_DEMO_PAGE_PORT', 8414)}"
 
     @property
     def mcp_port(self) -> int:
         """Where the MCP server of `examples/mcp` listens, which is started by hand."""
-        return int(os.environ.get("ADMIT_DEMO_MCP_PORT") or 8415)
+        return port_of("ADMIT_DEMO_MCP_PORT", 8415)
 
     @property
     def mcp(self) -> str:
@@ -291,7 +314,7 @@ resources = ["{demo.api}"]
             "secret": demo.secrets["api"],
             "pages": [demo.spa, demo.page],
             "database": str(FOLDER / "orders.db"),
-            "poll": float(os.environ.get("ADMIT_DEMO_POLL") or 5),
+            "poll": poll(),
         },
     )
     for name in ("web", "machine"):
@@ -306,7 +329,7 @@ resources = ["{demo.api}"]
             "resource": demo.mcp,
             "client_id": "demo-assistant",
             "database": str(FOLDER / "orders.db"),
-            "poll": float(os.environ.get("ADMIT_DEMO_POLL") or 5),
+            "poll": poll(),
         },
     )
     by_itself = {

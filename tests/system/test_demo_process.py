@@ -154,6 +154,31 @@ def test_ports_that_cannot_be_are_one_line(
     assert not own.state.exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "wants"),
+    [
+        ("ADMIT_DEMO_MCP_PORT", "abc", "wants a port"),
+        ("ADMIT_DEMO_WEB_PORT", "80", "wants a port"),
+        ("ADMIT_DEMO_PAGE_PORT", "99999", "wants a port"),
+        ("ADMIT_DEMO_POLL", "x", "wants seconds"),
+        ("ADMIT_DEMO_POLL", "nan", "wants seconds"),
+    ],
+)
+def test_what_else_the_environment_says_wrongly_is_one_line(
+    own: Demo,
+    name: str,
+    value: str,
+    wants: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(own, monkeypatch, **{name: value}) == 1
+    told = capsys.readouterr()
+    (line,) = told.err.splitlines()
+    assert line.startswith(f"admit: {name} {wants}")
+    assert not own.state.exists()
+
+
 @pytest.mark.parametrize("api", ["flsk", "../flask", "Flask"])
 def test_an_api_that_there_is_none_of_is_one_line_with_those_there_are(
     own: Demo, api: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
