@@ -263,3 +263,16 @@ async def test_a_provider_that_does_not_answer_is_503_and_one_that_is_unknown_40
         assert (await browser.get("/bff/callback/other")).status_code == 400
         assert (await browser.get("/bff/else")).status_code == 404
         assert (await browser.post("/bff/login")).status_code == 405
+
+
+async def test_the_log_says_which_error_the_provider_answered_and_nothing_else_that_stands_beside_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for error, told in (("invalid_scope", "invalid_scope"), ("made\nup", "unregistered")):
+        application = Application(wire := Wire(), (strange := Strange()).provider(wire))
+        async with begun(application) as (browser, location):
+            back = {**strange.approve(location), "error": error, "error_description": "of-the-address"}
+            assert (await come_back(browser, back)).status_code == 400
+        assert f"the provider answered with an error: {told}\n" in f"{caplog.messages[-1]}\n"
+    assert "of-the-address" not in caplog.text
+    assert "made" not in caplog.text
