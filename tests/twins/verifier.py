@@ -101,6 +101,7 @@ TWINS: dict[str, Callable[..., Any]] = {
     "admit.verifier.keys:check_age": nothing,
     "admit.verifier.keys:is_cool": always_cool,
     "admit.verifier.metadata:check_issuer": nothing,
+    "admit.verifier.plain:read": nothing,  # the rules are asked
     "admit.verifier.reading:check_unbound": nothing,
     "admit.verifier.sessions:check_answer": nothing,
     "admit.verifier.follower_poll:is_overdue": never,

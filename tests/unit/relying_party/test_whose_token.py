@@ -209,12 +209,14 @@ async def test_signing_out_during_a_refresh_takes_back_what_the_refresh_brings(e
     token = (await page.get("/bff/session")).json()["csrf_token"]
     asking = asyncio.create_task(page.get("/bff/api/orders/x"))
     await strange.refreshing.wait()
-    if ends:
-        # Another browser object, since the answer takes the cookie away.
-        async with application.browser() as same:
-            same.cookies = page.cookies
-            left = await same.post("/bff/logout", headers={"origin": APP, "x-csrf-token": token})
-            assert left.status_code == 200
-    strange.go_on.set()
+    try:
+        if ends:
+            # Another browser object, since the answer takes the cookie away.
+            async with application.browser() as same:
+                same.cookies = page.cookies
+                left = await same.post("/bff/logout", headers={"origin": APP, "x-csrf-token": token})
+                assert left.status_code == 200
+    finally:
+        strange.go_on.set()
     assert (await asking).status_code == (401 if ends else 200)
     assert strange.revoked == (["refresh-0", "refresh-2"] if ends else [])
