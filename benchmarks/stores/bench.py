@@ -4,9 +4,8 @@
 Linux only. `rounds` is 15 unless said.
 
 `python benchmarks/stores/bench.py --large [thousands of accounts] [--save]`: a database of a million accounts and five
-million sessions beside an empty one, SQLite and PostgreSQL; to benchmarks/results/large.md. It takes 6 GB of disk.
-With `--families` there is one session of each account instead, and five grants, shared among 10,000 clients: to
-benchmarks/results/large-families.md.
+million sessions and as many grants, shared among 10,000 clients, beside an empty one, SQLite and PostgreSQL; to
+benchmarks/results/large.md. It takes 8 GB of disk and ten minutes.
 """
 
 import contextlib
@@ -39,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("uvicorn", "uvloop", "starlette", "asyncpg", "redis", "msgspec", "cryptography")
 SESSIONS = 500  # each is noted once a minute, as those of people who are there are
 CHECKS, ROTATIONS = 3_000, 1_000
-PER_USER = 5  # sessions of each account of the large database, or grants
+PER_USER = 5  # sessions of each account of the large database, and grants
 CLIENTS = 10_000  # there, of grants
 HOW = f"""\
 The issuer is `admit serve` on PostgreSQL with its normal durability, {SESSIONS:,} live sessions of 20 people; in the
@@ -160,13 +159,11 @@ PostgreSQL is vacuumed and analysed after the load, as autovacuum does it, and S
 that."""
 
 
-def large_one(thousands: int, *, of_families: bool, save: bool) -> None:
+def large_one(thousands: int, *, save: bool) -> None:
     """The table of the large database."""
     users = thousands * 1_000
-    many = {"sessions": users, "grants": users * PER_USER, "clients": CLIENTS}
-    if not of_families:
-        many = {"sessions": users * PER_USER, "grants": users}
-    bulk = Bulk(users=users, now=large.NOW, **many)
+    each = users * PER_USER
+    bulk = Bulk(users=users, sessions=each, grants=each, clients=CLIENTS, now=large.NOW)
     noise = figures.Noise()
     noise.sample()
     scale = min(1.0, thousands / 100)
@@ -183,8 +180,7 @@ def large_one(thousands: int, *, of_families: bool, save: bool) -> None:
         parts.append(f"PostgreSQL {server_version(database)}; {noise}.")
         print("\n" + "\n\n".join(parts[2:]), flush=True)
     if save:
-        name = "large-families.md" if of_families else "large.md"
-        (ROOT / "benchmarks" / "results" / name).write_text("\n\n".join(parts) + "\n", "utf-8")
+        (ROOT / "benchmarks" / "results" / "large.md").write_text("\n\n".join(parts) + "\n", "utf-8")
 
 
 def main() -> None:
@@ -192,7 +188,7 @@ def main() -> None:
     words = sys.argv[1:]
     if "--large" in words:
         thousands = next((int(word) for word in words if word.isdigit()), 1_000)
-        large_one(thousands, of_families="--families" in words, save="--save" in words)
+        large_one(thousands, save="--save" in words)
         return
     rounds = next((int(word) for word in words if word.isdigit()), 15)
     noise = figures.Noise()

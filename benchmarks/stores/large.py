@@ -1,4 +1,5 @@
-"""The same work on an empty database and on one with a million accounts and five million sessions.
+"""The same work on an empty database and on one with a million accounts, five million sessions and as
+many grants.
 
 Asked in one process, one call after another and in turns, so that the two differ by their databases alone: no HTTP, and
 a sign-in without its hash, which would hide what the database takes.
@@ -124,7 +125,7 @@ class Side:
         else:
             number = random.randint(1, self.bulk.grants)
             id = f"bulk-g{number}"
-            client_id = f"bulkc{1 + number % self.bulk.clients}" if self.bulk.clients else "few0"
+            client_id = f"bulkc{1 + number % self.bulk.clients}"
         row = await self.issuer.db.one(families.FIND_OF_USER(family=id))
         found = families.of_user(row) if row is not None else None
         client = await self.issuer.services.clients.find(client_id)

@@ -1,4 +1,4 @@
-"""A million accounts, five million sessions and a million grants, written by the database itself.
+"""A million accounts with five million sessions and as many grants, written by the database itself.
 
 No issuer could make as many in an afternoon, so they are put there by SQL, in the shape in which an issuer makes them:
 random places in the index of the cookies' hashes, every fifth session long over. The indexes that are no key are made
@@ -29,14 +29,14 @@ _TAIL = b"of a benchmark, not random"[:24]
 @dataclass(frozen=True, slots=True)
 class Bulk:
     """What is put there, numbered from 1. `now` is the time at which it is all new. Grants are shared out among people
-    and, where there are some, clients.
+    and clients.
     """
 
     users: int
     sessions: int
     now: float
     grants: int
-    clients: int = 0
+    clients: int
 
     def email(self, number: int) -> str:
         return f"bulk{number}@example.com"
@@ -54,7 +54,7 @@ class Bulk:
         """
         made, ends = self.now - 3600, self.now + 29 * _DAY
         user = f"'u_bulk' || (1 + n.i % {self.users})"
-        client = f"'bulkc' || (1 + n.i % {self.clients})" if self.clients else "'spa'"
+        client = f"'bulkc' || (1 + n.i % {self.clients})"
         over = f"n.i % {OVER} = 0"
         born = f"CASE WHEN {over} THEN {made - 40 * _DAY} ELSE {made} END"
         dies = f"CASE WHEN {over} THEN {made - 10 * _DAY} ELSE {ends} END"
@@ -91,17 +91,16 @@ class Bulk:
             f" SELECT 'bulk-g' || n.i, {client}, {user}, 'orders:own', 'api', {int(made)}, 'urn:admit:acr:1fa',"
             f" 'pwd', {made}, {ends}, 0, {made}, {made}, {{octets}} FROM {{n:1:{self.grants}}}"
         )
-        if self.clients:
-            document = kept.document_of(_CLIENT)
-            yield (
-                "INSERT INTO client (id, source, created_at, updated_at, document)"
-                f" SELECT 'bulkc' || n.i, '{Source.CLI.value}', {made}, {made}, '{document}'"
-                f" FROM {{n:1:{self.clients}}}"
-            )
-            yield (
-                f"INSERT INTO holder (kind, id, created_at) SELECT 'client', 'bulkc' || n.i, {made}"
-                f" FROM {{n:1:{self.clients}}}"
-            )
+        document = kept.document_of(_CLIENT)
+        yield (
+            "INSERT INTO client (id, source, created_at, updated_at, document)"
+            f" SELECT 'bulkc' || n.i, '{Source.CLI.value}', {made}, {made}, '{document}'"
+            f" FROM {{n:1:{self.clients}}}"
+        )
+        yield (
+            f"INSERT INTO holder (kind, id, created_at) SELECT 'client', 'bulkc' || n.i, {made}"
+            f" FROM {{n:1:{self.clients}}}"
+        )
 
 
 def _numbers(statement: str, span: str) -> str:
