@@ -219,12 +219,11 @@ def test_garbage_ends_the_stream_and_asks_for_the_head(
 
 
 @pytest.mark.threat("INF-ssrf", off="admit.verifier.stream:check_budget")
-def test_a_flood_ends_the_stream(issuer: StatusIssuer, hub: EventHub, begin: Begin) -> None:
+def test_a_flood_ends_the_stream(hub: EventHub, begin: Begin) -> None:
     follower = begin()
     hub.send(b": nothing but words\n" * 200_000)
-    until(lambda: follower.stream_error == "flood")
-    issuer.end(6, told=False)
-    assert follower.stream_state is StreamState.WAITING
+    # By its count: on a busy machine it may be open again already.
+    until(lambda: follower.counters.stream_failed.get("flood", 0) >= 1)
 
 
 @pytest.mark.parametrize(
