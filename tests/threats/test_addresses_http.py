@@ -18,7 +18,7 @@ from tests.fixtures.mail import (
 )
 from tests.fixtures.second_factor import sign_in_with, with_app
 from tests.threats.mailing import CLEO, NEW, choose, confirm, is_verified, masked, reset_link, sign_up
-from tests.threats.whole import is_known, rows
+from tests.threats.whole import is_known, rows, user_id_of
 
 pytestmark = pytest.mark.anyio
 
@@ -140,9 +140,10 @@ async def test_a_new_address_counts_when_its_link_was_used_and_the_old_one_is_to
     (asked,) = mail_server.messages
     assert (asked["To"], asked["Subject"]) == (CLEO, "Confirm your new email address")
     assert (await mailing.services.accounts.find(CLEO)) is None
-    assert (await mailing.services.accounts.find(ADA[0])) is not None
+    ada = await user_id_of(mailing, ADA[0])
     assert (await confirm(visitor, path_in(asked))).status_code == 200
     assert (await mailing.services.accounts.find(ADA[0])) is None
+    assert await user_id_of(mailing, CLEO) == ada
     assert await is_verified(mailing, CLEO)
     await deliver(mailing)
     (told,) = mail_server.to(ADA[0])
@@ -157,6 +158,7 @@ async def test_the_password_alone_puts_no_new_address_in_the_place_of_one_that_a
     mailing: LiveIssuer, mail_server: MailServer
 ) -> None:
     phone, owner = await with_app(mailing), mailing.browser()
+    ada = await user_id_of(mailing, ADA[0])
     await sign_in_with(owner, phone, mailing.clock.now)
     assert (await ask_change(owner, CLEO)).status_code == 303
     await deliver(mailing)
@@ -170,7 +172,7 @@ async def test_the_password_alone_puts_no_new_address_in_the_place_of_one_that_a
     assert sent.status_code == 403
     assert await mailing.services.accounts.find(CLEO) is None
     assert (await confirm(owner, path_in(asked))).status_code == 200
-    assert await mailing.services.accounts.find(CLEO) is not None
+    assert await user_id_of(mailing, CLEO) == ada
 
 
 async def test_a_browser_that_changes_the_address_stays_known(

@@ -161,7 +161,7 @@ class Fetcher:
         headers: Mapping[str, str] | None = None,
         body: bytes | AsyncIterable[bytes] | None = None,
         *,
-        timeout: timedelta | None = None,  # noqa: ASYNC109  (of `open`, and not of this call alone)
+        timeout: timedelta | None = None,  # noqa: ASYNC109  (bounds pieces of the body anew; see `open`)
         silence: timedelta = flow.SILENCE,
         repeat: bool = False,
     ) -> AsyncFlow:

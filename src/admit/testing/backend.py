@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from admit.client.exchange import run
 from admit.client.tokens import Tokens
 from admit.credentials import cookies, csrf
 from admit.errors import ConfigError, FetchError
+from admit.fetch import Fetcher
 from admit.principal import Principal
 from admit.relying_party import Bff, Identity, Provider
 from admit.relying_party.bff import session
@@ -17,14 +18,20 @@ Signed = Callable[[frozenset[str], frozenset[str]], str]
 """An access token for these audiences that allows these scopes."""
 
 
-class Unreached:
+class Unreached(Fetcher):
     """What dials out in a deployment; in a test it reaches nobody."""
 
-    def request(self, *_: Any, **__: Any) -> Any:
+    def request(self, *_: Any, **__: Any) -> NoReturn:
         raise FetchError("in a test no provider is asked")
 
-    async def arequest(self, *_: Any, **__: Any) -> Any:
-        raise FetchError("in a test no provider is asked")
+    async def arequest(self, *_: Any, **__: Any) -> NoReturn:
+        self.request()
+
+    def open(self, *_: Any, **__: Any) -> NoReturn:
+        self.request()
+
+    async def aopen(self, *_: Any, **__: Any) -> NoReturn:
+        self.request()
 
 
 def alone(bff: Bff) -> Callable[[], None]:
@@ -32,7 +39,7 @@ def alone(bff: Bff) -> Callable[[], None]:
     servers = {id(one.client.server): one.client.server for one in bff.config.providers}.values()
     before = [(server, server.fetcher) for server in servers]
     for server in servers:
-        server.fetcher = Unreached()  # type: ignore[assignment]  # all that is asked of it by one who only tells
+        server.fetcher = Unreached()
 
     def again() -> None:
         for server, fetcher in before:

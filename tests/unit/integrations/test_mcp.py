@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mcp.client.streamable_http import streamable_http_client
     from mcp.server.mcpserver import Context, MCPServer
 
-    from admit.integrations.mcp import AdmitTokens, Guard, Refused, principal
+    from admit.integrations.mcp import AdmitAccessToken, AdmitTokens, Guard, Refused, principal
 
 pytestmark = pytest.mark.anyio
 PATH = "/.well-known/oauth-protected-resource/mcp"
@@ -47,7 +47,7 @@ def imported() -> None:
         "mcp": ["Client"],
         "mcp.client.streamable_http": ["streamable_http_client"],
         "mcp.server.mcpserver": ["Context", "MCPServer"],
-        "admit.integrations.mcp": ["AdmitTokens", "Guard", "Refused", "principal"],
+        "admit.integrations.mcp": ["AdmitAccessToken", "AdmitTokens", "Guard", "Refused", "principal"],
     }.items():
         globals().update({name: getattr(import_module(home), name) for name in names})
 
@@ -464,7 +464,10 @@ def test_the_issuer_of_tests_is_trusted_by_either_way_of_guarding(admit_issuer: 
     exec(example, names)
     names["test_a_token_for_the_server_is_good"](admit_issuer)
     carried = admit_issuer.headers(principal_of_tests("alice"), tokens)["authorization"]
-    assert asyncio.run(tokens.verify_token(carried.removeprefix("Bearer "))) is not None
+    taken = asyncio.run(tokens.verify_token(carried.removeprefix("Bearer ")))
+    assert isinstance(taken, AdmitAccessToken)
+    assert taken.principal.subject == "alice"
+    assert asyncio.run(tokens.verify_token(carried[:-4] + "AAAA")) is None
     with pytest.raises(ConfigError, match="takes no sessions"):
         admit_issuer.headers(principal_of_tests("alice"), tokens, by="session")
     client = admit_issuer.client(TestClient(guard(JSONResponse({}))), guard)

