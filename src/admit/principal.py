@@ -61,6 +61,12 @@ class Principal:
     credential: CredentialKind = CredentialKind.TOKEN
     claims: Mapping[str, Any] = field(default_factory=lambda: _NOTHING, repr=False)
 
+    def __post_init__(self) -> None:
+        # A framework that is answered with a dataclass shows all its fields; a read-only mapping it cannot copy. So an
+        # endpoint that returns the principal itself fails, whoever made it, and shows nobody's claims by accident.
+        if type(self.claims) is not MappingProxyType:
+            object.__setattr__(self, "claims", MappingProxyType(self.claims))
+
     @property
     def key(self) -> PrincipalKey:
         """`(issuer, subject)`: the identity to store."""

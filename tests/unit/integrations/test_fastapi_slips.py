@@ -1,6 +1,6 @@
 """`admit.integrations.fastapi`: a slip in a route is told when the route is made, and lets nobody say who they are."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Annotated, Any
 
 import pytest
@@ -102,6 +102,36 @@ def test_a_route_that_promises_a_principal_is_told_what_to_answer_with(guard: Gu
             return who
 
 
+async def test_a_route_that_answers_with_the_principal_itself_shows_nothing_whoever_made_it(
+    issuer: Issuer, guard: Guard
+) -> None:
+    app = FastAPI()
+    own = Principal(
+        issuer=ISSUER, subject="s", client_id="c", audience=frozenset(), claims={"phone_number": "+441632960000"}
+    )
+
+    @app.get("/token")
+    async def by_guard(who: Annotated[Principal, guard()]):  # type: ignore[no-untyped-def]  # the slip
+        return who
+
+    @app.get("/own")
+    async def of_their_own_making():  # type: ignore[no-untyped-def]  # the slip
+        return own
+
+    @app.get("/any")
+    async def promised_anything() -> Any:
+        return own
+
+    for path in ("/token", "/own", "/any"):
+        with pytest.raises(Exception, match="mappingproxy"):
+            await asgi.call(app, path, by_token(issuer))
+    with pytest.raises(TypeError):
+        asdict(own)
+    with pytest.raises(TypeError):
+        own.claims["phone_number"] = "0"  # type: ignore[index]  # what a Mapping refuses
+    assert own.claims == {"phone_number": "+441632960000"}
+
+
 def test_a_principal_is_shown_as_json_has_it_and_without_its_claims() -> None:
     who = Principal(
         issuer=ISSUER,
@@ -115,7 +145,7 @@ def test_a_principal_is_shown_as_json_has_it_and_without_its_claims() -> None:
         claims={"phone_number": "+441632960000"},
     )
     shown = who.as_dict()
-    assert set(shown) == set(asdict(who)) - {"claims"}
+    assert set(shown) == {one.name for one in fields(who)} - {"claims"}
     assert TypeAdapter(Any).dump_json(shown)
     assert shown["scopes"] == ["a", "b"]
     assert (shown["audience"], shown["amr"], shown["credential"]) == ([API], ["pwd"], "session")
