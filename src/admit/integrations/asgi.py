@@ -30,7 +30,7 @@ from admit.jose.waive import Waive
 from admit.principal import Principal
 from admit.verifier import policy
 
-__all__ = ["PRINCIPAL", "Guard", "QueryTokens"]
+__all__ = ["PRINCIPAL", "ForCaches", "Guard", "QueryTokens"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -146,16 +146,21 @@ def for_caches(send: Send, *, somebody: bool) -> Send:
 
     async def sent(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            told = [
-                (bytes(name).decode("latin-1"), bytes(value).decode("latin-1"))
-                for name, value in message.get("headers", ())
-            ]
-            told = caching.complete(told, somebody=somebody)
-            raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in told]
-            message = {**message, "headers": raw}
+            message = marked(message, somebody=somebody)
         await send(message)
 
     return sent
+
+
+def marked(start: MutableMapping[str, Any], *, somebody: bool) -> dict[str, Any]:
+    """The start of an answer, with its fields completed."""
+    told = [
+        (bytes(name).decode("latin-1"), bytes(value).decode("latin-1"))
+        for name, value in start.get("headers", ())
+    ]
+    told = caching.complete(told, somebody=somebody)
+    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in told]
+    return {**start, "headers": raw}
 
 
 def let_in(gate: Gate, scope: Scope, who: Principal | None) -> dict[Gate, Principal | None]:
@@ -219,6 +224,37 @@ async def deny(refusal: policy.Refusal, scope: Scope, receive: Receive, send: Se
 def can_answer(scope: Scope) -> bool:
     """Whether the server can answer a handshake with a response, as the denial extension of ASGI has it."""
     return _DENIAL in (scope.get("extensions") or {})
+
+
+class ForCaches:
+    """Has every answer of an application say what guards found out for caches, `caching`, however it came to be.
+
+        app.add_middleware(ForCaches)        # of FastAPI or Starlette
+
+    A guard around an application sees all of its answers and needs none of this. A dependency of FastAPI sees neither
+    a `Response` that a route makes itself, nor what an exception handler answers once the guard has let somebody in;
+    a decorated endpoint of Starlette does not see the latter. What no guard looked at stays as it is.
+    """
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        # Guards write into this very dictionary, whose copies of the scope they may have: `outcome`.
+        outcomes: dict[Gate, Kept] = scope.setdefault(OUTCOMES, {})
+
+        async def sent(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                found = [kept[0] for gate, kept in outcomes.items() if gate.by_cookie]
+                if found:
+                    somebody = any(isinstance(one, Principal) for one in found)
+                    message = marked(message, somebody=somebody)
+            await send(message)
+
+        await self.app(scope, receive, sent)
 
 
 class QueryTokens:

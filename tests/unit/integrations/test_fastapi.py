@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Security
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Security, WebSocket
 from fastapi.responses import JSONResponse
 from fastapi.security import APIKeyHeader
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from admit.credentials import cookies
 from admit.errors import AdmitError, ConfigError, RevokedError
 from admit.integrations import starlette
+from admit.integrations.asgi import ForCaches
 from admit.integrations.fastapi import Guard, Refused
 from admit.jose import Waive
 from admit.principal import Principal
@@ -592,3 +593,85 @@ async def test_a_tests_override_of_one_dependency_leaves_every_other_guarded(
     assert (await get(app, "/y", by_token(issuer))).json == "somebody"
     app.dependency_overrides.clear()
     assert (await get(app, "/x", [])).status == 401
+
+
+def app_of_all_answers(guard: Guard) -> FastAPI:
+    app = FastAPI()
+
+    @app.get("/own", response_model=None)
+    async def own(who: Annotated[Principal, guard()]) -> Any:
+        return JSONResponse(shown(who))
+
+    @app.get("/gone")
+    async def gone(who: Annotated[Principal, guard()]) -> Any:
+        raise HTTPException(404, f"{who.subject} has no such order")
+
+    @app.get("/number/{number}")
+    async def number(number: int, who: Annotated[Principal, guard()]) -> Any:
+        return shown(who)
+
+    @app.get("/kept", response_model=None)
+    async def kept(who: Annotated[Principal, guard()]) -> Any:
+        headers = {"Cache-Control": "private, max-age=60", "Vary": "Accept"}
+        return JSONResponse(shown(who), headers=headers)
+
+    @app.get("/open", response_model=None)
+    async def open_(who: Annotated[Principal | None, guard.optional()]) -> Any:
+        return JSONResponse(None if who is None else shown(who))
+
+    @app.get("/everybodys", response_model=None)
+    async def everybodys() -> Any:
+        return JSONResponse("prices")
+
+    return app
+
+
+@pytest.mark.threat("6819-4.6.6", off="admit.integrations.caching:additions")
+@pytest.mark.parametrize(
+    ("path", "status"), [("/own", 200), ("/gone", 404), ("/number/x", 422), ("/open", 200)]
+)
+async def test_whatever_a_route_answers_somebody_says_so_to_caches(
+    issuer: Issuer, guard: Guard, path: str, status: int
+) -> None:
+    app = app_of_all_answers(guard)
+    app.add_middleware(ForCaches)
+    answer = await get(app, path, by_session(issuer))
+    assert answer.status == status
+    assert (answer.headers.get("vary"), answer.headers.get("cache-control")) == ("Cookie", "private")
+
+
+async def test_caches_are_told_nothing_more_than_guards_found(issuer: Issuer, guard: Guard) -> None:
+    app = app_of_all_answers(guard)
+    app.add_middleware(ForCaches)
+    app.mount("/inner", starlette.GuardMiddleware(app_of_all_answers(guard), guard=guard))
+
+    said = (await get(app, "/kept", by_session(issuer))).headers
+    assert (said["vary"], said["cache-control"]) == ("Accept, Cookie", "private, max-age=60")
+    stranger = (await get(app, "/open", [])).headers
+    assert (stranger["vary"], "cache-control" in stranger) == ("Cookie", False)
+    prices = (await get(app, "/everybodys", by_session(issuer))).headers
+    assert not {"vary", "cache-control"} & set(prices)
+    twice = (await get(app, "/inner/own", by_session(issuer))).headers
+    assert (twice["vary"], twice["cache-control"]) == ("Cookie", "private")
+
+
+async def test_a_guard_of_tokens_alone_tells_caches_nothing(issuer: Issuer) -> None:
+    app = app_of_all_answers(Guard(issuer.verifier))
+    app.add_middleware(ForCaches)
+    answer = await get(app, "/own", by_token(issuer))
+    assert answer.status == 200
+    assert not {"vary", "cache-control"} & set(answer.headers)
+
+
+async def test_a_socket_passes_what_tells_caches(issuer: Issuer, guard: Guard) -> None:
+    app = FastAPI()
+    app.add_middleware(ForCaches)
+
+    @app.websocket("/socket")
+    async def socket(websocket: WebSocket, who: Annotated[Principal, guard()]) -> None:
+        await websocket.accept()
+        await websocket.send_json(shown(who))
+        await websocket.close()
+
+    assert (await asgi.connect(app, "/socket", by_token(issuer))).json["subject"] == "u_alice"
+    assert (await asgi.connect(app, "/socket", [])).status == 401

@@ -107,7 +107,11 @@ async def test_a_route_that_answers_with_the_principal_itself_shows_nothing_whoe
 ) -> None:
     app = FastAPI()
     own = Principal(
-        issuer=ISSUER, subject="s", client_id="c", audience=frozenset(), claims={"phone_number": "+441632960000"}
+        issuer=ISSUER,
+        subject="s",
+        client_id="c",
+        audience=frozenset(),
+        claims={"phone_number": "+441632960000"},
     )
 
     @app.get("/token")
