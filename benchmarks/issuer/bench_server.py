@@ -22,7 +22,7 @@ from benchmarks.harness import figures
 from benchmarks.harness.deployed import postgresql, server_version
 from benchmarks.harness.load import Load, Script, runner
 from benchmarks.harness.programs import Program, end_in_order, free_port, pinned
-from benchmarks.issuer import asking, beside, serving
+from benchmarks.issuer import asking, beside, memory, serving
 from benchmarks.issuer.beside import Other
 from tests.fixtures.redis import RedisServer, find_binary
 
@@ -209,7 +209,7 @@ def rows_of(job: Job, taken: Mapping[str, Sequence[float]]) -> list[tuple[str, .
 
 
 async def measure(folder: Path, dsns: Sequence[str], redis: str | None, rounds: int) -> list[str]:
-    """The table, and what there was to say."""
+    """The tables of the cost and of the memory, and what there was to say."""
     noise = figures.Noise()
     made = {
         SQLITE: serving.Served(folder / "sqlite"),
@@ -253,7 +253,8 @@ async def measure(folder: Path, dsns: Sequence[str], redis: str | None, rounds: 
             found = rows_of(job, await in_turns(job, running, rounds, noise))
             print("\n".join(" ".join(row) for row in found), flush=True)
             rows += found
-    return [figures.table(HEADS, rows), *told, f"{rounds} rounds; {noise}."]
+    size = await memory.measure_server(made[SQLITE], 2.0 * rounds)
+    return [figures.table(HEADS, rows), size, *told, f"{rounds} rounds; {noise}."]
 
 
 def _floor(folder: Path, database: str) -> Program:
