@@ -86,3 +86,11 @@ def test_every_setting_that_is_named_exists(file: str) -> None:
             assert f"`ADMIT_{table}__{name}`".upper() in SETTINGS, f"{file}: {table}.{name}"
     for name in re.findall(r"\b(ADMIT_[A-Z_]+)=", text):
         assert f"`{name}`" in SETTINGS, f"{file}: {name}"
+
+
+def test_the_service_may_do_what_hashing_needs_to_stand_back() -> None:
+    taken = [line.partition("=")[2] for line in UNIT.splitlines() if line.startswith("SystemCallFilter=")]
+    assert taken[0] == "@system-service"
+    last = max(place for place, value in enumerate(taken) if "@resources" in value)
+    assert taken[last].startswith("~")
+    assert any("setpriority" in value.split() for value in taken[last + 1 :]), "it is one of @resources"
