@@ -124,6 +124,33 @@ async def test_a_link_is_good_for_its_time_and_its_purpose_only(
     assert (await choose(mailing.browser(), f"/reset?t={token_in(welcome)}")).status_code == 400
 
 
+@pytest.mark.threat("PWD-9", off="admit.issuer.accounts.links.rules:proves_address")
+async def test_only_a_link_that_came_by_mail_proves_the_address(
+    mailing: LiveIssuer, mail_server: MailServer
+) -> None:
+    ada = await user_id_of(mailing, ADA[0])
+    handed = await mailing.services.links.hand_over(
+        ada, void=False, info=RequestInfo(), now=mailing.clock.now
+    )
+    assert (await choose(mailing.browser(), handed.link.removeprefix(ISSUER))).status_code == 200
+    assert not await is_verified(mailing, ADA[0]), "whoever handed it over knows no mailbox"
+    await choose(mailing.browser(), await reset_link(mailing, mail_server), "another pass sentence 8")
+    assert await is_verified(mailing, ADA[0])
+
+
+@pytest.mark.threat("PWD-9", off="admit.issuer.accounts.links.rules:still_meant")
+async def test_a_link_that_was_handed_over_dies_with_its_time_and_with_the_next_password(
+    mailing: LiveIssuer, mail_server: MailServer
+) -> None:
+    ada, links = await user_id_of(mailing, ADA[0]), mailing.services.links
+    old = await links.hand_over(ada, void=False, info=RequestInfo(), now=mailing.clock.now)
+    new = await links.hand_over(ada, void=True, info=RequestInfo(), now=mailing.clock.now)
+    assert (await choose(mailing.browser(), old.link.removeprefix(ISSUER))).status_code == 400
+    mailing.clock.advance(new.expires_at - mailing.clock.now)
+    assert (await choose(mailing.browser(), new.link.removeprefix(ISSUER))).status_code == 400
+    assert (await mailing.browser().sign_in(ADA)).status_code == 400
+
+
 async def test_what_is_no_token_is_told_the_same_as_one_that_was_used(mailing: LiveIssuer) -> None:
     visitor = mailing.browser()
     sizes = ["a" * n for n in (0, 42, 43, 44, 1_000)]

@@ -72,6 +72,7 @@ TWINS: dict[str, Any] = {
     "admit.issuer.accounts.links.transactions:end_what_was_open": _leave_all,
     "admit.issuer.accounts.links.rules:is_live": _yes,
     "admit.issuer.accounts.links.rules:still_meant": _yes,
+    "admit.issuer.accounts.links.rules:proves_address": _yes,
     "admit.issuer.app.routes.verify:knows_password": _anybody,
     "admit.issuer.app.routes.verify:password_proves": _anybody,
     "admit.issuer.app.mails.render:escapes": _no,

@@ -1,4 +1,4 @@
-"""`admit user add|import|list|set|disable|enable|remove|sign-out|reset-second-factor|role|group`."""
+"""`admit user add|import|list|set|disable|enable|remove|sign-out|reset-password|reset-second-factor|role|group`."""
 
 import json
 import re
@@ -15,6 +15,7 @@ from admit.cli.settings import settings_options, with_issuer
 from admit.cli.user_import import import_users
 from admit.cli.user_named import one
 from admit.cli.user_remove import remove
+from admit.cli.user_reset_password import reset_password
 from admit.issuer import Ended, Issuer, Settings
 from admit.issuer.accounts import claims as account_claims
 from admit.issuer.accounts.errors import ClaimValueError
@@ -365,6 +366,7 @@ def change(settings: Settings, label: Label, user: str, name: str, *, give: bool
 
 user.add_command(import_users)
 user.add_command(remove)
+user.add_command(reset_password)
 user.add_command(label_group(Label.ROLE))
 user.add_command(label_group(Label.GROUP))
 

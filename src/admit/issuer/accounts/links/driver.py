@@ -1,4 +1,6 @@
-"""`EmailLinks`: verification of addresses, reset of passwords, and change of addresses, by mailed links."""
+"""`EmailLinks`: verification of addresses, reset of passwords, and change of addresses, by mailed links; and the links
+that an operator hands over.
+"""
 
 import secrets
 from dataclasses import replace
@@ -11,8 +13,8 @@ from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.accounts.driver import Accounts
 from admit.issuer.accounts.errors import EmailTakenError, LinkError
 from admit.issuer.accounts.links import rules, store, transactions
-from admit.issuer.accounts.links.records import Link, Purpose
-from admit.issuer.accounts.passwords import PasswordHasher
+from admit.issuer.accounts.links.records import Handed, Link, Purpose
+from admit.issuer.accounts.passwords import PasswordHasher, no_password
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import RequestInfo
 from admit.issuer.outbox import Mail, Outbox, Waiting
@@ -31,7 +33,7 @@ def new_token() -> str:
 
 
 class EmailLinks:
-    """Without a sender of mails `is_on` is false, and none of this is offered."""
+    """Without a sender of mails `is_on` is false, and none of this is offered but what an operator hands over."""
 
     def __init__(
         self,
@@ -70,12 +72,12 @@ class EmailLinks:
         """The password was right and the address is not proven: tell the trail, and mail one more link."""
         await self._db.run(transactions.refuse_unverified, self.welcome, user, info=info, now=now)
 
-    async def look(self, token: str, purpose: Purpose, now: float) -> Link | None:
+    async def look(self, token: str, *purposes: Purpose, now: float) -> Link | None:
         """The link as it stands, nothing changed: for the page that it opens, since scanners open it as well."""
         digest = rules.token_hash(token)
         row = await self._db.one(store.FIND(hash=digest)) if digest is not None else None
         link = store.link_of(row) if row is not None else None
-        return link if link is not None and link.purpose is purpose and rules.is_live(link, now) else None
+        return link if link is not None and link.purpose in purposes and rules.is_live(link, now) else None
 
     def welcome(self, user: User, now: float) -> Steps[None]:
         """Mail a link that proves a new account's address; belongs into the transaction that makes the account."""
@@ -128,7 +130,7 @@ class EmailLinks:
             LinkError: not a link that holds. PasswordError: not a password to take, the link is still good.
             TooBusyError: too many passwords wait, the link is still good.
         """
-        digest, link = await self._live(token, Purpose.RESET, info, now)
+        digest, link = await self._live(token, *rules.SET_A_PASSWORD, info=info, now=now)
         user = await self._accounts.get(link.user_id)
         about = (user.name, user.email) if user is not None else ()
         hashed = await self._hasher.hash(
@@ -137,12 +139,28 @@ class EmailLinks:
         try:
             reset = await self._db.run(
                 transactions.reset,
-                self._lists, self._outbox, digest, hashed, info=info, now=now,
+                self._lists, self._outbox, digest, hashed, purpose=link.purpose, info=info, now=now,
             )  # fmt: skip
         except LinkError:
             await self._refused(digest, info, now)
             raise
         return replace(reset, credential_version=reset.credential_version + 1)
+
+    async def hand_over(self, user_id: str, *, void: bool, info: RequestInfo, now: float) -> Handed:
+        """A link by which this person sets a new password, for an operator to hand over: mail or none, and without the
+        operator ever knowing the password. `void` takes the present password away at once, and ends every session and
+        grant: it is known to somebody else.
+
+        Raises:
+            UserNotFoundError: there is no such user. LinkError: the account is disabled.
+        """
+        token, life = new_token(), self._config.reset_link
+        ended = await self._db.run(
+            transactions.hand_over,
+            self._lists, token, user_id, void=no_password() if void else None, life=life, info=info, now=now,
+        )  # fmt: skip
+        link = rules.address_of(self._issuer, Purpose.HANDED, token, None)
+        return Handed(link=link, expires_at=now + life.total_seconds(), ended=ended)
 
     async def verify(self, token: str, user_id: str, *, info: RequestInfo, now: float) -> None:
         """The address is proven. `user_id` is who proved to own the account: a link alone proves only who reads
@@ -151,7 +169,7 @@ class EmailLinks:
         Raises:
             LinkError: not a link that holds, or another account's.
         """
-        digest, _ = await self._live(token, Purpose.VERIFY, info, now)
+        digest, _ = await self._live(token, Purpose.VERIFY, info=info, now=now)
         try:
             await self._db.run(transactions.verify, digest, user_id, info=info, now=now)
         except LinkError:
@@ -181,7 +199,7 @@ class EmailLinks:
 
     async def change(self, token: str, user_id: str, *, info: RequestInfo, now: float) -> None:
         """The new address takes the old one's place, and the old one is told. Raises LinkError."""
-        digest, _ = await self._live(token, Purpose.CHANGE, info, now)
+        digest, _ = await self._live(token, Purpose.CHANGE, info=info, now=now)
         try:
             await self._db.run(transactions.change_email, self._outbox, digest, user_id, info=info, now=now)
         except ConflictError:
@@ -194,12 +212,14 @@ class EmailLinks:
         """Forget links that were too old long ago."""
         await store.PORTIONS.delete_all(self._db, before=now - KEPT_AFTER_EXPIRY)
 
-    async def _live(self, token: str, purpose: Purpose, info: RequestInfo, now: float) -> tuple[bytes, Link]:
+    async def _live(
+        self, token: str, *purposes: Purpose, info: RequestInfo, now: float
+    ) -> tuple[bytes, Link]:
         """The hash of a token that looks good, and its link, before anything dear is done for it."""
         digest = rules.token_hash(token)
         if digest is None:
             raise LinkError("not the form of a token")
-        link = await self.look(token, purpose, now)
+        link = await self.look(token, *purposes, now=now)
         if link is None:
             await self._refused(digest, info, now)
             raise LinkError("no such link to use")

@@ -9,7 +9,13 @@ from admit.issuer.accounts.links.records import Link, Purpose
 from admit.issuer.accounts.records import User
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
-_PATHS: Final = {Purpose.VERIFY: "/verify", Purpose.CHANGE: "/verify", Purpose.RESET: "/reset"}
+_PATHS: Final = {
+    Purpose.VERIFY: "/verify",
+    Purpose.CHANGE: "/verify",
+    Purpose.RESET: "/reset",
+    Purpose.HANDED: "/reset",
+}
+SET_A_PASSWORD: Final = frozenset({Purpose.RESET, Purpose.HANDED})
 
 
 def token_hash(token: str) -> bytes | None:
@@ -26,6 +32,11 @@ def address_of(issuer: str, purpose: Purpose, token: str, locale: str | None) ->
 def is_live(link: Link, now: float) -> bool:
     """Neither used nor too old."""
     return link.spent_at is None and now < link.expires_at
+
+
+def proves_address(link: Link) -> bool:
+    """Whether only somebody who reads the account's mail can have the link."""
+    return link.purpose is not Purpose.HANDED
 
 
 def still_meant(link: Link, user: User) -> bool:

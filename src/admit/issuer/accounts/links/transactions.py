@@ -1,9 +1,10 @@
-"""The transactions of mailed links: each writes its audit record, and posts its mails, along with what it does."""
+"""The transactions of such links: each writes its audit record, and posts its mails, along with what it does."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from admit.issuer.accounts import store as accounts
-from admit.issuer.accounts.errors import LinkError
+from admit.issuer.accounts.errors import LinkError, UserNotFoundError
 from admit.issuer.accounts.links import rules, store
 from admit.issuer.accounts.links.records import Link, Purpose
 from admit.issuer.accounts.records import User
@@ -68,25 +69,64 @@ def reset(
     token_hash: bytes,
     password_hash: str,
     *,
+    purpose: Purpose,
     info: RequestInfo,
     now: float,
 ) -> Steps[User]:
-    """A new password by a mailed link, and the end of all that the old one had opened. Nobody is signed in by it.
+    """A new password by a link, and the end of all that the old one had opened. Nobody is signed in by it.
 
-    The address is proven thereby. Second factors stay, also where it was not proven before: whoever has only the
-    mailbox never gets past them. Where a stranger made the account and set one up, nobody gets in until an operator
-    takes it away.
+    The address is proven thereby, if that is where the link was mailed to. Second factors stay, also where it was not
+    proven before: whoever has only the mailbox never gets past them. Where a stranger made the account and set one up,
+    nobody gets in until an operator takes it away.
     """
-    link = yield from spend(token_hash, Purpose.RESET, now=now)
+    link = yield from spend(token_hash, purpose, now=now)
     user = yield from owner(link)
     yield accounts.SET_PASSWORD(of_user=user.id, new_hash=password_hash, now=now)
-    yield store.SET_VERIFIED(of_user=user.id, now=now)
+    if rules.proves_address(link):
+        yield store.SET_VERIFIED(of_user=user.id, now=now)
     ended = yield from end_what_was_open(lists, user, now=now)
-    detail: dict[str, Detail] = {"change": "password", "by": "mailed link", "ended": ended}
+    by = "mailed link" if link.purpose is Purpose.RESET else "handed link"
+    detail: dict[str, Detail] = {"change": "password", "by": by, "ended": ended}
     yield record(AuditEvent.USER_CHANGED, info=info, now=now, user_id=user.id, detail=detail)
     told = Mail(kind="password_changed", user_id=user.id, to=user.email_shown, locale=user.locale)
     yield from outbox.post(told, now=now)
     return user
+
+
+def hand_over(
+    lists: Lists,
+    token: str,
+    user_id: str,
+    *,
+    void: str | None,
+    life: timedelta,
+    info: RequestInfo,
+    now: float,
+) -> Steps[int]:
+    """A link for an operator to hand over; how many sessions and grants ended. `void`: the hash of no password, which
+    takes the old one's place at once and ends all that it had opened.
+
+    Raises:
+        UserNotFoundError: there is no such user. LinkError: the account is disabled, no link would hold.
+    """
+    rows = yield store.LOCK_USER(user_id=user_id)
+    if not rows:
+        raise UserNotFoundError("removed meanwhile")
+    user = accounts.user_of(rows[0])
+    if user.is_disabled:
+        raise LinkError("the account is disabled")
+    ended = 0
+    if void is not None:
+        yield accounts.SET_PASSWORD(of_user=user.id, new_hash=void, now=now)
+        user = replace(user, credential_version=user.credential_version + 1)
+        ended = yield from end_what_was_open(lists, user, now=now)
+        detail: dict[str, Detail] = {"change": "password taken away", "ended": ended}
+        yield record(AuditEvent.USER_CHANGED, info=info, now=now, user_id=user.id, detail=detail)
+    yield from add(
+        token, Purpose.HANDED, user, email=user.email, email_shown=user.email_shown, life=life, now=now
+    )
+    yield record(AuditEvent.RESET_ASKED, info=info, now=now, user_id=user.id, detail={"link": "handed over"})
+    return ended
 
 
 def end_what_was_open(lists: Lists, user: User, *, now: float) -> Steps[int]:

@@ -16,6 +16,7 @@ class Told(Enum):
     PASSWORD_SET = ("told.password_set", "/login")
     VERIFIED = ("told.verified", "/account")
     RESET_DEAD = ("told.reset_dead", "/forgot")
+    HANDED_DEAD = ("told.handed_dead", "/login")
     VERIFY_DEAD = ("told.verify_dead", "/account/email")
     VERIFY_SIGN_IN = ("told.verify_sign_in", "/login")
 
@@ -26,7 +27,7 @@ class Told(Enum):
     @property
     def is_dead_end(self) -> bool:
         """Whether something did not work."""
-        return self in (Told.RESET_DEAD, Told.VERIFY_DEAD)
+        return self in (Told.RESET_DEAD, Told.HANDED_DEAD, Told.VERIFY_DEAD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

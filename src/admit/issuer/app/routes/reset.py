@@ -1,4 +1,4 @@
-"""`/reset`: a new password by a mailed link. Opening the link changes nothing, so that scanners may open it too."""
+"""`/reset`: a new password by a link, mailed or handed over. Opening it changes nothing: scanners may open it too."""
 
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -7,8 +7,7 @@ from starlette.responses import Response
 
 from admit.errors import CsrfError, TooBusyError
 from admit.issuer.accounts.errors import LinkError, PasswordError
-from admit.issuer.accounts.links import Purpose
-from admit.issuer.app.answers import NotFoundError
+from admit.issuer.accounts.links.rules import SET_A_PASSWORD
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.devices import know_device
@@ -22,16 +21,16 @@ def routes(app: App) -> list[Route]:
     """GET shows the form; POST sets the password once, and signs nobody in."""
 
     async def view(call: Call, token: str) -> ResetView | None:
-        if not app.services.links.is_on:
-            raise NotFoundError("no mail is sent here")
-        link = await app.services.links.look(token, Purpose.RESET, call.now)
+        link = await app.services.links.look(token, *SET_A_PASSWORD, now=call.now)
         if link is None:
             return None
         here = f"{app.here('/reset')}?{urlencode({'t': token})}"
         return ResetView(csrf="", here=here, token=token, email=link.email_shown)
 
     def dead(call: Call) -> Response:
-        return app.page(call, ToldView(told=Told.RESET_DEAD), status=400)
+        # Where no mail is sent there is nothing to ask for another one at but whoever gave it.
+        told = Told.RESET_DEAD if app.services.links.is_on else Told.HANDED_DEAD
+        return app.page(call, ToldView(told=told), status=400)
 
     async def get(call: Call) -> Response:
         shown = await view(call, call.query.get("t", ""))
@@ -44,7 +43,7 @@ def routes(app: App) -> list[Route]:
         try:
             app.check_csrf(call, app.cookies.pre_session(call), form.get("csrf"))
         except CsrfError:
-            shown = await view(call, token) if app.services.links.is_on else None
+            shown = await view(call, token)
             if shown is None:
                 raise
             return show(app, call, replace(shown, problem=Problem.FORM_STALE), status=403)
@@ -63,7 +62,7 @@ def routes(app: App) -> list[Route]:
                 return dead(call)
             return show_put_off(app, call, shown, error)
         response = app.page(call, ToldView(told=Told.PASSWORD_SET))
-        # Who reads the account's mail is let try its password, whatever others do.
+        # Who reads the account's mail, or is known to an operator, is let try its password, whatever others do.
         await know_device(app, call, response, user)
         return response
 

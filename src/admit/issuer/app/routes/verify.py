@@ -27,8 +27,7 @@ def routes(app: App) -> list[Route]:
     async def find(call: Call, token: str) -> Link | None:
         if not links.is_on:
             raise NotFoundError("no mail is sent here")
-        link = await links.look(token, Purpose.VERIFY, call.now)
-        return link if link is not None else await links.look(token, Purpose.CHANGE, call.now)
+        return await links.look(token, Purpose.VERIFY, Purpose.CHANGE, now=call.now)
 
     async def own_session(call: Call, link: Link) -> bytes | None:
         """The raw id of the browser's session, where that is the account's."""
