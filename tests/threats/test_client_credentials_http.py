@@ -156,6 +156,13 @@ async def test_the_resource_is_one_of_the_clients_own(browser: Browser) -> None:
     assert jws.peek_unverified_claims(good.json()["access_token"])["aud"] == API
     for resource in (ISSUER, "https://other.example", f"{API}/", "orders"):
         assert refusal(await asked(browser, resource=resource)) == (400, "invalid_target"), resource
+    for twice, error in (
+        ({"resource": [API, STOCK]}, "invalid_target"),
+        ({"resource": [API, STOCK], "scope": ["a", "b"]}, "invalid_request"),
+    ):
+        form = {"grant_type": "client_credentials", **twice}
+        both = await browser.post("/token", data=form, auth=("robot", SECRET))
+        assert refusal(both) == (400, error)
 
 
 @pytest.mark.rfc("6749", "4.4")

@@ -134,6 +134,7 @@ ENDPOINTS: Final = {
     "par": Endpoint(
         "/par", of_authorize, "201",
         {**dict.fromkeys((*AUTHORIZE, "redirect_uri"), INVALID), "client_id": "401 invalid_client"},
+        doubled={"resource": "400 invalid_target"},
     ),
     "introspect": Endpoint(
         "/introspect", of_introspect, "200", {"token": INVALID}, auth=(quote(API, safe=""), API_SECRET)

@@ -43,6 +43,7 @@ async def test_no_other_page_takes_a_step(issuer: LiveIssuer, hashed: Counted) -
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
         sent = await own.http.post("/api/login", content=text, headers={"content-type": kind})
         said(sent, "invalid_request", 415)
+        assert sent.json()["error_description"] == "Send a JSON object as application/json."
 
 
 @pytest.mark.threat("SES-8", off=ADVANCE)

@@ -136,6 +136,7 @@ def client_of(
         userinfo_signed_response_alg=metadata.userinfo_signed_response_alg,
         require_pkce=policy.require_pkce or method is AuthMethod.NONE or not _all_https(metadata),
         require_pushed_authorization_requests=metadata.require_pushed_authorization_requests,
+        profile=policy.profile,
         default_max_age=metadata.default_max_age,
         trusted=policy.trusted,
         contacts=metadata.contacts,
@@ -155,7 +156,8 @@ def client_of(
     except ConfigError as error:
         # The sentence is ours: it names the setting and the rule, and of the input nothing but the id that we made.
         told = error.rule if isinstance(error, RuleError) else str(error)
-        raise InvalidClientMetadataError(told.replace(f"client {id}: ", "")) from error
+        told = told.replace(f"client {id}: ", "").replace(f"client {id} ", "it ")
+        raise InvalidClientMetadataError(told, public=f"{told}.") from error
     return client
 
 

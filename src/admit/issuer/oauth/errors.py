@@ -182,3 +182,9 @@ class UnsupportedMediaTypeError(OAuthError):
     code: ClassVar[str] = "invalid_request"
     status: ClassVar[int] = 415
     public: ClassVar[str] = "Send the parameters as application/x-www-form-urlencoded."
+
+
+class JsonWantedError(UnsupportedMediaTypeError):
+    """A JSON object was expected: a form of another site could be taken for it otherwise, RFC 9110 §15.5.16."""
+
+    public: ClassVar[str] = "Send a JSON object as application/json."

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import unquote_plus, urlencode
 
-from admit.issuer.oauth.errors import InvalidRequestError
+from admit.issuer.oauth.errors import InvalidRequestError, InvalidTargetError
 
 MAX_BODY = 65_536
 MAX_PARAMETERS = 100
@@ -90,7 +90,11 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
 
 
 def refuse_repeated(parameters: Parameters) -> None:
-    """RFC 6749 §3.1, §3.2: request parameters must not be included more than once."""
+    """RFC 6749 §3.1, §3.2: request parameters must not be included more than once. Two resources are RFC 8707's own
+    error.
+    """
+    if parameters.repeated == {"resource"}:
+        raise InvalidTargetError("two resources")
     if parameters.repeated:
         raise InvalidRequestError("repeated parameter", public="A parameter occurs more than once.")
 

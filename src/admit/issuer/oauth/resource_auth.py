@@ -25,11 +25,18 @@ def verified(resource: Resource | None, secret: str) -> Resource:
 def shown(authorization: bytes | None, registry: Registry) -> tuple[Resource | None, str]:
     """The resource in whose name a request comes, if any, and the secret that it is yet to be proved by.
 
+    A resource's id is a URL. RFC 6749 §2.3.1 has it encoded, which many libraries and `curl -u` leave undone: then the
+    last colon is the one before the secret, which has none.
+
     Raises:
         InvalidClientError: no such header.
     """
     resource_id, secret = parse_basic(authorization)
-    return registry.resource(resource_id), secret
+    found = registry.resource(resource_id)
+    if found is None and "://" in (plain := f"{resource_id}:{secret}"):
+        resource_id, _, secret = plain.rpartition(":")
+        found = registry.resource(resource_id)
+    return found, secret
 
 
 async def authenticated(

@@ -189,6 +189,21 @@ async def test_who_has_no_secret_is_told_nothing(browser: Browser) -> None:
     assert (await ask(browser, token)).json()["active"] is True
 
 
+@pytest.mark.rfc("6749", "2.3.1")
+async def test_an_api_may_send_its_id_encoded_or_as_it_stands(browser: Browser) -> None:
+    token = (await browser.tokens())["access_token"]
+    for caller in (quote(API, safe=""), API):  # `curl -u` and many libraries encode nothing
+        for secret, status in (
+            (API_SECRET, 200),
+            ("wrong", 401),
+            (VAULT_SECRET, 401),
+            (f"x:{API_SECRET}", 401),
+        ):
+            answer = await browser.post("/introspect", data={"token": token}, auth=(caller, secret))
+            assert answer.status_code == status
+            assert ("active" in answer.json()) is (status == 200)
+
+
 @pytest.mark.threat("WEB-method", off="admit.issuer.app.dispatch:handler_of")
 async def test_introspection_is_a_form_by_post_alone(browser: Browser) -> None:
     token = (await browser.tokens())["access_token"]

@@ -176,6 +176,11 @@ async def test_only_its_own_client_pushes(issuer: LiveIssuer, browser: Browser) 
     assert told(await browser.post("/par?client_id=web", data=form)) == (400, "invalid_request")
     assert (await browser.get("/par")).status_code == 405
     assert (await browser.post("/par", json=form)).status_code == 415
+    for name in ("client_id", "redirect_uri"):
+        without = {key: value for key, value in form.items() if key != name}
+        refused = await browser.post("/par", data=without, auth=("web", WEB_SECRET))
+        assert told(refused) == (400, "invalid_request")
+        assert refused.json()["error_description"] == f"The parameter {name} is missing."
     assert await rows(issuer, "pushed_request") == []
     by_post = await browser.post("/par", data={**form, "client_secret": WEB_SECRET})
     assert by_post.status_code == 201

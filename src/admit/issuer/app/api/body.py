@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from admit.errors import MalformedTokenError
 from admit.issuer.app.call import Call
-from admit.issuer.oauth.errors import InvalidRequestError, UnsupportedMediaTypeError
+from admit.issuer.oauth.errors import InvalidRequestError, JsonWantedError
 from admit.jose import json
 
 MAX_SIZE: Final = 4_096
@@ -15,12 +15,12 @@ async def members(call: Call, known: Collection[str]) -> dict[str, Any]:
     """The members of the body: exactly the known ones.
 
     Raises:
-        UnsupportedMediaTypeError: not sent as JSON; a form of another site could be taken for it otherwise.
+        JsonWantedError: not sent as JSON; a form of another site could be taken for it otherwise.
         PayloadTooLargeError: more than 4 KiB.
         InvalidRequestError: not one strict JSON object, or with other members.
     """
     if not is_json(call.header(b"content-type")):
-        raise UnsupportedMediaTypeError("content-type")
+        raise JsonWantedError("content-type")
     try:
         found = json.loads_object(await call.body(MAX_SIZE))
     except MalformedTokenError as error:

@@ -8,7 +8,7 @@ import msgspec
 from admit.errors import MalformedTokenError
 from admit.issuer.app.api.body import MAX_SIZE, is_json
 from admit.issuer.app.call import PASSWORDS, Call
-from admit.issuer.oauth.errors import InvalidRequestError, UnsupportedMediaTypeError
+from admit.issuer.oauth.errors import InvalidRequestError, JsonWantedError
 from admit.issuer.oauth.parameters import Parameters
 from admit.jose import json
 
@@ -104,12 +104,12 @@ async def read(call: Call) -> Step:
     """The step that a call takes.
 
     Raises:
-        UnsupportedMediaTypeError: not sent as JSON; a form of another site could be taken for it otherwise.
+        JsonWantedError: not sent as JSON; a form of another site could be taken for it otherwise.
         PayloadTooLargeError: more than 4 KiB.
         InvalidRequestError: not one strict JSON object; a member missing, unknown, too long or of another type.
     """
     if not is_json(call.header(b"content-type")):
-        raise UnsupportedMediaTypeError("content-type")
+        raise JsonWantedError("content-type")
     try:
         members = json.loads_object(await call.body(MAX_SIZE))
     except MalformedTokenError as error:

@@ -10,7 +10,7 @@ from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.oauth import resource_auth
-from admit.issuer.oauth.errors import InvalidRequestError, UnsupportedMediaTypeError
+from admit.issuer.oauth.errors import InvalidRequestError, JsonWantedError
 from admit.issuer.sessions.lookup import DirectLookup
 from admit.jose import base64url
 from admit.jose import json as strict_json
@@ -43,7 +43,7 @@ async def read_id_hash(call: Call) -> bytes:
         InvalidRequestError: any other body.
     """
     if (call.header(b"content-type") or b"").split(b";")[0].strip().lower() != b"application/json":
-        raise UnsupportedMediaTypeError("content-type")
+        raise JsonWantedError("content-type")
     try:
         members = strict_json.loads_object(await call.body(1_024))
         id_hash = base64url.decode(members["id_hash"].encode("ascii"))

@@ -24,6 +24,8 @@ async def push(
         OAuthError: the authorization request's own error, told to the client at once (§2.3).
         ThrottledError: too many from this network.
     """
+    form.required("client_id")  # §2.1: part of the request, however the client proves itself
+    form.required("redirect_uri")
     request_uri = new_reference()
     known = Known(registry=services.registry, hint_keys=services.keys.snapshot.hint_keys, now=now)
     try:

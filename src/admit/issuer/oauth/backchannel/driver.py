@@ -116,13 +116,13 @@ class Teller:
         try:
             status = await self._post(client, client.backchannel_logout_uri, notice)
         except AdmitError as error:  # its host, the guard, or no key to sign with: a try that failed
-            trouble = error.code
+            trouble, why = error.code, f"{client.id}: {error.detail}" if error.detail else client.id
         else:
             if rules.is_told(status):
                 await self._db.run(bound_once, logins.TOLD(login_id=notice.id))
                 return True
-            trouble = f"status {status}"
-        log.warning("logout not told", extra={"job": "backchannel", "code": trouble, "detail": client.id})
+            trouble, why = f"status {status}", client.id
+        log.warning("logout not told", extra={"job": "backchannel", "code": trouble, "detail": why})
         await self._later(notice)
         return False
 
