@@ -131,6 +131,7 @@ ONLY_TOKENS = "a session has none"
 BY_COOKIE = {"token": by_token_cookie}
 WITH_COOKIE = {"token_cookie": TOKEN_COOKIE}
 NO_SCHEME = "a cookie has no scheme"
+IN_HEADER = "a cookie is another header"
 UNASKED = "no browser adds a token unasked"
 ONLY_COOKIE = "a token cookie is a token"
 NO_COOKIE = "a token is in no cookie"
@@ -321,6 +322,10 @@ CASES = (
     Case("OPTIONS", "the framework's own reaches no route", "/any", Framework(frozenset({200, 204, 401, 405})),
          method="OPTIONS", by=NOTHING),
     # What caches between may do with it.
+    Case("caches", "an answer by token", "/any", In(), by={"token": by_token}, why=IN_HEADER, caches="private",
+         marks=(pytest.mark.threat("6819-4.6.6", off="admit.integrations.caching:additions"),)),
+    Case("caches", "a stranger where a token could be", "/open", Stranger(), by={"token": nothing}, why=IN_HEADER,
+         caches="private", marks=(pytest.mark.threat("6819-4.6.6", off="admit.integrations.caching:additions"),)),
     Case("caches", "an answer by session", "/any", In(), by={"session": by_session}, why=UNASKED, caches="private",
          marks=(pytest.mark.threat("6819-4.6.6", off="admit.integrations.caching:additions"),)),
     Case("caches", "an open route, signed in", "/open", In(), by={"session": by_session}, why=UNASKED,

@@ -66,7 +66,7 @@ def hold(services: Services, adapter: Adapter, mode: str, case: Case) -> None:
         case In() as wanted:
             let_in(answer, setting, wanted, wanted.carried or mode, case)
             if case.caches:
-                told_to_caches(answer, case.caches)
+                told_to_caches(answer, case.caches, mode)
             if case.waived:
                 kept_private(answer, case)
             if wanted.questions is not None:
@@ -76,7 +76,7 @@ def hold(services: Services, adapter: Adapter, mode: str, case: Case) -> None:
             assert answer.json is None
             assert "cache-control" not in answer.headers, "everybody's page"
             if case.caches:
-                assert "cookie" in answer.headers["vary"].lower()
+                told_what_it_goes_by(answer, mode)
         case Framework(statuses):
             assert answer.status in statuses
             assert setting.reached == []
@@ -87,10 +87,15 @@ def hold(services: Services, adapter: Adapter, mode: str, case: Case) -> None:
             refused_by(answer, refused, case, adapter.adds)
 
 
-def told_to_caches(answer: Answer, control: str) -> None:
-    """What one person gets by cookie is nobody else's, RFC 9111 §4.1."""
-    assert "cookie" in [one.strip().lower() for one in answer.headers["vary"].split(",")]
+def told_to_caches(answer: Answer, control: str, mode: str) -> None:
+    """What one person gets is nobody else's, RFC 9111 §4.1."""
+    told_what_it_goes_by(answer, mode)
     assert answer.headers["cache-control"] == control
+
+
+def told_what_it_goes_by(answer: Answer, mode: str) -> None:
+    names = [one.strip().lower() for one in answer.headers["vary"].split(",")]
+    assert ("authorization" if mode == "token" else "cookie") in names
 
 
 def kept_private(answer: Answer, case: Case) -> None:

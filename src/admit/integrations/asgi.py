@@ -135,32 +135,28 @@ class Guarded:
         except AdmitError as error:
             await deny(self._gate.refusal(error, self._wanted), scope, receive, send)
             return
-        if self._gate.by_cookie and scope["type"] == "http":
-            send = for_caches(send, somebody=who is not None)
+        if scope["type"] == "http":
+            send = for_caches(send, somebody=who is not None, names=self._gate.carriers)
         # The server's own scope stays as it is: what stands outside of the guard is not told of its caller.
         await self.app({**scope, PRINCIPAL: who, LET_IN: let_in(self._gate, scope, who)}, receive, send)
 
 
-def for_caches(send: Send, *, somebody: bool) -> Send:
-    """Answers by cookie, as `caching` has them."""
+def for_caches(send: Send, *, somebody: bool, names: Sequence[str]) -> Send:
+    """Answers as `caching` has them."""
 
     async def sent(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            message = marked(message, somebody=somebody)
+            message = marked(message, somebody=somebody, names=names)
         await send(message)
 
     return sent
 
 
-def marked(start: MutableMapping[str, Any], *, somebody: bool) -> dict[str, Any]:
+def marked(start: MutableMapping[str, Any], *, somebody: bool, names: Sequence[str]) -> dict[str, Any]:
     """The start of an answer, with its fields completed."""
-    told = [
-        (bytes(name).decode("latin-1"), bytes(value).decode("latin-1"))
-        for name, value in start.get("headers", ())
-    ]
-    told = caching.complete(told, somebody=somebody)
-    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in told]
-    return {**start, "headers": raw}
+    headers = list(start.get("headers", ()))
+    caching.complete_raw(headers, somebody=somebody, names=names)
+    return {**start, "headers": headers}
 
 
 def let_in(gate: Gate, scope: Scope, who: Principal | None) -> dict[Gate, Principal | None]:
@@ -248,10 +244,8 @@ class ForCaches:
 
         async def sent(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                found = [kept[0] for gate, kept in outcomes.items() if gate.by_cookie]
-                if found:
-                    somebody = any(isinstance(one, Principal) for one in found)
-                    message = marked(message, somebody=somebody)
+                for gate, kept in outcomes.items():
+                    message = marked(message, somebody=isinstance(kept[0], Principal), names=gate.carriers)
             await send(message)
 
         await self.app(scope, receive, sent)

@@ -1,21 +1,24 @@
 """What a guarded answer says to caches, RFC 9111.
 
-A shared cache tells nobody's requests apart by itself. Those with `Authorization` it leaves alone (RFC 9111 §3.5); of
-those by cookie it knows nothing, and would give one person's answer to the next. So every answer of a guard that reads
-a cookie says `Vary: Cookie`, and `private` if it is somebody's and the application has set no `Cache-Control` itself:
-some caches go by that alone. Caches of frameworks (`django`) do not know the rule of `Authorization`, either.
+A shared cache tells nobody's requests apart by itself. Those with `Authorization` it should leave alone (RFC 9111
+§3.5), but nginx's `proxy_cache_valid` does not; of those by cookie it knows nothing. It would give one person's answer
+to the next, and to strangers. So every guarded answer says `Vary` with what may carry a credential, and `private` if it
+is somebody's and the application has set no `Cache-Control` itself: some caches go by the one, some by the other.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
+from collections.abc import Iterable, MutableSequence, Sequence
+from typing import Any, Final, Protocol
 
-__all__ = ["Fields", "additions", "complete", "mark"]
+__all__ = ["BY_COOKIE", "BY_HEADER", "Fields", "additions", "complete", "complete_raw", "mark"]
 
-COOKIE: Final = ("Cookie",)
+BY_HEADER: Final = ("Authorization",)
+"""The request's fields that may carry a credential, where a guard reads no cookie."""
+
+BY_COOKIE: Final = ("Authorization", "Cookie")
 
 
 class Fields(Protocol):
-    """An answer's header fields, as Starlette and werkzeug keep them."""
+    """An answer's header fields, as werkzeug keeps them."""
 
     def getlist(self, key: str, /) -> list[str]:
         """Every field of this name."""
@@ -24,7 +27,7 @@ class Fields(Protocol):
 
 
 def additions(
-    vary: Iterable[str], cache_control: bool, *, somebody: bool, names: Sequence[str] = COOKIE
+    vary: Iterable[str], cache_control: bool, *, somebody: bool, names: Sequence[str]
 ) -> tuple[tuple[str, str], ...]:
     """The fields to be set: `vary` has those that are there, `cache_control` is whether there is one.
 
@@ -39,18 +42,40 @@ def additions(
     return tuple(fields)
 
 
-def mark(headers: Fields, *, somebody: bool) -> None:
+def mark(headers: Fields, *, somebody: bool, names: Sequence[str]) -> None:
     """Complete an answer's fields in place."""
     there = bool(headers.getlist("cache-control"))
-    for name, value in additions(headers.getlist("vary"), there, somebody=somebody):
+    for name, value in additions(headers.getlist("vary"), there, somebody=somebody, names=names):
         headers[name] = value
 
 
-def complete(headers: Iterable[tuple[str, str]], *, somebody: bool) -> list[tuple[str, str]]:
+def complete(
+    headers: Iterable[tuple[str, str]], *, somebody: bool, names: Sequence[str]
+) -> list[tuple[str, str]]:
     """The same of fields that are a list."""
     had = list(headers)
     vary = [value for name, value in had if name.lower() == "vary"]
     there = any(name.lower() == "cache-control" for name, _ in had)
-    more = additions(vary, there, somebody=somebody)
-    names = {name.lower() for name, _ in more}
-    return [*(pair for pair in had if pair[0].lower() not in names), *more]
+    more = additions(vary, there, somebody=somebody, names=names)
+    new = {name.lower() for name, _ in more}
+    return [*(pair for pair in had if pair[0].lower() not in new), *more]
+
+
+def complete_raw(headers: MutableSequence[Any], *, somebody: bool, names: Sequence[str]) -> None:
+    """The same in place of fields as ASGI has them: pairs of octets. Most answers have neither field yet."""
+    vary: list[str] = []
+    there = False
+    for name, value in headers:
+        size = len(name)  # looked at first, since each guarded answer comes by here
+        if size == 4 and bytes(name).lower() == b"vary":
+            vary.append(bytes(value).decode("latin-1"))
+        elif size == 13 and bytes(name).lower() == b"cache-control":
+            there = True
+    more = [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in additions(vary, there, somebody=somebody, names=names)
+    ]
+    if vary and more:
+        new = {name for name, _ in more}
+        headers[:] = [pair for pair in headers if bytes(pair[0]).lower() not in new]
+    headers.extend(more)

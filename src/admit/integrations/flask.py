@@ -172,22 +172,19 @@ class Guard(Gate):
         except AdmitError as error:
             raise self._refused(error, wanted) from None
         wsgi.let_in(self, environ, who)
-        if self.by_cookie:
-            after_this_request(_for_somebody if who is not None else _for_strangers)
+        after_this_request(self._for_somebody if who is not None else self._for_strangers)
+
+    def _for_somebody(self, response: Response) -> Response:
+        caching.mark(response.headers, somebody=True, names=self.carriers)
+        return response
+
+    def _for_strangers(self, response: Response) -> Response:
+        caching.mark(response.headers, somebody=False, names=self.carriers)
+        return response
 
     def _refused(self, error: AdmitError, wanted: policy.Requirement) -> Refused:
         refusal = self.refusal(error, wanted)
         return _BY_STATUS.get(refusal.status, Refused)(refusal, error)
-
-
-def _for_somebody(response: Response) -> Response:
-    caching.mark(response.headers, somebody=True)
-    return response
-
-
-def _for_strangers(response: Response) -> Response:
-    caching.mark(response.headers, somebody=False)
-    return response
 
 
 def _answered_by_flask() -> bool:

@@ -21,6 +21,7 @@ from typing import Final, Literal, TypeAlias
 from admit.credentials import BearerCredential, SessionCredential, cookies, csrf, read
 from admit.credentials.cookies import CookieMode
 from admit.errors import AdmitError, ConfigError, MissingCredentialError
+from admit.integrations import caching
 from admit.principal import Principal
 from admit.verifier import AsyncVerifier, SessionLookup, Verifier, policy
 from admit.verifier.core import Pending
@@ -128,7 +129,8 @@ class Gate:
         if token_cookie is not None:
             cookies.set_cookie(token_cookie, "")  # refuses what can be no name
         self.token_cookie = token_cookie
-        self.by_cookie: bool = self.cookie is not None or token_cookie is not None
+        by_cookie = self.cookie is not None or token_cookie is not None
+        self.carriers: tuple[str, ...] = caching.BY_COOKIE if by_cookie else caching.BY_HEADER
         """Whether a cookie may carry a credential: then answers say to caches what `caching` tells."""
         self._secure = (self.cookie or token_cookie or "").startswith("__")
         self.realm = realm

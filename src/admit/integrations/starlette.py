@@ -195,8 +195,8 @@ async def _enter(
 
 def for_caches(gate: Gate, response: Any, who: Principal | None) -> Any:
     """What an endpoint gave; an answer says to caches what `caching` tells."""
-    if gate.by_cookie and isinstance(response, Response):
-        caching.mark(response.headers, somebody=who is not None)
+    if isinstance(response, Response):
+        caching.complete_raw(response.raw_headers, somebody=who is not None, names=gate.carriers)
     return response
 
 

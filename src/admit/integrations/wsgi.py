@@ -106,16 +106,15 @@ class Guarded:
         except AdmitError as error:
             return deny(self._gate.refusal(error, self._wanted), environ, start_response)
         let_in(self._gate, environ, who)
-        if self._gate.by_cookie:
-            start_response = for_caches(start_response, somebody=who is not None)
-        return self.app(environ, start_response)
+        start = for_caches(start_response, somebody=who is not None, names=self._gate.carriers)
+        return self.app(environ, start)
 
 
-def for_caches(start_response: "StartResponse", *, somebody: bool) -> "StartResponse":
-    """Answers by cookie, as `caching` has them."""
+def for_caches(start_response: "StartResponse", *, somebody: bool, names: Sequence[str]) -> "StartResponse":
+    """Answers as `caching` has them."""
 
     def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
-        told = caching.complete(headers, somebody=somebody)
+        told = caching.complete(headers, somebody=somebody, names=names)
         return start_response(status, told, *(() if exc_info is None else (exc_info,)))
 
     return start

@@ -27,6 +27,7 @@ def build(config: dict[str, Any]) -> FastAPI:
         TrustedIssuer(config["issuer"], audience=config["resource"], revocation=Revocation(**named))
     )
     guard = Guard(verifier, sessions=RemoteLookup(config["issuer"], config["resource"], config["secret"]))
+    tokens_only = Guard(verifier, scheme_name="tokens")
     app = FastAPI()
 
     @app.get("/who")
@@ -43,6 +44,10 @@ def build(config: dict[str, Any]) -> FastAPI:
         principal: Annotated[Principal, guard("orders:read", role="admin")],
     ) -> dict[str, Any]:
         return {"sub": principal.subject}
+
+    @app.get("/by-token")
+    async def by_token(principal: Annotated[Principal, tokens_only()]) -> dict[str, str]:
+        return {"sub": principal.subject, "by": principal.credential.value}
 
     @app.get("/health")
     async def health() -> dict[str, bool]:

@@ -184,7 +184,7 @@ def not_to_be_cached(request: HttpRequest) -> None:
 def for_caches(response: Any, found: Outcome) -> Any:
     """An answer for which this outcome was asked, as `caching` has it."""
     if isinstance(response, HttpResponseBase):
-        names = ("Authorization", "Cookie") if current().gate.by_cookie else ("Authorization",)
+        names = current().gate.carriers
         vary, told = response.get("Vary", ""), response.has_header("Cache-Control")
         somebody = isinstance(found, Principal)
         for name, value in caching.additions([vary], told, somebody=somebody, names=names):

@@ -84,6 +84,8 @@ class _Guarded:
             return
         assert who is not None
         token = guard.token(_sent(scope), who)
+        if scope["type"] == "http":
+            send = asgi.for_caches(send, somebody=True, names=guard.gate.carriers)
         if scope["type"] == "http" and scope["method"] == "POST":
             send = HeldAnswer(scope, receive, send, lambda: self._challenge(token))
         await self._app({**scope, "user": AuthenticatedUser(token), PRINCIPAL: who}, receive, send)
