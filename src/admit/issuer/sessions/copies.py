@@ -11,12 +11,15 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import msgspec
 
 from admit.errors import ConfigError
 from admit.issuer.sessions.config import SessionConfig
+from admit.issuer.sessions.handed import Handed
+from admit.issuer.sessions.store import REMEMBERED
 from admit.issuer.storage import Keyring
 from admit.issuer.storage.keyring import SealError
 
@@ -65,6 +68,8 @@ class Copies:
         self._failures = 0
         self._not_before = float("-inf")
         self._writing: set[asyncio.Task[None]] = set()
+        # The hot path. The very same octets at the very same place open to the very same values: once is enough.
+        self._opened = lru_cache(maxsize=REMEMBERED)(partial(opened_copy, keyring))
 
     async def get(self, id_hash: bytes, now: float) -> Values | None:
         """The copy of a session, or None. Whether the session was ended since is for the caller to know."""
@@ -72,12 +77,11 @@ class Copies:
         if not answer or answer == _BURIED:
             return None
         try:
-            data = self._keyring.open(_PURPOSE, answer, bound_to=place_of(id_hash))
-            until, *values = msgspec.msgpack.decode(data, type=list)
+            until, values = self._opened(id_hash, answer)
         except (SealError, msgspec.DecodeError, ValueError):
             log.warning("a session's copy in Redis is none of ours, or another's")
             return None
-        return tuple(values) if now < until <= now + 2 * LIFE else None
+        return values if now < until <= now + 2 * LIFE else None
 
     def put(self, id_hash: bytes, values: Values, now: float) -> None:
         """Keep a copy of what the database said, unless there is one, or one was buried. Nobody waits for it."""
@@ -208,6 +212,13 @@ def sealed_copy(keyring: Keyring, id_hash: bytes, values: list[Any]) -> bytes:
     return keyring.seal(_PURPOSE, msgspec.msgpack.encode(values), bound_to=place_of(id_hash))
 
 
+def opened_copy(keyring: Keyring, id_hash: bytes, sealed: bytes) -> tuple[float, Values]:
+    """Until when a copy says something, and what. Raises SealError, and others for what is no copy at all."""
+    data = keyring.open(_PURPOSE, sealed, bound_to=place_of(id_hash))
+    until, *values = msgspec.msgpack.decode(data, type=list)
+    return until, tuple(values)
+
+
 def _key(id_hash: bytes) -> str:
     # One key a session and no command with several: in a cluster each lies where it may.
     return _PREFIX + id_hash.hex()
@@ -230,7 +241,7 @@ def _connector(url: str, ca_file: str) -> Callable[[], Any]:
     except ImportError:
         raise ConfigError("sessions.redis needs redis-py: pip install 'admit[server,redis]'") from None
 
-    options: dict[str, Any] = {"socket_timeout": _TIMEOUT, "socket_connect_timeout": _TIMEOUT, "protocol": 2}
+    options: dict[str, Any] = {"socket_connect_timeout": _TIMEOUT, "protocol": 2}
     plain, cluster = url, False
     for written, meant in _CLUSTER.items():
         if url.startswith(written):
@@ -242,9 +253,9 @@ def _connector(url: str, ca_file: str) -> Callable[[], Any]:
 
     def connect() -> Any:
         if cluster:
-            return RedisCluster.from_url(plain, **options)
-        # Once more: a connection that the server closed while it was idle is told by the next command.
-        return Redis.from_url(plain, retry=Retry(NoBackoff(), 1), **options)
+            return RedisCluster.from_url(plain, socket_timeout=_TIMEOUT, **options)
+        # No limit of its own beside ours, which would be a task for each question.
+        return Handed(Redis.from_url(plain, socket_timeout=None, retry=Retry(NoBackoff(), 0), **options))
 
     try:
         connect()
