@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from admit.errors import ConfigError
+from admit.issuer.clients import profiles
+from admit.issuer.clients.records import Profile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,7 @@ class RegistrationConfig:
     resources: the APIs that it may ask tokens for (default none). Their scopes stand in `scopes` too.
     redirect_hosts: the hosts that its redirect URIs may have (default any); `*.example.com` stands for all below it.
     require_pkce: hold it to PKCE even where it has a secret (default true).
+    profile: the set of rules that it is held to (default oauth21).
     localhost: take `http://localhost` redirect URIs of native clients, on any port, as agents of the Model Context
         Protocol have them (default false).
     per_network: registrations that are taken from one network within `window` (20 in an hour).
@@ -44,6 +47,7 @@ class RegistrationConfig:
     resources: frozenset[str] = frozenset()
     redirect_hosts: frozenset[str] = frozenset()
     require_pkce: bool = True
+    profile: Profile = Profile.OAUTH21
     localhost: bool = False
     per_network: int = 20
     window: timedelta = timedelta(hours=1)
@@ -56,6 +60,11 @@ class RegistrationConfig:
             raise ConfigError("registration: per_network, window and unused_for are more than nothing")
         if not self.grant_types:
             raise ConfigError("registration.grant_types: name some")
+        row = profiles.PROFILES[self.profile]
+        if row.missing is not None:
+            raise ConfigError(
+                f"registration.profile: {self.profile.value} is not there yet: it wants {row.missing}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

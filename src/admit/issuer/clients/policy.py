@@ -12,13 +12,14 @@ import msgspec
 
 from admit.issuer.clients.config import MetadataDocumentsConfig, RegistrationConfig
 from admit.issuer.clients.kept import KeptError
+from admit.issuer.clients.records import Profile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """`scopes`, `grant_types` and `resources` at most. `redirect_hosts`: those that redirect URIs may have; empty for
-    any. `require_pkce`: also of confidential clients. `localhost`: redirect URIs of native clients may have that name.
-    `trusted`: somebody who runs this issuer let the client in.
+    any. `require_pkce`: also of confidential clients. `profile`: the rules that it is held to. `localhost`: redirect
+    URIs of native clients may have that name. `trusted`: somebody who runs this issuer let the client in.
     """
 
     scopes: frozenset[str]
@@ -26,6 +27,7 @@ class Policy:
     resources: frozenset[str] = frozenset()
     redirect_hosts: frozenset[str] = frozenset()
     require_pkce: bool = True
+    profile: Profile = Profile.OAUTH21
     localhost: bool = False
     trusted: bool = False
 
@@ -35,7 +37,7 @@ class Policy:
         return cls(
             scopes=config.scopes, grant_types=config.grant_types, resources=config.resources,
             redirect_hosts=config.redirect_hosts, require_pkce=config.require_pkce, localhost=config.localhost,
-            trusted=trusted,
+            trusted=trusted, profile=config.profile,
         )  # fmt: skip
 
     @classmethod

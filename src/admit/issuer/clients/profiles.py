@@ -29,8 +29,9 @@ class Settled:
     send assertions for the token endpoint's URL; without that, for the issuer alone. `token_algs`: what ID tokens and
     answers of `/userinfo` may be signed with. `rotates`: refresh tokens of public clients are replaced at each use.
     `code_lifetime`: how long a code lives at most, whatever `grants.code_lifetime` says. `iss`: every authorization
-    response names its issuer (RFC 9207). `missing`: what the profile wants and this issuer does not have, so that it
-    is refused at the start; None where there is nothing of the kind.
+    response names its issuer (RFC 9207). `id_token_tells`: what scopes open about the person stands in the ID token as
+    well as at `/userinfo`. `missing`: what the profile wants and this issuer does not have, so that it is refused at
+    the start; None where there is nothing of the kind.
     """
 
     pkce_exempt: bool
@@ -44,6 +45,7 @@ class Settled:
     token_algs: tuple[str, ...]
     rotates: bool
     code_lifetime: timedelta
+    id_token_tells: bool
     iss: bool = True
     missing: str | None = None
 
@@ -62,6 +64,7 @@ PROFILES: Final[Mapping[Profile, Settled]] = MappingProxyType(
             token_algs=("ES256", "RS256"),
             rotates=True,
             code_lifetime=timedelta(minutes=10),  # RFC 6749 §4.1.2
+            id_token_tells=True,
         ),
         Profile.OIDC: Settled(
             pkce_exempt=True,
@@ -75,6 +78,7 @@ PROFILES: Final[Mapping[Profile, Settled]] = MappingProxyType(
             token_algs=("ES256", "RS256"),
             rotates=True,
             code_lifetime=timedelta(minutes=10),
+            id_token_tells=False,  # OpenID Connect Core §5.4
         ),
         Profile.FAPI2: Settled(
             pkce_exempt=False,
@@ -88,6 +92,7 @@ PROFILES: Final[Mapping[Profile, Settled]] = MappingProxyType(
             token_algs=("ES256",),
             rotates=False,
             code_lifetime=timedelta(seconds=60),
+            id_token_tells=False,
             missing="access tokens bound to a key by DPoP or mTLS",  # §5.3.2.1
         ),
     }

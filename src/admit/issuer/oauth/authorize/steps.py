@@ -8,7 +8,7 @@ with one more thing settled; its errors are sent to the proven target.
 from collections.abc import Callable
 from dataclasses import replace
 
-from admit.errors import OAuthError
+from admit.errors import OAuthError, TokenError
 from admit.issuer.clients import profiles
 from admit.issuer.clients import rules as clients
 from admit.issuer.clients.records import Client
@@ -28,6 +28,7 @@ from admit.issuer.oauth.errors import (
     UntrustedTargetError,
 )
 from admit.issuer.oauth.parameters import Parameters
+from admit.jose import peek_unverified_claims
 
 MAX_AGE_LIMIT = 10**9
 
@@ -79,12 +80,23 @@ def mode_of(parameters: Parameters, redirect_uri: str) -> ResponseMode:
     """The response mode that was asked, for errors too (OAuth 2.0 Multiple Response Types §2.1); `query` where none
     that we have was: `check_response_mode` says so there. Only a web server can take a form.
     """
-    if (
-        parameters.get("response_mode") == ResponseMode.FORM_POST
-        and clients.origin_of(redirect_uri) is not None
-    ):
+    asked = parameters.get("response_mode") or mode_within(parameters.get("request"))
+    if asked == ResponseMode.FORM_POST and clients.origin_of(redirect_uri) is not None:
         return ResponseMode.FORM_POST
     return ResponseMode.QUERY
+
+
+def mode_within(request_object: str | None) -> object:
+    """The `response_mode` of a request object, which nobody has verified and `check_request_object` refuses: whoever
+    takes answers by POST alone is to hear of that. Nothing else in it is looked at, and this much anybody could have
+    asked for beside it.
+    """
+    if request_object is None:
+        return None
+    try:
+        return peek_unverified_claims(request_object).get("response_mode")
+    except TokenError:
+        return None
 
 
 # ── second group: what is asked? ──────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ from typing import Any
 
 from admit.issuer.accounts import rules as accounts
 from admit.issuer.accounts.records import User
+from admit.issuer.clients import profiles
 from admit.issuer.clients import rules as clients
 from admit.issuer.clients.records import Client, TokenFormat
 from admit.issuer.factors.assurance import suffices
@@ -111,7 +112,7 @@ def mint(
                 services, client=client, user=user, family=family, nonce=nonce, now=now, beside=access_token
             ),
             services.keys.snapshot.signer("token", client.id_token_signed_response_alg),
-            opened=accounts.standard_claims(user, scope),
+            opened=opened(client, user, scope),
             chosen=chosen(client, user, family, more),
         )
     return TokenResponse(
@@ -148,6 +149,13 @@ def id_token_of(
         at_hash=identity.at_hash(beside, client.id_token_signed_response_alg),
         azp=client.id,
     )
+
+
+def opened(client: Client, user: User, scope: frozenset[str]) -> Mapping[str, Any]:
+    """What the scopes open about the person, for the ID token. Nothing where the client's profile has it told at
+    `/userinfo` alone, OpenID Connect Core §5.4: an ID token is sent on in addresses, as a hint.
+    """
+    return accounts.standard_claims(user, scope) if profiles.settled(client).id_token_tells else {}
 
 
 def chosen(client: Client, user: User, family: Family, more: More) -> dict[str, Any]:
