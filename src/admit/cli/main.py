@@ -31,6 +31,7 @@ _COMMANDS = {
     "issuer": ("admit.cli.issuer", "The issuer's own name: let its database have another."),
     "doctor": ("admit.cli.doctor", "What is wrong with this deployment, why it matters, how to mend it."),
     "explain": ("admit.cli.explain", "Why a request was refused, by the id that it was told."),
+    "audit": ("admit.cli.audit", "What was done, by whom, from where: sign-ins, ends, changes."),
     "jwk": ("admit.cli.jwk", "Keys: make, convert, thumbprint."),
     "token": ("admit.cli.token", "Tokens: look at one, sign one, verify one."),
 }
@@ -50,6 +51,7 @@ _NEEDS_SERVER = frozenset(
         "restore",
         "doctor",
         "explain",
+        "audit",
     }
 )
 
