@@ -1,6 +1,8 @@
 """What is Redis's own in `RedisSessionStore`: its clock, its losses, a cluster, TLS, and what a reader of it finds."""
 
 import math
+import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -15,9 +17,10 @@ from redis.retry import Retry
 
 from admit.errors import ConfigError, UnavailableError
 from admit.relying_party import RedisSessionStore
+from admit.relying_party.store import redis_connections
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.redis_cluster import PASSWORD, Cluster, TlsRedis
-from tests.plugins.patience import wait_until
+from tests.plugins.patience import slack, wait_until
 from tests.unit.relying_party.test_stores import NOW, OVER, SESSION
 
 
@@ -179,6 +182,49 @@ def test_a_redis_that_is_away_or_hangs_is_503_and_its_address_is_not_told(
     server.start()
     assert store.get(SESSION.id_hash, NOW) is None
     store.close()
+
+
+class Passing:
+    """A clock on which each look takes so many seconds."""
+
+    def __init__(self, step: float) -> None:
+        self.now, self.step = 0.0, step
+
+    def monotonic(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+@pytest.mark.parametrize(("step", "answered"), [(0.01, True), (0.3, False)])
+def test_connecting_greeting_and_replying_have_one_limit_together(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, step: float, answered: bool
+) -> None:
+    assert RedisSessionStore(redis_url).add(SESSION, NOW, NOW)
+    store = RedisSessionStore(redis_url)
+    monkeypatch.setattr(redis_connections, "time", Passing(step))
+    if answered:
+        assert store.get(SESSION.id_hash, NOW) == SESSION
+    else:
+        with pytest.raises(UnavailableError) as late:
+            store.get(SESSION.id_hash, NOW)
+        assert isinstance(late.value.__cause__, RedisTimeoutError)
+        monkeypatch.undo()
+        assert store.get(SESSION.id_hash, NOW) == SESSION, "the next question has all of its time"
+    store.close()
+
+
+def test_what_is_left_of_the_time_is_the_limit_of_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = RedisSessionStore(f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        clock = Passing(0.0)
+        monkeypatch.setattr(redis_connections, "time", clock)
+        # Nearly all of the two seconds is over when it connects.
+        monkeypatch.setattr(clock, "monotonic", iter([0.0, *[1.97] * 5]).__next__)
+        began = time.monotonic()
+        with pytest.raises(UnavailableError):
+            store.get(SESSION.id_hash, NOW)
+        assert time.monotonic() - began < 1.0 + slack()
+        store.close()
 
 
 @pytest.mark.soak

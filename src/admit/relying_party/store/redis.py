@@ -11,6 +11,7 @@ from admit.relying_party.store import redis_scripts as scripts
 from admit.relying_party.store.records import TOMBSTONE, StoredEnd, StoredSession, unplaced
 
 _TIMEOUT: Final = 2.0
+"""Seconds for one question to Redis, with connecting and with asking once more."""
 _SLACK: Final = 60.0
 """Seconds for which Redis keeps what is over, so that it forgets nothing early by a clock that goes ahead."""
 _FOR_EVER: Final = 1e300
@@ -33,8 +34,8 @@ class RedisSessionStore:
 
     Raises:
         ConfigError: not such a URL, or redis-py is missing.
-        UnavailableError: (from its methods) Redis did not answer in 2 seconds (a cluster is asked twice), or not as it
-            should.
+        UnavailableError: (from its methods) Redis did not answer in 2 seconds, connecting included (a cluster's servers
+            have as long for each step, and are asked twice), or not as it should.
     """
 
     def __init__(
@@ -182,10 +183,13 @@ class RedisSessionStore:
     def _call(self, ask: Callable[[Any], Any]) -> Any:
         from redis.exceptions import ReadOnlyError, RedisError
 
+        from admit.relying_party.store.redis_connections import within
+
         try:
             if self._client is None or self._process != os.getpid():
                 self._client, self._process = self._connect(), os.getpid()
-            return ask(self._client)
+            with within(_TIMEOUT):
+                return ask(self._client)
         except (RedisError, OSError) as error:
             pool = getattr(self._client, "connection_pool", None)
             if isinstance(error, ReadOnlyError) and pool is not None:
@@ -232,6 +236,8 @@ def _connector(url: str, ca_file: str | os.PathLike[str] | None) -> Callable[[],
         from redis.backoff import NoBackoff
         from redis.exceptions import ConnectionError as RedisConnectionError
         from redis.retry import Retry
+
+        from admit.relying_party.store.redis_connections import LIMITED
     except ImportError:
         raise ConfigError("RedisSessionStore needs redis-py: pip install 'admit[redis]'") from None
 
@@ -253,7 +259,8 @@ def _connector(url: str, ca_file: str | os.PathLike[str] | None) -> Callable[[],
     def connect() -> Any:
         if cluster:
             return RedisCluster.from_url(plain, retry=Retry(NoBackoff(), 1), **options)
-        return Redis.from_url(plain, retry=again, **options)
+        limited = LIMITED[plain.partition(":")[0]]
+        return Redis.from_url(plain, retry=again, connection_class=limited, **options)
 
     # Once more: a connection that the server closed while it was idle is told by the next command. What was waited for
     # in vain is not asked again.
