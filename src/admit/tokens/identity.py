@@ -19,8 +19,11 @@ LEEWAY = timedelta(seconds=30)
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _OWN = frozenset(
-    {"iss", "sub", "aud", "azp", "iat", "exp", "auth_time", "acr", "amr", "sid", "nonce", "at_hash", "jti"}
-)
+    {
+        "iss", "sub", "aud", "azp", "iat", "exp", "auth_time", "acr", "amr", "sid", "nonce", "at_hash", "c_hash",
+        "jti",
+    }
+)  # fmt: skip
 RESERVED = _OWN | kinds.IDENTITY.refuse
 """Claims that a token says of itself, or that make another kind of it: `claims` repeats none of them."""
 
@@ -33,7 +36,9 @@ _HASHES: Mapping[str, str] = MappingProxyType(
         "EdDSA": "sha512", "Ed25519": "sha512",
     }
 )  # fmt: skip
-"""The hash behind `at_hash` by the ID token's `alg`, OpenID Connect Core §3.1.3.6; Ed25519 uses SHA-512 inside."""
+"""The hash behind `at_hash` and `c_hash` by the ID token's `alg`, OpenID Connect Core §3.1.3.6; Ed25519 uses SHA-512
+inside.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,7 @@ class IdToken:
     session_id: str | None = None
     nonce: str | None = None
     at_hash: str | None = None
+    c_hash: str | None = None
     azp: str | None = None
     jti: str | None = None
     claims: Mapping[str, Any] = field(default_factory=lambda: _NOTHING, repr=False)
@@ -65,11 +71,26 @@ def at_hash(access_token: str, alg: str) -> str:
     Raises:
         ClaimError: no hash is known for the algorithm, or the access token is not ASCII, as no token is.
     """
-    if alg not in _HASHES:
-        raise ClaimError("at_hash", "no hash belongs to this alg")
     if not isinstance(access_token, str) or not access_token.isascii():
         raise ClaimError("at_hash", "the access token is not ASCII")
-    digest = hashlib.new(_HASHES[alg], access_token.encode("ascii")).digest()
+    return _left_half("at_hash", access_token, alg)
+
+
+def c_hash(code: str, alg: str) -> str:
+    """The left half of the authorization code's hash, OpenID Connect Core §3.3.2.11. `alg` is the ID token's.
+
+    Raises:
+        ClaimError: no hash is known for the algorithm, or the code is not ASCII, as no code is (RFC 6749 §A.11).
+    """
+    if not isinstance(code, str) or not code.isascii():
+        raise ClaimError("c_hash", "the code is not ASCII")
+    return _left_half("c_hash", code, alg)
+
+
+def _left_half(claim: str, text: str, alg: str) -> str:
+    if alg not in _HASHES:
+        raise ClaimError(claim, "no hash belongs to this alg")
+    digest = hashlib.new(_HASHES[alg], text.encode("ascii")).digest()
     return base64url.encode(digest[: len(digest) // 2]).decode("ascii")
 
 
@@ -95,6 +116,7 @@ def claims(token: IdToken) -> dict[str, Any]:
         "sid": token.session_id,
         "nonce": token.nonce,
         "at_hash": token.at_hash,
+        "c_hash": token.c_hash,
         "jti": token.jti,
     }
     return {
@@ -248,6 +270,7 @@ def read(payload: Mapping[str, Any]) -> IdToken:
         session_id=members.optional_text(payload, "sid"),
         nonce=members.optional_text(payload, "nonce"),
         at_hash=members.optional_text(payload, "at_hash"),
+        c_hash=members.optional_text(payload, "c_hash"),
         azp=azp,
         jti=members.optional_text(payload, "jti"),
         claims=MappingProxyType({name: value for name, value in payload.items() if name not in _OWN}),

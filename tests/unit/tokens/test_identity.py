@@ -42,6 +42,7 @@ def token(**changed: Any) -> IdToken:
         session_id="s-1",
         nonce="n-1",
         at_hash=identity.at_hash(ACCESS_TOKEN, "RS256"),
+        c_hash=identity.c_hash("a-code", "RS256"),
         claims={"name": "Alice", "email": "alice@example.com"},
     )
     return replace(whole, **changed)
@@ -115,6 +116,19 @@ def test_at_hash_is_the_example_of_the_specification() -> None:
     assert len(identity.at_hash("x", "EdDSA")) == 43
     with pytest.raises(ClaimError):
         identity.at_hash("x", "none")
+
+
+@pytest.mark.rfc("OIDC Core", "3.3.2.11")
+def test_c_hash_is_the_example_of_the_specification() -> None:
+    # The code of OpenID Connect Core A.4 and its c_hash there.
+    code = "Qcb0Orv1zh30vL1MPRsbm-diHiMwcLyZvn1arpZv-Jxf_11jnpEX3Tgfvk"
+    assert identity.c_hash(code, "RS256") == "LDktKdoQak3Pk0cnXxCltA"
+    for wrong in ("é", None):
+        with pytest.raises(ClaimError) as caught:
+            identity.c_hash(wrong, "RS256")  # type: ignore[arg-type]  # what a caller might hand over
+        assert caught.value.claim == "c_hash"
+    with pytest.raises(ClaimError):
+        identity.c_hash(code, "none")
 
 
 def test_another_authorized_party_is_refused() -> None:

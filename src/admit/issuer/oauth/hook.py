@@ -76,7 +76,7 @@ PROTECTED: Final = (
     access.RESERVED
     | identity.RESERVED
     | frozenset().union(*standard.OF_SCOPES.values())
-    | {"nbf", "typ", "c_hash", "s_hash", "events", "may_act", "authorization_details", "token_type", "active"}
+    | {"nbf", "typ", "s_hash", "events", "may_act", "authorization_details", "token_type", "active"}
     | OTHERS_DECIDE_BY
 )
 """Names that somebody decides by, or that accounts tell: a hook's own are others."""

@@ -12,7 +12,7 @@ from admit.issuer.oauth.client_auth import METHODS
 from admit.issuer.oauth.token import GRANT_TYPES
 
 CLAIMS = (
-    "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash",
+    "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "azp", "sid", "at_hash", "c_hash",
     *sorted(name for held in CLAIMS_OF_SCOPES.values() for name in held),
 )  # fmt: skip
 
@@ -46,7 +46,7 @@ def document(registry: Registry) -> dict[str, Any]:
         "introspection_endpoint_auth_methods_supported": sorted(METHODS.keys() - {"none"}),
         "introspection_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGS),
         "introspection_signing_alg_values_supported": list(SIGNING_ALGS),
-        "userinfo_signing_alg_values_supported": ["none", *SIGNING_ALGS],
+        "userinfo_signing_alg_values_supported": list(SIGNING_ALGS),
         "code_challenge_methods_supported": ["S256"],
         "acr_values_supported": list(ACRS),
         "prompt_values_supported": ["none", "login", "consent", "select_account"],

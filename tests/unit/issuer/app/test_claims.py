@@ -85,6 +85,21 @@ async def test_userinfo_and_id_token_tell_what_the_scopes_open_and_nothing_else(
     assert set(PERSON.split()) <= set(metadata["scopes_supported"])
 
 
+@pytest.mark.rfc("OIDC Core", "3.3.2.11")
+@pytest.mark.rfc("OIDC Core", "3.1.3.6")
+async def test_an_id_token_names_the_code_and_the_access_token_that_it_came_with(browser: Browser) -> None:
+    for client in ("spa", "web"):
+        code, verifier = await browser.code(client=client)
+        first = (await browser.redeem(code, verifier, client)).json()
+        said = jws.peek_unverified_claims(first["id_token"])
+        assert said["c_hash"] == identity.c_hash(code, "RS256") != identity.c_hash(code[::-1], "RS256")
+        assert said["at_hash"] == identity.at_hash(first["access_token"], "RS256")
+        later = (await browser.refresh(first["refresh_token"], client)).json()
+        again = jws.peek_unverified_claims(later["id_token"])
+        assert "c_hash" not in again, "no code was given for it"
+        assert again["at_hash"] == identity.at_hash(later["access_token"], "RS256") != said["at_hash"]
+
+
 @pytest.mark.rfc("OIDC Core", "5.3.2")
 async def test_userinfo_is_signed_for_the_client_that_registered_an_algorithm(
     issuer: LiveIssuer, browser: Browser
@@ -107,7 +122,7 @@ async def test_userinfo_is_signed_for_the_client_that_registered_an_algorithm(
         with pytest.raises(TokenError):
             access.verify(answer.text, keys, issuer=ISSUER, audience=client, now=issuer.clock())
     metadata = (await browser.get("/.well-known/openid-configuration")).json()
-    assert metadata["userinfo_signing_alg_values_supported"] == ["none", "ES256", "RS256"]
+    assert metadata["userinfo_signing_alg_values_supported"] == ["ES256", "RS256"]
 
 
 @pytest.mark.rfc("OIDC Core", "5.3.1")

@@ -81,6 +81,7 @@ async def redeem(
         more=more,
         refresh_token=redeemed.refresh_token,
         nonce=redeemed.authorization.nonce,
+        code=code,
         now=now,
     )
 

@@ -119,7 +119,7 @@ def _id_token_fits(
     if "openid" not in scope:
         return True
     token = mint.id_token_of(
-        services, client=client, user=user, family=family, nonce=nonce, now=now, beside=""
+        services, client=client, user=user, family=family, nonce=nonce, now=now, beside="", code=""
     )
     key = services.keys.snapshot.signer("token", client.id_token_signed_response_alg)
     # What scopes opened is told at userinfo alone where it does not fit.

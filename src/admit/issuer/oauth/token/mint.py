@@ -88,10 +88,12 @@ def mint(
     refresh_token: str | None,
     nonce: str | None,
     now: float,
+    code: str | None = None,
     more: More = NO_MORE,
 ) -> TokenResponse:
     """Tokens of one family. `now` is from before the transaction that issued (contracts §3.8). `user` is None where the
-    client acts for itself: there is nobody then whom an ID token could speak of. `more` is what an application adds.
+    client acts for itself: there is nobody then whom an ID token could speak of. `code` is what they are given for, if
+    it is an authorization code; `more` is what an application adds.
 
     Raises:
         TokenTooLargeError: claims over budget even with groups by reference.
@@ -109,7 +111,14 @@ def mint(
     if user is not None and "openid" in scope:
         id_token = write_id_token(
             id_token_of(
-                services, client=client, user=user, family=family, nonce=nonce, now=now, beside=access_token
+                services,
+                client=client,
+                user=user,
+                family=family,
+                nonce=nonce,
+                now=now,
+                beside=access_token,
+                code=code,
             ),
             services.keys.snapshot.signer("token", client.id_token_signed_response_alg),
             opened=opened(client, user, scope),
@@ -133,8 +142,10 @@ def id_token_of(
     nonce: str | None,
     now: float,
     beside: str,
+    code: str | None = None,
 ) -> identity.IdToken:
-    """What the ID token says of the sign-in, `beside` the access token that it is given with."""
+    """What the ID token says of the sign-in, `beside` the access token that it is given with, for the `code`."""
+    alg = client.id_token_signed_response_alg
     return identity.IdToken(
         issuer=services.issuer,
         subject=user.id,
@@ -146,7 +157,8 @@ def id_token_of(
         amr=family.amr,
         session_id=family.session_id or family.id,
         nonce=nonce,
-        at_hash=identity.at_hash(beside, client.id_token_signed_response_alg),
+        at_hash=identity.at_hash(beside, alg),
+        c_hash=identity.c_hash(code, alg) if code is not None else None,
         azp=client.id,
     )
 
