@@ -7,10 +7,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from redis import Redis
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from admit.errors import UnavailableError
 from admit.relying_party import MemorySessionStore, RedisSessionStore, SessionStore, SqliteSessionStore
 from admit.relying_party.bff import sessions
+from admit.relying_party.bff.session import COOL_DOWN
 from tests.fixtures.issuer import API, ISSUER
 from tests.fixtures.relying_party import APP, bff_of, provider_of
 from tests.unit.relying_party.conftest import Scene
@@ -117,6 +122,36 @@ async def test_a_token_that_is_over_is_renewed_once_for_all_who_ask(
         raw = (tmp_path / "sessions.db").read_bytes() + (tmp_path / "sessions.db-wal").read_bytes()
         assert b"refresh_token" not in raw
         assert b"ada@example.com" not in raw
+
+
+async def test_an_api_that_refuses_every_token_has_a_session_refresh_once_in_a_while(scene: Scene) -> None:
+    told = {"www-authenticate": 'Bearer error="invalid_token"'}
+
+    async def refusing(request: Request) -> Response:
+        scene.seen.append(request)
+        return Response(status_code=401, headers=told)
+
+    page = scene.page()
+    await page.sign_in()
+    assert (await page.client.get("/bff/api/orders/mine")).status_code == 200
+    scene.wire.apps[API] = Starlette(routes=[Route("/{path:path}", refusing)])
+
+    def refreshes() -> int:
+        return sum(one.form["grant_type"] == "refresh_token" for one in scene.wire.to("/token"))
+
+    before, asked = refreshes(), len(scene.seen)
+    for _ in range(5):
+        assert (await page.client.get("/bff/api/orders/mine")).status_code == 401
+    assert (refreshes() - before, len(scene.seen) - asked) == (1, 6), "the first call was made again"
+    scene.issuer.clock.advance(COOL_DOWN)
+    assert (await page.client.get("/bff/api/orders/mine")).status_code == 401
+    assert refreshes() - before == 2
+    assert (await page.told())["signed_in"], "that an API refuses ends nothing"
+    other = scene.page()
+    await other.sign_in()
+    before = refreshes()
+    assert (await other.client.get("/bff/api/orders/mine")).status_code == 401
+    assert refreshes() - before == 2, "another session has its own: its first token, and one try to mend it"
 
 
 async def test_signing_out_ends_the_session_here_and_at_the_provider(scene: Scene) -> None:

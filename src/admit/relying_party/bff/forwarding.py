@@ -78,7 +78,8 @@ class Forwarding:
         assert live is not None
         token = yield from self._context.sessions.access_token(live, provider, api)
         flow = yield from self._called(request, api, url, token)
-        if is_refused(flow.status, flow.headers.get("www-authenticate")):
+        no_good = is_refused(flow.status, flow.headers.get("www-authenticate"))
+        if no_good and self._context.sessions.may_mend(live, api, token):
             yield from shut(flow)
             token = yield from self._context.sessions.access_token(live, provider, api, refused=token)
             if request.upload is not None:
@@ -123,7 +124,12 @@ class Forwarding:
                     seconds=api.timeout.total_seconds(),
                 )
             except sockets.HandshakeRefusedError as error:
-                if refused is not None or not is_refused(error.answered, error.challenge):
+                no_good = is_refused(error.answered, error.challenge)
+                if (
+                    refused is not None
+                    or not no_good
+                    or not self._context.sessions.may_mend(live, api, token)
+                ):
                     raise
                 refused = token
             else:

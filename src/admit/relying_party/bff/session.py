@@ -16,13 +16,21 @@ EARLY: Final = 30.0
 """Seconds before its end at which an access token is renewed, if it lives three times as long."""
 
 
+COOL_DOWN: Final = 10.0
+"""Seconds in which a session's token is renewed once, however often an API refuses it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One access token; times are seconds since the epoch, `expires_at` None where nobody said."""
+    """One access token; times are seconds since the epoch, `expires_at` None where nobody said.
+
+    `after_refusal`: it was asked for because an API had refused the one before.
+    """
 
     token: str = field(repr=False)
     issued_at: float
     expires_at: float | None
+    after_refusal: bool = False
 
     def is_good(self, now: float) -> bool:
         return self.expires_at is None or now < self.expires_at
@@ -31,6 +39,12 @@ class Access:
         if self.expires_at is None:
             return True
         return now < self.expires_at - min(EARLY, (self.expires_at - self.issued_at) / 3)
+
+    def may_be_replaced(self, now: float) -> bool:
+        """Whether another is asked for, now that an API refuses this one. It is not where the last refusal was mended
+        in vain a moment ago: an API that takes no token at all would have each call refresh.
+        """
+        return not (self.after_refusal and 0 <= now - self.issued_at < COOL_DOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +109,11 @@ def key(audience: str | None, scopes: Iterable[str]) -> str:
     return "\n".join((audience or "", *sorted(set(scopes))))
 
 
-def renewed(data: SessionData, name: str, tokens: Tokens, now: float) -> SessionData:
+def renewed(
+    data: SessionData, name: str, tokens: Tokens, now: float, *, after_refusal: bool = False
+) -> SessionData:
     """With a new access token of that `key`, and the refresh token's successor if there is one."""
-    access = {**data.access, name: Access(tokens.access_token, now, tokens.expires_at)}
+    access = {**data.access, name: Access(tokens.access_token, now, tokens.expires_at, after_refusal)}
     return replace(data, access=access, refresh_token=tokens.refresh_token or data.refresh_token)
 
 

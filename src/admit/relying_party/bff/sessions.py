@@ -155,7 +155,8 @@ class Sessions:
             lease = Lease(now + LEASE)
             if (yield from self._leased(live.stored, now, lease)):
                 still_good = held.token if held and usable else None
-                renewed = yield from self._renew(live, lease, provider, api, still_good)
+                mending = refused is not None
+                renewed = yield from self._renew(live, lease, provider, api, still_good, mending=mending)
                 if renewed is not None:
                     return renewed
             elif held is not None and usable:
@@ -167,6 +168,11 @@ class Sessions:
             live = found
         raise ServerUnavailableError("another request's refresh took too long")
 
+    def may_mend(self, live: Live, api: Api, refused: str) -> bool:
+        """Whether another token is asked for in the place of one that the API called invalid."""
+        held = live.data.access.get(sessions.key(api.audience, api.scopes))
+        return held is None or held.token != refused or held.may_be_replaced(self._config.clock())
+
     def _leased(self, stored: StoredSession, now: float, lease: Lease) -> Talk[bool]:
         return (
             yield from do(
@@ -175,7 +181,14 @@ class Sessions:
         )
 
     def _renew(
-        self, live: Live, lease: Lease, provider: Provider, api: Api, still_good: str | None
+        self,
+        live: Live,
+        lease: Lease,
+        provider: Provider,
+        api: Api,
+        still_good: str | None,
+        *,
+        mending: bool = False,
     ) -> Talk[str | None]:
         """Refresh under the lease. The new refresh token is kept before its access token is used by anybody.
 
@@ -199,9 +212,8 @@ class Sessions:
             raise
         wider = _too_wide(found, api)
         if wider is None:
-            fresh = sessions.renewed(
-                data, sessions.key(api.audience, api.scopes), found, self._config.clock()
-            )
+            name = sessions.key(api.audience, api.scopes)
+            fresh = sessions.renewed(data, name, found, self._config.clock(), after_refusal=mending)
         else:  # kept all the same: the refresh token that it came with is the only one now
             fresh = sessions.rotated(data, found)
         sealed = sealing.seal(sessions.dump(fresh), live.raw, sessions.PURPOSE)
