@@ -160,6 +160,7 @@ class Sessions:
         old_hash, new_raw = rules.hash_id(raw), new_raw_id()
         if not await self._bury(old_hash):
             raise SessionError("a copy of the old id could not be buried")
+        await self._bury_all(store.HASHES_OF_USER(user_id=user.id, but=session.id, count=LIST_AT_MOST))
         changed = await self._db.run(
             password.change_password,
             self._lists,

@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import RedisCluster
 
 from admit.errors import ConfigError, SessionError, StorageUnavailableError
+from admit.issuer.accounts.passwords import dummy_hash
 from admit.issuer.sessions import copies as copies_module
 from admit.issuer.sessions import store
 from admit.issuer.sessions.config import SessionConfig
@@ -177,6 +178,23 @@ async def test_ending_all_of_a_users_sessions_buries_each_copy(
             user.id, keep=mine[0].session.id, reason="ended by user", info=INFO, now=NOW
         )
         assert [await one.find(new) is not None for new in mine] == [True, False, False]
+
+
+async def test_who_knew_the_old_password_is_out_at_the_next_request_on_any_node(
+    parts: Parts, redis_url: str, keyring: Keyring
+) -> None:
+    """Before the other's process has read of the ends."""
+    async with node(parts, redis_url, keyring) as one, node(parts, redis_url, keyring) as other:
+        user = await parts.user()
+        here, there = await parts.sign_in(user), await parts.sign_in(user)
+        assert await one.find(here) is not None
+        assert await one.find(there) is not None
+        changed = await other.sessions.change_password(
+            here.raw, here.session, user, dummy_hash(), info=INFO, now=NOW
+        )
+        assert await one.find(there) is None
+        assert await one.find(here) is None
+        assert await one.find(changed) is not None
 
 
 @pytest.mark.threat("SES-1", off="admit.issuer.sessions.driver:Sessions._bury")
