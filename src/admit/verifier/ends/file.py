@@ -102,6 +102,8 @@ class FileEndStore(PolledEndStore):
         with _translated():
             if not os.path.lexists(self.path):
                 self._leave_to_others()
+            elif not self._name:
+                self._read()  # all of it, before the lock: whoever holds that for long keeps the others from writing
             return self._write_locked(ends)
 
     def _write_locked(self, ends: Sequence[End]) -> bool:

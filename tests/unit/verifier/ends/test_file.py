@@ -1,15 +1,16 @@
 """The file store: on the disk before it is acknowledged, read by others, and robust against crashes and strangers."""
 
+import contextlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from admit.errors import ConfigError, EndStoreError, EndStoreFullError
-from admit.verifier.ends import lines
+from admit.verifier.ends import file, lines
 from admit.verifier.ends.file import FileEndStore
 from tests.fixtures.status_issuer import NOW, Clock
 from tests.unit.verifier.ends.making import ISSUER, clocks, end, fork
@@ -388,6 +389,36 @@ def test_a_locked_file_is_an_error_and_no_wait_for_ever(
             found.add([end(subject="bob")])
         found.read_now()  # reading needs no lock
     assert found.add([end(subject="bob")])
+
+
+def test_a_new_process_reads_all_there_is_before_the_lock_and_only_what_is_new_with_it(
+    store: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else those who wait for its lock give up where many ends are kept."""
+    store().add([end(subject=f"user {number}") for number in range(5)])
+    newcomer, read, real = store(), list[tuple[bool, int]](), file._read_from
+    locked = False
+
+    @contextlib.contextmanager
+    def lock() -> Iterator[None]:
+        nonlocal locked
+        locked = True
+        yield
+        locked = False
+
+    def reading(descriptor: int, start: int, limit: int) -> bytes:
+        data = real(descriptor, start, limit)
+        read.append((locked, len(data)))
+        return data
+
+    monkeypatch.setattr(newcomer, "_locked", lock)
+    monkeypatch.setattr(file, "_read_from", reading)
+    assert newcomer.add([end(subject="bob")])
+    [(early, most), (late, least)] = read
+    assert (early, late, least) == (False, True, 0)
+    assert most > 0
+    assert ended(newcomer, "user 4")
+    assert ended(newcomer, "bob")
 
 
 def test_a_child_reads_for_itself_before_anything_is_fresh_there(store: Make) -> None:
