@@ -32,6 +32,9 @@ from admit.issuer.sessions.driver import KEPT_AFTER_END
 from admit.issuer.sessions.records import Session
 from admit.issuer.sessions.rules import hash_id
 from admit.issuer.storage import Keyring, Statement, Steps
+from admit.issuer.storage.pace import Pace
+from admit.issuer.storage.portions import LOOKED_AT
+from admit.issuer.storage.sqlite import SqliteDatabase
 from benchmarks.harness import figures
 from benchmarks.harness.deployed import PEOPLE, Deployed
 from benchmarks.harness.programs import free_port
@@ -60,6 +63,14 @@ CALLS = {
 _LEFT = Statement(select(func.count().label("n")).select_from(sessions.session))
 
 
+class Restless(Pace):
+    """A sweep's pace without its rests, which are nobody's wait."""
+
+    def took(self, rows: int, seconds: float) -> float:
+        super().took(rows, seconds)
+        return 0.0
+
+
 @dataclass(slots=True)
 class Side:
     """One database and who is in it. `bulk`: what the loader put there besides, if anything."""
@@ -71,6 +82,7 @@ class Side:
     refresh: list[str]
     bulk: Bulk | None = None
     turn: "count[int]" = field(default_factory=count)
+    pace: Pace = field(default_factory=lambda: Restless(rows=LOOKED_AT, least=100))
 
     def email(self) -> str:
         return (
@@ -133,9 +145,9 @@ class Side:
             raise SystemExit("a family that is there was not found with its user and client")
 
     async def portion(self) -> None:
-        """What a sweep does at a time: it goes through so many rows. None of them is over."""
-        after = None if self.bulk is None else f"bulk-s{random.randint(1, self.bulk.sessions)}"
-        await self.issuer.db.run(sessions.FORGET.portion, after, before=0.0)
+        """What a sweep goes through at a time, at its own pace. None of it is over."""
+        after = "" if self.bulk is None else f"bulk-s{random.randint(1, self.bulk.sessions)}"
+        await sessions.FORGET.walk.look(self.issuer.db, self.pace, after, before=0.0)
 
     @property
     def now(self) -> float:
@@ -247,6 +259,8 @@ async def measure(folder: Path, postgresql: PostgresServer, bulk: Bulk, *, scale
             gc.collect()
             gc.freeze()
             for empty, full in pairs:
+                if isinstance(full.issuer.db, SqliteDatabase):
+                    await in_memory(full.issuer.db.path)
                 for name, one, other in zip(CALLS, works(empty), works(full), strict=True):
                     rows.append(
                         (f"{full.name}: {name}", *await compared(one, other, int(CALLS[name] * scale)))
@@ -262,6 +276,15 @@ async def measure(folder: Path, postgresql: PostgresServer, bulk: Bulk, *, scale
         "beside it: median ms", "p99", "longest", "p99 × without", "goal",
     )  # fmt: skip
     return figures.table(heads, rows) + "\n\n" + figures.table(beside, swept)
+
+
+async def in_memory(path: Path) -> None:
+    """Have the system read a file that it may have let go of: one in use is in its memory. By another
+    program: closing a descriptor of it here would let go of SQLite's locks.
+    """
+    reading = await asyncio.create_subprocess_exec("cat", str(path), stdout=asyncio.subprocess.DEVNULL)
+    if await reading.wait() != 0:
+        raise SystemExit("the database could not be read")
 
 
 async def compared(

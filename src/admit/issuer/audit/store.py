@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Double,
     Insert,
+    Integer,
     Table,
     Text,
     bindparam,
@@ -101,26 +102,35 @@ def of_request(request_id: str, *, since: float, until: float) -> Bound:
     return SELECT_OF_REQUEST(request_id=request_id, since=since, until=until)
 
 
-AT_ONCE: Final = 500  # rows in one transaction: some milliseconds
-
-# By the index on `at`: what stays for good is little, and is all that is walked over again.
-_OLDEST: Final = (
-    select(audit.c.id)
+# By the index on `at`. What stays for good is walked over once, and outside of any transaction.
+_OVER: Final = (
+    audit.c.actor.is_(None),
+    audit.c.event.not_in(sorted(event.value for event in FOR_GOOD)),
+)
+OLDEST: Final = Statement(
+    select(audit.c.at)
     .where(
-        audit.c.at < bindparam("before", type_=Double),
-        audit.c.actor.is_(None),
-        audit.c.event.not_in(sorted(event.value for event in FOR_GOOD)),
+        audit.c.at >= bindparam("since", type_=Double), audit.c.at < bindparam("before", type_=Double), *_OVER
     )
     .order_by(audit.c.at)
-    .limit(AT_ONCE)
+    .limit(bindparam("count", type_=Integer))
 )
+"""When the oldest were told that are over."""
 BLANK: Final = Statement(
     update(audit).where(audit.c.user_id == bindparam("of_user", type_=Text)).values(ip=None)
 )
 """What happened stays told; from where a person came who is here no more does not."""
-_FORGET: Final = Statement(delete(audit).where(audit.c.id.in_(_OLDEST)).returning(audit.c.id))
+_BETWEEN: Final = (
+    select(audit.c.id)
+    .where(
+        audit.c.at >= bindparam("first", type_=Double), audit.c.at <= bindparam("last", type_=Double), *_OVER
+    )
+    .order_by(audit.c.at)
+    .limit(bindparam("count", type_=Integer))
+)
+_FORGET: Final = Statement(delete(audit).where(audit.c.id.in_(_BETWEEN)).returning(audit.c.id))
 
 
-def forget(before: float) -> Steps[int]:
-    """Delete some of what is older than this; how many rows."""
-    return len((yield _FORGET(before=before)))
+def forget(first: float, last: float, count: int) -> Steps[int]:
+    """Delete so many rows at most that were told between these times, both included; how many."""
+    return len((yield _FORGET(first=first, last=last, count=count)))

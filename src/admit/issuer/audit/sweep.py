@@ -1,18 +1,18 @@
 """Forgets what the audit trail is not to remember any longer, the oldest first, some rows at a time."""
 
-import asyncio
-from typing import Final
+from functools import partial
+from math import inf
 
 from admit.issuer.audit import rules
 from admit.issuer.audit.config import AuditConfig
-from admit.issuer.audit.store import AT_ONCE, forget
+from admit.issuer.audit.store import OLDEST, forget
 from admit.issuer.storage import Database
-
-_SHORTEST_PAUSE: Final = 0.002  # seconds
+from admit.issuer.storage.pace import Pace
+from admit.issuer.storage.portions import portion
 
 
 async def sweep(db: Database, config: AuditConfig, now: float) -> int:
-    """Delete all that is over; how many rows. It is idle for at least as long as it works.
+    """Delete all that is over; how many rows. It rests for longer than it works.
 
     Raises:
         StorageUnavailableError: not reached; what was deleted until then is.
@@ -20,11 +20,8 @@ async def sweep(db: Database, config: AuditConfig, now: float) -> int:
     before = rules.forgotten_before(config, now)
     if before is None:
         return 0
-    loop, deleted = asyncio.get_running_loop(), 0
-    while True:
-        began = loop.time()
-        some = await db.run(forget, before)
-        deleted += some
-        if some < AT_ONCE:
-            return deleted
-        await asyncio.sleep(max(_SHORTEST_PAUSE, loop.time() - began))
+    pace, since, deleted = Pace(), -inf, 0
+    while rows := await db.read_apart(OLDEST(since=since, before=before, count=pace.rows)):
+        since, last = rows[0]["at"], rows[-1]["at"]
+        deleted += await portion(db, pace, len(rows), partial(forget, since, last, len(rows)))
+    return deleted

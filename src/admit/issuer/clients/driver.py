@@ -1,10 +1,10 @@
 """`Clients`: finds a client wherever it is kept, and writes those that the database keeps."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 from admit.issuer.audit import RequestInfo
 from admit.issuer.audit.records import NOBODY
@@ -15,6 +15,8 @@ from admit.issuer.clients.records import Client, Resource, Source
 from admit.issuer.clients.registry import Registry
 from admit.issuer.clients.rules import is_client_id, is_document_url
 from admit.issuer.storage import Database, Row
+from admit.issuer.storage.pace import Pace
+from admit.issuer.storage.portions import portion
 
 log = logging.getLogger(__name__)
 
@@ -179,12 +181,16 @@ class Clients:
 
     async def sweep(self, now: float) -> None:
         """Forget clients that strangers made, and that were never granted anything in their time."""
-        before = now - self._unused_for.total_seconds()
-        while True:
-            gone = await self._db.run(transactions.forget_unused, before=before)
+        before, pace = now - self._unused_for.total_seconds(), Pace()
+        while ids := [row["id"] for row in await self._db.read_apart(store.UNUSED(before=before))]:
+            gone = 0
+            while ids:
+                some, ids = ids[: pace.rows], ids[pace.rows :]
+                gone += await portion(
+                    self._db, pace, len(some), partial(transactions.forget_unused, some, before=before)
+                )
             if not gone:
                 return
-            await asyncio.sleep(0.01)  # others have their turn
 
     # Resources
 

@@ -205,26 +205,15 @@ STALE_DOCUMENT: Final = Statement(update(client).where(*_DOCUMENT).values(fresh_
 
 # What strangers left behind: described itself, was let in by nobody, and was never granted anything
 
-UNUSED: Final = Statement(
-    select(client.c.id)
-    .where(
-        client.c.source.in_([Source.REGISTRATION.value, Source.METADATA_DOCUMENT.value]),
-        client.c.invited_by.is_(None),
-        client.c.removed_at.is_(None),
-        client.c.updated_at < bindparam("before", type_=Double),
-        ~exists().where(holder.c.kind == HolderKind.CLIENT.value, holder.c.id == client.c.id),
-    )
-    .order_by(client.c.id)
-    .limit(500)
+_UNUSED: Final = (
+    client.c.source.in_([Source.REGISTRATION.value, Source.METADATA_DOCUMENT.value]),
+    client.c.invited_by.is_(None),
+    client.c.removed_at.is_(None),
+    client.c.updated_at < bindparam("before", type_=Double),
+    ~exists().where(holder.c.kind == HolderKind.CLIENT.value, holder.c.id == client.c.id),
 )
-FORGET: Final = Statement(
-    delete(client)
-    .where(
-        any_of(client.c.id, "ids"),
-        ~exists().where(holder.c.kind == HolderKind.CLIENT.value, holder.c.id == client.c.id),
-    )
-    .returning(client.c.id)
-)
+UNUSED: Final = Statement(select(client.c.id).where(*_UNUSED).order_by(client.c.id).limit(500))
+FORGET: Final = Statement(delete(client).where(any_of(client.c.id, "ids"), *_UNUSED).returning(client.c.id))
 
 # Their origins
 

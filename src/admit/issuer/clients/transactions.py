@@ -1,6 +1,6 @@
 """What is written of clients and resources: each with its audit record, in one transaction."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 
 from admit.issuer.audit import AuditEvent, RequestInfo, record
@@ -179,14 +179,12 @@ def stale_document(url: str, *, now: float) -> Steps[None]:
     yield store.STALE_DOCUMENT(of=url)
 
 
-def forget_unused(*, before: float) -> Steps[int]:
-    """Delete some of the clients that strangers made and nobody was ever asked about; how many."""
-    ids = [row["id"] for row in (yield store.UNUSED(before=before))]
-    if ids:
-        gone = [row["id"] for row in (yield store.FORGET(ids=ids))]
+def forget_unused(ids: Sequence[str], *, before: float) -> Steps[int]:
+    """Delete those of these clients that strangers made and nobody was ever asked about; how many."""
+    gone = [row["id"] for row in (yield store.FORGET(ids=ids, before=before))]
+    if gone:
         yield store.DROP_ORIGINS_OF(ids=gone)
-        return len(gone)
-    return 0
+    return len(gone)
 
 
 def invite(

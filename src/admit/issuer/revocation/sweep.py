@@ -1,13 +1,13 @@
 """The job that lets go of lists, logs and families that nobody can ask for any more."""
 
 from datetime import timedelta
-from typing import Final
+from functools import partial
 
 from admit.issuer.revocation.config import RevocationConfig
-from admit.issuer.revocation.store.sweep import drop_finished_lists, forget_nodes, purge
+from admit.issuer.revocation.store.sweep import DUE, NODES, SELECT_FINISHED, drop_lists, purge
 from admit.issuer.storage import Database
-
-_PORTIONS: Final = 20  # of one kind in one turn, so that a turn ends soon
+from admit.issuer.storage.pace import Pace
+from admit.issuer.storage.portions import portion
 
 
 class Sweeper:
@@ -22,21 +22,35 @@ class Sweeper:
         self._db = db
         self._config = config if config is not None else RevocationConfig()
         self._longest_token = longest_token.total_seconds()
-        self._after = 0
 
     async def turn(self, now: float) -> None:
-        """Do some of what is due.
+        """Do what is due.
 
         Raises:
             StorageUnavailableError: the database was not reached; the next turn goes on.
         """
-        await self._db.run(drop_finished_lists, before=now - self._longest_token, now=now)
-        log_before = now - max(self._config.change_log.total_seconds(), self._longest_token)
-        for _ in range(_PORTIONS):
-            if not await self._db.run(purge, before=log_before):
-                break
-        node_before = now - max(self._config.node_kept.total_seconds(), self._longest_token)
-        for _ in range(_PORTIONS):
-            self._after = await self._db.run(forget_nodes, after=self._after, before=node_before)
-            if self._after == 0:
-                break
+        await self.drop_lists(now)
+        await self.purge(now - max(self._config.change_log.total_seconds(), self._longest_token))
+        before = now - max(self._config.node_kept.total_seconds(), self._longest_token)
+        await NODES.delete_all(self._db, before=before)
+
+    async def drop_lists(self, now: float) -> int:
+        """Take lists out of use whose families are over and their tokens dead; how many. They are looked for outside of
+        any transaction: it may take a look at a million families.
+        """
+        finished = await self._db.read_apart(SELECT_FINISHED(before=now - self._longest_token))
+        if not finished:
+            return 0
+        return await self._db.run(drop_lists, [row["n"] for row in finished], now=now)
+
+    async def purge(self, before: float) -> int:
+        """Delete the order of ends from before `before`, and dropped lists' bits; how many rows."""
+        pace, gone = Pace(), 0
+        while True:
+            (due,) = await self._db.read_apart(DUE(before=before, count=pace.rows))
+            batches = min(pace.rows, due["batches"])
+            changes = min(pace.rows - batches, due["changes"])
+            if not batches and not changes:
+                return gone
+            job = partial(purge, batches, changes, before=before)
+            gone += await portion(self._db, pace, batches + changes, job)

@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 from admit.errors import SessionError, UnavailableError
 from admit.issuer.accounts.records import User
@@ -18,10 +19,12 @@ from admit.issuer.sessions.finding import Finder
 from admit.issuer.sessions.records import Ended, NewSession, Session, SessionEntry
 from admit.issuer.sessions.transactions import Along, alone
 from admit.issuer.storage import Bound, Database
+from admit.issuer.storage.pace import Pace
+from admit.issuer.storage.portions import portion
 from admit.issuer.throttle import bucket, take
 
 HOUR = timedelta(hours=1)
-SWEEP_AT_ONCE = 50  # ends in one transaction
+SWEEP_AT_ONCE = 50  # in one transaction
 LIST_AT_MOST = 200
 KEPT_AFTER_END = 86_400.0  # seconds; the audit tells the rest
 
@@ -345,25 +348,12 @@ class Sessions:
 
     async def sweep(self, now: float) -> int:
         """End what was idle too long, delete what ended long ago, some of it at a time; how many were ended."""
-        ended = 0
-        async for ids in self._idle(now):
-            ended += await self._db.run(transactions.end_idle, self._lists, self.config, now=now, ids=ids)
+        pace, ended = Pace(rows=SWEEP_AT_ONCE, least=1, most=SWEEP_AT_ONCE), 0
+        bounds = store.idle_bounds(self.config, now)
+        async for ids in store.IDLE_WALK.all(self._db, **bounds):
+            while ids:
+                some, ids = ids[: pace.rows], ids[pace.rows :]
+                job = partial(transactions.end_idle, self._lists, self.config, now=now, ids=some)
+                ended += await portion(self._db, pace, len(some), job)
         await store.FORGET.delete_all(self._db, before=now - KEPT_AFTER_END)
         return ended
-
-    async def _idle(self, now: float) -> AsyncIterator[Sequence[str]]:
-        """Sessions that look as if they were idle too long, a few at a time."""
-        bounds = store.idle_bounds(self.config, now)
-        after: str | None = ""
-        while after is not None:
-            last = await self._db.read_apart(store.LAST_LOOKED_AT(after=after))
-            until = last[0]["node_id"] if last else None
-            among = (
-                store.IDLE_AMONG(after=after, last=until, **bounds)
-                if until is not None
-                else store.IDLE_REST(after=after, **bounds)
-            )
-            ids = [row["node_id"] for row in await self._db.read_apart(among)]
-            for first in range(0, len(ids), SWEEP_AT_ONCE):
-                yield ids[first : first + SWEEP_AT_ONCE]
-            after = until

@@ -30,7 +30,7 @@ from admit.issuer.sessions import rules
 from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.sessions.records import Limits, Session, SessionEntry
 from admit.issuer.storage import Bound, Row, Statement, any_of, metadata
-from admit.issuer.storage.portions import LOOKED_AT, Portions
+from admit.issuer.storage.portions import Portions, Walk
 
 REMEMBERED: Final = 1024  # sessions; with their principals about 5 kB each
 SURPLUS_AT_ONCE: Final = 50  # sessions of one user, ended at a sign-in
@@ -230,13 +230,9 @@ _IDLE = (
     session.c.absolute_expires_at > bindparam("now", type_=Double),
 )
 # Looked for some rows at a time, and outside of any transaction: SQLite's one writer has better things to do.
-_AFTER = session.c.node_id > bindparam("after", type_=Text)
-_AMONG = select(session.c.node_id).select_from(_JOINED).where(_AFTER, *_IDLE)
-LAST_LOOKED_AT: Final = Statement(
-    select(session.c.node_id).where(_AFTER).order_by(session.c.node_id).limit(1).offset(LOOKED_AT - 1)
+IDLE_WALK: Final = Walk(
+    session.c.node_id, select(session.c.node_id.label("key")).select_from(_JOINED).where(*_IDLE)
 )
-IDLE_AMONG: Final = Statement(_AMONG.where(session.c.node_id <= bindparam("last", type_=Text)))
-IDLE_REST: Final = Statement(_AMONG)
 # Locked, so that a session that is used at this moment is either seen as used or not found idle.
 IDLE: Final = Statement(
     select(session.c.node_id, session.c.user_id)

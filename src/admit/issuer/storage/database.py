@@ -32,6 +32,8 @@ class Database(ABC):
         self._hints: dict[object, tuple[asyncio.AbstractEventLoop, Callable[[], None]]] = {}
         self.home: asyncio.AbstractEventLoop | None = None
         """The event loop that opened it, where everything of it has to be awaited."""
+        self.sweeping = asyncio.Lock()
+        """Held by the one sweep of this process whose turn it is, while it rests too."""
 
     @staticmethod
     def from_url(url: str, keyring: Keyring, config: StorageConfig | None = None) -> "Database":
@@ -62,7 +64,7 @@ class Database(ABC):
                 file. One line.
             StorageUnavailableError: it could not be reached.
         """
-        self.home = asyncio.get_running_loop()
+        self.home, self.sweeping = asyncio.get_running_loop(), asyncio.Lock()
         await self._connect()
         try:
             await identity.check(self)

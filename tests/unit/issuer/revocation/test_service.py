@@ -17,6 +17,7 @@ from admit.issuer.revocation import (
     Node,
     RevocationConfig,
     StatusService,
+    Sweeper,
     events,
     store,
 )
@@ -109,8 +110,7 @@ async def test_a_process_that_missed_the_log_reads_everything_anew(
     await process.user()
     node = await process.session()
     await process.end(ByNode(node.id))
-    while await process.db.run(store.purge, before=1e12):
-        pass
+    await Sweeper(process.db, longest_token=timedelta(0)).purge(1e12)
     assert await other.is_published_as_ended(node)
 
 
@@ -323,8 +323,7 @@ async def test_a_resume_that_the_log_cannot_answer_is_told_lists(process: Proces
     await process.user()
     place = Place(*(await process.head()).place)
     await process.end(ByNode((await process.session()).id))
-    while await process.db.run(store.purge, before=1e12):
-        pass
+    await Sweeper(process.db, longest_token=timedelta(0)).purge(1e12)
     other = await another()
     await other.state()
     for since in (place, Place(0, 0), Place(place.epoch, place.seq + 99), Place(place.epoch + 1, place.seq)):

@@ -5,12 +5,17 @@ from datetime import timedelta
 from sqlalchemy import func, select, update
 
 from admit.issuer.revocation import ByNode, ByUser, Sweeper, store
+from admit.issuer.revocation.store.sweep import NODES, SELECT_FINISHED, drop_lists
 from admit.issuer.storage import Statement, bound_once
 from tests.fixtures.families import LATER, NOW, Process
 
-NODES = Statement(select(store.node.c.idx).order_by(store.node.c.idx))
+IN_ORDER = Statement(select(store.node.c.idx).order_by(store.node.c.idx))
 COUNT = Statement(select(func.count().label("n")).select_from(store.status_change))
 AGE = Statement(update(store.status_batch).values(at=NOW - 7200))
+
+
+def sweeper(process: Process) -> Sweeper:
+    return Sweeper(process.db, longest_token=timedelta(minutes=10))
 
 
 async def begun(process: Process, list_number: int) -> None:
@@ -28,7 +33,9 @@ async def begun(process: Process, list_number: int) -> None:
 
 
 async def dropped(process: Process, before: float) -> int:
-    return await process.db.run(store.drop_finished_lists, before=before, now=NOW)
+    """How many lists leave whose families were all over at `before`."""
+    finished = [row["n"] for row in await process.db.read(SELECT_FINISHED(before=before))]
+    return await process.db.run(drop_lists, finished, now=NOW)
 
 
 async def test_a_list_leaves_when_its_families_are_over_and_their_tokens_dead(process: Process) -> None:
@@ -76,8 +83,8 @@ async def test_the_order_of_ends_is_let_go_and_the_ends_are_kept(process: Proces
     node = await process.session()
     await process.end(ByUser("u_alice"))
     await process.db.run(bound_once, AGE())
-    assert await process.db.run(store.purge, before=NOW - 3600) == 2
-    assert await process.db.run(store.purge, before=NOW - 3600) == 0
+    assert await sweeper(process).purge(NOW - 3600) == 2
+    assert await sweeper(process).purge(NOW - 3600) == 0
     fresh = await Process.start(process.db)
     assert await fresh.is_published_as_ended(node)
 
@@ -88,8 +95,7 @@ async def test_the_bits_of_a_list_that_left_are_let_go(process: Process) -> None
     await process.end(ByUser("u_alice"))
     await begun(process, 2)
     assert await dropped(process, NOW + 1) == 2
-    while await process.db.run(store.purge, before=NOW + 1):
-        pass
+    await sweeper(process).purge(NOW + 1)
     left = await process.db.one(COUNT())
     assert left is not None
     assert left["n"] == 2  # the marks of the lists that stay
@@ -104,28 +110,28 @@ async def test_families_that_are_over_are_forgotten_and_live_ones_and_the_newest
         await process.end(ByNode(node.id))
     newest = await process.session()
     await process.end(ByNode(newest.id))
-    assert await process.db.run(store.forget_nodes, after=0, before=NOW) == 0
+    await NODES.delete_all(process.db, before=NOW)
     assert await kept(process) == [*(node.idx for node in over), live.idx, newest.idx]
-    assert await process.db.run(store.forget_nodes, after=0, before=NOW + 1) == 0
+    await NODES.delete_all(process.db, before=NOW + 1)
     assert await kept(process) == [live.idx, newest.idx]
     assert (await process.session()).idx == newest.idx + 1
     assert await process.is_published_as_ended(over[0])
 
 
 async def test_a_turn_of_the_sweeper_does_all_of_it_when_its_time_has_come(process: Process) -> None:
-    sweeper = Sweeper(process.db, longest_token=timedelta(minutes=10))
+    whole = sweeper(process)
     await process.user()
     node = await process.session()
     await process.end(ByNode(node.id))
     await begun(process, 2)
-    await sweeper.turn(NOW + 599)
+    await whole.turn(NOW + 599)
     assert sorted((await process.head()).lists) == [0, 1, 2, 3]
-    await sweeper.turn(NOW + 601)
+    await whole.turn(NOW + 601)
     assert sorted((await process.head()).lists) == [2, 3]
     assert node.idx in await kept(process)
-    await sweeper.turn(NOW + 86_401)
+    await whole.turn(NOW + 86_401)
     assert node.idx not in await kept(process)
 
 
 async def kept(process: Process) -> list[int]:
-    return [row["idx"] for row in await process.db.read(NODES())]
+    return [row["idx"] for row in await process.db.read(IN_ORDER())]

@@ -15,9 +15,10 @@ from admit.issuer.accounts.devices import store as devices
 from admit.issuer.factors import store as factors
 from admit.issuer.grants.store import codes, families, interactions
 from admit.issuer.revocation.store import holders, node, nodes
+from admit.issuer.revocation.store.sweep import NODES
 from admit.issuer.sessions import store as sessions
 from admit.issuer.storage import Bound
-from admit.issuer.storage.portions import Portions
+from admit.issuer.storage.portions import Portions, Walk
 from admit.issuer.throttle.budgets import store as budgets
 from tests.fixtures.families import LATER, NOW
 from tests.fixtures.storage import build_postgres
@@ -45,15 +46,17 @@ FILL = (
     "INSERT INTO budget SELECT 'b' || i, {now}, 1",
 )
 
+COUNTED = "WITH RECURSIVE m(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM m WHERE i < :rows)"
 
-def portion(of: Portions, **parameters: object) -> tuple[Bound, Bound]:
-    """The two statements of a sweep's turn."""
-    steps = of.portion("n1", **parameters)
-    find = next(steps)
-    delete = steps.send([{"key": "n2"}])
-    assert isinstance(find, Bound)
-    assert isinstance(delete, Bound)
-    return find, delete
+
+def find(of: Walk, **parameters: object) -> Bound:
+    """The statement by which a sweep finds what is over among some rows."""
+    return of.find(after="n100", last="n101", **parameters)
+
+
+def delete(of: Portions, **parameters: object) -> Bound:
+    """The one by which it deletes some of what it found."""
+    return of.delete_between(first="n100", last="n101", **parameters)
 
 
 HOT: dict[str, Bound] = {
@@ -68,9 +71,8 @@ HOT: dict[str, Bound] = {
     "sessions.PLACES": sessions.PLACES(user_id="u_7", but="n7", since=NOW),
     "sessions.OWNER": sessions.OWNER(session_id="n7"),
     "sessions.ROOTS": sessions.ROOTS(user_id="u_7", now=NOW),
-    "sessions.IDLE_AMONG": sessions.IDLE_AMONG(
-        after="n100",
-        last="n101",
+    "a sweep of idle sessions": find(
+        sessions.IDLE_WALK,
         now=NOW,
         idle_before=NOW,
         operator_idle_before=NOW,
@@ -94,12 +96,15 @@ HOT: dict[str, Bound] = {
     "families.SURPLUS": families.SURPLUS(session_id="n7", client_id="spa", keep=9, now=NOW),
     "holders.SHARE_HOLDER": holders.SHARE_HOLDER(holder_kind="user", holder_id="u_7"),
     "nodes.SHARE_NODE": nodes.SHARE_NODE(node_id="n7", now=NOW),
-    **dict(
-        zip(("a sweep's place", "a sweep of sessions"), portion(sessions.FORGET, before=NOW), strict=True)
-    ),
-    "a sweep of grants": portion(families.FORGET, before=NOW)[1],
-    "a sweep of devices": portion(devices.PORTIONS, before=NOW)[1],
-    "a sweep of budgets": portion(budgets.PORTIONS, before=NOW)[1],
+    "a sweep's place": sessions.FORGET.walk.find_last(after="n1", count=99),
+    "a sweep of sessions": find(sessions.FORGET.walk, before=NOW),
+    "sessions swept": delete(sessions.FORGET, before=NOW),
+    "a sweep of grants": find(families.FORGET.walk, before=NOW),
+    "grants swept": delete(families.FORGET, before=NOW),
+    "a sweep of nodes": NODES.walk.find(after=1, last=2, before=NOW),
+    "nodes swept": NODES.delete_between(first=1, last=2, before=NOW),
+    "devices swept": delete(devices.PORTIONS, before=NOW),
+    "budgets swept": delete(budgets.PORTIONS, before=NOW),
 }
 # As it was once: beside an OR, all of `node` is read for EXISTS, for each portion anew.
 AS_IT_WAS = Portions(
@@ -129,6 +134,27 @@ async def test_sqlite_finds_what_is_hot_by_an_index(sqlite_url: str) -> None:
     found = {name: tables for name, bound in HOT.items() if (tables := scanned(path, bound))}
     assert found == {}
     assert scanned(path, WHOLE) != set()
+
+
+async def test_a_look_of_a_sweep_ends_where_it_is_to_end(sqlite_url: str) -> None:
+    """A plan does not tell which of two bounds of one index is looked at first; the work that is done does."""
+    bound = NODES.walk.find(after=1, last=9, before=NOW)
+    compiled = bound.statement.compiled("sqlite")
+    fill = FILL[2].format(now=NOW, later=LATER).replace("SELECT", f"{COUNTED} SELECT")
+    work = [0, 0]
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as db:
+        for which, rows in enumerate((20, ROWS)):
+            db.execute(f"DELETE FROM {node.name}")
+            db.execute(f"{fill} FROM m", {"rows": rows})
+
+            def step(which: int = which) -> int:
+                work[which] += 1
+                return 0
+
+            db.set_progress_handler(step, 1)
+            db.execute(compiled.sql, compiled.named(bound.params)).fetchall()
+            db.set_progress_handler(None, 1)
+    assert work[1] < 2 * work[0]
 
 
 def read_through(plan: dict[str, object]) -> Iterator[str]:
@@ -167,6 +193,6 @@ async def test_postgresql_finds_what_is_hot_by_an_index(
         found = {name: tables for name, bound in HOT.items() if (tables := await planned(connection, bound))}
         assert found == {}
         assert await planned(connection, WHOLE) != set()
-        assert await planned(connection, portion(AS_IT_WAS, before=NOW)[1]) == {"node"}
+        assert await planned(connection, delete(AS_IT_WAS, before=NOW)) == {"node"}
     finally:
         await connection.close()

@@ -7,7 +7,6 @@ from admit.issuer.revocation.store.ends import end, hold_start
 from admit.issuer.revocation.store.epoch import raise_epoch
 from admit.issuer.revocation.store.holders import add_holder, end_holder, restore_holder, share_user
 from admit.issuer.revocation.store.nodes import SELECT_NODE, lock_node, node_of, open_node
-from admit.issuer.revocation.store.sweep import drop_finished_lists, forget_nodes, purge
 from admit.issuer.revocation.store.tables import (
     holder,
     node,
@@ -20,17 +19,14 @@ from admit.issuer.revocation.store.tables import (
 __all__ = [
     "SELECT_NODE",
     "add_holder",
-    "drop_finished_lists",
     "end",
     "end_holder",
-    "forget_nodes",
     "hold_start",
     "holder",
     "lock_node",
     "node",
     "node_of",
     "open_node",
-    "purge",
     "raise_epoch",
     "restore_holder",
     "share_user",
