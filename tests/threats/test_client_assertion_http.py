@@ -17,6 +17,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from admit.cli.explain_settings import settings_of
 from admit.issuer import Client
 from admit.issuer.clients.records import AuthMethod, Jwks
 from admit.issuer.oauth.client_auth import store
@@ -199,7 +200,7 @@ async def test_an_assertion_with_anything_wrong_proves_nobody(
         for what, said in {
             "an hour": "oauth.assertion_ttl",
             "other iss": "iss is missing or another",
-            "no jti": "a required claim is missing",
+            "no jti": "a required claim is missing (jti)",
             "unknown kid": "no key of that kid and alg",
             "for the endpoint": "token_endpoint_audience",
         }.items():
@@ -209,6 +210,11 @@ async def test_an_assertion_with_anything_wrong_proves_nobody(
             (kept,) = await issuer.ring.find(refused.headers["admit-error-id"])
             assert (kept.kind, kept.client_id) == ("InvalidClientError", "signer")
             assert said in kept.detail, what
+            mended = {
+                "an hour": ("oauth.assertion_ttl",),
+                "for the endpoint": ("client.token_endpoint_audience",),
+            }
+            assert settings_of(kept.kind, kept.detail) == mended.get(what, ()), what
         foreign_id = await asked(browser, sign(claims(now)), client_id="neighbour")
         assert outcome(foreign_id) == REFUSED
         assert await rows(issuer, "spent_assertion") == []

@@ -64,8 +64,8 @@ SETTINGS: Final[Mapping[Rule, tuple[str, ...]]] = {
     ),
     ("InvalidClientError", "wrong secret"): ("client.secret_hashes",),
     ("InvalidClientError", "unknown resource or wrong secret"): ("resource.secret_hash",),
-    ("InvalidClientError", "client_assertion: exp"): ("oauth.assertion_ttl",),
-    ("InvalidClientError", "client_assertion: claim aud"): ("client.token_endpoint_audience",),
+    ("InvalidClientError", "client_assertion: exp lies too far ahead"): ("oauth.assertion_ttl",),
+    ("InvalidClientError", "client_assertion: aud is not the issuer"): ("client.token_endpoint_audience",),
     ("InvalidClientError", "client_assertion: the client's keys cannot be had"): (
         "client.jwks_uri",
         "egress.allow",
@@ -80,6 +80,8 @@ SETTINGS: Final[Mapping[Rule, tuple[str, ...]]] = {
         "accounts.second_factor",
         "client.acr",
     ),
+    # A token for an API alone, shown to the issuer.
+    ("AudienceError", ""): ("client.userinfo_audience", "client.default_resource"),
     ("RevokedError", "its sign-in is not enough by the settings of now"): ("accounts.second_factor",),
     # Signing out.
     ("UntrustedLogoutError", "post_logout_redirect_uri is not registered"): (

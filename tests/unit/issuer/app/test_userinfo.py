@@ -2,9 +2,10 @@
 
 import pytest
 
+from admit.cli.explain_settings import settings_of
 from admit.errors import TooBusyError
 from admit.issuer.accounts.passwords import PasswordHasher
-from tests.fixtures.issuer import ADA, Browser, LiveIssuer
+from tests.fixtures.issuer import ADA, API, Browser, LiveIssuer
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -36,6 +37,19 @@ async def test_a_token_without_openid_lacks_a_scope(browser: Browser) -> None:
     assert refused.status_code == 403
     assert refused.json()["error"] == "insufficient_scope"
     assert 'scope="openid"' in refused.headers["www-authenticate"]
+
+
+@pytest.mark.rfc("9068", "4")
+async def test_a_token_for_an_api_alone_is_refused_and_the_operator_learns_why(
+    issuer: LiveIssuer, browser: Browser
+) -> None:
+    tokens = await browser.tokens(client="native", scope="openid orders:own", resource=API)
+    refused = await browser.get("/userinfo", headers=bearer(tokens["access_token"]))
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_token")
+    await issuer.ring.write()
+    (kept,) = await issuer.ring.find(refused.headers["admit-error-id"])
+    assert settings_of(kept.kind, kept.detail) == ("client.userinfo_audience", "client.default_resource")
+    assert settings_of("SignatureError", kept.detail) == ()
 
 
 async def test_a_refresh_with_scope_tells_nothing_of_another_clients_family(browser: Browser) -> None:

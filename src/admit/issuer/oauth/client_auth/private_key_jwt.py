@@ -61,7 +61,9 @@ def told(error: TokenError) -> str:
     """Which rule it was, and what would allow it: for the operator."""
     if isinstance(error, AudienceError):
         return "aud is not the issuer as one string (token_endpoint_audience takes the endpoint's URL too)"
-    return error.detail or error.code
+    said = error.detail or error.code
+    claim = error.claim if isinstance(error, ClaimError) else None
+    return said if not claim or claim in said.split() else f"{said} ({claim})"
 
 
 def parse(form: Parameters) -> UnverifiedJws:
