@@ -55,6 +55,11 @@ def _whoever(config: RegistrationConfig) -> bool:
     return True
 
 
+def _still_good(client_id: str, *, presented: bytes) -> Steps[bool]:
+    yield from ()
+    return True
+
+
 async def _at_any_rate(self: Registration, info: RequestInfo, now: float) -> None:
     return None
 
@@ -90,6 +95,7 @@ async def _however_many_updates(*args: Any, **kwargs: Any) -> None:
 
 
 TWINS: dict[str, Any] = {
+    "admit.issuer.consents.transactions:is_registered": _still_good,
     "admit.issuer.clients.transactions:spend": _however_often,
     "admit.issuer.clients.transactions:swap": _whoever_comes,
     "admit.issuer.clients.registration:is_token_of": _any_token,

@@ -171,6 +171,16 @@ REPLACE_REGISTERED: Final = Statement(
     )
     .returning(client.c.id)
 )  # fmt: skip
+HOLD_REGISTRATION: Final = Statement(  # which changes nothing, and keeps others out until COMMIT
+    update(client)
+    .where(
+        client.c.id == bindparam("of"),
+        *_OURS,
+        client.c.registration_hash == bindparam("presented", type_=LargeBinary),
+    )
+    .values(registration_hash=client.c.registration_hash)
+    .returning(client.c.id)
+)
 FORGET_REGISTRATION: Final = Statement(
     update(client)
     .where(

@@ -1,6 +1,7 @@
 """`Consents`: what people said yes to."""
 
 import math
+from collections.abc import Callable
 
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import RequestInfo
@@ -13,7 +14,7 @@ from admit.issuer.grants.ends import of_client_ended
 from admit.issuer.outbox import Outbox
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.many import end_most
-from admit.issuer.storage import Bound, Database, bound_once
+from admit.issuer.storage import Bound, Database, Steps, bound_once
 
 LIST_AT_MOST = 500
 KEPT_AFTER_REMOVAL = 86_400.0  # seconds
@@ -104,19 +105,36 @@ class Consents:
             now=after(now, before),
         )  # fmt: skip
 
-    async def _end_most(self, client_id: str, *, reason: str, info: RequestInfo, now: float) -> int:
+    async def _end_most(
+        self,
+        client_id: str,
+        *,
+        reason: str,
+        info: RequestInfo,
+        now: float,
+        allowed: Callable[[], Steps[bool]] | None = None,
+    ) -> int:
         def told(ended: int) -> Bound:
             return of_client_ended(client_id, ended, reason=reason, info=info, now=now)
 
-        return await end_most(self._db, self._lists, client_id, reason=reason, told=told, now=now)
+        return await end_most(
+            self._db, self._lists, client_id, reason=reason, told=told, now=now, allowed=allowed
+        )
 
     async def remove_registered(
         self, client_id: str, *, presented: bytes, reason: str, info: RequestInfo, now: float
     ) -> int | None:
-        """As `remove_client`, on the word of the client itself. None: its registration access token is spent by now."""
+        """As `remove_client`, on the word of the client itself. None: its registration access token is spent by now;
+        of very many grants some were ended while it was good.
+        """
+
+        def allowed() -> Steps[bool]:
+            return transactions.is_registered(client_id, presented=presented)
+
+        before = await self._end_most(client_id, reason=reason, info=info, now=now, allowed=allowed)
         return await self._db.run(
-            transactions.remove_registered, self._lists, client_id, presented=presented, reason=reason,
-            info=info, now=now,
+            transactions.remove_registered, self._lists, client_id, before=before, presented=presented,
+            reason=reason, info=info, now=after(now, before),
         )  # fmt: skip
 
     async def sweep(self, now: float) -> None:

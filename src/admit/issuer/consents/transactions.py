@@ -3,6 +3,7 @@
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import AuditEvent, RequestInfo, record
 from admit.issuer.audit.rules import Detail
+from admit.issuer.clients import store as kept
 from admit.issuer.clients import transactions as clients
 from admit.issuer.clients.records import Client
 from admit.issuer.consents import rules, store
@@ -109,10 +110,22 @@ def remove_client(
     return (yield from end_of_client(lists, client_id, before=before, reason=reason, info=info, now=now))
 
 
+def is_registered(client_id: str, *, presented: bytes) -> Steps[bool]:
+    """Whether the client's registration access token is good, which it then is until COMMIT."""
+    return bool((yield kept.HOLD_REGISTRATION(of=client_id, presented=presented)))
+
+
 def remove_registered(
-    lists: Lists, client_id: str, *, presented: bytes, reason: str, info: RequestInfo, now: float
+    lists: Lists,
+    client_id: str,
+    *,
+    before: int = 0,
+    presented: bytes,
+    reason: str,
+    info: RequestInfo,
+    now: float,
 ) -> Steps[int | None]:
     """As `remove_client`, on the word of the client itself. None: its registration access token is spent by now."""
     if not (yield from clients.remove_registered(client_id, presented=presented, info=info, now=now)):
         return None
-    return (yield from end_of_client(lists, client_id, reason=reason, info=info, now=now))
+    return (yield from end_of_client(lists, client_id, before=before, reason=reason, info=info, now=now))

@@ -13,7 +13,7 @@ from typing import Final
 from admit.issuer.revocation.lists import Lists
 from admit.issuer.revocation.records import ByNodes
 from admit.issuer.revocation.store.ends import LIVE_OF_CLIENT, end
-from admit.issuer.storage import Bound, Database
+from admit.issuer.storage import Bound, Database, Steps
 
 AT_ONCE: Final = 1_000
 """Families in one portion: as many as followers are told of one by one (contracts §3.5)."""
@@ -28,9 +28,11 @@ async def end_most(
     reason: str,
     told: Callable[[int], Bound],
     now: float,
+    allowed: Callable[[], Steps[bool]] | None = None,
 ) -> int:
     """End families of a client that were there at `now`, until fewer than `AT_ONCE` are left; how many were ended.
-    `told` makes the audit record of a portion.
+    `told` makes the audit record of a portion. `allowed` sees, in the transaction of each, that it may be done still;
+    no more are ended once it may not.
 
     Raises:
         StorageUnavailableError: not reached; what was ended until then is. Ask again.
@@ -41,9 +43,27 @@ async def end_most(
         if len(found) < AT_ONCE:
             return ended
         start = ByNodes(tuple(row["id"] for row in found))
-        ended += await db.run(end, lists, start, reason=reason, now=now, told=told)
+        count = await db.run(_portion, lists, start, allowed, reason=reason, told=told, now=now)
+        if count is None:
+            return ended
+        ended += count
         after = found[-1]["idx"]
         await _let_others_in()
+
+
+def _portion(
+    lists: Lists,
+    start: ByNodes,
+    allowed: Callable[[], Steps[bool]] | None,
+    *,
+    reason: str,
+    told: Callable[[int], Bound],
+    now: float,
+) -> Steps[int | None]:
+    """How many families it was; None: it may not be done any more."""
+    if allowed is not None and not (yield from allowed()):
+        return None
+    return (yield from end(lists, start, reason=reason, now=now, told=told))
 
 
 async def _let_others_in() -> None:

@@ -1,13 +1,18 @@
 """Ends of a client that has very many families: in portions, each of which bites at once and lets others in between."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Awaitable
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from admit.issuer.audit.store import audit
+from admit.issuer.clients.config import RegistrationConfig
+from admit.issuer.clients.registration import Registered, Registration
+from admit.issuer.clients.registry import Registry
 from admit.issuer.consents.driver import Consents
 from admit.issuer.revocation import NodeKind, many, store
 from admit.issuer.revocation.store.tables import node
@@ -17,7 +22,9 @@ from tests.fixtures.people import INFO
 from tests.unit.issuer.revocation.test_bulk import fill
 
 FAMILIES, AT_ONCE = 95, 10
-ALIVE = Statement(select(func.count().label("n")).where(node.c.client_id == "app", node.c.ended_at.is_(None)))
+LEFT = Statement(
+    select(func.count().label("n")).where(node.c.client_id == bindparam("of"), node.c.ended_at.is_(None))
+)
 TOLD = Statement(
     select(audit.c.detail).where(audit.c.event == "client.grants_ended").order_by(audit.c.detail)
 )
@@ -34,9 +41,7 @@ async def full(process: Process, monkeypatch: pytest.MonkeyPatch) -> Process:
 
 
 async def alive(process: Process) -> int:
-    row = await process.db.one(ALIVE())
-    assert row is not None
-    return int(row["n"])
+    return await left_of(process, "app")
 
 
 def end(process: Process) -> Awaitable[int]:
@@ -87,6 +92,68 @@ async def test_one_that_breaks_off_has_ended_what_it_told_and_the_next_ends_the_
     assert (await alive(full), len(await full.db.read(TOLD()))) == (FAMILIES - AT_ONCE, 1)
     assert await end(full) == FAMILIES - AT_ONCE
     assert await alive(full) == 0
+
+
+async def registered(process: Process) -> Registered:
+    """A client that registered itself, with many families."""
+    config = RegistrationConfig(enabled=True, per_network=1_000)
+    registration = Registration(process.db, Registry(issuer="https://id.example"), config)
+    token, _ = await registration.invite(uses=1, lifetime=timedelta(hours=1), now=NOW)
+    members = {"redirect_uris": ["https://app.example/cb"], "client_name": "An application"}
+    made = await registration.register(members, token, info=INFO, now=NOW)
+    await process.db.run(fill, made.client.id, FAMILIES)
+    return made
+
+
+async def left_of(process: Process, client_id: str) -> int:
+    row = await process.db.one(LEFT(of=client_id))
+    assert row is not None
+    return int(row["n"])
+
+
+@pytest.mark.rfc("7592", "2.3")
+async def test_a_client_that_removes_itself_ends_in_portions_too(
+    full: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, looked = await registered(full), list[int]()
+    presented = hashlib.sha256(made.registration_access_token.encode()).digest()
+
+    async def look() -> None:
+        looked.append(await left_of(full, made.client.id))
+
+    monkeypatch.setattr(many, "_let_others_in", look)
+    consents = Consents(full.db, full.lists)
+    ended = await consents.remove_registered(
+        made.client.id, presented=presented, reason="gone", info=INFO, now=NOW
+    )
+    assert (ended, await left_of(full, made.client.id)) == (FAMILIES, 0)
+    assert looked == [FAMILIES - AT_ONCE * n for n in range(1, 10)]
+    assert await alive(full) == FAMILIES, "another client's go on"
+
+
+@pytest.mark.rfc("7592", "2.3")
+@pytest.mark.threat("EXT-dcr", off="admit.issuer.consents.transactions:is_registered")
+async def test_no_portion_ends_by_a_registration_access_token_that_was_replaced(
+    full: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await registered(full)
+    presented = hashlib.sha256(made.registration_access_token.encode()).digest()
+    config = RegistrationConfig(enabled=True, per_network=1_000)
+    registration = Registration(full.db, Registry(issuer="https://id.example"), config)
+
+    async def replaced() -> None:
+        monkeypatch.undo()
+        monkeypatch.setattr(many, "AT_ONCE", AT_ONCE)
+        members = {"redirect_uris": ["https://app.example/cb"], "client_id": made.client.id}
+        token = made.registration_access_token
+        await registration.replace(made.client.id, token, members, info=INFO, now=NOW)
+
+    monkeypatch.setattr(many, "_let_others_in", replaced)
+    consents = Consents(full.db, full.lists)
+    ended = await consents.remove_registered(
+        made.client.id, presented=presented, reason="gone", info=INFO, now=NOW
+    )
+    assert (ended, await left_of(full, made.client.id)) == (None, FAMILIES - AT_ONCE)
 
 
 async def test_few_families_and_what_hangs_from_them_end_in_one_step(process: Process) -> None:
