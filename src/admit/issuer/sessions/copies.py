@@ -251,11 +251,13 @@ def _connector(url: str, ca_file: str) -> Callable[[], Any]:
         if ca_file:
             options["ssl_ca_certs"] = ca_file
 
+    # To one server ours is the only limit: another would be a task for each question.
+    options["socket_timeout"] = _TIMEOUT if cluster else None
+
     def connect() -> Any:
         if cluster:
-            return RedisCluster.from_url(plain, socket_timeout=_TIMEOUT, **options)
-        # No limit of its own beside ours, which would be a task for each question.
-        return Handed(Redis.from_url(plain, socket_timeout=None, retry=Retry(NoBackoff(), 0), **options))
+            return RedisCluster.from_url(plain, **options)
+        return Handed(Redis.from_url(plain, retry=Retry(NoBackoff(), 0), **options))
 
     try:
         connect()
