@@ -88,7 +88,7 @@ def _look_at_file(path: Path, timeout: float) -> Look:
 async def _look_at_postgres(url: str, within: float) -> Look:
     import asyncpg
 
-    from admit.issuer.storage.postgres import translated
+    from admit.issuer.storage.postgres_errors import translated
 
     try:
         connection = await asyncpg.connect(

@@ -56,7 +56,7 @@ async def migrate(url: str) -> None:
     """
     import asyncpg
 
-    from admit.issuer.storage.postgres import translated
+    from admit.issuer.storage.postgres_errors import translated
 
     try:
         connection = await asyncpg.connect(url, timeout=10)

@@ -9,13 +9,14 @@ from typing import Any, ClassVar, Final, ParamSpec, TypeAlias, TypeVar
 
 import asyncpg
 
-from admit.errors import AdmitError, ConfigError, ConflictError, StorageUnavailableError
+from admit.errors import ConfigError, StorageUnavailableError
 from admit.issuer.storage import durable
 from admit.issuer.storage.config import StorageConfig
 from admit.issuer.storage.database import Database
 from admit.issuer.storage.keyring import Keyring
 from admit.issuer.storage.lending import Lending
 from admit.issuer.storage.listening import Listening
+from admit.issuer.storage.postgres_errors import is_lost, is_retried, translated, while_open
 from admit.issuer.storage.publishing import Connection
 from admit.issuer.storage.schema import HEAD, READ_VERSION, TABLES, VERSION_TABLE
 from admit.issuer.storage.sqlite_file import check_whole
@@ -26,7 +27,6 @@ T = TypeVar("T")
 _Start: TypeAlias = Callable[[], Steps[Any]]
 
 ATTEMPTS: Final = 3
-RETRIED: Final = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 
 SESSION: Final = {
     "application_name": "admit",
@@ -162,7 +162,7 @@ class PostgresDatabase(Database):
             await _pause_after(attempt)
         if is_lost(trouble):
             await self._distrust_pool()
-        raise _while_open(trouble) from None
+        raise while_open(trouble) from None
 
     async def read(self, bound: Bound) -> Sequence[Row]:
         compiled = bound.statement.compiled("postgresql")
@@ -171,12 +171,12 @@ class PostgresDatabase(Database):
             return await self._fetch(compiled.sql, arguments)
         except Exception as error:
             if not is_lost(error):
-                raise _while_open(error) from None
+                raise while_open(error) from None
         await self._distrust_pool()
         try:
             return await self._fetch(compiled.sql, arguments)
         except Exception as error:
-            raise _while_open(error) from None
+            raise while_open(error) from None
 
     async def _fetch(self, sql: str, arguments: Sequence[Any]) -> Sequence[Row]:
         lending = self._open()
@@ -232,7 +232,7 @@ class PostgresDatabase(Database):
         try:
             lent = await lending.take()
         except Exception as error:
-            raise _while_open(error) from None
+            raise while_open(error) from None
         is_kept = False
         try:
             if caller.gone:
@@ -384,54 +384,3 @@ async def _roll_back(connection: asyncpg.Connection) -> None:
         # it, answers each call with an error, which must not take the place of what was the trouble.
         with contextlib.suppress(asyncpg.InterfaceError):
             connection.terminate()
-
-
-def is_retried(error: BaseException) -> bool:
-    """Whether the server says that the same transaction may succeed when it is run again."""
-    return isinstance(error, asyncpg.PostgresError) and error.sqlstate in RETRIED
-
-
-def is_lost(error: BaseException) -> bool:
-    """Whether the connection, not the statement, is the trouble: restarted server, failover, idle time-out."""
-    if isinstance(error, asyncpg.PostgresError):
-        return (error.sqlstate or "").startswith(("08", "57P01", "57P02", "57P05", "25P03"))
-    return isinstance(error, ConnectionError | asyncpg.InterfaceError | asyncpg.InternalClientError)
-
-
-# Connection, resources, operator's doing, a standby after failover, and what ran into one of our time limits.
-_UNAVAILABLE: Final = ("08", "53", "57", "58", "25006", "25P03", "55P03", "40")
-
-
-def translated(error: Exception) -> Exception:
-    """What a driver's error means to callers.
-
-    A driver's text may quote the values of a row, so only the kind is kept, and the text where it can but name parts
-    of our own statement (class 42). Raise the result `from None`: the cause would be printed with it.
-    """
-    if isinstance(error, asyncpg.PostgresError):
-        return _translated_state(error, error.sqlstate or "")
-    if isinstance(error, asyncpg.UnsupportedClientFeatureError | asyncpg.ClientConfigurationError):
-        return ConfigError("the PostgreSQL URL cannot be used: check its parameters")
-    if isinstance(
-        error, OSError | asyncio.TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError
-    ):
-        return StorageUnavailableError(f"PostgreSQL: {type(error).__name__}")
-    return error
-
-
-def _while_open(error: Exception) -> Exception:
-    """As `translated`. What was right at the start, such as the address or the password, is right again some time."""
-    better = translated(error)
-    return StorageUnavailableError(better.detail) if isinstance(better, ConfigError) else better
-
-
-def _translated_state(error: Any, state: str) -> AdmitError:
-    if state.startswith("23"):
-        return ConflictError(f"PostgreSQL refused a row: {state} {error.constraint_name or ''}".rstrip())
-    if state in ("3D000", "28000", "28P01"):
-        return ConfigError(
-            "the PostgreSQL database cannot be used: check its name, user and password in the URL"
-        )
-    if state.startswith(_UNAVAILABLE):
-        return StorageUnavailableError(f"PostgreSQL: {state}")
-    return AdmitError(f"PostgreSQL: {state} {error.message if state.startswith('42') else ''}".rstrip())
