@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.demo import ADA, APIS, BO, RUN, Demo
+from tests.fixtures.processes import free_port
 from tests.plugins.patience import patience, slack
 
 pytestmark = pytest.mark.slow
@@ -140,6 +141,31 @@ def test_a_port_in_use_is_one_line_that_says_what_to_do(
     (line,) = told.err.splitlines()
     assert f"port {port} is in use" in line
     assert "ADMIT_DEMO_PORTS=" in line
+
+
+def test_a_port_beside_the_demo_that_somebody_has_is_told_with_another(
+    own: Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in own.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.syspath_prepend(str(RUN.parent))
+    try:
+        busy = runpy.run_path(str(RUN))["busy"]
+    finally:
+        sys.modules.pop("state", None)  # it has read the environment
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        for name in ("ADMIT_DEMO_WEB_PORT", "ADMIT_DEMO_PAGE_PORT", "ADMIT_DEMO_MCP_PORT"):
+            monkeypatch.setenv(name, str(free_port()))
+        assert busy() == ""
+        monkeypatch.setenv("ADMIT_DEMO_PAGE_PORT", str(port))
+        taken.listen()
+        other = port + 1000 if port < 60_000 else 8414
+        wanted = (
+            f"Port {port} is in use; another one for its application: ADMIT_DEMO_PAGE_PORT={other} make demo"
+        )
+        assert busy().strip() == wanted
 
 
 @pytest.mark.parametrize("ports", ["x", "8410", "1,2,3", "9410,9410,9411", "a,b,c", "9410,9411,99999"])

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from admit.errors import ConfigError
 from admit.issuer.audit.records import NOBODY
 from admit.issuer.clients.config import RegistrationConfig
+from admit.issuer.clients.errors import InvalidClientMetadataError
 from admit.issuer.clients.policy import Policy, allowed_scopes, redirect_host_allowed
+from admit.issuer.clients.records import Client
 from admit.issuer.clients.registration import Registration
 from admit.issuer.clients.registry import Registry
 from admit.issuer.storage import Database
@@ -38,6 +41,22 @@ async def test_an_invitation_bounds_what_its_clients_have_later_too(db: Database
     assert replaced.client.scopes == {"openid"}
     assert replaced.client.trusted
     assert await registration.invites(NOW) == []
+
+
+async def test_what_operators_alone_can_mend_is_not_told_to_who_registers(db: Database) -> None:
+    """The API that has the scope was taken out of the settings after the invitation was made."""
+    registration = on(db)
+    policy = Policy(scopes=frozenset({"orders:read"}), grant_types=frozenset({"authorization_code"}))
+    token, _ = await registration.invite(uses=1, lifetime=timedelta(hours=1), policy=policy, now=NOW)
+    with pytest.raises(InvalidClientMetadataError) as told:
+        await registration.register({**GOOD, "scope": "orders:read"}, token, info=NOBODY, now=NOW)
+    assert told.value.description == "it names a scope that none of its resources has."
+    assert told.value.detail == "it names a scope that none of its resources has"
+
+    client = Client(id="app", name="App", redirect_uris=("https://app.example/cb",), scopes=policy.scopes)
+    with pytest.raises(ConfigError, match=r"orders:read.*--resource") as operators:
+        Registry(issuer="https://id.example").check(client)
+    assert str(operators.value).startswith("client app names a scope that none of its resources has")
 
 
 async def test_an_invitation_has_some_uses_and_some_time(db: Database) -> None:
