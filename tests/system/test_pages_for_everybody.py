@@ -19,6 +19,7 @@ import pytest
 from admit.issuer.app.mails.render import Mails
 from admit.issuer.app.pages.language import CHINESE, ENGLISH, LANGUAGES
 from admit.issuer.app.pages.render import Pages
+from admit.issuer.app.pages.views import FormPostView
 from admit.issuer.outbox import KINDS, Mail, MailKind, Waiting
 from tests.fixtures.axe import PROGRAM, RULES
 from tests.fixtures.browser import SCREENS
@@ -165,19 +166,32 @@ def test_every_page_loads_under_its_own_policy_and_no_script_throws(page: "Page"
     page.on("pageerror", lambda error: complaints.append(str(error)))
 
     def answer(route: "Route") -> None:
+        if not route.request.url.startswith(f"{ORIGIN}/"):
+            sent.append(route.request.url)  # the application that a page sends itself to
+            route.fulfill(body="", content_type="text/html")
+            return
         path = urlsplit(route.request.url).path
         if path.startswith("/static/"):
             reply = pages.assets.response(*path.removeprefix("/static/").split("/"), https=False)
             assert reply is not None, path
         else:
             lang, name = path.removeprefix("/").split("/")
-            reply = pages.response(EVERYTHING[name], lang=lang, status=200)
+            view = EVERYTHING[name]
+            leads_to = view.action if isinstance(view, FormPostView) else None
+            reply = pages.response(view, lang=lang, status=200, form_target=leads_to)
         route.fulfill(status=200, headers=dict(reply.headers), body=bytes(reply.body))
 
+    sent: list[str] = []
     page.route("**/*", answer)
     for lang in LANGUAGES if TIER == "soak" else LANGUAGES[:1]:
         shown = pages_in(lang)
         for name in shown if TIER == "soak" else fullest(shown, lambda name: EVERYTHING[name].kind.value):
+            view = EVERYTHING[name]
+            if isinstance(view, FormPostView) and view.by_itself:
+                page.goto(f"{ORIGIN}/{lang}/{name}", wait_until="commit")
+                page.wait_for_url(view.action)
+                assert (sent.pop(), complaints) == (view.action, []), name
+                continue
             page.goto(f"{ORIGIN}/{lang}/{name}")
             assert complaints == [], name
             for scheme, width in (
