@@ -32,7 +32,7 @@ from admit.issuer.sessions.driver import KEPT_AFTER_END
 from admit.issuer.sessions.records import Session
 from admit.issuer.sessions.rules import hash_id
 from admit.issuer.storage import Keyring, Statement, Steps
-from admit.issuer.storage.pace import Pace
+from admit.issuer.storage.pace import LOOK_AIM, Pace
 from admit.issuer.storage.portions import LOOKED_AT
 from admit.issuer.storage.sqlite import SqliteDatabase
 from benchmarks.harness import figures
@@ -82,7 +82,7 @@ class Side:
     refresh: list[str]
     bulk: Bulk | None = None
     turn: "count[int]" = field(default_factory=count)
-    pace: Pace = field(default_factory=lambda: Restless(rows=LOOKED_AT, least=100))
+    pace: Pace = field(default_factory=lambda: Restless(rows=LOOKED_AT, least=100, aim=LOOK_AIM))
 
     def email(self) -> str:
         return (

@@ -9,9 +9,12 @@ from typing import Final
 
 AIM: Final = 0.005
 """Seconds that a portion may take, its COMMIT included: about as long as the sign-in that waits for it."""
+LOOK_AIM: Final = 0.02
+"""Seconds that a look may take: it holds nothing that others wait for, but for the processor."""
 REST: Final = 2.0
 """How many times as long it is idle as it works, so that others have two thirds of SQLite's one writer at least."""
 SHORTEST_REST: Final = 0.002  # seconds
+_ROOM: Final = 0.75
 
 
 @dataclass(slots=True)
@@ -21,7 +24,7 @@ class Pace:
     """
 
     rows: int = 100
-    least: int = 25
+    least: int = 50
     most: int = 1_000
     aim: float = AIM
 
@@ -32,11 +35,11 @@ class Pace:
     def took(self, rows: int, seconds: float) -> float:
         """Told of a portion of so many rows that took so long; how many seconds to rest after it.
 
-        Half as much after one that was too long; a quarter more after a whole one that took less than half the time.
-        Between the two it stays, so that it does not swing.
+        Half as much after one that was too long; a quarter more after a whole one that left more than a quarter of the
+        time. Between the two it stays, so that it does not swing.
         """
         if seconds > self.aim:
             self.rows = max(self.least, self.rows // 2)
-        elif rows >= self.rows and seconds < self.aim / 2:
+        elif rows >= self.rows and seconds < self.aim * _ROOM:
             self.rows = min(self.most, self.rows + self.rows // 4 + 1)
         return max(SHORTEST_REST, REST * seconds)

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import ColumnElement, Integer, Select, Table, bindparam, delete, select
 
 from admit.issuer.storage.database import Database
-from admit.issuer.storage.pace import Pace
+from admit.issuer.storage.pace import LOOK_AIM, Pace
 from admit.issuer.storage.statement import Statement, Steps
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ class Walk:
         Raises:
             StorageUnavailableError: not reached.
         """
-        pace = Pace(rows=self._looked_at, least=100, most=self._looked_at)
+        pace = Pace(rows=self._looked_at, least=100, most=self._looked_at, aim=LOOK_AIM)
         after, keys = await self.look(db, pace, self.first, **parameters)
         while after is not None:
             if keys:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final, ParamSpec, TypeVar
@@ -54,6 +55,10 @@ class SqliteDatabase(Database):
         super().__init__(keyring, config)
         self.path = path
         self._reader: sqlite3.Connection | None = None
+        self._apart: list[
+            sqlite3.Connection
+        ] = []  # idle, one at most: to open one costs more than most SELECTs
+        self._apart_lock = threading.Lock()
         self._writer: Writer | None = None
         self._watching: asyncio.Task[None] | None = None
         self._place = (0, 0)
@@ -175,12 +180,15 @@ class SqliteDatabase(Database):
 
     async def close(self) -> None:
         writer, self._writer = self._writer, None
-        reader, self._reader = self._reader, None
+        with self._apart_lock:
+            reader, self._reader = self._reader, None
+            apart, self._apart = self._apart, []
         watching, self._watching = self._watching, None
         if watching is not None:
             watching.cancel()
-        if reader is not None:
-            reader.close()
+        for connection in (reader, *apart):
+            if connection is not None:
+                connection.close()
         if writer is not None:
             await asyncio.to_thread(writer.stop)
 
@@ -210,10 +218,19 @@ class SqliteDatabase(Database):
 
     def _read_apart(self, bound: Bound) -> Sequence[Row]:
         compiled = bound.statement.compiled("sqlite")
+        with self._apart_lock:
+            connection = self._apart.pop() if self._apart else None
+        is_kept = False
         try:
-            with contextlib.closing(
-                sqlite_file.connect(self.path, self.config.busy_timeout.total_seconds())
-            ) as connection:
-                return connection.execute(compiled.sql, compiled.named(bound.params)).fetchall()
+            if connection is None:
+                connection = sqlite_file.connect(self.path, self.config.busy_timeout.total_seconds())
+            rows = connection.execute(compiled.sql, compiled.named(bound.params)).fetchall()
+            with self._apart_lock:
+                if is_kept := self._reader is not None and not self._apart:
+                    self._apart.append(connection)
+            return rows
         except sqlite3.Error as error:
             raise translated(error) from None
+        finally:
+            if connection is not None and not is_kept:
+                connection.close()

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import bindparam, column, insert, literal_column, select, table, text, update
@@ -22,6 +24,7 @@ from admit.issuer.storage import (
     any_of,
     bound_once,
     insert_or_ignore,
+    sqlite_file,
     tx_id,
     upsert,
 )
@@ -317,3 +320,32 @@ async def test_postgresql_takes_the_folded_statement_alone_and_sqlite_each_of_th
     assert await db.run(put_unless, "a", folded=True) == []
     written = [row["key"] for row in await db.read(READ_ALL(keys=["folded", "then"]))]
     assert written == (["folded"] if db.dialect == "postgresql" else ["then"])
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_is_read_apart_in_turn_opens_one_connection_and_leaves_none(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite_file.connect
+
+    def told(path: Path, busy_timeout: float) -> sqlite3.Connection:
+        opened.append(connect(path, busy_timeout))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite_file, "connect", told)
+    await db.run(put, "k", "1")
+    for _ in range(3):
+        assert [row["value"] for row in await db.read_apart(READ(key="k"))] == ["1"]
+    assert len(opened) == 1
+    await db.run(put, "l", "2")
+    assert len(await db.read_apart(READ(key="l"))) == 1, "it sees what was committed since"
+    with pytest.raises(AdmitError):
+        await db.read_apart(Statement(text("SELECT nothing FROM nowhere"))())
+    await asyncio.gather(*(db.read_apart(READ(key="k")) for _ in range(4)))
+    await db.close()
+    for one in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            one.execute("SELECT 1")
+    with pytest.raises(StorageUnavailableError):
+        await db.read_apart(READ(key="k"))
