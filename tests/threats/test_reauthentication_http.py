@@ -178,7 +178,9 @@ ELSEWHERE = (
 )  # fmt: skip
 
 
-@pytest.mark.threat("6819-4.1.5", off=["admit.issuer.app.returns:known", "admit.issuer.app.returns:path_of"])
+@pytest.mark.threat(
+    "6819-4.1.5", off=["admit.issuer.app.after_sign_in:known", "admit.issuer.app.after_sign_in:path_of"]
+)
 async def test_the_way_back_is_never_an_address_that_was_sent(issuer: LiveIssuer) -> None:
     for next in ELSEWHERE:
         browser = issuer.browser()

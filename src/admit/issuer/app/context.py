@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from admit.credentials import csrf
 from admit.errors import AdmitError, CsrfError
-from admit.issuer.app import returns
+from admit.issuer.app import after_sign_in
 from admit.issuer.app.call import Call
 from admit.issuer.app.cookies import BrowserCookies
 from admit.issuer.app.pages import language
@@ -58,7 +58,7 @@ class App:
             return None
         path = call.scope["path"]
         base = self.pages.base
-        place = returns.name_of(path[len(base) :] if base and path.startswith(f"{base}/") else path)
+        place = after_sign_in.name_of(path[len(base) :] if base and path.startswith(f"{base}/") else path)
         query = {"again": "1", "next": place} if place else {"again": "1"}
         return self.redirect(self.there(call, "/login", **query))
 

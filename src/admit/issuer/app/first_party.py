@@ -15,7 +15,7 @@ from admit.credentials import cookies, csrf
 from admit.errors import AdmitError, CsrfError, SessionError, ThrottledError, TooBusyError
 from admit.issuer.accounts.records import User
 from admit.issuer.accounts.rules import may_sign_in
-from admit.issuer.app import answers, flow, gate
+from admit.issuer.app import answers, flow, sign_in_gate
 from admit.issuer.app.api import login_steps as steps
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
@@ -268,7 +268,7 @@ async def finish(
     at: UnderWay,
     user: User,
     proofs: Collection[Proof],
-    give_back: Callable[[], Steps[None]] = gate.nothing,
+    give_back: Callable[[], Steps[None]] = sign_in_gate.nothing,
 ) -> Response:
     """What the flow led to, in one COMMIT with its end.
 
@@ -303,7 +303,9 @@ async def _session(
     ended: Callable[[], Steps[None]],
 ) -> Response:
     """A session of this browser, as the sign-in page gives it."""
-    new, device = await gate.session_for(app, call, user, reached(proofs), transaction=None, give_back=ended)
+    new, device = await sign_in_gate.session_for(
+        app, call, user, reached(proofs), transaction=None, give_back=ended
+    )
     response = answers.json({"session": told(new.raw, new.session)})
     app.cookies.set_session(response, new.raw)
     set_device(app, response, device)

@@ -18,6 +18,7 @@ from admit.issuer.accounts.elsewhere.driver import AccountsElsewhere
 from admit.issuer.accounts.links import EmailLinks
 from admit.issuer.accounts.passwords import PasswordHasher
 from admit.issuer.app import jobs
+from admit.issuer.app.account_keeper import Looks, accounts_of
 from admit.issuer.app.context import App
 from admit.issuer.app.cookies import BrowserCookies
 from admit.issuer.app.counting import COUNTS, Counts
@@ -27,8 +28,8 @@ from admit.issuer.app.ends import Ends
 from admit.issuer.app.feed import Feed
 from admit.issuer.app.headers import HeaderTable
 from admit.issuer.app.interactions import SignIns
-from admit.issuer.app.keeping import Looks, accounts_of
 from admit.issuer.app.keys import load_keyring, tell_key
+from admit.issuer.app.known_ends import KnownEnds
 from admit.issuer.app.mails.wiring import courier_of
 from admit.issuer.app.observing import Observer
 from admit.issuer.app.pages.render import Pages
@@ -36,7 +37,6 @@ from admit.issuer.app.probed import Probed
 from admit.issuer.app.proxy import Behind
 from admit.issuer.app.readiness import Readiness
 from admit.issuer.app.settings import Settings
-from admit.issuer.app.standing import Standing
 from admit.issuer.app.table import table_of
 from admit.issuer.app.well_known import well_known_routes
 from admit.issuer.audit.events import Events, EventSink
@@ -176,7 +176,7 @@ class Issuer(Ends):
     def _finder(self) -> Finder:
         """Where sessions are looked up. A command that only opens the database knows of no ends and believes none."""
         self._copies = copies_of(self.settings.sessions, self.keyring)
-        standing = Standing(self._feed.source, self.lists)
+        standing = KnownEnds(self._feed.source, self.lists)
         bound = self.settings.revocation.max_staleness.total_seconds()
         return Finder(self.db, copies=self._copies, stands=standing.age, bound=bound)
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from admit.errors import CsrfError, SessionError, ThrottledError, TooBusyError
 from admit.issuer.accounts.records import User
-from admit.issuer.app import flow, gate, returns
+from admit.issuer.app import after_sign_in, flow, sign_in_gate
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.devices import device_of
@@ -27,9 +27,9 @@ def routes(app: App) -> list[Route]:
         transaction = await flow.resume(app, call, call.query.get("i"))
         shown = view(app, call, transaction)
         if transaction is None:
-            next, found = returns.known(call.query.get("next")), await app.session(call)
+            next, found = after_sign_in.known(call.query.get("next")), await app.session(call)
             if found is not None and call.query.get("again") != "1":
-                return app.redirect(app.there(call, returns.path_of(next)))
+                return app.redirect(app.there(call, after_sign_in.path_of(next)))
             email = shown.email if found is None else found[1].user.email_shown
             shown = on_the_way(shown, next, again=found is not None, email=email)
         else:
@@ -42,7 +42,7 @@ def routes(app: App) -> list[Route]:
         pre_session = app.cookies.pre_session(call)
         transaction = await flow.resume(app, call, form.get("i")) if pre_session is not None else None
         email, password = form.get("email", ""), form.get("password", "")
-        next, again = returns.known(form.get("next")), form.get("again") == "1"
+        next, again = after_sign_in.known(form.get("next")), form.get("again") == "1"
         shown = view(app, call, transaction)
         if transaction is not None:
             shown = await confirming(app, call, transaction, shown)
@@ -125,7 +125,7 @@ async def begin_session(
     transaction: flow.Transaction | None,
     *,
     next: str = "",
-    give_back: Callable[[], Steps[None]] = gate.nothing,
+    give_back: Callable[[], Steps[None]] = sign_in_gate.nothing,
 ) -> Response:
     """What follows a right password: a session, or first the second factor. Every way in comes through here.
     `give_back` is the price of the try, given back with what is begun.
@@ -137,7 +137,7 @@ async def begin_session(
     if app.services.links.must_verify(user):
         await app.services.links.refuse_unverified(user, info=call.info, now=call.now)
         raise SessionError("the address is not proven")
-    return await gate.after_password(app, call, user, transaction, next=next, give_back=give_back)
+    return await sign_in_gate.after_password(app, call, user, transaction, next=next, give_back=give_back)
 
 
 def view(app: App, call: Call, transaction: flow.Transaction | None) -> SignInView:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from admit.errors import SessionError
 from admit.issuer.accounts.records import User
 from admit.issuer.accounts.rules import may_sign_in
-from admit.issuer.app import flow, gate, returns
+from admit.issuer.app import after_sign_in, flow, sign_in_gate
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
@@ -30,9 +30,9 @@ def routes(app: App, answers: Answers, login_url: str) -> list[Route]:
         if transaction is not None:
             handle = transaction.handle
         else:
-            next, again = returns.known(call.query.get("next")), call.query.get("again") == "1"
+            next, again = after_sign_in.known(call.query.get("next")), call.query.get("again") == "1"
             if not again and await app.session(call) is not None:
-                return app.redirect(app.there(call, returns.path_of(next)))
+                return app.redirect(app.there(call, after_sign_in.path_of(next)))
             handle = await app.services.interactions.begin(
                 client_id="",
                 request={OWN: {"next": next, "again": again}},
@@ -61,9 +61,9 @@ def routes(app: App, answers: Answers, login_url: str) -> list[Route]:
         asked = transaction.request.acr if transaction is not None else ACR_1FA
         step = await app.services.factors.next_step(user, proofs, asked=asked)
         if step is Next.SESSION:
-            return await gate.finish(app, call, user, transaction, proofs, next=next)
-        return await gate.wait(
-            app, call, user, transaction, enrol=step is Next.ENROL, next=next, give_back=gate.nothing
+            return await sign_in_gate.finish(app, call, user, transaction, proofs, next=next)
+        return await sign_in_gate.wait(
+            app, call, user, transaction, enrol=step is Next.ENROL, next=next, give_back=sign_in_gate.nothing
         )
 
     async def of_this_browser(call: Call, handle: str) -> tuple[flow.Transaction | None, str]:

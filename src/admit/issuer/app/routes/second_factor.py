@@ -12,7 +12,7 @@ from admit.errors import SessionError, ThrottledError
 from admit.issuer.accounts.errors import PersonNameError
 from admit.issuer.accounts.records import User
 from admit.issuer.accounts.rules import may_sign_in
-from admit.issuer.app import flow, gate, returns
+from admit.issuer.app import after_sign_in, flow, sign_in_gate
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.devices import set_device
@@ -80,7 +80,7 @@ def routes(app: App) -> list[Route]:
     def asking(handle: str, transaction: flow.Transaction | None, way: str | None) -> ProveView:
         interaction = transaction.handle if transaction is not None else ""
         recovery = way == "recovery"
-        here = f"{app.here(gate.PROVE)}?p={handle}"
+        here = f"{app.here(sign_in_gate.PROVE)}?p={handle}"
         here += f"&i={interaction}" if interaction else ""
         return ProveView(
             csrf="",
@@ -97,7 +97,9 @@ def routes(app: App) -> list[Route]:
             return over(call, transaction)
         handle = call.query.required("p")
         if pending.enrolment is not None:
-            return app.redirect(app.there(call, gate.ADD, **gate.carried(handle, transaction)))
+            return app.redirect(
+                app.there(call, sign_in_gate.ADD, **sign_in_gate.carried(handle, transaction))
+            )
         return show(app, call, asking(handle, transaction, call.query.get("way")), transaction)
 
     async def post(call: Call) -> Response:
@@ -120,7 +122,7 @@ def routes(app: App) -> list[Route]:
             return over(call, transaction)
         proofs = frozenset({Proof.PASSWORD, proved.proof})
         try:
-            return await gate.finish(app, call, user, transaction, proofs, next=proved.pending.next)
+            return await sign_in_gate.finish(app, call, user, transaction, proofs, next=proved.pending.next)
         except SessionError:  # disabled, or the credentials were changed, since the password was checked
             return over(call, transaction)
 
@@ -144,7 +146,7 @@ def routes(app: App) -> list[Route]:
         return user, AddAppAtSignInView(
             csrf="",
             interaction=interaction,
-            here=f"{app.here(gate.ADD)}?p={handle}" + (f"&i={interaction}" if interaction else ""),
+            here=f"{app.here(sign_in_gate.ADD)}?p={handle}" + (f"&i={interaction}" if interaction else ""),
             handle=handle,
             qr=qr_code(rules.otpauth_uri(enrolment.secret, site=app.pages.site, account=user.email_shown)),
             secret=rules.grouped(rules.secret_text(enrolment.secret), " "),
@@ -204,15 +206,15 @@ def routes(app: App) -> list[Route]:
         """The session, and the recovery codes before anything else is shown."""
         shown = reached({Proof.PASSWORD, Proof.TOTP})
         try:
-            new, device = await gate.session_for(
+            new, device = await sign_in_gate.session_for(
                 app, call, after_change(user), shown, transaction=transaction
             )
         except SessionError:
             return over(call, transaction)
         if transaction is None:
-            on = app.there(call, returns.path_of(pending.next))
+            on = app.there(call, after_sign_in.path_of(pending.next))
         else:
-            on = app.there(call, gate.DONE, i=transaction.handle)
+            on = app.there(call, sign_in_gate.DONE, i=transaction.handle)
         codes = tuple(rules.grouped(code, "-") for code in enrolled.recovery_codes)
         response = app.page(
             call,
@@ -235,12 +237,12 @@ def routes(app: App) -> list[Route]:
         """On with the transaction, after the recovery codes were shown."""
         transaction, found = await flow.resume(app, call, call.query.get("i")), await app.session(call)
         if transaction is None:
-            return app.redirect(app.there(call, returns.USUAL))
+            return app.redirect(app.there(call, after_sign_in.USUAL))
         session = found[1] if found is not None else None
         return await flow.proceed(app, call, transaction.request, session, transaction=transaction)
 
     return [
-        Route(path=gate.PROVE, handlers={"GET": get, "POST": post}, face=Face.PAGE),
-        Route(path=gate.ADD, handlers={"GET": get_add, "POST": post_add}, face=Face.PAGE),
-        Route(path=gate.DONE, handlers={"GET": done}, face=Face.PAGE),
+        Route(path=sign_in_gate.PROVE, handlers={"GET": get, "POST": post}, face=Face.PAGE),
+        Route(path=sign_in_gate.ADD, handlers={"GET": get_add, "POST": post_add}, face=Face.PAGE),
+        Route(path=sign_in_gate.DONE, handlers={"GET": done}, face=Face.PAGE),
     ]

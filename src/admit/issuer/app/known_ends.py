@@ -5,7 +5,7 @@ from admit.issuer.revocation import Lists
 from admit.verifier import InProcessSource, freshness
 
 
-class Standing:
+class KnownEnds:
     """The in-process verifier's bits, asked by index."""
 
     def __init__(self, source: InProcessSource, lists: Lists) -> None:

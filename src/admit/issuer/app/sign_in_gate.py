@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from admit.errors import SessionError
 from admit.issuer.accounts.records import User
-from admit.issuer.app import flow, returns
+from admit.issuer.app import after_sign_in, flow
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.devices import device_of, set_device
@@ -50,7 +50,8 @@ async def after_password(
     give_back: Callable[[], Steps[None]] = nothing,
 ) -> Response:
     """The password was right: a session where that is enough, else the page of the next step. `next` is the name of the
-    page of ours to go on to (`returns.PLACES`). `give_back` is the price of the try, given back with what is begun.
+    page of ours to go on to (`after_sign_in.PLACES`). `give_back` is the price of the try, given back with what is
+    begun.
 
     Raises:
         SessionError: the account was disabled, or its credentials were changed, since the password was checked.
@@ -105,7 +106,7 @@ async def finish(
     )
     call.outcome = "succeeded"
     if transaction is None:
-        response = app.redirect(app.there(call, returns.path_of(next)))
+        response = app.redirect(app.there(call, after_sign_in.path_of(next)))
     else:
         response = await go_on(app, call, transaction, new)
     app.cookies.set_session(response, new.raw)
