@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import math
 import os
 import socket
@@ -80,6 +81,7 @@ def run(issuer: Issuer, settings: Settings) -> None:
 
     async def main() -> None:
         async with issuer.lifespan(), _also(beside), _renewed(secured, settings):
+            gc.freeze()  # as what was imported: what the start made stays
             click.echo(f"Admit serves {settings.issuer}")
             await server.serve(sockets=[sock])
 

@@ -35,6 +35,11 @@ class CorsVerdict:
     allowed: bool
 
 
+_ORIGINS_TOLD = frozenset({CorsPolicy.REGISTERED, CorsPolicy.REGISTERED_WITH_COOKIES})
+_VARY = (("Vary", "Origin"),)
+_NO_PAGE = CorsVerdict(_VARY, preflight=False, allowed=False)
+
+
 def verdict(
     headers: Sequence[tuple[bytes, bytes]],
     method: str,
@@ -49,6 +54,8 @@ def verdict(
     `null` (sandboxed frames, files) is nobody's origin and is refused; `*` never stands with cookies.
     """
     sent = [value for name, value in headers if name == b"origin"]
+    if not sent and method != "OPTIONS" and policy in _ORIGINS_TOLD:
+        return _NO_PAGE  # the hot path
     preflight = method == "OPTIONS" and any(name == b"access-control-request-method" for name, _ in headers)
     if policy is CorsPolicy.NOBODY:
         return CorsVerdict((), preflight, allowed=False)
@@ -56,11 +63,10 @@ def verdict(
         return CorsVerdict((), preflight, allowed=False)
     if policy in (CorsPolicy.EVERYBODY, CorsPolicy.EVERYBODY_WHO_ASKS):
         return CorsVerdict(_granted("*", policy, preflight, methods, exposed), preflight, allowed=bool(sent))
-    vary = (("Vary", "Origin"),)
     origin = sent[0].decode("latin-1") if len(sent) == 1 else "null"
     if not is_registered(origin, origins):
-        return CorsVerdict(vary, preflight, allowed=False)
-    return CorsVerdict(_granted(origin, policy, preflight, methods, exposed) + vary, preflight, allowed=True)
+        return CorsVerdict(_VARY, preflight, allowed=False)
+    return CorsVerdict(_granted(origin, policy, preflight, methods, exposed) + _VARY, preflight, allowed=True)
 
 
 def is_registered(origin: str, origins: Collection[str]) -> bool:

@@ -33,12 +33,19 @@ class Call:
     receive: Receive
     now: float
     path_value: str = ""
-    request_id: str = field(default_factory=lambda: secrets.token_hex(8))
     refused: AdmitError | None = None
     outcome: str = ""
     client_id: str | None = None
+    _request_id: str = field(default="", init=False, repr=False)
     _info: RequestInfo | None = field(default=None, init=False, repr=False)
     _query: Parameters | None = field(default=None, init=False, repr=False)
+
+    @property
+    def request_id(self) -> str:
+        """Of this call alone, for what is told of it. Most calls have nothing told of them, and draw none."""
+        if not self._request_id:
+            self._request_id = secrets.token_hex(8)
+        return self._request_id
 
     @property
     def method(self) -> str:

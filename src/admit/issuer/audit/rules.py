@@ -51,6 +51,8 @@ def cut(text: str | None) -> str | None:
 
 def detail_text(detail: Mapping[str, Detail]) -> str:
     """The detail as one line of ASCII JSON: control characters are escaped, so no value can forge a record."""
+    if not detail:  # most have none
+        return "{}"
     bounded = {name: cut(value) if isinstance(value, str) else value for name, value in detail.items()}
     text = _WRITER.encode(bounded)
     return text if len(text) <= MAX_DETAIL else '{"cut":true}'

@@ -98,5 +98,10 @@ def test_any_detail_is_one_bounded_line_of_json(detail: dict[str, str | int | bo
     json.loads(text)
 
 
+def test_no_detail_is_an_empty_object() -> None:
+    assert detail_text({}) == "{}"
+    assert detail_text({"reason": None}) != "{}"
+
+
 def test_event_names_are_unique() -> None:
     assert len({event.value for event in AuditEvent}) == len(AuditEvent)

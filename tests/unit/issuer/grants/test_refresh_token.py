@@ -1,5 +1,6 @@
 """The refresh token's format."""
 
+import hmac
 from base64 import urlsafe_b64encode
 
 import pytest
@@ -29,6 +30,15 @@ def test_what_is_written_is_read_and_genuine() -> None:
     assert (parsed.kid, parsed.family, parsed.generation) == ("kid1", FAMILY, 7)
     assert genuine(TOKEN)
     assert refresh_token.write("kid1", KEY, FAMILY, 7, SALT) == TOKEN
+
+
+def test_the_mac_is_hmac_sha256_whichever_keys_came_before() -> None:
+    others = [bytes([number]) * 32 for number in range(20)]
+    for key in (KEY, *others, KEY, b"k" * 100):
+        octets = hmac.digest(key, SALT + f"{FAMILY}.7".encode(), "sha256")
+        mac = urlsafe_b64encode(octets).rstrip(b"=").decode()
+        assert refresh_token.compute_mac(key, FAMILY, 7, SALT) == mac
+        assert refresh_token.compute_mac(key, FAMILY, 8, SALT) != mac
 
 
 def test_another_key_salt_family_or_generation_is_not() -> None:

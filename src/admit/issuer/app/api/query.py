@@ -17,6 +17,8 @@ def flags(call: Call, known: Mapping[str, str] | None = None) -> dict[str, bool]
         InvalidRequestError: an unknown or repeated one, or another value than `true` and `false`.
     """
     known = known or {}
+    if not call.scope.get("query_string"):  # the hot path
+        return dict.fromkeys(known, False)
     query = call.query
     refuse_repeated(query)
     told = {name for name, _ in parse_qsl(call.scope.get("query_string", b"").decode("latin-1"), True)}
