@@ -25,8 +25,9 @@ HOW = f"""\
 The issuer is `admit serve` on SQLite with its own settings for hashing: two threads, a queue of 64.
 
 A sign-in is `POST /login` with the right password, from the form to the session and its cookies, known device and all.
-Its CPU is the process's, user and system, all threads. The hash alone is the same verification on one thread of this
-program, on the same core, in turns with it.
+Its CPU is the process's, user and system, all threads; of it hashing is what the threads that hash took. The hash alone
+is the same verification, as many at a time, on threads of this program with the same priority, on the same core, in
+turns with it.
 
 The flood is {beside.FLOODERS} connections, each of which sends a wrong password a second. Beside it each of four
 questions is asked on {beside.ASKERS} connections, one after another with {beside.PAUSE * 1e3:.0f} ms between, each time
