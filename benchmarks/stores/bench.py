@@ -156,8 +156,8 @@ call after another, in turns. A sign-in is all but its hash: the try counted, th
 the browser made known, the try given back. Beside a sweep {large.ASKERS} ask at once with
 {large.PAUSE * 1e3:.0f} ms between, one of them signs in; what is swept are sessions and families that are long over.
 PostgreSQL is vacuumed and analysed after the load, as autovacuum does it, and SQLite is analysed; no plan depends on
-that. SQLite's file is read once before, so that it is in the system's memory, as PostgreSQL's tables are. A portion of
-a sweep is one look at its own pace, none of it over."""
+that. SQLite's file is read once before it is asked; what the system keeps of it in memory is its own affair, as it is
+of what PostgreSQL has beyond its buffers. A portion of a sweep is one look at its own pace, none of it over."""
 
 
 def large_one(thousands: int, *, save: bool) -> None:
