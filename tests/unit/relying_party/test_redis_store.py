@@ -1,9 +1,11 @@
 """What is Redis's own in `RedisSessionStore`: its clock, its losses, a cluster, TLS, and what a reader of it finds."""
 
+import contextlib
 import math
 import socket
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
@@ -227,6 +229,60 @@ def test_what_is_left_of_the_time_is_the_limit_of_each_step(monkeypatch: pytest.
             store.get(SESSION.id_hash, NOW)
         assert time.monotonic() - began < 20, "a step had all of it"
         store.close()
+
+
+class Holding:
+    """A server that does not answer the second question before it has the third; each is whether a word was new."""
+
+    def __init__(self, new: Sequence[bool]) -> None:
+        self._new = list(new)
+        self._asked = 0
+        self._lock = threading.Lock()
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self._server.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self._serve, args=(self._server.accept()[0],), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        held = b""
+        with connection, contextlib.suppress(OSError):
+            while data := connection.recv(65_536):
+                if b"SETINFO" in data:
+                    connection.sendall(b"+OK\r\n" * data.count(b"SETINFO"))
+                    continue
+                with self._lock:
+                    self._asked += 1
+                    held += b":1\r\n" if self._new[self._asked - 1] else b":0\r\n"
+                    is_held = self._asked == 2
+                if not is_held:
+                    connection.sendall(held)
+                    held = b""
+
+
+def test_an_answer_that_comes_too_late_is_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Holding([True, True, False])
+    store = RedisSessionStore(server.url)
+    try:
+        assert store.spend_once(b"the first", NOW, NOW + 60)
+        # It is held up for longer than the question may take, between sending it and reading.
+        with monkeypatch.context() as held_up:
+            held_up.setattr(redis_connections, "time", clock := Passing(0.0))
+            held_up.setattr(clock, "monotonic", iter([0.0, 0.1, 9.0]).__next__)
+            with pytest.raises(UnavailableError):
+                store.spend_once(b"new", NOW, NOW + 60)
+        assert not store.spend_once(b"spent before", NOW, NOW + 60), (
+            "it had the answer to the question before"
+        )
+    finally:
+        store.close()
+        server.close()
 
 
 @pytest.mark.soak

@@ -5,7 +5,7 @@ redis-py's own limits are for each step: a server that is slow at every one of t
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -44,6 +44,7 @@ class _Limited:
     """Before another class of redis-py: each step has what is left of the whole."""
 
     _usual: float
+    disconnect: Callable[[], None]
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -59,7 +60,12 @@ class _Limited:
         return super().send_packed_command(*args, **more)  # type: ignore[misc]  # what it stands before has it
 
     def read_response(self, *args: Any, **more: Any) -> Any:
-        self._limit()
+        try:
+            self._limit()
+        except RedisTimeoutError:
+            # The answer is still to come: whoever had this connection next would take it for theirs.
+            self.disconnect()
+            raise
         return super().read_response(*args, **more)  # type: ignore[misc]  # what it stands before has it
 
     def _limit(self) -> None:
