@@ -253,7 +253,9 @@ async def measure(folder: Path, dsns: Sequence[str], redis: str | None, rounds: 
             found = rows_of(job, await in_turns(job, running, rounds, noise))
             print("\n".join(" ".join(row) for row in found), flush=True)
             rows += found
-    size = await memory.measure_server(made[SQLITE], 2.0 * rounds)
+    sized = serving.Served(folder / "memory")  # of its own: access tokens live five minutes
+    await serving.furnish(sized, sessions=SESSIONS, tokens=CONNECTIONS)
+    size = await memory.measure_server(sized, 2.0 * rounds)
     return [figures.table(HEADS, rows), size, *told, f"{rounds} rounds; {noise}."]
 
 
