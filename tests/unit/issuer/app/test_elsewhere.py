@@ -129,12 +129,15 @@ async def test_no_command_changes_an_account_that_is_kept_elsewhere(
     one = {"info": RequestInfo(), "now": beside.clock()}
     plain = Issuer(beside.settings, keyring=keyring)  # a command's: it knows of no application
     async with plain.opened():
-        for accounts in (beside.services.accounts, plain.services.accounts):
+        for services in (beside.services, plain.services):
+            accounts, links = services.accounts, services.links
             for changed in (
                 accounts.add_role(ME, "admin", **one),
                 accounts.remove_group(ME, "mice", **one),
                 accounts.set_password(ME, "three words here", **one),
                 accounts.set_claims(ME, {"name": "Dog"}, **one),
+                links.hand_over(ME, void=False, **one),
+                links.hand_over(ME, void=True, **one),
             ):
                 with pytest.raises(AccountElsewhereError):
                     await changed

@@ -152,7 +152,8 @@ class EmailLinks:
         grant: it is known to somebody else.
 
         Raises:
-            UserNotFoundError: there is no such user. LinkError: the account is disabled.
+            UserNotFoundError: there is no such user. AccountElsewhereError: an application keeps the account.
+            LinkError: it is disabled.
         """
         token, life = new_token(), self._config.reset_link
         ended = await self._db.run(

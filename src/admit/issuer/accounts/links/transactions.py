@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from admit.issuer.accounts import store as accounts
-from admit.issuer.accounts.errors import LinkError, UserNotFoundError
+from admit.issuer.accounts.errors import AccountElsewhereError, LinkError, UserNotFoundError
 from admit.issuer.accounts.links import rules, store
 from admit.issuer.accounts.links.records import Link, Purpose
 from admit.issuer.accounts.records import User
@@ -107,12 +107,15 @@ def hand_over(
     takes the old one's place at once and ends all that it had opened.
 
     Raises:
-        UserNotFoundError: there is no such user. LinkError: the account is disabled, no link would hold.
+        UserNotFoundError: there is no such user. AccountElsewhereError: an application has the password, and would take
+        the old one still. LinkError: the account is disabled, no link would hold.
     """
     rows = yield store.LOCK_USER(user_id=user_id)
     if not rows:
         raise UserNotFoundError("removed meanwhile")
     user = accounts.user_of(rows[0])
+    if user.is_elsewhere:
+        raise AccountElsewhereError("an application keeps the account")
     if user.is_disabled:
         raise LinkError("the account is disabled")
     ended = 0
