@@ -190,6 +190,29 @@ async def test_nobody_reads_or_changes_a_registration_without_its_newest_token(i
     assert one["client_secret"] not in stored
 
 
+async def test_a_removal_that_an_update_was_faster_than_is_refused(
+    issuer: LiveIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = issuer.browser()
+    made = await registered(browser)
+    own = f"/clients/{made['client_id']}"
+    headers = {"authorization": f"Bearer {made['registration_access_token']}"}
+    proved, newer = Registration.presented, []
+
+    async def overtaken(self: Registration, client_id: str, token: str | None) -> bytes:
+        found = await proved(self, client_id, token)
+        changed = await browser.put(own, json={**GOOD, "client_id": client_id}, headers=headers)
+        newer.append(changed.json()["registration_access_token"])
+        return found
+
+    monkeypatch.setattr(Registration, "presented", overtaken)
+    refused(await browser.delete(own, headers=headers), "invalid_token", 401)
+    monkeypatch.undo()
+    headers = {"authorization": f"Bearer {newer[0]}"}
+    assert (await browser.get(own, headers=headers)).status_code == 200
+    assert (await browser.delete(own, headers=headers)).status_code == 204
+
+
 @pytest.mark.threat("EXT-dcr", off="admit.issuer.clients.policy:allowed_scopes")
 async def test_no_client_chooses_scopes_roles_trust_or_consent(issuer: LiveIssuer) -> None:
     browser = issuer.browser()

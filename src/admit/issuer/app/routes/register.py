@@ -12,7 +12,7 @@ from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
 from admit.issuer.app.dispatch import Face, Route
 from admit.issuer.clients import metadata
-from admit.issuer.clients.errors import InvalidClientMetadataError
+from admit.issuer.clients.errors import InvalidClientMetadataError, RegistrationTokenError
 from admit.issuer.clients.registration import Registered, Registration
 from admit.issuer.oauth.errors import InvalidRequestError
 from admit.jose import json
@@ -45,9 +45,11 @@ def routes(app: App, registration: Registration) -> list[Route]:
 
     async def delete(call: Call) -> Response:
         presented = await registration.presented(call.path_value, bearer(call))
-        await app.services.consents.remove_registered(
+        ended = await app.services.consents.remove_registered(
             call.path_value, presented=presented, reason=REASON, info=call.info, now=call.now
         )
+        if ended is None:  # an update was faster: the client is there, under another token
+            raise RegistrationTokenError("registration access token")
         return Response(status_code=204)
 
     exempt = "no cookie is read; the token itself is the proof"
