@@ -37,6 +37,10 @@ async def _bury_nothing(self: Any, id_hash: bytes) -> bool:
     return True
 
 
+async def _leave_them(self: Any, rows: Any) -> None:
+    pass
+
+
 def _any_age(age: float | None) -> bool:
     return True
 
@@ -53,6 +57,7 @@ TWINS: dict[str, Any] = {
     "admit.issuer.sessions.copies:place_of": _anywhere,
     "admit.issuer.sessions.copies:sealed_copy": _in_clear,
     "admit.issuer.sessions.driver:Sessions._bury": _bury_nothing,
+    "admit.issuer.sessions.driver:Sessions._bury_ended": _leave_them,
     "admit.issuer.sessions.finding:is_sure": _any_age,
     "admit.issuer.sessions.rules:hash_id": _as_it_is,
     "admit.issuer.sessions.rules:is_live": _yes,

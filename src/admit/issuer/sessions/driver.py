@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -18,7 +18,7 @@ from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.sessions.finding import Finder
 from admit.issuer.sessions.records import Ended, NewSession, Session, SessionEntry
 from admit.issuer.sessions.transactions import Along, alone
-from admit.issuer.storage import Bound, Database
+from admit.issuer.storage import Bound, Database, Heed, Row
 from admit.issuer.storage.pace import Pace
 from admit.issuer.storage.portions import portion
 from admit.issuer.throttle import bucket, take
@@ -32,6 +32,10 @@ KEPT_AFTER_END = 86_400.0  # seconds; the audit tells the rest
 def new_raw_id() -> bytes:
     """256 bits from the system's generator; only its SHA-256 is ever stored."""
     return secrets.token_bytes(rules.RAW_BYTES)
+
+
+def _hashes_at(indices: Sequence[int]) -> Bound:
+    return store.HASHES_AT(indices=indices)
 
 
 def anybody(session: Session) -> bool:
@@ -64,6 +68,9 @@ class Sessions:
         self.config = config or SessionConfig()
         self._limits = rules.limits(self.config)
         self._noting: dict[str, asyncio.Task[None]] = {}
+        if self._finder.copies is not None:
+            # Whatever ends a session, from wherever: no node takes it at the next request (contracts §4).
+            db.on_ended(Heed(look=_hashes_at, tell=self._bury_ended))
 
     @property
     def home(self) -> asyncio.AbstractEventLoop | None:
@@ -93,8 +100,6 @@ class Sessions:
             SessionError: the user was disabled, or the password changed, meanwhile.
         """
         raw = new_raw_id()
-        if replace is not None:
-            await self._finder.bury(rules.hash_id(replace))
         session = await self._db.run(
             transactions.start,
             self._lists,
@@ -163,7 +168,6 @@ class Sessions:
         old_hash, new_raw = rules.hash_id(raw), new_raw_id()
         if not await self._bury(old_hash):
             raise SessionError("a copy of the old id could not be buried")
-        await self._bury_all(store.HASHES_OF_USER(user_id=user.id, but=session.id, count=LIST_AT_MOST))
         changed = await self._db.run(
             password.change_password,
             self._lists,
@@ -229,11 +233,9 @@ class Sessions:
         """An id is about to be worth nothing: no copy may say otherwise."""
         return await self._finder.bury(id_hash)
 
-    async def _bury_all(self, statement: Bound) -> None:
-        """The same for all sessions that a statement finds. Those that it misses are found out by their bits."""
-        if self._finder.copies is not None:
-            for row in await self._db.read(statement):
-                await self._finder.bury(row["id_hash"])
+    async def _bury_ended(self, rows: Sequence[Row]) -> None:
+        """The same for sessions that were ended a moment ago. Where Redis is away their bits tell."""
+        await self._finder.bury_all([row["id_hash"] for row in rows])
 
     async def touch(self, session_id: str, now: float) -> None:
         """Note that a session was used, unless that was noted within `seen_every`."""
@@ -299,7 +301,6 @@ class Sessions:
         """End a session of this user's by its public id, and every grant under it. False: not this user's, or over."""
         if not is_public_id(session_id):
             return False
-        await self._bury_all(store.HASH_OF(session_id=session_id))
         return await self._db.run(
             transactions.end, self._lists, session_id, user_id, event=event, reason=reason, info=info, now=now
         )
@@ -308,7 +309,6 @@ class Sessions:
         """End a session whoever's it is. For operators: `info.actor` says who. False: no such session, or over."""
         if not is_public_id(session_id):
             return False
-        await self._bury_all(store.HASH_OF(session_id=session_id))
         return await self._db.run(
             transactions.end_whosever, self._lists, session_id, reason=reason, info=info, now=now
         )
@@ -317,7 +317,6 @@ class Sessions:
         self, user_id: str, *, reason: str, info: RequestInfo, now: float, keep: str | None = None
     ) -> Ended:
         """End every session of this user's but the one with the public id `keep`. Offline grants live on."""
-        await self._bury_all(store.HASHES_OF_USER(user_id=user_id, but=keep or "", count=LIST_AT_MOST))
         return await self._db.run(
             transactions.end_all,
             self._lists,
@@ -333,7 +332,6 @@ class Sessions:
         """End every session and every grant of this user's, those included that outlive sessions, and
         tell the user by mail.
         """
-        await self._bury_all(store.HASHES_OF_USER(user_id=user_id, but="", count=LIST_AT_MOST))
         return await self._db.run(
             transactions.end_all,
             self._lists,

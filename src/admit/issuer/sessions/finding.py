@@ -1,6 +1,7 @@
 """Where a look-up reads: a copy in Redis that can be believed, else the database."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from admit.errors import UnavailableError
@@ -10,6 +11,7 @@ from admit.issuer.storage import Database
 
 SURE: Final = 1.0
 """Seconds. A process that learned of all ends this short a time ago believes a copy without asking the database."""
+BURIED_AT_ONCE: Final = 16
 
 Stands = Callable[[int], float | None]
 """How many seconds ago it was known that the family of an index was not ended. None: it was, or nobody knows."""
@@ -60,6 +62,15 @@ class Finder:
     async def bury(self, id_hash: bytes) -> bool:
         """See that no copy under this id is believed any more. False: that cannot be told."""
         return self.copies is None or await self.copies.bury(id_hash)
+
+    async def bury_all(self, id_hashes: Sequence[bytes]) -> None:
+        """The same of several, some at a time. The rest is left where Redis answers for none of them: whoever waits
+        would wait for each.
+        """
+        for first in range(0, len(id_hashes), BURIED_AT_ONCE):
+            some = id_hashes[first : first + BURIED_AT_ONCE]
+            if not any(await asyncio.gather(*(self.bury(id_hash) for id_hash in some))):
+                return
 
     def drop(self, id_hash: bytes) -> None:
         """What a copy says is old."""

@@ -136,17 +136,9 @@ OF_USER: Final = Statement(
 )
 # For metrics: walks all sessions, so not for a request.
 COUNT_LIVE: Final = Statement(select(func.count().label("n")).select_from(_JOINED).where(_LIVE))
-HASH_OF: Final = Statement(select(session.c.id_hash).where(session.c.node_id == bindparam("session_id")))
-HASHES_OF_USER: Final = Statement(
-    select(session.c.id_hash)
-    .select_from(_JOINED)
-    .where(
-        session.c.user_id == bindparam("user_id"),
-        session.c.node_id != bindparam("but"),
-        node.c.ended_at.is_(None),
-    )
-    .order_by(session.c.last_seen_at.desc())
-    .limit(bindparam("count"))
+# Of families of any kind, what sessions are among them.
+HASHES_AT: Final = Statement(
+    select(session.c.id_hash).select_from(_JOINED).where(any_of(node.c.idx, "indices"))
 )
 # Those beyond `keep`, the one used last first. Ended in the order of `idx`, as every end locks.
 SURPLUS: Final = Statement(

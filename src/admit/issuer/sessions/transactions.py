@@ -279,8 +279,9 @@ def end_idle(lists: Lists, config: SessionConfig, *, now: float, ids: Sequence[s
     ended = 0
     for row in (yield store.IDLE(ids=ids, **store.idle_bounds(config, now))):
         ended += yield from _end_one(
-            lists, ByNode(row["node_id"]), row["user_id"], reason="idle", info=RequestInfo(), now=now
-        )
+            lists, ByNode(row["node_id"]), row["user_id"],
+            reason="idle", info=RequestInfo(), now=now, lapsed=True,
+        )  # fmt: skip
     return ended
 
 
@@ -293,6 +294,7 @@ def _end_one(
     reason: str,
     info: RequestInfo,
     now: float,
+    lapsed: bool = False,
 ) -> Steps[bool]:
     """False: nothing was ended. Somebody else was first, and has told it."""
 
@@ -300,4 +302,4 @@ def _end_one(
         detail: dict[str, Detail] = {"reason": reason, "ended": ended}
         return record(event, info=info, now=now, user_id=user_id, session_id=session.id, detail=detail)
 
-    return (yield from revocation.end(lists, session, reason=reason, now=now, told=told)) > 0
+    return (yield from revocation.end(lists, session, reason=reason, now=now, told=told, lapsed=lapsed)) > 0

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from admit.errors import ConfigError
 from admit.issuer.storage import identity
 from admit.issuer.storage.config import StorageConfig
+from admit.issuer.storage.heeding import Heed, Heeding
 from admit.issuer.storage.keyring import Keyring
 from admit.issuer.storage.statement import Bound, DialectName, Row, Steps
 
@@ -29,6 +30,7 @@ class Database(ABC):
     def __init__(self, keyring: Keyring, config: StorageConfig) -> None:
         self.keyring = keyring
         self.config = config
+        self._heeds: tuple[Heed, ...] = ()
         self._hints: dict[object, tuple[asyncio.AbstractEventLoop, Callable[[], None]]] = {}
         self.home: asyncio.AbstractEventLoop | None = None
         """The event loop that opened it, where everything of it has to be awaited."""
@@ -83,7 +85,6 @@ class Database(ABC):
     async def close(self) -> None:
         """Let begun transactions end, then disconnect. Harmless when not open."""
 
-    @abstractmethod
     async def run(self, job: Callable[P, Steps[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `job(...)` as one transaction and return its value after COMMIT.
 
@@ -95,6 +96,16 @@ class Database(ABC):
             StorageUnavailableError: not reached, too busy, or the outcome of COMMIT is unknown.
             ConflictError: a unique key or another constraint refused a row.
         """
+        if not self._heeds:
+            return await self._run(lambda: job(*args, **kwargs))
+        heeding = Heeding(self._heeds, lambda: job(*args, **kwargs))
+        value = await self._run(heeding.start)
+        await heeding.tell()
+        return value
+
+    @abstractmethod
+    async def _run(self, start: Callable[[], Steps[T]]) -> T:
+        """As `run`, of what `start` begins."""
 
     @abstractmethod
     async def write(self, bound: Bound) -> Sequence[Row]:
@@ -124,6 +135,12 @@ class Database(ABC):
     def load(self) -> Mapping[str, float]:
         """How busy it is, for metrics: `jobs` run or wait; `connections` are open, `connections_idle` unused."""
         return {}
+
+    def on_ended(self, heed: Heed) -> None:
+        """Have every end of families heeded that a transaction of this process makes. Who asked for the end waits for
+        that; where the process dies between, the end was not acknowledged.
+        """
+        self._heeds = (*self._heeds, heed)
 
     def on_publish(self, told: Callable[[], None]) -> Callable[[], None]:
         """Have `told` called, in the running event loop, soon after a transaction published; what ends that.

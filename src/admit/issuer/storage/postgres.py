@@ -5,7 +5,7 @@ import contextlib
 import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar
 
 import asyncpg
 
@@ -22,7 +22,6 @@ from admit.issuer.storage.schema import HEAD, READ_VERSION, TABLES, VERSION_TABL
 from admit.issuer.storage.sqlite_file import check_whole
 from admit.issuer.storage.statement import Bound, DialectName, Long, Many, Publish, Row, Steps, Unless
 
-P = ParamSpec("P")
 T = TypeVar("T")
 _Start: TypeAlias = Callable[[], Steps[Any]]
 
@@ -129,10 +128,7 @@ class PostgresDatabase(Database):
             "connections_idle": pool.get_idle_size() + lending.idle,
         }
 
-    async def run(self, job: Callable[P, Steps[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        def start() -> Steps[T]:
-            return job(*args, **kwargs)
-
+    async def _run(self, start: Callable[[], Steps[T]]) -> T:
         long = self.config.long_timeout.total_seconds()
         for attempt in range(1, ATTEMPTS + 1):
             try:

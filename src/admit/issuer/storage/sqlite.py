@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Final, ParamSpec, TypeVar
+from typing import ClassVar, Final, TypeVar
 from urllib.parse import unquote
 
 from admit.errors import AdmitError, ConfigError, StorageUnavailableError
@@ -22,7 +22,6 @@ from admit.issuer.storage.mark import Mark
 from admit.issuer.storage.sqlite_writer import Writer, translated
 from admit.issuer.storage.statement import Bound, DialectName, Row, Steps
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 log = logging.getLogger("admit.issuer.storage")
@@ -192,11 +191,11 @@ class SqliteDatabase(Database):
         if writer is not None:
             await asyncio.to_thread(writer.stop)
 
-    async def run(self, job: Callable[P, Steps[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _run(self, start: Callable[[], Steps[T]]) -> T:
         writer = self._writer
         if writer is None:
             raise StorageUnavailableError("the database is not open")
-        value: T = await writer.put(lambda: job(*args, **kwargs))
+        value: T = await writer.put(start)
         return value
 
     async def write(self, bound: Bound) -> Sequence[Row]:

@@ -146,7 +146,12 @@ class Many:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Yielded by a transaction that changed status bits: it then ends with the head's constant message."""
+    """Yielded by a transaction that changed status bits: it then ends with the head's constant message.
+
+    `ended` are indices of families that it ended, for who has to know before the end is acknowledged.
+    """
+
+    ended: Sequence[int] = ()
 
 
 PUBLISH: Final = Publish()

@@ -1,9 +1,7 @@
 """Copies of sessions in Redis: never somebody else's, never one that was ended, and nothing is lost with them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,76 +9,19 @@ import pytest
 from redis.asyncio import RedisCluster
 
 from admit.errors import ConfigError, SessionError, StorageUnavailableError
-from admit.issuer.accounts.passwords import dummy_hash
 from admit.issuer.sessions import copies as copies_module
 from admit.issuer.sessions import store
 from admit.issuer.sessions.config import SessionConfig
-from admit.issuer.sessions.copies import LIFE, Copies, copies_of
-from admit.issuer.sessions.driver import Sessions
-from admit.issuer.sessions.finding import SURE, Finder
-from admit.issuer.sessions.records import NewSession, Session
+from admit.issuer.sessions.copies import LIFE, copies_of
+from admit.issuer.sessions.finding import SURE
 from admit.issuer.sessions.rules import hash_id
 from admit.issuer.storage import Database, Keyring
 from tests.fixtures.people import INFO, NOW, Parts
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.redis_cluster import Cluster, TlsRedis, refuses_plain
+from tests.fixtures.session_copies import BOUND, node
 
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-BOUND = 30.0
-
-
-@dataclass(slots=True)
-class Node:
-    """One issuer's sessions. `ended` and `age` are what its process knows of ends; `reads` counts its questions to the
-    database, which is `away` when told so.
-    """
-
-    parts: Parts
-    copies: Copies
-    sessions: Sessions
-    ended: set[int] = field(default_factory=set)
-    age: float = 0.2
-    reads: int = 0
-    away: bool = False
-
-    async def find(self, new: NewSession, now: float = NOW) -> Session | None:
-        found = await self.sessions.find(hash_id(new.raw), now)
-        await self.copies.settle()
-        return found
-
-
-@asynccontextmanager
-async def node(parts: Parts, url: str, keyring: Keyring, **config: Any) -> AsyncIterator[Node]:
-    """An issuer's sessions with copies in this Redis."""
-    settings = SessionConfig(redis=url, **config)
-    copies = copies_of(settings, keyring)
-    assert copies is not None
-    db = _Counting(parts.db)
-
-    def stands(idx: int) -> float | None:
-        return None if idx in made.ended else made.age
-
-    finder = Finder(db, copies=copies, stands=stands, bound=BOUND)  # type: ignore[arg-type]  # reads as a Database does
-    made = Node(parts, copies, Sessions(parts.db, parts.lists, settings, finder))
-    db.node = made
-    try:
-        yield made
-    finally:
-        await made.sessions.settle()
-        await copies.aclose()
-
-
-class _Counting:
-    node: Node
-
-    def __init__(self, db: Database) -> None:
-        self._db = db
-
-    async def read(self, bound: Any) -> Any:
-        self.node.reads += 1
-        if self.node.away:
-            raise StorageUnavailableError("away")
-        return await self._db.read(bound)
 
 
 @pytest.fixture(autouse=True)
@@ -150,51 +91,6 @@ async def test_a_session_that_was_ended_does_not_come_back_with_a_redis_that_was
         one.ended.clear()
         one.age = SURE + 0.1  # and one that could not for a while does not believe Redis
         assert await one.find(new) is None
-
-
-async def test_an_end_on_one_node_is_seen_by_the_next_request_at_another(
-    parts: Parts, redis_url: str, keyring: Keyring
-) -> None:
-    """Before the other's process has read of the end: the copy is buried with the end."""
-    async with node(parts, redis_url, keyring) as one, node(parts, redis_url, keyring) as other:
-        new, kept = await parts.sign_in(), await parts.sign_in()
-        assert await one.find(new) is not None
-        assert await one.find(kept) is not None
-        user_id = new.session.user.id
-        assert await other.sessions.end(new.session.id, user_id=user_id, reason="logout", info=INFO, now=NOW)
-        assert await one.find(new) is None
-        assert await one.find(kept) is not None
-
-
-async def test_ending_all_of_a_users_sessions_buries_each_copy(
-    parts: Parts, redis_url: str, keyring: Keyring
-) -> None:
-    async with node(parts, redis_url, keyring) as one, node(parts, redis_url, keyring) as other:
-        user = await parts.user()
-        mine = [await parts.sign_in(user) for _ in range(3)]
-        for new in mine:
-            assert await one.find(new) is not None
-        await other.sessions.end_all(
-            user.id, keep=mine[0].session.id, reason="ended by user", info=INFO, now=NOW
-        )
-        assert [await one.find(new) is not None for new in mine] == [True, False, False]
-
-
-async def test_who_knew_the_old_password_is_out_at_the_next_request_on_any_node(
-    parts: Parts, redis_url: str, keyring: Keyring
-) -> None:
-    """Before the other's process has read of the ends."""
-    async with node(parts, redis_url, keyring) as one, node(parts, redis_url, keyring) as other:
-        user = await parts.user()
-        here, there = await parts.sign_in(user), await parts.sign_in(user)
-        assert await one.find(here) is not None
-        assert await one.find(there) is not None
-        changed = await other.sessions.change_password(
-            here.raw, here.session, user, dummy_hash(), info=INFO, now=NOW
-        )
-        assert await one.find(there) is None
-        assert await one.find(here) is None
-        assert await one.find(changed) is not None
 
 
 @pytest.mark.threat("SES-1", off="admit.issuer.sessions.driver:Sessions._bury")

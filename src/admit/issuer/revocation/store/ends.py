@@ -26,7 +26,7 @@ from admit.issuer.revocation.store.holders import ADD_HOLDER, END_HOLDER, LOCK_H
 from admit.issuer.revocation.store.lists import INSERT_CHANGES, set_bits
 from admit.issuer.revocation.store.logins import IN_ENDED, OVER_WITH, over
 from admit.issuer.revocation.store.tables import node
-from admit.issuer.storage import LONG, PUBLISH, Bound, DialectName, Statement, Steps, Unless, any_of
+from admit.issuer.storage import LONG, Bound, DialectName, Publish, Statement, Steps, Unless, any_of
 
 if TYPE_CHECKING:
     from admit.issuer.revocation.lists import Lists
@@ -139,27 +139,37 @@ Tell: TypeAlias = Callable[[int], Bound]
 """Makes the audit record of an end from how many families it ended."""
 
 
-def end(lists: "Lists", start: EndStart, *, reason: str, now: float, told: Tell | None = None) -> Steps[int]:
+def end(
+    lists: "Lists",
+    start: EndStart,
+    *,
+    reason: str,
+    now: float,
+    told: Tell | None = None,
+    lapsed: bool = False,
+) -> Steps[int]:
     """End every live family of `start` and set its bit; how many were ended.
 
     Belongs into the transaction of what causes it: the logout, the disabling, the reuse. When that
     transaction is committed no family of `start` is alive, whatever was being issued meanwhile; each
     verifier refuses its tokens within its `max_staleness`. `reason` is a word for the audit, such as
-    `logout`; what `told` makes is written where anything was ended.
+    `logout`; what `told` makes is written where anything was ended. `lapsed`: it was over by its own times, which
+    whoever holds a copy knows as well, so that nobody need be told before this is acknowledged.
     """
     if isinstance(start, ByClient):
         yield LONG
     yield from hold_start(start, now)
     ended, bits = yield from end_trees(lists, start, reason, now, told)
     if bits:
-        yield PUBLISH
-    return ended
+        # No session hangs from a client.
+        yield Publish(() if lapsed or isinstance(start, ByClient | ByNodes) else ended)
+    return len(ended)
 
 
 def end_trees(
     lists: "Lists", start: EndStart, reason: str, now: float, told: Tell | None
-) -> Steps[tuple[int, list[int]]]:
-    """End all of them and write it down; how many, and their bits.
+) -> Steps[tuple[list[int], list[int]]]:
+    """End all of them and write it down; their indices, and their bits.
 
     An update sees what was committed before it began. It waits for those who were issuing under a node that
     it ends, but misses what they have made; the next round finds that. A round that finds nothing is the
@@ -177,7 +187,7 @@ def end_trees(
             END_BY[type(start)](**root, reason=reason, now=now),
             *writing(start, reason, now, ended, bits, told(len(ended)) if told is not None else None),
         )
-    return len(ended), bits
+    return ended, bits
 
 
 def writing(
