@@ -18,7 +18,7 @@ import msgspec
 
 from admit.errors import ConfigError
 from admit.issuer.sessions.config import SessionConfig
-from admit.issuer.sessions.handed import Handed
+from admit.issuer.sessions.redis_client import RedisClient
 from admit.issuer.sessions.store import REMEMBERED
 from admit.issuer.storage import Keyring
 from admit.issuer.storage.keyring import SealError
@@ -257,7 +257,7 @@ def _connector(url: str, ca_file: str) -> Callable[[], Any]:
     def connect() -> Any:
         if cluster:
             return RedisCluster.from_url(plain, **options)
-        return Handed(Redis.from_url(plain, retry=Retry(NoBackoff(), 0), **options))
+        return RedisClient(Redis.from_url(plain, retry=Retry(NoBackoff(), 0), **options))
 
     try:
         connect()

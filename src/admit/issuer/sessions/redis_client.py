@@ -9,7 +9,7 @@ import contextlib
 from typing import Any
 
 
-class Handed:
+class RedisClient:
     """A redis-py client for one server, of which no two questions share a connection. Made where redis-py is there.
 
     Time limits are the caller's: whoever is cancelled before the whole answer was read leaves a connection that nobody
@@ -41,7 +41,8 @@ class Handed:
         await self._client.aclose()
 
     async def _ask(self, *words: Any) -> Any:
-        """The answer to one command, which may be asked once more.
+        """The answer to one command, which is asked again where an idle connection turns out to be closed. None of ours
+        does harm when it was carried out before.
 
         Raises:
             redis.exceptions.RedisError, OSError: there is none.

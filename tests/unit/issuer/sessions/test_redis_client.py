@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, RedisError
 
-from admit.issuer.sessions.handed import Handed
+from admit.issuer.sessions.redis_client import RedisClient
 from tests.fixtures.redis import RedisServer
 
 
@@ -21,9 +21,9 @@ def server(redis_factory: Callable[[], RedisServer]) -> RedisServer:
 
 
 @contextlib.asynccontextmanager
-async def handed(server: RedisServer, **options: Any) -> AsyncIterator[Handed]:
+async def client_of(server: RedisServer, **options: Any) -> AsyncIterator[RedisClient]:
     options = {"socket_timeout": None, "retry": Retry(NoBackoff(), 0), "protocol": 2} | options
-    client = Handed(Redis.from_url(server.url, **options))
+    client = RedisClient(Redis.from_url(server.url, **options))
     try:
         yield client
     finally:
@@ -39,7 +39,7 @@ def connections(server: RedisServer) -> set[str]:
 async def test_one_after_another_takes_the_same_connection_and_each_has_its_own_answer(
     server: RedisServer,
 ) -> None:
-    async with handed(server) as client:
+    async with client_of(server) as client:
         assert await client.set("a", b"of a", px=60_000)
         assert await client.set("b", b"of b", px=60_000)
         assert await client.set("a", b"another", px=60_000, nx=True) is None
@@ -53,7 +53,7 @@ async def test_one_after_another_takes_the_same_connection_and_each_has_its_own_
 
 
 async def test_what_the_server_closed_while_it_was_idle_is_found_out_by_nobody(server: RedisServer) -> None:
-    async with handed(server) as client:
+    async with client_of(server) as client:
         await client.set("a", b"of a", px=60_000)
         await asyncio.gather(*(client.get("a") for _ in range(5)))
         with server.client() as looking:
@@ -63,7 +63,7 @@ async def test_what_the_server_closed_while_it_was_idle_is_found_out_by_nobody(s
 
 
 async def test_a_server_that_is_gone_is_told(server: RedisServer) -> None:
-    async with handed(server) as client:
+    async with client_of(server) as client:
         await client.get("a")
         server.close()
         with pytest.raises((RedisError, OSError)):
@@ -71,7 +71,7 @@ async def test_a_server_that_is_gone_is_told(server: RedisServer) -> None:
 
 
 async def test_who_did_not_wait_leaves_no_answer_for_the_next_and_no_place_taken(server: RedisServer) -> None:
-    async with handed(server, max_connections=2) as client:
+    async with client_of(server, max_connections=2) as client:
         await client.set("a", b"of a", px=60_000)
         await client.set("b", b"of b", px=60_000)
         for _ in range(4):
@@ -111,7 +111,7 @@ class _Broken:
 
 async def test_a_connection_whose_answer_was_not_read_is_cut_before_anybody_has_it() -> None:
     broken = _Broken()
-    client = Handed(broken)
+    client = RedisClient(broken)
     for _ in range(2):
         with pytest.raises(asyncio.CancelledError):
             await client.get("a")
@@ -119,7 +119,7 @@ async def test_a_connection_whose_answer_was_not_read_is_cut_before_anybody_has_
 
 
 async def test_a_command_that_is_refused_is_told_and_the_next_is_answered(server: RedisServer) -> None:
-    async with handed(server, max_connections=1) as client:
+    async with client_of(server, max_connections=1) as client:
         for _ in range(3):
             with pytest.raises(RedisError):
                 await client.eval("this is no script", 0)
@@ -127,7 +127,7 @@ async def test_a_command_that_is_refused_is_told_and_the_next_is_answered(server
 
 
 async def test_who_is_still_asking_when_it_is_closed_opens_nothing_new(server: RedisServer) -> None:
-    async with handed(server) as client:
+    async with client_of(server) as client:
         await client.get("a")
         server.pause()
         try:
