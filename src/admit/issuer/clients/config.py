@@ -60,11 +60,7 @@ class RegistrationConfig:
             raise ConfigError("registration: per_network, window and unused_for are more than nothing")
         if not self.grant_types:
             raise ConfigError("registration.grant_types: name some")
-        row = profiles.PROFILES[self.profile]
-        if row.missing is not None:
-            raise ConfigError(
-                f"registration.profile: {self.profile.value} is not there yet: it wants {row.missing}"
-            )
+        profiles.check_held(self.profile, "registration")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

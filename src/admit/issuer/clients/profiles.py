@@ -29,9 +29,9 @@ class Settled:
     send assertions for the token endpoint's URL; without that, for the issuer alone. `token_algs`: what ID tokens and
     answers of `/userinfo` may be signed with. `rotates`: refresh tokens of public clients are replaced at each use.
     `code_lifetime`: how long a code lives at most, whatever `grants.code_lifetime` says. `iss`: every authorization
-    response names its issuer (RFC 9207). `id_token_tells`: what scopes open about the person stands in the ID token as
-    well as at `/userinfo`. `missing`: what the profile wants and this issuer does not have, so that it is refused at
-    the start; None where there is nothing of the kind.
+    response names its issuer (RFC 9207). `scope_claims_in_id_token`: what scopes open about the person stands in the
+    ID token as well as at `/userinfo`. `missing`: what the profile wants and this issuer does not have, so that it is
+    refused at the start; None where there is nothing of the kind.
     """
 
     pkce_exempt: bool
@@ -45,7 +45,7 @@ class Settled:
     token_algs: tuple[str, ...]
     rotates: bool
     code_lifetime: timedelta
-    id_token_tells: bool
+    scope_claims_in_id_token: bool
     iss: bool = True
     missing: str | None = None
 
@@ -64,7 +64,7 @@ PROFILES: Final[Mapping[Profile, Settled]] = MappingProxyType(
             token_algs=("ES256", "RS256"),
             rotates=True,
             code_lifetime=timedelta(minutes=10),  # RFC 6749 §4.1.2
-            id_token_tells=True,
+            scope_claims_in_id_token=True,
         ),
         Profile.OIDC: Settled(
             pkce_exempt=True,
@@ -78,7 +78,7 @@ PROFILES: Final[Mapping[Profile, Settled]] = MappingProxyType(
             token_algs=("ES256", "RS256"),
             rotates=True,
             code_lifetime=timedelta(minutes=10),
-            id_token_tells=False,  # OpenID Connect Core §5.4
+            scope_claims_in_id_token=False,  # OpenID Connect Core §5.4
         ),
         Profile.FAPI2: Settled(
             pkce_exempt=False,
@@ -92,7 +92,7 @@ PROFILES: Final[Mapping[Profile, Settled]] = MappingProxyType(
             token_algs=("ES256",),
             rotates=False,
             code_lifetime=timedelta(seconds=60),
-            id_token_tells=False,
+            scope_claims_in_id_token=False,
             missing="access tokens bound to a key by DPoP or mTLS",  # §5.3.2.1
         ),
     }
@@ -141,8 +141,17 @@ def check(client: Client, where: str) -> None:
         raise ConfigError(
             f"{where}: userinfo_signed_response_alg wants one of {', '.join(row.token_algs)} for profile {name}"
         )
-    if row.missing is not None:
-        # Taking the name without holding what it promises would be worse than refusing it.
+    check_held(client.profile, where)
+
+
+def check_held(profile: Profile, where: str) -> None:
+    """Refuse a profile that this issuer cannot hold: taking the name without what it promises would be worse.
+
+    Raises:
+        ConfigError: something is missing; the sentence begins with `where`.
+    """
+    missing = PROFILES[profile].missing
+    if missing is not None:
         raise ConfigError(
-            f"{where}: profile {name} is not there yet: it wants {row.missing}; use oauth21 or oidc"
+            f"{where}: profile {profile.value} is not there yet: it wants {missing}; use oauth21 or oidc"
         )

@@ -8,6 +8,7 @@ import pytest
 
 from admit.errors import ConfigError
 from admit.issuer.clients import profiles
+from admit.issuer.clients.config import RegistrationConfig
 from admit.issuer.clients.profiles import PROFILES, Settled
 from admit.issuer.clients.records import AuthMethod, Client, Profile
 from admit.issuer.clients.rules import SIGNING_ALGS, check_client
@@ -56,8 +57,11 @@ def test_every_profile_has_a_row_within_what_the_issuer_can() -> None:
 def test_no_profile_is_taken_by_a_name_that_is_not_held() -> None:
     for profile in (Profile.OAUTH21, Profile.OIDC):
         check_client(replace(SIGNER, profile=profile), dev=False)
+        assert RegistrationConfig(enabled=True, profile=profile).profile is profile
     with pytest.raises(ConfigError, match="bound to a key by DPoP or mTLS"):
         check_client(replace(SIGNER, profile=Profile.FAPI2), dev=False)
+    with pytest.raises(ConfigError, match=r"^registration: profile fapi2 is not there yet: .*; use oauth21"):
+        RegistrationConfig(enabled=True, profile=Profile.FAPI2)
 
 
 @pytest.mark.parametrize(

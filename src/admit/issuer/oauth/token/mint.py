@@ -167,7 +167,7 @@ def opened(client: Client, user: User, scope: frozenset[str]) -> Mapping[str, An
     """What the scopes open about the person, for the ID token. Nothing where the client's profile has it told at
     `/userinfo` alone, OpenID Connect Core §5.4: an ID token is sent on in addresses, as a hint.
     """
-    return accounts.standard_claims(user, scope) if profiles.settled(client).id_token_tells else {}
+    return accounts.standard_claims(user, scope) if profiles.settled(client).scope_claims_in_id_token else {}
 
 
 def chosen(client: Client, user: User, family: Family, more: More) -> dict[str, Any]:
