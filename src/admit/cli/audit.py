@@ -14,7 +14,7 @@ from admit.cli.user_named import one
 from admit.issuer import Issuer, Settings
 from admit.issuer.app.durations import parse_duration
 from admit.issuer.audit import AuditEvent
-from admit.issuer.audit.trail import told
+from admit.issuer.audit.trail import newest
 from admit.issuer.storage import Row
 
 
@@ -46,7 +46,7 @@ def audit(
     async def work(issuer: Issuer) -> tuple[Sequence[Row], dict[str, str]]:
         # Of who was removed there is nothing but the id.
         of_user = (await one(issuer, user)).id if user is not None and "@" in user else user
-        asked = told(user_id=of_user, event=kind, client_id=client_id, since=after, count=last)
+        asked = newest(user_id=of_user, event=kind, client_id=client_id, since=after, count=last)
         rows = await issuer.db.read_apart(asked)
         emails: dict[str, str] = {}
         named = () if as_json else {row["user_id"] for row in rows if row["user_id"] is not None}
@@ -81,8 +81,6 @@ def details(detail: Mapping[str, Any]) -> str:
 
 def as_dict(row: Row) -> dict[str, Any]:
     """A record for programs."""
-    names = (
-        "id", "event", "outcome", "user_id", "client_id", "session_id", "actor", "ip", "request_id",
-    )  # fmt: skip
+    names = ("id", "event", "outcome", "user_id", "client_id", "session_id", "actor", "ip", "request_id")
     plain = {name: row[name] for name in names}
     return {"at": stamp(row["at"]), **plain, "detail": json.loads(row["detail"])}

@@ -81,8 +81,8 @@ class Commands(click.Group):
         try:
             with _no_collection():
                 command: click.Command = getattr(import_module(module), cmd_name)
-                if cmd_name == "serve":  # nor is there any later, for as long as it serves
-                    gc.freeze()
+                if cmd_name == "serve":
+                    gc.freeze()  # this one runs on: no later search goes through what was imported, either
         except ModuleNotFoundError as error:
             if cmd_name not in _NEEDS_SERVER or (error.name or "").startswith("admit"):
                 raise

@@ -81,7 +81,7 @@ def run(issuer: Issuer, settings: Settings) -> None:
 
     async def main() -> None:
         async with issuer.lifespan(), _also(beside), _renewed(secured, settings):
-            gc.freeze()  # as what was imported: what the start made stays
+            gc.freeze()  # what the start made stays until the end: no search for garbage goes through it
             click.echo(f"Admit serves {settings.issuer}")
             await server.serve(sockets=[sock])
 

@@ -9,7 +9,7 @@ from admit.cli.output import REFUSED, done, fail, json_option, show_json
 from admit.cli.settings import settings_options, with_issuer
 from admit.cli.user_named import one
 from admit.issuer import Issuer, Settings
-from admit.issuer.accounts.links import Handed
+from admit.issuer.accounts.links import HandedLink
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import RequestInfo
 
@@ -31,7 +31,7 @@ def reset_password(settings: Settings, user: str, stolen: bool, as_json: bool) -
     all sessions and grants, and signs nobody in.
     """
 
-    async def work(issuer: Issuer) -> tuple[User, Handed]:
+    async def work(issuer: Issuer) -> tuple[User, HandedLink]:
         found = await one(issuer, user)
         if found.is_disabled:
             fail(

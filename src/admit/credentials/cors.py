@@ -35,9 +35,9 @@ class CorsVerdict:
     allowed: bool
 
 
-_ORIGINS_TOLD = frozenset({CorsPolicy.REGISTERED, CorsPolicy.REGISTERED_WITH_COOKIES})
+_BY_ORIGIN = frozenset({CorsPolicy.REGISTERED, CorsPolicy.REGISTERED_WITH_COOKIES})
 _VARY = (("Vary", "Origin"),)
-_NO_PAGE = CorsVerdict(_VARY, preflight=False, allowed=False)
+_NO_ORIGIN = CorsVerdict(_VARY, preflight=False, allowed=False)
 
 
 def verdict(
@@ -54,8 +54,8 @@ def verdict(
     `null` (sandboxed frames, files) is nobody's origin and is refused; `*` never stands with cookies.
     """
     sent = [value for name, value in headers if name == b"origin"]
-    if not sent and method != "OPTIONS" and policy in _ORIGINS_TOLD:
-        return _NO_PAGE  # the hot path
+    if not sent and method != "OPTIONS" and policy in _BY_ORIGIN:
+        return _NO_ORIGIN  # the hot path
     preflight = method == "OPTIONS" and any(name == b"access-control-request-method" for name, _ in headers)
     if policy is CorsPolicy.NOBODY:
         return CorsVerdict((), preflight, allowed=False)

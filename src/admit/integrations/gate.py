@@ -131,7 +131,7 @@ class Gate:
         self.token_cookie = token_cookie
         by_cookie = self.cookie is not None or token_cookie is not None
         self.carriers: tuple[str, ...] = caching.BY_COOKIE if by_cookie else caching.BY_HEADER
-        """Whether a cookie may carry a credential: then answers say to caches what `caching` tells."""
+        """The request's fields that may carry a credential: answers say to caches that they go by them."""
         self._secure = (self.cookie or token_cookie or "").startswith("__")
         self.realm = realm
         self.resource_metadata = resource_metadata

@@ -3,7 +3,7 @@
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import AuditEvent, RequestInfo, record
 from admit.issuer.audit.rules import Detail
-from admit.issuer.clients import store as kept
+from admit.issuer.clients import store as client_store
 from admit.issuer.clients import transactions as clients
 from admit.issuer.clients.records import Client
 from admit.issuer.consents import rules, store
@@ -112,7 +112,7 @@ def remove_client(
 
 def is_registered(client_id: str, *, presented: bytes) -> Steps[bool]:
     """Whether the client's registration access token is good, which it then is until COMMIT."""
-    return bool((yield kept.HOLD_REGISTRATION(of=client_id, presented=presented)))
+    return bool((yield client_store.HOLD_REGISTRATION(of=client_id, presented=presented)))
 
 
 def remove_registered(

@@ -6,6 +6,6 @@ over set a password and prove nothing.
 """
 
 from admit.issuer.accounts.links.driver import EmailLinks
-from admit.issuer.accounts.links.records import Handed, Link, Purpose
+from admit.issuer.accounts.links.records import HandedLink, Link, Purpose
 
-__all__ = ["EmailLinks", "Handed", "Link", "Purpose"]
+__all__ = ["EmailLinks", "HandedLink", "Link", "Purpose"]

@@ -13,7 +13,7 @@ from admit.issuer.accounts.config import AccountsConfig
 from admit.issuer.accounts.driver import Accounts
 from admit.issuer.accounts.errors import EmailTakenError, LinkError
 from admit.issuer.accounts.links import rules, store, transactions
-from admit.issuer.accounts.links.records import Handed, Link, Purpose
+from admit.issuer.accounts.links.records import HandedLink, Link, Purpose
 from admit.issuer.accounts.passwords import PasswordHasher, no_password
 from admit.issuer.accounts.records import User
 from admit.issuer.audit import RequestInfo
@@ -146,7 +146,7 @@ class EmailLinks:
             raise
         return replace(reset, credential_version=reset.credential_version + 1)
 
-    async def hand_over(self, user_id: str, *, void: bool, info: RequestInfo, now: float) -> Handed:
+    async def hand_over(self, user_id: str, *, void: bool, info: RequestInfo, now: float) -> HandedLink:
         """A link by which this person sets a new password, for an operator to hand over: mail or none, and without the
         operator ever knowing the password. `void` takes the present password away at once, and ends every session and
         grant: it is known to somebody else.
@@ -161,7 +161,7 @@ class EmailLinks:
             self._lists, token, user_id, void=no_password() if void else None, life=life, info=info, now=now,
         )  # fmt: skip
         link = rules.address_of(self._issuer, Purpose.HANDED, token, None)
-        return Handed(link=link, expires_at=now + life.total_seconds(), ended=ended)
+        return HandedLink(link=link, expires_at=now + life.total_seconds(), ended=ended)
 
     async def verify(self, token: str, user_id: str, *, info: RequestInfo, now: float) -> None:
         """The address is proven. `user_id` is who proved to own the account: a link alone proves only who reads

@@ -32,7 +32,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Handed:
+class HandedLink:
     """What an operator hands over. `ended`: how many sessions and grants were ended along with the old password."""
 
     link: str

@@ -1,5 +1,5 @@
 """Reading the trail: what was done, by whom, from where; the newest first."""
 
-from admit.issuer.audit.trail.store import told
+from admit.issuer.audit.trail.store import newest
 
-__all__ = ["told"]
+__all__ = ["newest"]

@@ -24,7 +24,7 @@ NEWEST: Final = Statement(_ANY)
 NEWEST_OF_USER: Final = Statement(_ANY.where(audit.c.user_id == bindparam("of_user", type_=Text)))
 
 
-def told(
+def newest(
     *, user_id: str | None, event: AuditEvent | None, client_id: str | None, since: float, count: int
 ) -> Bound:
     """The newest records, those at or after `since` (seconds since the epoch), `count` at most, of one user, event or
