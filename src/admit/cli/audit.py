@@ -59,7 +59,7 @@ def audit(
     if as_json:
         show_json([as_dict(row) for row in rows])
     elif not rows:
-        done("Nothing of the kind is told.", then="admit audit --since 400d")
+        done(f"No such record in the last {since}.", then="admit audit --since 400d")
     else:
         show_table(
             ("WHEN", "EVENT", "OUTCOME", "USER", "CLIENT", "BY", "FROM", "DETAIL"),

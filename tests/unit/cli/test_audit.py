@@ -103,3 +103,5 @@ def test_what_a_stranger_wrote_long_ago_is_found_if_asked_for_and_no_command_to_
     assert len(shown.splitlines()) == 2
     assert "\x1b" not in shown
     assert listed(admit, "--event", "client.refused", "--since", "5d") == []
+    none = admit("audit", "--event", "client.refused", "--since", "5d")
+    assert (none.exit_code, none.stdout) == (0, "No such record in the last 5d.\n")

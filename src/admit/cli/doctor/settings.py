@@ -278,7 +278,8 @@ def _mail(settings: Settings) -> Iterator[Finding]:
         yield warning(
             "mail",
             "no mail is sent",
-            "nobody can prove an address, set a forgotten password anew, or is told of a sign-in that was not theirs",
+            "nobody can prove an address, set a forgotten password anew without an operator's link, or is told of a"
+            " sign-in that was not theirs",
             'mail.url = "smtps://user:password@host:465" and mail.sender = "Name <no-reply@your.domain>"',
         )
     elif mail.is_console:
