@@ -130,9 +130,12 @@ async def test_what_an_issuer_may_ignore_changes_nothing(issuer: LiveIssuer, bro
     """
     first = jws.peek_unverified_claims((await tokens_of(browser))["id_token"])
     for extra in (
-        {"display": "page"}, {"display": "popup"}, {"ui_locales": "se"}, {"claims_locales": "se"},
-        {"login_hint": "ada@suite.example"}, {"max_age": "10000"}, {"acr_values": "1 2"}, {"extra": "foobar"},
-        {"nonce": ""}, {"prompt": "none"},
+        {
+            "display": "popup", "ui_locales": "se", "claims_locales": "se", "login_hint": "ada@suite.example",
+            "max_age": "10000", "acr_values": "1 2", "extra": "foobar",
+        },
+        {"display": "page", "nonce": ""},
+        {"prompt": "none"},
     ):  # fmt: skip
         tokens = await tokens_of(browser, **extra)
         said = jws.peek_unverified_claims(tokens["id_token"])
