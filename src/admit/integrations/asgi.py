@@ -226,10 +226,12 @@ class ForCaches:
     """Has every answer of an application say what guards found out for caches, `caching`, however it came to be.
 
         app.add_middleware(ForCaches)        # of FastAPI or Starlette
+        app = ForCaches(app)                 # the same, and what a handler of `Exception` or of 500 answers
 
-    A guard around an application sees all of its answers and needs none of this. A dependency of FastAPI sees neither
-    a `Response` that a route makes itself, nor what an exception handler answers once the guard has let somebody in;
-    a decorated endpoint of Starlette does not see the latter. What no guard looked at stays as it is.
+    Those two frameworks call such a handler outside of all middleware. A guard around an application sees all of its
+    answers and needs none of this. A dependency of FastAPI sees neither a `Response` that a route makes itself, nor
+    what an exception handler answers once the guard has let somebody in; a decorated endpoint of Starlette does not see
+    the latter. What no guard looked at stays as it is.
     """
 
     def __init__(self, app: App) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -654,6 +655,29 @@ async def test_caches_are_told_nothing_more_than_guards_found(issuer: Issuer, gu
     assert not {"vary", "cache-control"} & set(prices)
     twice = (await get(app, "/inner/own", by_session(issuer))).headers
     assert (twice["vary"], twice["cache-control"]) == ("Authorization, Cookie", "private")
+
+
+async def test_around_the_application_it_sees_what_a_handler_of_every_error_answers(
+    issuer: Issuer, guard: Guard
+) -> None:
+    app = app_of_all_answers(guard)
+
+    @app.get("/broken")
+    async def broken(who: Annotated[Principal, guard()]) -> Any:
+        raise ValueError(who.subject)
+
+    @app.exception_handler(Exception)
+    async def sorry(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse(f"{error} has no such order", 404)
+
+    async def around(scope: Any, receive: Any, send: Any) -> None:
+        with suppress(ValueError):  # which is raised again once it was answered
+            await ForCaches(app)(scope, receive, send)
+
+    answer = await asgi.call(around, "/broken", by_session(issuer))
+    assert (answer.status, answer.json) == (404, "u_alice has no such order")
+    told = (answer.headers.get("vary"), answer.headers.get("cache-control"))
+    assert told == ("Authorization, Cookie", "private")
 
 
 async def test_a_guard_of_tokens_alone_tells_caches_of_tokens_alone(issuer: Issuer) -> None:
