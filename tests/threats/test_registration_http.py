@@ -18,7 +18,7 @@ from admit.fetch import Fetcher
 from admit.issuer import Client, Resource
 from admit.issuer.clients.config import RegistrationConfig
 from admit.issuer.clients.policy import Policy
-from admit.issuer.clients.records import AuthMethod
+from admit.issuer.clients.records import ACR_1FA, ACR_2FA, AuthMethod
 from admit.issuer.clients.registration import Registration
 from admit.issuer.clients.rules import is_client_id
 from admit.issuer.storage import Keyring
@@ -293,7 +293,9 @@ BAD_METADATA: dict[str, dict[str, Any]] = {
     "sector": {"sector_identifier_uri": "https://app.example/sector"},
     "logout-clear": {"backchannel_logout_uri": "http://app.example/logout"},
     "logout-fragment": {"backchannel_logout_uri": "https://app.example/logout#x"},
-    "age-zero": {"default_max_age": 0},
+    "age-below-zero": {"default_max_age": -1},
+    "classes-a-text": {"default_acr_values": ACR_2FA},
+    "many-classes": {"default_acr_values": ["x"] * 21},
     "age-text": {"default_max_age": "60"},
     "logo-script": {"logo_uri": "javascript:alert(1)"},
     "logo-clear": {"logo_uri": "http://169.254.169.254/latest"},
@@ -553,6 +555,53 @@ async def test_a_registered_default_max_age_asks_again_where_the_request_says_no
     assert "/login" in (await browser.get("/authorize", params=request)).headers["location"]
     later = await browser.get("/authorize", params={**request, "max_age": "600"})
     assert "/consent" in later.headers["location"], "the request goes before"
+
+
+@pytest.mark.rfc("OIDC Registration", "2")
+async def test_a_registered_default_max_age_of_nothing_asks_each_time_and_once_for_each(
+    issuer: LiveIssuer,
+) -> None:
+    browser = issuer.browser()
+    made = await registered(browser, default_max_age=0)
+    assert made["default_max_age"] == 0
+    request = {
+        "response_type": "code", "client_id": made["client_id"], "redirect_uri": CALLBACK, "scope": "openid",
+        "code_challenge": pkce()[1], "code_challenge_method": "S256",
+    }  # fmt: skip
+    for _ in range(2):
+        assert "/consent" in (await browser.sign_in(ADA, **request)).headers["location"]
+    assert "/login" in (await browser.get("/authorize", params=request)).headers["location"]
+    later = await browser.get("/authorize", params={**request, "max_age": "600"})
+    assert "/consent" in later.headers["location"], "the request goes before"
+
+
+@pytest.mark.rfc("OIDC Registration", "2")
+async def test_registered_classes_of_sign_in_are_asked_where_the_request_names_none(
+    issuer: LiveIssuer,
+) -> None:
+    browser = issuer.browser()
+    made = await registered(browser, default_acr_values=["urn:else", ACR_2FA, ACR_2FA])
+    assert made["default_acr_values"] == [ACR_2FA], "what is held to, and nothing else"
+    plain = await registered(browser, default_acr_values=["urn:else"])
+    assert "default_acr_values" not in plain
+    request = {
+        "response_type": "code", "client_id": made["client_id"], "redirect_uri": CALLBACK, "scope": "openid",
+        "code_challenge": pkce()[1], "code_challenge_method": "S256",
+    }  # fmt: skip
+    await browser.sign_in(ADA)
+
+    async def next_page(**changes: str) -> str:
+        answer = await browser.get("/authorize", params={**request, **changes})
+        return answer.headers["location"].partition("?")[0]
+
+    assert await next_page() == "/login"
+    assert await next_page(claims='{"userinfo":{"acr":null}}') == "/login", "that is not where acr is told"
+    assert await next_page(client_id=plain["client_id"]) == "/consent"
+    for own in (
+        {"acr_values": ACR_1FA}, {"acr_values": "urn:else"}, {"claims": '{"id_token":{"acr":null}}'},
+        {"claims": f'{{"id_token":{{"acr":{{"essential":true,"value":"{ACR_1FA}"}}}}}}'},
+    ):  # fmt: skip
+        assert await next_page(**own) == "/consent", "the request goes before"
 
 
 @pytest.mark.threat("6819-4.1.1", off="admit.issuer.clients.rules:good_beside")

@@ -138,6 +138,10 @@ async def test_an_essential_class_that_is_not_known_is_an_error_and_not_less(
 async def test_a_client_setting_that_is_no_class_is_refused(furnished_sqlite: str) -> None:
     with pytest.raises(ConfigError, match="acr wants"):
         settings_for(furnished_sqlite, client=(replace(CLIENTS[0], acr="urn:else"),)).registry  # noqa: B018
+    with pytest.raises(ConfigError, match="default_acr_values wants"):
+        settings_for(  # noqa: B018
+            furnished_sqlite, client=(replace(CLIENTS[0], default_acr_values=("urn:else",)),)
+        ).registry
     assert Client(id="a", name="A").acr is None
 
 

@@ -17,7 +17,7 @@ from admit.issuer.clients import authentication, rules
 from admit.issuer.clients import policy as policies
 from admit.issuer.clients.errors import InvalidClientMetadataError, InvalidRedirectUriError, RuleError
 from admit.issuer.clients.policy import Policy
-from admit.issuer.clients.records import ApplicationType, AuthMethod, Client, Jwks
+from admit.issuer.clients.records import ACRS, ApplicationType, AuthMethod, Client, Jwks
 from admit.issuer.clients.registry import Registry
 
 MAX_BODY: Final = 32_768
@@ -55,7 +55,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     id_token_signed_response_alg: _Word = "RS256"  # noqa: S105  # an algorithm's name
     userinfo_signed_response_alg: _Word | None = None
     subject_type: _Word = "public"
-    default_max_age: Annotated[int, msgspec.Meta(ge=1, le=rules.MAX_AGE_LIMIT)] | None = None
+    default_max_age: Annotated[int, msgspec.Meta(ge=0, le=rules.MAX_AGE_LIMIT)] | None = None
+    default_acr_values: Annotated[tuple[_Word, ...], msgspec.Meta(max_length=20)] = ()
     require_pushed_authorization_requests: bool = False
 
 
@@ -63,7 +64,7 @@ UNSUPPORTED: Final = (
     "id_token_encrypted_response_alg", "id_token_encrypted_response_enc", "userinfo_encrypted_response_alg",
     "userinfo_encrypted_response_enc", "introspection_encrypted_response_alg", "request_object_encryption_alg",
     "request_object_encryption_enc", "require_signed_request_object", "authorization_signed_response_alg",
-    "sector_identifier_uri", "default_acr_values", "authorization_details_types", "frontchannel_logout_uri",
+    "sector_identifier_uri", "authorization_details_types", "frontchannel_logout_uri",
     "dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens", "software_statement",
     "backchannel_token_delivery_mode",
 )  # fmt: skip
@@ -138,6 +139,7 @@ def client_of(
         require_pushed_authorization_requests=metadata.require_pushed_authorization_requests,
         profile=policy.profile,
         default_max_age=metadata.default_max_age,
+        default_acr_values=known_classes(metadata),
         trusted=policy.trusted,
         contacts=metadata.contacts,
         **{name: getattr(metadata, name) for name in _TEXT_MEMBERS},
@@ -236,6 +238,13 @@ def granted_types(metadata: Metadata, policy: Policy) -> frozenset[str]:
     return asked
 
 
+def known_classes(metadata: Metadata) -> tuple[str, ...]:
+    """Of the classes of sign-in those that are known here: as in a request, the others are nothing that is held to.
+    What was kept is told.
+    """
+    return tuple(one for one in dict.fromkeys(metadata.default_acr_values) if one in ACRS)
+
+
 def name_of(metadata: Metadata, id: str) -> str:
     """What people are shown of a client that gives no name: where it leads."""
     host = urlsplit(metadata.redirect_uris[0]).hostname if metadata.redirect_uris else None
@@ -276,6 +285,7 @@ def told(client: Client) -> dict[str, Any]:
         "jwks": msgspec.json.decode(client.jwks) if client.jwks is not None else None,
         "jwks_uri": client.jwks_uri,
         "default_max_age": client.default_max_age,
+        "default_acr_values": list(client.default_acr_values),
         **{name: getattr(client, name) for name in _TEXT_MEMBERS},
     }
     return members | {name: value for name, value in more.items() if value not in (None, [])}

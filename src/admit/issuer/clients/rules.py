@@ -274,8 +274,10 @@ def check_client(client: Client, *, dev: bool) -> None:
         raise ConfigError(f"{where}: a scope has a character that RFC 6749 §3.3 does not allow")
     if client.default_resource is not None and client.default_resource not in client.resources:
         raise ConfigError(f"{where}: default_resource is not among its resources")
-    if client.default_max_age is not None and not 1 <= client.default_max_age <= MAX_AGE_LIMIT:
-        raise ConfigError(f"{where}: default_max_age wants a number of seconds, 1 or more")
+    if client.default_max_age is not None and not 0 <= client.default_max_age <= MAX_AGE_LIMIT:
+        raise ConfigError(f"{where}: default_max_age wants a number of seconds, 0 or more")
+    if not set(ACRS).issuperset(client.default_acr_values):
+        raise ConfigError(f"{where}: default_acr_values wants some of {', '.join(ACRS)}")
     check_shown(client, where)
     if client.first_party and not client.trusted:
         raise ConfigError(f"{where}: first_party is not for clients that nobody here let in")

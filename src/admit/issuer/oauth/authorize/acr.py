@@ -16,9 +16,10 @@ def check_acr(request: AuthorizeRequest, parameters: Parameters, known: Known) -
     """OpenID Connect Core §3.1.2.1: of the classes asked for, the least has to be reached; and the client's own.
 
     `acr_values` is voluntary (§5.5.1.1): with none of a kind that we know, what is reached is told and no more is
-    asked. An essential `acr` of the `claims` parameter is met or refused.
+    asked. An essential `acr` of the `claims` parameter is met or refused. Where the request has neither, what the
+    client registered is asked as if it had said it (OpenID Connect Registration §2).
     """
-    voluntary = [value for value in parameters.get("acr_values", "").split(" ") if value in ACRS]
+    voluntary = [value for value in values(request, parameters) if value in ACRS]
     asked = [least(voluntary)] if voluntary else []
     essential = request.claims.acr
     if essential is not None:
@@ -28,6 +29,14 @@ def check_acr(request: AuthorizeRequest, parameters: Parameters, known: Known) -
     if request.client.acr is not None:
         asked.append(request.client.acr)
     return replace(request, acr=max(asked, key=ACRS.index, default=request.acr))
+
+
+def values(request: AuthorizeRequest, parameters: Parameters) -> Iterable[str]:
+    """The request's own words, or the client's where it has none."""
+    text = parameters.get("acr_values")
+    if text is not None:
+        return text.split(" ")
+    return () if request.claims.names_acr else request.client.default_acr_values
 
 
 def least(classes: Iterable[str]) -> str:

@@ -47,6 +47,7 @@ def read(text: str | None) -> ClaimsAsked:
         id_token=frozenset(id_token),
         subjects=frozenset.intersection(*subjects) if subjects else None,
         acr=_values(id_token.get("acr")) if essential_acr else None,
+        names_acr="acr" in id_token,
     )
 
 

@@ -64,12 +64,14 @@ class Target:
 class ClaimsAsked:
     """The `claims` parameter, OpenID Connect Core §5.5, as far as it is understood: names of claims about the person
     for either place, the people that a `sub` allows, and the classes of sign-in that an essential `acr` allows.
+    `names_acr`: whether there is an `acr` at all, essential or not.
     """
 
     userinfo: frozenset[str] = frozenset()
     id_token: frozenset[str] = frozenset()
     subjects: frozenset[str] | None = None
     acr: frozenset[str] | None = None
+    names_acr: bool = False
 
     @property
     def names(self) -> frozenset[str]:
