@@ -237,6 +237,31 @@ async def test_a_repeated_client_or_target_gets_a_page(browser: Browser, name: s
     assert is_local_error_page(response)
 
 
+@pytest.mark.rfc("OIDC Core", "3.1.2.1")
+@pytest.mark.threat("WEB-params", off="admit.issuer.oauth.authorize.steps:is_ambiguous")
+async def test_what_is_repeated_in_a_form_is_told_where_it_is_told_of_an_address(browser: Browser) -> None:
+    """To the client where client and target are proven and single, on a page of ours where they are not."""
+    await browser.sign_in()
+    request = good(prompt="none")
+
+    async def posted(*more: tuple[str, str]) -> httpx2.Response:
+        moved = await browser.post("/authorize", content=urlencode([*request.items(), *more]), headers=FORM)
+        assert moved.status_code == 303
+        assert not [value for _, value in more if value and value in moved.headers["location"]]
+        return await browser.get(moved.headers["location"])
+
+    for name in ("scope", "state", "response_type", "client_secret", "no-parameter-at-all"):
+        answer = answer_of(await posted((name, "one-value"), (name, "another-value")))
+        assert answer["error"] == "invalid_request", name
+        assert answer.get("state") == (None if name == "state" else request["state"])
+    assert (
+        answer_of(await posted(("resource", "an-api"), ("resource", "an-api")))["error"] == "invalid_target"
+    )
+    for name in ("client_id", "redirect_uri"):
+        assert is_local_error_page(await posted((name, "another-value")))
+    assert "code" in answer_of(await posted())
+
+
 @pytest.mark.threat("WEB-params", off="admit.issuer.app.call:refuse_repeated")
 async def test_a_repeated_parameter_is_an_error_at_the_token_endpoint(browser: Browser) -> None:
     code, verifier = await browser.code()

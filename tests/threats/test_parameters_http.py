@@ -130,7 +130,10 @@ ENDPOINTS: Final = {
         refused=BY_PAGE, method="GET", strict=False,
         doubled=dict.fromkeys(TOLD_CLIENT, TO_CLIENT) | {"resource": "303 invalid_target"},
     ),
-    "authorize by POST": Endpoint("/authorize", of_authorize, "303 /authorize", {}, refused=BY_PAGE, strict=False),
+    "authorize by POST": Endpoint(
+        "/authorize", of_authorize, "303 /authorize", {}, refused=BY_PAGE, strict=False,
+        doubled=dict.fromkeys((*TOLD_CLIENT, *PAGE_FOR, "resource"), "303 /authorize"),  # and judged there
+    ),
     "par": Endpoint(
         "/par", of_authorize, "201",
         {**dict.fromkeys((*AUTHORIZE, "redirect_uri"), INVALID), "client_id": "401 invalid_client"},

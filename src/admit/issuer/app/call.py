@@ -122,16 +122,24 @@ class Call:
                 return b"".join(chunks)
 
     async def form(self) -> Parameters:
-        """The decoded form body; nothing of the query is mixed in.
+        """The decoded form body, in which nothing occurs twice; nothing of the query is mixed in.
+
+        Raises:
+            UnsupportedMediaTypeError, PayloadTooLargeError, InvalidRequestError
+        """
+        form = await self.form_as_it_is()
+        refuse_repeated(form)
+        return form
+
+    async def form_as_it_is(self) -> Parameters:
+        """The same for who looks at what occurs twice.
 
         Raises:
             UnsupportedMediaTypeError, PayloadTooLargeError, InvalidRequestError
         """
         if not is_form(self.header(b"content-type")):
             raise UnsupportedMediaTypeError("content-type")
-        form = parse(await self.body(), exact=PASSWORDS)
-        refuse_repeated(form)
-        return form
+        return parse(await self.body(), exact=PASSWORDS)
 
 
 def is_form(content_type: bytes | None) -> bool:

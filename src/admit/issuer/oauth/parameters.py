@@ -100,12 +100,13 @@ def refuse_repeated(parameters: Parameters) -> None:
 
 
 def as_query(parameters: Parameters) -> str:
-    """The parameters as a query string.
+    """The parameters as a query string. One that was repeated is so there too, without its values.
 
     Raises:
         InvalidRequestError: longer than a URL can be relied on to carry.
     """
-    query = urlencode(dict(parameters))
+    repeated = [(name, "") for name in sorted(parameters.repeated) for _ in range(2)]
+    query = urlencode([*parameters.items(), *repeated])
     if len(query) > MAX_QUERY:
         raise InvalidRequestError("too long for a query")
     return query

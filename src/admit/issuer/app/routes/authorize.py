@@ -31,12 +31,13 @@ _OF_TOKEN: Final = frozenset(
 
 def carried(form: Parameters) -> str:
     """A posted request as a query, without what belongs to the token endpoint and is a secret: addresses are kept by
-    browsers and logs.
+    browsers and logs. What occurs twice does so there, and is judged there: the error may be the client's to hear.
 
     Raises:
         InvalidRequestError: longer than a URL can be relied on to carry.
     """
-    return as_query(Parameters({name: value for name, value in form.items() if name not in _OF_TOKEN}))
+    kept = {name: value for name, value in form.items() if name not in _OF_TOKEN}
+    return as_query(Parameters(kept, form.repeated))
 
 
 def routes(app: App) -> list[Route]:
@@ -60,7 +61,7 @@ def routes(app: App) -> list[Route]:
 
     async def post(call: Call) -> Response:
         # A form posted from another site brings no Lax cookie. As a GET of the same request it does.
-        return app.redirect(f"{app.here('/authorize')}?{carried(await call.form())}")
+        return app.redirect(f"{app.here('/authorize')}?{carried(await call.form_as_it_is())}")
 
     return [
         Route(
