@@ -86,7 +86,8 @@ class Client:
     `default_max_age`: seconds since the person's sign-in that it takes where its request names no `max_age`, 0 for a
     new sign-in each time, OpenID Connect Registration §2.
     `default_acr_values`: classes of sign-in of which it asks for the least where its request names none, by
-    `acr_values` or by an `acr` of `claims`; the same section. A request may ask for less than these, but not for less than `acr`.
+    `acr_values` or by an `acr` of `claims`; the same section. A request may ask for less than these, but not for less
+    than `acr`.
     `trusted`: somebody who runs this issuer let it in. False for what registered itself without an initial access
     token, and for what its own metadata document describes; `first_party` is never theirs.
     `client_uri`, `logo_uri`, `policy_uri`, `tos_uri`, `contacts`, `software_id`, `software_version`: what it says of
