@@ -18,7 +18,7 @@ from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.sessions.finding import Finder
 from admit.issuer.sessions.records import Ended, NewSession, Session, SessionEntry
 from admit.issuer.sessions.transactions import Along, alone
-from admit.issuer.storage import Bound, Database, Heed, Row
+from admit.issuer.storage import Bound, Database, EndListener, Row
 from admit.issuer.storage.pace import Pace
 from admit.issuer.storage.portions import portion
 from admit.issuer.throttle import bucket, take
@@ -70,7 +70,7 @@ class Sessions:
         self._noting: dict[str, asyncio.Task[None]] = {}
         if self._finder.copies is not None:
             # Whatever ends a session, from wherever: no node takes it at the next request (contracts §4).
-            db.on_ended(Heed(look=_hashes_at, tell=self._bury_ended))
+            db.on_ended(EndListener(look=_hashes_at, tell=self._bury_ended))
 
     @property
     def home(self) -> asyncio.AbstractEventLoop | None:

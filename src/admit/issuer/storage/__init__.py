@@ -5,7 +5,7 @@ SQLAlchemy describes tables and statements; the drivers (sqlite3, asyncpg) run t
 
 from admit.issuer.storage.config import StorageConfig
 from admit.issuer.storage.database import Database, bound_once
-from admit.issuer.storage.heeding import Heed
+from admit.issuer.storage.end_listeners import EndListener
 from admit.issuer.storage.keyring import Keyring, SealError
 from admit.issuer.storage.schema import IDENTITY, metadata
 from admit.issuer.storage.statement import (
@@ -35,7 +35,7 @@ __all__ = [
     "Bound",
     "Database",
     "DialectName",
-    "Heed",
+    "EndListener",
     "Keyring",
     "Long",
     "Many",

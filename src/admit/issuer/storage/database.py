@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from admit.errors import ConfigError
 from admit.issuer.storage import identity
 from admit.issuer.storage.config import StorageConfig
-from admit.issuer.storage.heeding import Heed, Heeding
+from admit.issuer.storage.end_listeners import EndListener, ListenedTransaction
 from admit.issuer.storage.keyring import Keyring
 from admit.issuer.storage.statement import Bound, DialectName, Row, Steps
 
@@ -30,7 +30,7 @@ class Database(ABC):
     def __init__(self, keyring: Keyring, config: StorageConfig) -> None:
         self.keyring = keyring
         self.config = config
-        self._heeds: tuple[Heed, ...] = ()
+        self._end_listeners: tuple[EndListener, ...] = ()
         self._hints: dict[object, tuple[asyncio.AbstractEventLoop, Callable[[], None]]] = {}
         self.home: asyncio.AbstractEventLoop | None = None
         """The event loop that opened it, where everything of it has to be awaited."""
@@ -96,11 +96,11 @@ class Database(ABC):
             StorageUnavailableError: not reached, too busy, or the outcome of COMMIT is unknown.
             ConflictError: a unique key or another constraint refused a row.
         """
-        if not self._heeds:
+        if not self._end_listeners:
             return await self._run(lambda: job(*args, **kwargs))
-        heeding = Heeding(self._heeds, lambda: job(*args, **kwargs))
-        value = await self._run(heeding.start)
-        await heeding.tell()
+        transaction = ListenedTransaction(self._end_listeners, lambda: job(*args, **kwargs))
+        value = await self._run(transaction.start)
+        await transaction.tell()
         return value
 
     @abstractmethod
@@ -136,11 +136,11 @@ class Database(ABC):
         """How busy it is, for metrics: `jobs` run or wait; `connections` are open, `connections_idle` unused."""
         return {}
 
-    def on_ended(self, heed: Heed) -> None:
-        """Have every end of families heeded that a transaction of this process makes. Who asked for the end waits for
-        that; where the process dies between, the end was not acknowledged.
+    def on_ended(self, listener: EndListener) -> None:
+        """Have the listener hear of each end of families that a transaction of this process makes. Who asked for the
+        end waits for that; where the process dies between, the end was not acknowledged.
         """
-        self._heeds = (*self._heeds, heed)
+        self._end_listeners = (*self._end_listeners, listener)
 
     def on_publish(self, told: Callable[[], None]) -> Callable[[], None]:
         """Have `told` called, in the running event loop, soon after a transaction published; what ends that.

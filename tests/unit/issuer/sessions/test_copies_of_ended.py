@@ -15,7 +15,7 @@ from admit.issuer.outbox import NO_MAIL
 from admit.issuer.revocation.store.lists import SELECT_HEAD
 from admit.issuer.sessions import copies as copies_module
 from admit.issuer.sessions.finding import BURIED_AT_ONCE
-from admit.issuer.storage import Bound, Database, Heed, Keyring, Publish, Row, Steps
+from admit.issuer.storage import Bound, Database, EndListener, Keyring, Publish, Row, Steps
 from tests.fixtures.people import INFO, NOW, Parts
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.second_factor import add_app
@@ -245,7 +245,7 @@ async def test_an_end_that_was_not_committed_is_told_to_nobody_and_one_that_was_
             raise ValueError("no")
         return "done"
 
-    parts.db.on_ended(Heed(look, tell))
+    parts.db.on_ended(EndListener(look, tell))
     with pytest.raises(ValueError, match="no"):
         await parts.db.run(ends, True)
     assert told == []

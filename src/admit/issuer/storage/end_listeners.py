@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Heed:
+class EndListener:
     """`look` makes, of the indices of families that a transaction ended, what that transaction reads of them. `tell` is
     awaited with the rows after COMMIT; it must not raise, since the end is there.
     """
@@ -19,13 +19,13 @@ class Heed:
     tell: Callable[[Sequence[Row]], Awaitable[None]]
 
 
-class Heeding(Generic[T]):
-    """One transaction, whose ends are heeded."""
+class ListenedTransaction(Generic[T]):
+    """One transaction, whose ends the listeners hear of."""
 
-    def __init__(self, heeds: Sequence[Heed], job: Callable[[], Steps[T]]) -> None:
-        self._heeds = heeds
+    def __init__(self, listeners: Sequence[EndListener], job: Callable[[], Steps[T]]) -> None:
+        self._listeners = listeners
         self._job = job
-        self._found: list[tuple[Heed, Sequence[Row]]] = []
+        self._found: list[tuple[EndListener, Sequence[Row]]] = []
 
     def start(self) -> Steps[T]:
         """The steps, and what is read of each end in between. May be called again: then all begins anew."""
@@ -36,9 +36,9 @@ class Heeding(Generic[T]):
             while True:
                 rows = yield step
                 if isinstance(step, Publish) and step.ended:
-                    for heed in self._heeds:
-                        seen = yield heed.look(step.ended)
-                        found.append((heed, seen))
+                    for listener in self._listeners:
+                        seen = yield listener.look(step.ended)
+                        found.append((listener, seen))
                 step = steps.send(rows)
         except StopIteration as stop:
             value: T = stop.value
@@ -48,6 +48,6 @@ class Heeding(Generic[T]):
 
     async def tell(self) -> None:
         """After COMMIT."""
-        for heed, rows in self._found:
+        for listener, rows in self._found:
             if rows:
-                await heed.tell(rows)
+                await listener.tell(rows)
