@@ -76,6 +76,7 @@ TWINS: dict[str, Any] = {
     "admit.relying_party.bff.under_way:kept": _of_any_browser,
     "admit.relying_party.bff.signing_out:check_page": _nothing_to_refuse,
     "admit.relying_party.bff.signing_out:end_told": _spent_before,
+    "admit.relying_party.identity:check_code": _nothing_to_refuse,
     "admit.relying_party.identity:check_subject": _nothing_to_refuse,
     "admit.relying_party.store.memory:MemorySessionStore.spend_once": _always,
     "admit.relying_party.store.memory:is_over": _never,

@@ -38,8 +38,10 @@ class Identity:
     claims: Mapping[str, Any] = field(default_factory=lambda: _NOTHING, repr=False)
 
 
-def verified(tokens: Tokens, keys: JWKSet, transaction: Transaction, client_id: str, now: float) -> IdToken:
-    """The ID token of an answer, as the client that asked for it.
+def verified(
+    tokens: Tokens, keys: JWKSet, transaction: Transaction, client_id: str, now: float, *, code: str
+) -> IdToken:
+    """The ID token that was given for `code`, as the client that asked for it.
 
     Raises:
         IdentityError: there is none, or the sign-in is not of the kind that was asked for.
@@ -53,6 +55,7 @@ def verified(tokens: Tokens, keys: JWKSet, transaction: Transaction, client_id: 
         tokens.id_token, keys, issuer=transaction.issuer, audience=client_id, nonce=transaction.nonce, now=now
     )
     check_access_token(found, tokens)
+    check_code(found, tokens, code)
     check_auth_time(found, transaction.max_age, now)
     check_acr(found, transaction.acr_values)
     return found
@@ -67,6 +70,18 @@ def check_access_token(token: IdToken, tokens: Tokens) -> None:
     if token.at_hash is not None and tokens.id_token is not None:
         alg = peek_unverified_header(tokens.id_token)["alg"]
         id_tokens.check_at_hash(token.at_hash, tokens.access_token, alg)
+
+
+def check_code(token: IdToken, tokens: Tokens, code: str) -> None:
+    """`c_hash`, where there is one, is that of the code that the token was given for, §3.3.2.10. From the token
+    endpoint it need not come; whoever sends it says which sign-in it is of.
+
+    Raises:
+        ClaimError: it is another's.
+    """
+    if token.c_hash is not None and tokens.id_token is not None:
+        alg = peek_unverified_header(tokens.id_token)["alg"]
+        id_tokens.check_c_hash(token.c_hash, code, alg)
 
 
 def check_auth_time(token: IdToken, max_age: float | None, now: float) -> None:

@@ -49,7 +49,7 @@ def finish(
         ("code_verifier", transaction.code_verifier),
     ]
     found = yield from token_endpoint.request(client, form)
-    token = yield from _verified(provider, keys, transaction, found)
+    token = yield from _verified(provider, keys, transaction, found, code)
     userinfo: Mapping[str, Any] = {}
     if provider.userinfo:
         userinfo = yield from _userinfo(provider, found.access_token)
@@ -92,13 +92,14 @@ def read_logout_token(provider: Provider, keys: ProviderKeys, token: str) -> Tal
 
 
 def _verified(
-    provider: Provider, keys: ProviderKeys, transaction: Transaction, found: Tokens
+    provider: Provider, keys: ProviderKeys, transaction: Transaction, found: Tokens, code: str
 ) -> Talk[IdToken]:
     client = provider.client
     for renewed in (False, True):
         held = yield from keys.get(renewed=renewed)
         try:
-            return identity.verified(found, held, transaction, client.client_id, client.server.clock())
+            now = client.server.clock()
+            return identity.verified(found, held, transaction, client.client_id, now, code=code)
         except (KeyNotFoundError, SignatureError):
             if renewed:
                 raise

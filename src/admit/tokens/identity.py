@@ -307,3 +307,13 @@ def check_at_hash(found: str | None, access_token: str, alg: str) -> None:
     """
     if found is None or not hmac.compare_digest(found.encode(), at_hash(access_token, alg).encode()):
         raise ClaimError("at_hash", "at_hash is not that of the access token")
+
+
+def check_c_hash(found: str | None, code: str, alg: str) -> None:
+    """The ID token was issued for this code, OpenID Connect Core §3.3.2.10.
+
+    Raises:
+        ClaimError: `c_hash` is missing or another.
+    """
+    if found is None or not hmac.compare_digest(found.encode(), c_hash(code, alg).encode()):
+        raise ClaimError("c_hash", "c_hash is not that of the code")

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from admit.tokens import identity
 from tests.fixtures.provider import OTHER_KEY, Strange
 from tests.fixtures.relying_party import APP, Wire
 from tests.fixtures.signing_in import Application, begun, come_back, is_signed_in
@@ -139,6 +140,7 @@ BAD_CLAIMS: dict[str, dict[str, Any]] = {
     "other nonce": {"nonce": "another"},
     "no nonce": {"nonce": None},
     "other access token": {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"},
+    "a code in no words": {"c_hash": ["code-0"]},
     "over": {"exp": 1_000_000, "iat": 999_000},
     "no subject": {"sub": None},
     "an access token": {"client_id": "app", "scope": "openid"},
@@ -150,6 +152,13 @@ BAD_CLAIMS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", sorted(BAD_CLAIMS))
 async def test_an_id_token_that_is_not_of_this_sign_in_signs_nobody_in(case: str) -> None:
     assert await outcome(Strange(claims=BAD_CLAIMS[case])) == (400, False)
+
+
+@pytest.mark.threat("9700-codeinject", off="admit.relying_party.identity:check_code")
+@pytest.mark.rfc("OIDC Core", "3.3.2.10")
+async def test_an_id_token_that_names_a_code_is_of_no_other() -> None:
+    for of, signs_in in (("code-0", (303, True)), ("another", (400, False)), ("", (400, False))):
+        assert await outcome(Strange(claims={"c_hash": identity.c_hash(of, "RS256")})) == signs_in, of
 
 
 @pytest.mark.threat("6819-4.4.2.6")
