@@ -1,8 +1,10 @@
 """The job that lets go of lists, logs and families that nobody can ask for any more."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 
+from admit.errors import StorageUnavailableError
 from admit.issuer.revocation.config import RevocationConfig
 from admit.issuer.revocation.store.sweep import DUE, NODES, SELECT_FINISHED, drop_lists, purge
 from admit.issuer.storage import Database
@@ -24,15 +26,27 @@ class Sweeper:
         self._longest_token = longest_token.total_seconds()
 
     async def turn(self, now: float) -> None:
-        """Do what is due.
+        """Do what is due. Where one kind cannot be swept the others are: of too many families the look for lists takes
+        longer than PostgreSQL lets it, for as long as nobody forgets those that are over.
 
         Raises:
             StorageUnavailableError: the database was not reached; the next turn goes on.
         """
-        await self.drop_lists(now)
-        await self.purge(now - max(self._config.change_log.total_seconds(), self._longest_token))
-        before = now - max(self._config.node_kept.total_seconds(), self._longest_token)
-        await NODES.delete_all(self._db, before=before)
+        changes = now - max(self._config.change_log.total_seconds(), self._longest_token)
+        nodes = now - max(self._config.node_kept.total_seconds(), self._longest_token)
+        parts: tuple[Callable[[], Awaitable[object]], ...] = (
+            lambda: self.drop_lists(now),
+            lambda: self.purge(changes),
+            lambda: NODES.delete_all(self._db, before=nodes),
+        )
+        trouble: StorageUnavailableError | None = None
+        for part in parts:
+            try:
+                await part()
+            except StorageUnavailableError as error:
+                trouble = trouble or error
+        if trouble is not None:
+            raise trouble
 
     async def drop_lists(self, now: float) -> int:
         """Take lists out of use whose families are over and their tokens dead; how many. They are looked for outside of

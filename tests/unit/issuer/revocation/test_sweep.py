@@ -1,12 +1,15 @@
 """Lists that leave, and the log that is let go."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import func, select, update
 
+from admit.errors import StorageUnavailableError
 from admit.issuer.revocation import ByNode, ByUser, Sweeper, store
 from admit.issuer.revocation.store.sweep import NODES, SELECT_FINISHED, drop_lists
-from admit.issuer.storage import Statement, bound_once
+from admit.issuer.storage import Bound, Row, Statement, bound_once
 from tests.fixtures.families import LATER, NOW, Process
 
 IN_ORDER = Statement(select(store.node.c.idx).order_by(store.node.c.idx))
@@ -131,6 +134,30 @@ async def test_a_turn_of_the_sweeper_does_all_of_it_when_its_time_has_come(proce
     assert node.idx in await kept(process)
     await whole.turn(NOW + 86_401)
     assert node.idx not in await kept(process)
+
+
+async def test_what_is_over_is_forgotten_though_the_look_for_lists_takes_too_long(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = sweeper(process)
+    await process.user()
+    node = await process.session()
+    await process.end(ByNode(node.id))
+    await process.session()
+    await process.db.run(bound_once, AGE())
+    read_apart, late = process.db.read_apart, StorageUnavailableError("statement timeout")
+
+    async def apart(bound: Bound) -> Sequence[Row]:
+        if bound.statement is SELECT_FINISHED:
+            raise late
+        return await read_apart(bound)
+
+    monkeypatch.setattr(process.db, "read_apart", apart)
+    with pytest.raises(StorageUnavailableError) as told:
+        await whole.turn(NOW + 86_401)
+    assert told.value is late
+    assert node.idx not in await kept(process)
+    assert await whole.purge(NOW - 3600) == 0, "the order of ends was let go as well"
 
 
 async def kept(process: Process) -> list[int]:
