@@ -103,7 +103,10 @@ class FileEndStore(PolledEndStore):
             if not os.path.lexists(self.path):
                 self._leave_to_others()
             elif not self._name:
-                self._read()  # all of it, before the lock: whoever holds that for long keeps the others from writing
+                # All of it, before the lock: whoever holds that for long keeps the others from writing. Who writes
+                # meanwhile may cut off half a line that was read already, so with the lock alone is it damage.
+                with suppress(EndStoreError):
+                    self._read()
             return self._write_locked(ends)
 
     def _write_locked(self, ends: Sequence[End]) -> bool:

@@ -421,6 +421,30 @@ def test_a_new_process_reads_all_there_is_before_the_lock_and_only_what_is_new_w
     assert ended(newcomer, "bob")
 
 
+def test_what_another_writes_while_a_new_process_reads_is_no_damage(
+    store: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, newcomer, real = store(), store(), file._read_from
+    other.add([end(subject="ann")])
+    path = newcomer.path
+    path.write_bytes(path.read_bytes() + b"0123")  # of a process that died
+    told: list[bool] = []
+
+    def reading(descriptor: int, start: int, limit: int) -> bytes:
+        data = real(descriptor, start, limit)
+        if told:
+            return data
+        told.append(True)
+        told.append(other.add([end(subject="bob"), end(subject="cleo")]))  # cuts that off
+        return data + real(descriptor, start + len(data), limit)
+
+    monkeypatch.setattr(file, "_read_from", reading)
+    assert newcomer.add([end(subject="dora")])
+    assert told == [True, True]
+    for name in ("ann", "bob", "cleo", "dora"):
+        assert ended(newcomer, name)
+
+
 def test_a_child_reads_for_itself_before_anything_is_fresh_there(store: Make) -> None:
     found = store()
     found.add([end()])
