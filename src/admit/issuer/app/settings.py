@@ -36,7 +36,7 @@ from admit.issuer.revocation.config import RevocationConfig
 from admit.issuer.revocation.service import STATUS_ALG
 from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.sessions.reach import check_cookie_domain
-from admit.issuer.storage import StorageConfig
+from admit.issuer.storage import StorageConfig, dialect_of
 from admit.verifier.trust import ISSUER_OF_TESTS
 
 FILE = "admit.toml"
@@ -94,6 +94,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_issuer(self.issuer, dev=self.dev)
+        if self.database:
+            dialect_of(self.database)
         if max(self.oauth.access_token_ttl, self.oauth.id_token_ttl) > self.keys.longest_token:
             raise ConfigError("keys.longest_token must not be shorter than the tokens' lives")
         needed = {("status", STATUS_ALG), ("token", "ES256"), ("token", "RS256")}
@@ -179,7 +181,11 @@ class Settings:
             ConfigError: no such file, not TOML, or a setting that cannot work; one line.
         """
         env = os.environ if environ is None else environ
-        raw = read_file(path if path is not None else env.get("ADMIT_CONFIG"))
+        try:
+            raw = read_file(path if path is not None else env.get("ADMIT_CONFIG"))
+        except ConfigError as error:
+            named = path is None and "ADMIT_CONFIG" in env
+            raise ConfigError(f"{error}{_told_by('ADMIT_CONFIG') if named else ''}") from None
         variables: dict[str, str] = {}
         for name, value in env.items():
             if name.startswith(PREFIX) and name not in _NOT_SETTINGS and not name.startswith(_OF_THE_DEMO):
@@ -208,12 +214,23 @@ class Settings:
 
 
 def from_where(trouble: str, variables: Mapping[str, str]) -> str:
-    """The variable of the environment that the setting comes from which `trouble` begins with; "" for the file's."""
+    """The variables of the environment that the setting comes from which `trouble` begins with; "" for the file's.
+
+    They name the setting itself, or the table that it stands in, or else members of it: `ADMIT_DATABASE__URL` makes a
+    table of `database`.
+    """
     found = _NAMED.match(trouble)
-    named = found[0].rstrip(".") if found is not None else ""
+    setting = named = found[0].rstrip(".") if found is not None else ""
     while named and named not in variables:
         named = named.rpartition(".")[0]
-    return f" (from {variables[named]} in the environment)" if named else ""
+    if named:
+        return _told_by(variables[named])
+    members = [variable for name, variable in variables.items() if setting and name.startswith(f"{setting}.")]
+    return _told_by(*sorted(members)) if members else ""
+
+
+def _told_by(*variables: str) -> str:
+    return f" (from {', '.join(variables)} in the environment)"
 
 
 def read_file(path: str | os.PathLike[str] | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ SQLAlchemy describes tables and statements; the drivers (sqlite3, asyncpg) run t
 """
 
 from admit.issuer.storage.config import StorageConfig
-from admit.issuer.storage.database import Database, bound_once
+from admit.issuer.storage.database import Database, bound_once, dialect_of
 from admit.issuer.storage.end_listeners import EndListener
 from admit.issuer.storage.keyring import Keyring, SealError
 from admit.issuer.storage.schema import IDENTITY, metadata
@@ -49,6 +49,7 @@ __all__ = [
     "Unless",
     "any_of",
     "bound_once",
+    "dialect_of",
     "insert_or_ignore",
     "list_of",
     "metadata",

@@ -45,16 +45,13 @@ class Database(ABC):
             ConfigError: another scheme, or no path.
         """
         chosen = config if config is not None else StorageConfig()
-        scheme = urlsplit(url).scheme
-        if scheme == "sqlite":
+        if dialect_of(url) == "sqlite":
             from admit.issuer.storage.sqlite import SqliteDatabase, path_of
 
             return SqliteDatabase(path_of(url), keyring, chosen)
-        if scheme in ("postgresql", "postgres"):
-            from admit.issuer.storage.postgres import PostgresDatabase
+        from admit.issuer.storage.postgres import PostgresDatabase
 
-            return PostgresDatabase(url, keyring, chosen)
-        raise ConfigError("database: want a URL that begins sqlite:/// or postgresql://")
+        return PostgresDatabase(url, keyring, chosen)
 
     async def open(self, *, accept_older: bool = False) -> None:
         """Connect, see that the schema is the one this version knows and that the keyring is this database's.
@@ -177,6 +174,16 @@ class Database(ABC):
         """The only row of a SELECT by key, or None."""
         rows = await self.read(bound)
         return rows[0] if rows else None
+
+
+def dialect_of(url: str) -> DialectName:
+    """Which kind of database a URL names. Raises ConfigError for any other."""
+    match urlsplit(url).scheme:
+        case "sqlite":
+            return "sqlite"
+        case "postgresql" | "postgres":
+            return "postgresql"
+    raise ConfigError("database: want a URL that begins sqlite:/// or postgresql://")
 
 
 def bound_once(bound: Bound) -> Steps[Sequence[Row]]:

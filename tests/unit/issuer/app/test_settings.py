@@ -176,6 +176,10 @@ def test_nobody_is_asked_for_a_proof_that_cannot_be_given() -> None:
         ("ADMIT_SESSIONS__IDLE", "soon", "sessions.idle: "),
         ("ADMIT_KEYS__LONGEST_TOKEN", "1s", "keys.longest_token"),
         ("ADMIT_SESSIONS", "1", "sessions: want a table"),
+        ("ADMIT_DATABASE__URL", "sqlite:///x.db", "database: want text"),
+        ("ADMIT_CLIENT__ID", "spa", "client: want a list"),
+        ("ADMIT_TLS__CERT", "cert.pem", "tls: cert and key"),
+        ("ADMIT_DATABASE", "mysql://localhost/x", "database: want a URL that begins sqlite:///"),
     ],
 )
 def test_what_the_environment_says_wrongly_names_its_variable(
@@ -186,7 +190,18 @@ def test_what_the_environment_says_wrongly_names_its_variable(
     assert line.endswith(f"(from {name} in the environment)")
 
 
+def test_a_settings_file_that_is_not_there_names_the_variable_that_named_it(tmp_path: Path) -> None:
+    away = str(tmp_path / "away.toml")
+    with pytest.raises(
+        ConfigError, match=r"away\.toml does not exist \(from ADMIT_CONFIG in the environment\)$"
+    ):
+        Settings.load(environ={"ADMIT_CONFIG": away})
+    with pytest.raises(ConfigError, match=r"does not exist$"):
+        Settings.load(away, environ={"ADMIT_CONFIG": "another.toml"})
+
+
 def test_what_the_file_or_a_flag_says_wrongly_names_no_variable(tmp_path: Path) -> None:
+    assert "environment" not in refused(tmp_path, 'database = "mysql://x"', ADMIT_DATA="x")
     assert "environment" not in refused(tmp_path, "[sessions]\nidle = 8", ADMIT_SESSIONS__ABSOLUTE="9h")
     path = tmp_path / "admit.toml"
     with pytest.raises(ConfigError) as told:
