@@ -29,7 +29,7 @@ class UntrustedTargetError(OAuthError):
 
 class UntrustedLogoutError(UntrustedTargetError):
     """A logout request that cannot be believed as a whole, OpenID Connect RP-Initiated Logout §4: a page is shown,
-    nobody is logged out. `parameter` is the one that was wrong; "" for a repeated one.
+    nobody is logged out. `parameter` is the one that was wrong or missing; "" for a repeated one.
     """
 
     public: ClassVar[str] = "This sign-out link is not valid."

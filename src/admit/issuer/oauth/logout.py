@@ -1,6 +1,7 @@
 """Who may log out without being asked, OpenID Connect RP-Initiated Logout §2, §3. Pure but for the keys handed in."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from admit.errors import TokenError
 from admit.issuer.clients import rules
@@ -11,6 +12,9 @@ from admit.issuer.oauth.parameters import Parameters
 from admit.jose import JWKSet
 from admit.jose.waive import Waive
 from admit.tokens import identity
+
+SAYS_WHO: Final = "id_token_hint or client_id"
+"""What is missing where an address to go back to comes alone: it cannot be any client's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +41,8 @@ async def judge(
 
     Raises:
         UntrustedLogoutError: an id_token_hint that is no ID token of ours, a client_id that is not its audience, a
-            post_logout_redirect_uri that is not registered for the client, or repeated parameters: a page is shown,
-            nothing is redirected, nobody is logged out (§4).
+            post_logout_redirect_uri that is not registered for the client or comes without one, or repeated
+            parameters: a page is shown, nothing is redirected, nobody is logged out (§4).
     """
     if parameters.repeated:
         raise UntrustedLogoutError("repeated parameter")
@@ -51,7 +55,9 @@ async def judge(
         raise UntrustedLogoutError("client_id differs from the hint's", parameter="client_id")
     client = await clients.find(hint.audience if hint is not None else client_id, fetch=False)
     return_uri = parameters.get("post_logout_redirect_uri")
-    if return_uri is not None and client is None and (client_id is not None or hint is not None):
+    if return_uri is not None and client_id is None and hint is None:
+        raise UntrustedLogoutError("nobody said whose way back it is", parameter=SAYS_WHO)
+    if return_uri is not None and client is None:
         raise UntrustedLogoutError("no such client to go back to", parameter="client_id")
     if return_uri is not None and (
         client is None or not rules.post_logout_redirect_uri_allowed(client, return_uri)

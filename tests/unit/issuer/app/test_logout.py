@@ -93,6 +93,17 @@ async def test_what_does_not_belong_together_leads_nowhere(browser: Browser, wro
     await refused(browser, request, says=says.get(wrong, "post_logout_redirect_uri must"))
 
 
+@pytest.mark.rfc("OIDC RP-Initiated Logout", "2")
+async def test_a_way_back_of_nobody_is_told_as_that_and_needs_none_to_sign_out(browser: Browser) -> None:
+    await browser.sign_in()
+    await refused(browser, BACK, says="A post_logout_redirect_uri comes with")
+    page = (await browser.get("/logout", params=BACK)).text
+    assert "does not say for which app" in page
+    assert "not registered" not in page
+    assert (await browser.get("/logout")).status_code == 200
+    assert (await browser.get("/logout", params={"client_id": "spa", **BACK})).status_code == 200
+
+
 @pytest.mark.threat("EXT-logout", off="admit.issuer.oauth.logout:needs_confirmation")
 async def test_a_hint_of_another_session_asks_first_and_leads_back_after_the_yes(
     issuer: LiveIssuer, browser: Browser

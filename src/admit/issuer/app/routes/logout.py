@@ -30,6 +30,7 @@ it to. It is as good as the address that a client could have sent the browser to
 TROUBLES: Final = {
     "id_token_hint": Trouble.LOGOUT_HINT,
     "client_id": Trouble.LOGOUT_CLIENT,
+    logout.SAYS_WHO: Trouble.LOGOUT_WHO,
     "post_logout_redirect_uri": Trouble.LOGOUT_RETURN,
 }
 

@@ -16,6 +16,7 @@ class Trouble(Enum):
     REDIRECT_URI = ("error.redirect_uri", HTTPStatus.BAD_REQUEST)
     LOGOUT_HINT = ("error.logout_hint", HTTPStatus.BAD_REQUEST)
     LOGOUT_CLIENT = ("error.logout_client", HTTPStatus.BAD_REQUEST)
+    LOGOUT_WHO = ("error.logout_who", HTTPStatus.BAD_REQUEST)
     LOGOUT_RETURN = ("error.logout_return", HTTPStatus.BAD_REQUEST)
     BAD_REQUEST = ("error.bad_request", HTTPStatus.BAD_REQUEST)
     EXPIRED = ("error.expired", HTTPStatus.BAD_REQUEST)
@@ -44,6 +45,7 @@ _FOR_DEVELOPERS: Final = frozenset(
         Trouble.REDIRECT_URI,
         Trouble.LOGOUT_HINT,
         Trouble.LOGOUT_CLIENT,
+        Trouble.LOGOUT_WHO,
         Trouble.LOGOUT_RETURN,
         Trouble.BAD_REQUEST,
     }
