@@ -97,7 +97,9 @@ def json_error(error: AdmitError, request_id: str) -> Response:
         body["error_id"] = request_id
     response = json(body, status=error.status)
     if isinstance(error, InvalidClientError):
-        response.headers["www-authenticate"] = 'Basic realm="admit"'  # RFC 6749 §5.2
+        # RFC 6749 §5.2 wants it of who tried the header; RFC 9110 §15.5.2 of every 401. A browser asks nobody for a
+        # password by it where a page of another origin fetched without credentials, as applications do here.
+        response.headers["www-authenticate"] = 'Basic realm="admit"'
     elif policy.needs_challenge(error):
         response.headers["www-authenticate"] = challenge.www_authenticate(error, realm="admit")
     return response
