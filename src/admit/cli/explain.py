@@ -1,5 +1,6 @@
 """`admit explain`: why a request was refused, asked by the id that its page or its JSON told."""
 
+import asyncio
 import importlib
 import inspect
 import json
@@ -18,11 +19,12 @@ from admit.cli.output import MISSING, colour, done, fail, harmless, json_option,
 from admit.cli.settings import settings_options, with_issuer
 from admit.errors import AdmitError
 from admit.issuer import Issuer, Settings
-from admit.issuer.audit.refusals import Refusal
+from admit.issuer.audit.refusals import GATHERED, Refusal
 from admit.issuer.audit.store import of_request
 from admit.issuer.storage import Row
 
 _ID: Final = re.compile(r"[0-9a-f]{16}")
+_WRITING: Final = 0.5  # seconds that an issuer may take to write what it gathered
 _AROUND: Final = 60.0  # seconds between a refusal and what the audit tells of the same request
 
 
@@ -46,11 +48,17 @@ def explain(settings: Settings, id: str | None, last: int, as_json: bool) -> Non
     if not _ID.fullmatch(id):
         fail("an id has 16 hex digits, as error pages show it. The newest: admit explain", MISSING)
 
-    async def work(issuer: Issuer) -> tuple[list[Refusal], Sequence[Row], frozenset[str]]:
+    async def kept(issuer: Issuer) -> tuple[list[Refusal], Sequence[Row]]:
         found = await issuer.ring.find(id)
         until = found[0].at + _AROUND if found else time.time()
         since = found[0].at - _AROUND if found else until - settings.refusals.kept.total_seconds()
-        audit = await issuer.db.read_apart(of_request(id, since=since, until=until))
+        return found, await issuer.db.read_apart(of_request(id, since=since, until=until))
+
+    async def work(issuer: Issuer) -> tuple[list[Refusal], Sequence[Row], frozenset[str]]:
+        found, audit = await kept(issuer)
+        if not found and not audit:  # an id does not tell its time: it may be of this very second
+            await until_written()
+            found, audit = await kept(issuer)
         named = {one.client_id for one in found if one.client_id is not None}
         others = [one for one in named if issuer.registry.client(one) is None]
         return found, audit, frozenset([one for one in others if await issuer.services.clients.get(one)])
@@ -75,6 +83,11 @@ def explain(settings: Settings, id: str | None, last: int, as_json: bool) -> Non
     for row in audit:
         told = "" if row["detail"] == "{}" else row["detail"]
         _line("audit", f"{stamp(row['at'])}  {row['event']}, {row['outcome']}  {told}".rstrip())
+
+
+async def until_written() -> None:
+    """As long as an issuer may take to write down what it refused just now."""
+    await asyncio.sleep(GATHERED + _WRITING)
 
 
 def _list(settings: Settings, last: int, *, as_json: bool) -> None:

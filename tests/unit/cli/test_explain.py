@@ -2,15 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
-from admit.cli.explain import clause_of
+from admit.cli.explain import clause_of, until_written
 from admit.issuer import Issuer, Settings
+from admit.issuer.audit.refusals import GATHERED
 from tests.unit.issuer.audit.test_refusals import refusal
 
 Admit = Callable[..., Result]
@@ -109,6 +111,58 @@ def test_the_audit_of_the_same_request_is_told_too(admit: Admit, config: Path) -
     assert "login.failed" in done.stdout
 
 
+@pytest.fixture
+def asked_again(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Awaitable[object]]]:
+    """What happens while `admit explain` waits for the newest second to be written, instead of that second."""
+    meanwhile: list[Callable[[], Awaitable[object]]] = []
+
+    async def wait() -> None:
+        for one in meanwhile:
+            await one()
+
+    monkeypatch.setattr(sys.modules["admit.cli.explain"], "until_written", wait)
+    return meanwhile
+
+
+def test_what_is_written_only_now_is_told_to_who_asked_at_once(
+    admit: Admit, config: Path, asked_again: list[Callable[[], Awaitable[object]]]
+) -> None:
+    async def write() -> None:
+        issuer = Issuer(Settings.load(config, environ={}))
+        async with issuer.opened():
+            issuer.ring.tell(refusal(1))
+            await issuer.ring.write()
+
+    assert admit("explain", refusal(1).request_id).exit_code == 3
+    asked_again.append(write)
+    done = admit("explain", refusal(1).request_id)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.startswith("400 invalid_grant")
+
+
+@pytest.mark.usefixtures("kept")
+def test_what_is_written_already_is_told_without_a_wait(
+    admit: Admit, asked_again: list[Callable[[], Awaitable[object]]]
+) -> None:
+    async def never() -> None:
+        raise AssertionError("waited")
+
+    asked_again.append(never)
+    assert admit("explain", refusal(1).request_id).exit_code == 0
+
+
+def test_the_wait_is_longer_than_refusals_are_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    asyncio.run(until_written())
+    assert [GATHERED < seconds <= GATHERED + 1 for seconds in slept] == [True]
+
+
+@pytest.mark.usefixtures("asked_again")
 @pytest.mark.parametrize("id", ["f" * 16, "../../etc", "F" * 16, "0123abcd", "x" * 5_000])
 def test_what_is_not_there_is_told_without_repeating_it(admit: Admit, id: str) -> None:
     done = admit("explain", id)

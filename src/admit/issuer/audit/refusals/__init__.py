@@ -6,6 +6,6 @@ leave something out when there is too much of it.
 
 from admit.issuer.audit.refusals.config import RefusalsConfig
 from admit.issuer.audit.refusals.records import Refusal
-from admit.issuer.audit.refusals.ring import Ring
+from admit.issuer.audit.refusals.ring import GATHERED, Ring
 
-__all__ = ["Refusal", "RefusalsConfig", "Ring"]
+__all__ = ["GATHERED", "Refusal", "RefusalsConfig", "Ring"]
