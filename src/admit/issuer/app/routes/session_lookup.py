@@ -5,6 +5,7 @@ from starlette.responses import Response
 from admit.credentials import lookup
 from admit.errors import MalformedTokenError
 from admit.issuer.app import answers
+from admit.issuer.app.api.body import is_json
 from admit.issuer.app.api.described import Who
 from admit.issuer.app.call import Call
 from admit.issuer.app.context import App
@@ -40,9 +41,9 @@ async def read_id_hash(call: Call) -> bytes:
     """The 32 octets of `{"id_hash": base64url}`.
 
     Raises:
-        InvalidRequestError: any other body.
+        JsonWantedError: not sent as JSON. PayloadTooLargeError: more than 1 KiB. InvalidRequestError: any other body.
     """
-    if (call.header(b"content-type") or b"").split(b";")[0].strip().lower() != b"application/json":
+    if not is_json(call.header(b"content-type")):
         raise JsonWantedError("content-type")
     try:
         members = strict_json.loads_object(await call.body(1_024))
