@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from admit.issuer.accounts.config import AccountsConfig
+from admit.issuer.accounts.errors import LinkError, UserNotFoundError
 from admit.issuer.audit import RequestInfo
 from tests.fixtures.issuer import ADA, BO, ISSUER, LiveIssuer, field_of
 from tests.fixtures.mail import (
@@ -149,6 +150,25 @@ async def test_a_link_that_was_handed_over_dies_with_its_time_and_with_the_next_
     mailing.clock.advance(new.expires_at - mailing.clock.now)
     assert (await choose(mailing.browser(), new.link.removeprefix(ISSUER))).status_code == 400
     assert (await mailing.browser().sign_in(ADA)).status_code == 400
+
+
+async def test_no_link_is_handed_over_for_an_account_that_was_disabled_or_removed_a_moment_ago(
+    mailing: LiveIssuer,
+) -> None:
+    """Since whoever asked for it looked at the account."""
+    ada, links = await user_id_of(mailing, ADA[0]), mailing.services.links
+    now = mailing.clock.now
+    await mailing.services.accounts.disable(ada, info=RequestInfo(), now=now)
+    for void in (False, True):
+        with pytest.raises(LinkError):
+            await links.hand_over(ada, void=void, info=RequestInfo(), now=now)
+        with pytest.raises(UserNotFoundError):
+            await links.hand_over("u_" + "A" * 22, void=void, info=RequestInfo(), now=now)
+    assert await rows(mailing, "email_link") == []
+    assert not {"reset.asked", "user.changed"} & {event["event"] for event in await events(mailing)}
+    bo = await user_id_of(mailing, BO[0])
+    await links.hand_over(bo, void=False, info=RequestInfo(), now=now)
+    assert [row["user_id"] for row in await rows(mailing, "email_link")] == [bo]
 
 
 async def test_what_is_no_token_is_told_the_same_as_one_that_was_used(mailing: LiveIssuer) -> None:
