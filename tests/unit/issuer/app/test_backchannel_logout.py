@@ -273,7 +273,7 @@ async def test_a_redirect_of_a_client_is_not_followed(telling: LiveIssuer, clien
 
 @pytest.mark.threat("INF-ssrf", off=["admit.fetch.egress:check_url", "admit.fetch.egress:check_addresses"])
 async def test_a_client_inside_the_network_that_nobody_named_is_not_dialled(
-    telling: LiveIssuer, client: ToldClient
+    telling: LiveIssuer, client: ToldClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The address of a client from elsewhere than the settings: the guard's to refuse, and nobody is dialled."""
     telling.teller = replaced(telling)
@@ -284,6 +284,10 @@ async def test_a_client_inside_the_network_that_nobody_named_is_not_dialled(
     assert client.bodies == []
     [row] = await waiting(telling)
     assert row["tries"] == 1
+    [told] = [vars(one) for one in caplog.records if one.message == "logout not told"]
+    assert told["code"] == "fetch_failed"
+    assert told["detail"].startswith("spa: "), "and why: nothing else tells the operator what to allow"
+    assert len(told["detail"]) > len("spa: ")
 
 
 def replaced(issuer: LiveIssuer) -> Teller:

@@ -11,6 +11,7 @@ from admit.issuer.accounts.records import User
 from admit.issuer.accounts.transactions import Label, change_label
 from admit.issuer.audit import AuditEvent, RequestInfo
 from admit.issuer.grants.records import Refreshed, Refusal, Refused
+from admit.issuer.sessions import driver
 from admit.issuer.sessions.records import Ended, Session
 from admit.issuer.sessions.rules import hash_id
 from admit.issuer.storage import Database
@@ -300,6 +301,17 @@ async def test_what_the_browser_says_of_itself_is_cut_and_may_be_missing(parts: 
     agents = {entry.user_agent for entry in await parts.sessions.list(user.id, NOW)}
     assert None in agents
     assert max(len(agent) for agent in agents if agent is not None) == 256
+
+
+async def test_more_idle_sessions_than_one_transaction_takes_are_all_ended_by_one_sweep(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "SWEEP_AT_ONCE", 2)
+    signed_in = [await parts.sign_in() for _ in range(5)]
+    await parts.sessions.touch(signed_in[3].session.id, NOW + 4 * HOUR)
+    assert await parts.sessions.sweep(NOW + 8 * HOUR) == 4
+    found = [await find(parts, one.raw, NOW + 8 * HOUR) is not None for one in signed_in]
+    assert found == [False, False, False, True, False]
 
 
 async def test_idle_sessions_are_ended_with_all_under_them_and_old_rows_deleted(parts: Parts) -> None:

@@ -322,6 +322,13 @@ async def test_postgresql_takes_the_folded_statement_alone_and_sqlite_each_of_th
     assert written == (["folded"] if db.dialect == "postgresql" else ["then"])
 
 
+def is_open(connection: sqlite3.Connection) -> bool:
+    with contextlib.suppress(sqlite3.ProgrammingError):
+        connection.execute("SELECT 1")
+        return True
+    return False
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_what_is_read_apart_in_turn_opens_one_connection_and_leaves_none(
     db: Database, monkeypatch: pytest.MonkeyPatch
@@ -343,6 +350,7 @@ async def test_what_is_read_apart_in_turn_opens_one_connection_and_leaves_none(
     with pytest.raises(AdmitError):
         await db.read_apart(Statement(text("SELECT nothing FROM nowhere"))())
     await asyncio.gather(*(db.read_apart(READ(key="k")) for _ in range(4)))
+    assert sum(is_open(one) for one in opened) == 1, "the others are not kept for the next crowd"
     await db.close()
     for one in opened:
         with pytest.raises(sqlite3.ProgrammingError, match="closed"):
