@@ -54,9 +54,8 @@ class SqliteDatabase(Database):
         super().__init__(keyring, config)
         self.path = path
         self._reader: sqlite3.Connection | None = None
-        self._apart: list[
-            sqlite3.Connection
-        ] = []  # idle, one at most: to open one costs more than most SELECTs
+        # Idle, one at most: to open one costs more than most SELECTs.
+        self._apart: list[sqlite3.Connection] = []
         self._apart_lock = threading.Lock()
         self._writer: Writer | None = None
         self._watching: asyncio.Task[None] | None = None
