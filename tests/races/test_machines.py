@@ -79,7 +79,7 @@ async def granted(node: Machines, client_id: str) -> Family:
 async def test_tokens_asked_for_at_once_share_one_family(
     both: tuple[Machines, Machines], rounds: Rounds, rng: Random
 ) -> None:
-    for number in rounds(test=2, soak=100):
+    for number in rounds(test=5, soak=100):
         order = [both[n % 2] for n in range(PARALLEL)]
         rng.shuffle(order)
         families = await asyncio.gather(*(granted(node, f"robot-{number}") for node in order))
@@ -90,7 +90,7 @@ async def test_an_end_amid_tokens_leaves_none_of_before_alive_and_at_most_one_fa
     nodes: tuple[Parts, Parts], both: tuple[Machines, Machines], rounds: Rounds, rng: Random
 ) -> None:
     here, there = nodes
-    for number in rounds(test=2, soak=100):
+    for number in rounds(test=5, soak=100):
         client_id = f"robot-{number}"
         before = await granted(both[0], client_id)
         assert await granted(both[1], client_id) == before

@@ -173,7 +173,7 @@ async def test_without_grace_many_uses_of_one_refresh_token_end_the_family(
 ) -> None:
     config = GrantsConfig(refresh_grace=timedelta(0))
     nodes = [await Parts.on(await open_again(), grants=config) for _ in range(2)]
-    turns = rounds(test=3, soak=200)
+    turns = rounds(test=5, soak=200)
     for _ in turns:
         grant = await nodes[0].grant()
         outcomes = await asyncio.gather(
@@ -190,7 +190,7 @@ async def test_a_logout_that_races_with_codes_and_refreshes_leaves_nothing_alive
     nodes: tuple[Parts, Parts], rounds: Rounds, rng: Random
 ) -> None:
     here, there = nodes
-    for _ in rounds(test=3, soak=200):
+    for _ in rounds(test=5, soak=200):
         new = await here.sign_in()
         codes = [await here.code(new) for _ in range(8)]
         grant = await here.grant(new)
@@ -210,7 +210,7 @@ async def test_grants_made_at_once_keep_to_ten_of_a_session_and_client(
     nodes: tuple[Parts, Parts], rounds: Rounds
 ) -> None:
     here = nodes[0]
-    for _ in rounds(test=2, soak=50):
+    for _ in rounds(test=5, soak=50):
         new = await here.sign_in()
         codes = [await here.code(new) for _ in range(20)]
         outcomes = await asyncio.gather(*(nodes[n % 2].redeem(code) for n, code in enumerate(codes)))

@@ -37,7 +37,6 @@ from tests.races.conftest import Held
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 Rounds = Callable[..., range]
 
-PARALLEL = 50
 SHORT_QUEUE = {"accounts": {**ROOMY["accounts"], "hash_queue": 16}}
 # SQLite has one writer, so that there the decision alone, made inside the transaction, keeps a second use out.
 SPEND_ONCE = ["admit.issuer.grants.codes:spend", "admit.issuer.grants.rules:unspent"]
@@ -153,7 +152,7 @@ async def test_of_many_uses_of_one_code_one_wins_and_its_family_is_ended_with_it
     two: Deployment, visitor: Visitor, rounds: Rounds, rng: Random, at_once: int, held: Held
 ) -> None:
     bystander = (await visitor.tokens(ADA))["access_token"]
-    turns = rounds(test=3, soak=200)
+    turns = rounds(test=5, soak=200)
     for _ in turns:
         code, verifier = await visitor.at(rng.choice(two.nodes)).code(ADA)
         answers = await together(visitor, two, rng, [redeeming(code, verifier)] * at_once)
@@ -176,7 +175,7 @@ async def test_of_many_uses_of_one_code_one_wins_and_its_family_is_ended_with_it
 async def test_of_many_uses_of_one_refresh_token_one_rotates_and_all_get_its_successor(
     two: Deployment, visitor: Visitor, rounds: Rounds, rng: Random, at_once: int, held: Held
 ) -> None:
-    turns = rounds(test=3, soak=200)
+    turns = rounds(test=5, soak=200)
     for _ in turns:
         first = (await visitor.at(rng.choice(two.nodes)).tokens(ADA))["refresh_token"]
         answers = await together(visitor, two, rng, [refreshing(first)] * at_once)
@@ -208,7 +207,7 @@ async def test_of_many_answers_on_the_consent_pages_of_one_pushed_request_one_is
     two: Deployment, visitor: Visitor, rounds: Rounds, rng: Random, at_once: int, held: Held
 ) -> None:
     await visitor.sign_in(ADA)
-    turns = rounds(test=3, soak=200)
+    turns = rounds(test=5, soak=200)
     for number in turns:
         asked = {**request_of("native"), "code_challenge": pkce()[1], "prompt": "consent"}
         pushed = await visitor.at(rng.choice(two.nodes)).post("/par", data=asked)
@@ -248,18 +247,18 @@ async def disable(third: Issuer, user_id: str, wait: float) -> None:
 @pytest.mark.parametrize("two", [BESIDE, "postgresql"], indirect=True)
 @pytest.mark.threat("INF-race", off_system=END_ALL)
 @pytest.mark.threat("SES-6")
-async def test_an_end_that_races_with_fifty_issues_under_it_leaves_nothing_alive(
-    two: Deployment, visitor: Visitor, rounds: Rounds, rng: Random
+async def test_an_end_that_races_with_many_issues_under_it_leaves_nothing_alive(
+    two: Deployment, visitor: Visitor, rounds: Rounds, rng: Random, at_once: int
 ) -> None:
     seen: Counter[tuple[int, str]] = Counter()
     third = two.in_process()
     async with third.opened(), two.visitor() as ender:
-        for number in rounds(test=2, soak=100):
+        for number in rounds(test=5, soak=100):
             visitor.cookies.clear()
             grants = [await visitor.at(rng.choice(two.nodes)).tokens(BO) for _ in range(4)]
-            codes = [await visitor.code(BO) for _ in range(PARALLEL // 2)]
+            codes = [await visitor.code(BO) for _ in range(at_once // 2)]
             forms = [redeeming(code, verifier) for code, verifier in codes]
-            forms += [refreshing(grants[n % 4]["refresh_token"]) for n in range(PARALLEL - len(forms))]
+            forms += [refreshing(grants[n % 4]["refresh_token"]) for n in range(at_once - len(forms))]
             bo = (await visitor.get("/api/session")).json()["sub"]
             ender.cookies.update(visitor.cookies)
 
@@ -297,6 +296,7 @@ async def test_an_end_that_races_with_fifty_issues_under_it_leaves_nothing_alive
 async def test_what_was_ended_and_rotated_stays_so_over_restarts_and_kills(
     two: Deployment, visitor: Visitor, rounds: Rounds, rng: Random
 ) -> None:
+    # No race, and each round waits for a process to start: one of them in the test tier.
     for number in rounds(test=1, soak=20):
         visitor.cookies.clear()
         tokens = await visitor.at(two.front).tokens(ADA)

@@ -96,7 +96,7 @@ async def test_of_a_hundred_guesses_at_once_five_are_looked_at(nodes: Nodes, rng
 
 async def test_one_sign_in_is_finished_once(nodes: Nodes, rounds: Rounds, at_once: int, held: Held) -> None:
     now = NOW
-    turns = rounds(test=2, soak=200)
+    turns = rounds(test=5, soak=200)
     for _ in turns:
         now += 3_700
         handle = await nodes.begin(now)
@@ -106,7 +106,7 @@ async def test_one_sign_in_is_finished_once(nodes: Nodes, rounds: Rounds, at_onc
 
 
 async def test_first_apps_that_two_browsers_add_at_once_are_one(nodes: Nodes, rounds: Rounds) -> None:
-    for _ in rounds(test=2, soak=50):
+    for _ in rounds(test=5, soak=50):
         user = await nodes.parts.user()
         outcomes = await asyncio.gather(
             *(add_app(nodes.factors[n], user, NOW, session_id=f"s_{n}") for n in range(2)),
