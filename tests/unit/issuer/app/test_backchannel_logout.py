@@ -1,6 +1,5 @@
 """Clients are told that a session is over: written with the end, sent at least once, and nobody waits for another."""
 
-import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,7 @@ from sqlalchemy import select
 
 from admit.errors import KeysUnavailableError, RevokedError
 from admit.fetch import Fetcher
-from admit.issuer import Client, Settings
+from admit.issuer import Client
 from admit.issuer.app import jobs
 from admit.issuer.audit import AuditEvent, RequestInfo
 from admit.issuer.audit.store import audit
@@ -30,7 +29,7 @@ from tests.fixtures.issuer import (
     ISSUER,
     Browser,
     LiveIssuer,
-    make_issuer,
+    running,
     settings_for,
 )
 from tests.fixtures.told_client import ToldClient, told_client
@@ -49,15 +48,6 @@ def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 async def client() -> AsyncIterator[ToldClient]:
     async with told_client() as one:
         yield one
-
-
-@contextlib.asynccontextmanager
-async def running(settings: Settings, keyring: Keyring) -> AsyncIterator[LiveIssuer]:
-    made = make_issuer(settings, keyring)
-    async with made.lifespan():
-        yield made
-        for one in made.open_browsers:
-            await one.aclose()
 
 
 def told_at(uri: str, which: str = "spa") -> tuple[Client, ...]:

@@ -4,8 +4,6 @@ import asyncio
 import os
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from admit.issuer.audit import RequestInfo
 from admit.issuer.revocation import Lists
 from admit.issuer.storage import Database, Keyring, Many, Statement, Steps, mark, sqlite_copy
 from admit.issuer.storage import migrate as migrations
-from tests.fixtures.issuer import ADA, BO, Browser, LiveIssuer, make_issuer, settings_for
+from tests.fixtures.issuer import ADA, BO, Browser, LiveIssuer, make_issuer, running, settings_for
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -36,15 +34,6 @@ def settings(furnished_sqlite: str, key_file: Path) -> Settings:
 
 def path_of(settings: Settings) -> Path:
     return Path(settings.database_url.removeprefix("sqlite:///"))
-
-
-@asynccontextmanager
-async def running(settings: Settings, keyring: Keyring) -> AsyncIterator[LiveIssuer]:
-    made = make_issuer(settings, keyring)
-    async with made.lifespan():
-        yield made
-        for one in made.open_browsers:
-            await one.aclose()
 
 
 def moved(browser: Browser, issuer: LiveIssuer) -> Browser:

@@ -13,7 +13,7 @@ from admit.issuer.audit import AuditEvent, RequestInfo
 from admit.issuer.storage import Keyring
 from admit.jose import json, jws
 from admit.tokens import access, identity
-from tests.fixtures.issuer import ADA, CLIENTS, ISSUER, Browser, LiveIssuer, make_issuer, settings_for
+from tests.fixtures.issuer import ADA, CLIENTS, ISSUER, Browser, LiveIssuer, running, settings_for
 from tests.threats.whole import rows
 from tests.unit.issuer.accounts.test_claims import ALL
 
@@ -34,11 +34,8 @@ SIGNING = tuple(
 @pytest.fixture
 async def issuer(furnished_sqlite: str, keyring: Keyring) -> AsyncIterator[LiveIssuer]:
     """Two of three clients want signed answers."""
-    made = make_issuer(settings_for(furnished_sqlite, client=SIGNING), keyring)
-    async with made.lifespan():
+    async with running(settings_for(furnished_sqlite, client=SIGNING), keyring) as made:
         yield made
-        for one in made.open_browsers:
-            await one.aclose()
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tests.fixtures.issuer import (
     Browser,
     LiveIssuer,
     answer_of,
-    make_issuer,
+    running,
     settings_for,
 )
 
@@ -49,23 +49,13 @@ OPENED = ("name", "email", "email_verified", "updated_at")
 @pytest.fixture
 async def issuer(furnished_sqlite: str, keyring: Keyring) -> AsyncIterator[LiveIssuer]:
     """Set up as docs/conformance.md says."""
-    made = make_issuer(
-        settings_for(
-            furnished_sqlite,
-            client=(SUITE, SECOND, replace(SUITE, id="other-profile", profile=Profile.OAUTH21)),
-            registration=RegistrationConfig(enabled=True, require_pkce=False, profile=Profile.OIDC),
-        ),
-        keyring,
+    settings = settings_for(
+        furnished_sqlite,
+        client=(SUITE, SECOND, replace(SUITE, id="other-profile", profile=Profile.OAUTH21)),
+        registration=RegistrationConfig(enabled=True, require_pkce=False, profile=Profile.OIDC),
     )
-    async with made.lifespan():
+    async with running(settings, keyring) as made:
         yield made
-        for one in made.open_browsers:
-            await one.aclose()
-
-
-@pytest.fixture
-async def browser(issuer: LiveIssuer) -> Browser:
-    return issuer.browser()
 
 
 def asked(client: str = "suite", **changes: str) -> dict[str, str]:

@@ -30,7 +30,7 @@ from tests.fixtures.issuer import (
     WEB_SECRET,
     Browser,
     LiveIssuer,
-    make_issuer,
+    running,
     settings_for,
 )
 
@@ -68,11 +68,9 @@ kinds = pytest.mark.parametrize("kind", list(KINDS))
 @pytest.fixture
 async def issuer(furnished_sqlite: str, keyring: Keyring) -> AsyncIterator[LiveIssuer]:
     """One API that reads JWTs, one that asks about opaque tokens; the same clients for both."""
-    made = make_issuer(settings_for(furnished_sqlite, resource=(RESOURCE, OPAQUE), client=BOTH), keyring)
-    async with made.lifespan():
+    settings = settings_for(furnished_sqlite, resource=(RESOURCE, OPAQUE), client=BOTH)
+    async with running(settings, keyring) as made:
         yield made
-        for one in made.open_browsers:
-            await one.aclose()
 
 
 @pytest.fixture
