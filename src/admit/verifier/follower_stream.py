@@ -176,7 +176,10 @@ class StreamFollower:
         octets, events = Budget(*_OCTETS, at=now), Budget(*_EVENTS, at=now)
         for chunk in made.chunks():
             if self.state is not StreamState.OPEN:  # only now is it sure that nobody between keeps it back
+                was_away = self.error is not None
                 self.state, self.error = StreamState.OPEN, None
+                if was_away:
+                    self._hint()  # what is held may have gone stale meanwhile, and the next poll be seconds away
             self._counters.stream_octets += len(chunk)
             now = self._monotonic()
             octets.take(len(chunk), now)

@@ -117,6 +117,17 @@ def test_what_was_missed_is_told_after_a_cut(issuer: StatusIssuer, hub: EventHub
     assert follower.stream_error is None
 
 
+def test_an_issuer_that_is_back_is_asked_at_once_and_not_only_at_the_next_poll(
+    issuer: StatusIssuer, hub: EventHub, begin: Begin
+) -> None:
+    """After a long outage nothing is fresh, and the stream tells of ends alone."""
+    follower = begin()
+    follower.change_held(freshness.distrust)
+    hub.cut()
+    until(lambda: follower.snapshot.held.fresh_at is not None)
+    assert sum(follower.counters.stream_failed.values()) == 1
+
+
 def test_a_stream_that_ends_in_order_is_opened_again(
     issuer: StatusIssuer, hub: EventHub, begin: Begin
 ) -> None:
