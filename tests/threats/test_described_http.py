@@ -40,8 +40,9 @@ SHARES = {
 }
 CHECKS = [
     not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
-    response_schema_conformance, negative_data_rejection,
+    response_schema_conformance,
 ]  # fmt: skip
+TOO_LARGE = 413
 
 
 def try_all(
@@ -65,7 +66,9 @@ def try_all(
         for name, value in reply.headers:
             told.setdefault(name.decode(), []).append(value.decode("latin-1"))
         response = Response(reply.status, told, reply.body, asked, 0.0, verify=False)
-        case.validate_response(response, checks=CHECKS)
+        # Too large is a refusal too, which the library's own list of them does not know.
+        checks = CHECKS if reply.status == TOO_LARGE else [*CHECKS, negative_data_rejection]
+        case.validate_response(response, checks=checks)
         description.check(example.operation, reply)
 
     for operation in operations(document):
