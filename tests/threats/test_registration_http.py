@@ -538,6 +538,14 @@ async def test_a_removed_resource_gets_no_more_tokens(issuer: LiveIssuer) -> Non
     assert answer["error"] == "invalid_target"
 
 
+def bare_request(client_id: str) -> dict[str, str]:
+    """What a client asks that leaves to its registration what it can."""
+    return {
+        "response_type": "code", "client_id": client_id, "redirect_uri": CALLBACK, "scope": "openid",
+        "code_challenge": pkce()[1], "code_challenge_method": "S256",
+    }  # fmt: skip
+
+
 @pytest.mark.rfc("OIDC Registration", "2")
 async def test_a_registered_default_max_age_asks_again_where_the_request_says_nothing(
     issuer: LiveIssuer,
@@ -545,10 +553,7 @@ async def test_a_registered_default_max_age_asks_again_where_the_request_says_no
     browser = issuer.browser()
     made = await registered(browser, default_max_age=60)
     assert made["default_max_age"] == 60
-    request = {
-        "response_type": "code", "client_id": made["client_id"], "redirect_uri": CALLBACK, "scope": "openid",
-        "code_challenge": pkce()[1], "code_challenge_method": "S256",
-    }  # fmt: skip
+    request = bare_request(made["client_id"])
     await browser.sign_in(ADA)
     assert "/consent" in (await browser.get("/authorize", params=request)).headers["location"]
     issuer.clock.advance(61)
@@ -564,10 +569,7 @@ async def test_a_registered_default_max_age_of_nothing_asks_each_time_and_once_f
     browser = issuer.browser()
     made = await registered(browser, default_max_age=0)
     assert made["default_max_age"] == 0
-    request = {
-        "response_type": "code", "client_id": made["client_id"], "redirect_uri": CALLBACK, "scope": "openid",
-        "code_challenge": pkce()[1], "code_challenge_method": "S256",
-    }  # fmt: skip
+    request = bare_request(made["client_id"])
     for _ in range(2):
         assert "/consent" in (await browser.sign_in(ADA, **request)).headers["location"]
     assert "/login" in (await browser.get("/authorize", params=request)).headers["location"]
@@ -584,10 +586,7 @@ async def test_registered_classes_of_sign_in_are_asked_where_the_request_names_n
     assert made["default_acr_values"] == [ACR_2FA], "what is held to, and nothing else"
     plain = await registered(browser, default_acr_values=["urn:else"])
     assert "default_acr_values" not in plain
-    request = {
-        "response_type": "code", "client_id": made["client_id"], "redirect_uri": CALLBACK, "scope": "openid",
-        "code_challenge": pkce()[1], "code_challenge_method": "S256",
-    }  # fmt: skip
+    request = bare_request(made["client_id"])
     await browser.sign_in(ADA)
 
     async def next_page(**changes: str) -> str:

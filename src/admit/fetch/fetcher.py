@@ -161,7 +161,7 @@ class Fetcher:
         headers: Mapping[str, str] | None = None,
         body: bytes | AsyncIterable[bytes] | None = None,
         *,
-        timeout: timedelta | None = None,  # noqa: ASYNC109  (bounds pieces of the body anew; see `open`)
+        timeout: timedelta | None = None,  # noqa: ASYNC109  (not of this call: each piece of the body has it anew)
         silence: timedelta = flow.SILENCE,
         repeat: bool = False,
     ) -> AsyncFlow:

@@ -53,11 +53,13 @@ class _Limited:
     def _connect(self) -> Any:
         # Set at each connecting anew: the handshake of TLS goes by the second.
         vars(self)["socket_connect_timeout"] = vars(self)["socket_timeout"] = _left(self._usual)
-        return super()._connect()  # type: ignore[misc]  # what it stands before has it
+        plain: Any = super()
+        return plain._connect()
 
     def send_packed_command(self, *args: Any, **more: Any) -> Any:
         self._limit()
-        return super().send_packed_command(*args, **more)  # type: ignore[misc]  # what it stands before has it
+        plain: Any = super()
+        return plain.send_packed_command(*args, **more)
 
     def read_response(self, *args: Any, **more: Any) -> Any:
         try:
@@ -66,7 +68,8 @@ class _Limited:
             # The answer is still to come: whoever had this connection next would take it for theirs.
             self.disconnect()
             raise
-        return super().read_response(*args, **more)  # type: ignore[misc]  # what it stands before has it
+        plain: Any = super()
+        return plain.read_response(*args, **more)
 
     def _limit(self) -> None:
         sock = vars(self).get("_sock")

@@ -10,16 +10,10 @@ from admit.issuer.outbox import MailConfig, Outbox
 from admit.issuer.sessions.driver import Sessions
 from admit.issuer.sessions.records import NewSession
 from admit.issuer.sessions.rules import hash_id
-from admit.issuer.storage import Database
 from tests.fixtures.people import INFO, NOW, Parts
 
 pytestmark = pytest.mark.slow
 CONFIG = MailConfig(url="smtp://localhost:2525", sender="Admit <no-reply@id.example>")
-
-
-@pytest.fixture
-async def parts(db: Database) -> Parts:
-    return await Parts.on(db)
 
 
 @pytest.fixture

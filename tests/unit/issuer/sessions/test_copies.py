@@ -1,7 +1,6 @@
 """Copies of sessions in Redis: never somebody else's, never one that was ended, and nothing is lost with them."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,35 +14,20 @@ from admit.issuer.sessions.config import SessionConfig
 from admit.issuer.sessions.copies import LIFE, copies_of
 from admit.issuer.sessions.finding import SURE
 from admit.issuer.sessions.rules import hash_id
-from admit.issuer.storage import Database, Keyring
+from admit.issuer.storage import Keyring
 from tests.fixtures.people import INFO, NOW, Parts
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.redis_cluster import Cluster, TlsRedis, refuses_plain
 from tests.fixtures.session_copies import BOUND, node
 
+pytestmark = pytest.mark.usefixtures("patient")
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that is busy with other tests is no Redis that hangs."""
-    monkeypatch.setattr(copies_module, "_TIMEOUT", 10.0)
-
-
-@pytest.fixture
-async def parts(db: Database) -> Parts:
-    return await Parts.on(db)
 
 
 def only_key(server: RedisServer) -> Any:
     with server.client() as client:
         (key,) = client.keys("*")
         return key
-
-
-@pytest.fixture
-def server(redis_factory: Callable[[], RedisServer]) -> RedisServer:
-    return redis_factory()
 
 
 async def test_a_look_up_asks_the_database_once_and_any_node_has_the_copy_then(

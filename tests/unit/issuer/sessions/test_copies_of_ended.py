@@ -13,14 +13,14 @@ from admit.issuer.app.removal import kept_of
 from admit.issuer.factors.driver import Factors
 from admit.issuer.outbox import NO_MAIL
 from admit.issuer.revocation.store.lists import SELECT_HEAD
-from admit.issuer.sessions import copies as copies_module
 from admit.issuer.sessions.finding import BURIED_AT_ONCE
-from admit.issuer.storage import Bound, Database, EndListener, Keyring, Publish, Row, Steps
+from admit.issuer.storage import Bound, EndListener, Keyring, Publish, Row, Steps
 from tests.fixtures.people import INFO, NOW, Parts
 from tests.fixtures.redis import RedisServer
 from tests.fixtures.second_factor import add_app
-from tests.fixtures.session_copies import node
+from tests.fixtures.session_copies import Node, node
 
+pytestmark = pytest.mark.usefixtures("patient")
 ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 BURY = "admit.issuer.sessions.driver:Sessions._bury_ended"
 
@@ -32,34 +32,18 @@ class QuickHasher(PasswordHasher):
         return dummy_hash()
 
 
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that is busy with other tests is no Redis that hangs."""
-    monkeypatch.setattr(copies_module, "_TIMEOUT", 10.0)
-
-
-@pytest.fixture
-async def parts(db: Database) -> Parts:
-    return await Parts.on(db)
-
-
-@pytest.fixture
-def server(redis_factory: Callable[[], RedisServer]) -> RedisServer:
-    return redis_factory()
-
-
 async def test_an_end_on_one_node_is_seen_by_the_next_request_at_another(
     parts: Parts, redis_url: str, keyring: Keyring
 ) -> None:
     """Before the other's process has read of the end: the copy is buried with the end."""
     async with node(parts, redis_url, keyring) as one, node(parts, redis_url, keyring) as other:
         new, kept = await parts.sign_in(), await parts.sign_in()
-        assert await one.find(new) is not None
-        assert await one.find(kept) is not None
+        assert await one.find(new) == new.session
+        assert await one.find(kept) == kept.session
         user_id = new.session.user.id
         assert await other.sessions.end(new.session.id, user_id=user_id, reason="logout", info=INFO, now=NOW)
         assert await one.find(new) is None
-        assert await one.find(kept) is not None
+        assert await one.find(kept) == kept.session
 
 
 async def test_ending_all_of_a_users_sessions_buries_each_copy(
@@ -69,11 +53,11 @@ async def test_ending_all_of_a_users_sessions_buries_each_copy(
         user = await parts.user()
         mine = [await parts.sign_in(user) for _ in range(3)]
         for new in mine:
-            assert await one.find(new) is not None
+            assert await one.find(new) == new.session
         await other.sessions.end_all(
             user.id, keep=mine[0].session.id, reason="ended by user", info=INFO, now=NOW
         )
-        assert [await one.find(new) is not None for new in mine] == [True, False, False]
+        assert [await one.find(new) for new in mine] == [mine[0].session, None, None]
 
 
 async def test_who_knew_the_old_password_is_out_at_the_next_request_on_any_node(
@@ -83,14 +67,14 @@ async def test_who_knew_the_old_password_is_out_at_the_next_request_on_any_node(
     async with node(parts, redis_url, keyring) as one, node(parts, redis_url, keyring) as other:
         user = await parts.user()
         here, there = await parts.sign_in(user), await parts.sign_in(user)
-        assert await one.find(here) is not None
-        assert await one.find(there) is not None
+        assert await one.find(here) == here.session
+        assert await one.find(there) == there.session
         changed = await other.sessions.change_password(
             here.raw, here.session, user, dummy_hash(), info=INFO, now=NOW
         )
         assert await one.find(there) is None
         assert await one.find(here) is None
-        assert await one.find(changed) is not None
+        assert await one.find(changed) == changed.session
 
 
 def people(parts: Parts) -> Accounts:
@@ -137,8 +121,8 @@ async def test_a_change_of_an_account_is_seen_by_the_next_request_at_another_nod
 ) -> None:
     async with node(parts, redis_url, keyring) as one, node(parts, redis_url, keyring):
         new, others = await parts.sign_in(), await parts.sign_in()
-        assert await one.find(new) is not None
-        assert await one.find(others) is not None
+        assert await one.find(new) == new.session
+        assert await one.find(others) == others.session
         await act(parts, new.session.user)
         assert await one.find(new) is None
         reads = one.reads
@@ -153,12 +137,12 @@ async def test_a_second_factor_taken_away_leaves_the_session_in_which_that_was_d
     async with node(parts, redis_url, keyring) as one, node(parts, redis_url, keyring):
         user = (await add_app(factors, await parts.user(), NOW - 120)).user
         here, there = await parts.sign_in(user), await parts.sign_in(user)
-        assert await one.find(here) is not None
-        assert await one.find(there) is not None
+        assert await one.find(here) == here.session
+        assert await one.find(there) == there.session
         (app,) = (await factors.view(user.id)).apps
         assert await factors.remove(user, app.id, keep=here.session.id, info=INFO, now=NOW) == 1
         assert await one.find(there) is None
-        assert await one.find(here) is not None
+        assert await one.find(here) == here.session
 
 
 async def test_the_session_that_was_one_too_many_is_out_as_well(
@@ -167,12 +151,12 @@ async def test_the_session_that_was_one_too_many_is_out_as_well(
     user = await parts.user()
     async with node(parts, redis_url, keyring, per_user=1) as one:
         first = await parts.sign_in(user)
-        assert await one.find(first) is not None
+        assert await one.find(first) == first.session
         second = await one.sessions.start(
             user, auth_time=NOW, acr="urn:admit:acr:1fa", amr=("pwd",), info=INFO, now=NOW + 1
         )
         assert await one.find(first, NOW + 1) is None
-        assert await one.find(second, NOW + 1) is not None
+        assert await one.find(second, NOW + 1) == second.session
 
 
 @ONE
@@ -181,11 +165,23 @@ async def test_with_redis_away_all_of_it_is_done_and_the_bit_tells(
 ) -> None:
     async with node(parts, server.url, keyring) as one:
         new = await parts.sign_in()
-        assert await one.find(new) is not None
+        assert await one.find(new) == new.session
         server.stop()
         await disabled(parts, new.session.user)
         one.ended.add(new.session.idx)
         assert await one.find(new) is None
+
+
+def asked_to_bury(one: Node, monkeypatch: pytest.MonkeyPatch, *, answered: bool) -> list[bytes]:
+    """The hashed ids whose copies are to be buried from now on, by a Redis that answers or does not."""
+    asked: list[bytes] = []
+
+    async def bury(id_hash: bytes) -> bool:
+        asked.append(id_hash)
+        return answered
+
+    monkeypatch.setattr(one.copies, "bury", bury)
+    return asked
 
 
 @ONE
@@ -193,13 +189,7 @@ async def test_who_waits_for_a_redis_that_is_away_waits_once(
     parts: Parts, redis_url: str, keyring: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with node(parts, redis_url, keyring) as one:
-        asked: list[bytes] = []
-
-        async def unanswered(id_hash: bytes) -> bool:
-            asked.append(id_hash)
-            return False
-
-        monkeypatch.setattr(one.copies, "bury", unanswered)
+        asked = asked_to_bury(one, monkeypatch, answered=False)
         user = await parts.user()
         for _ in range(BURIED_AT_ONCE + 3):
             await parts.sign_in(user)
@@ -212,13 +202,7 @@ async def test_what_was_over_by_its_own_times_is_not_buried(
 ) -> None:
     """A copy says the times. With Redis away each portion of a sweep would wait for it."""
     async with node(parts, redis_url, keyring) as one:
-        asked: list[bytes] = []
-
-        async def bury(id_hash: bytes) -> bool:
-            asked.append(id_hash)
-            return True
-
-        monkeypatch.setattr(one.copies, "bury", bury)
+        asked = asked_to_bury(one, monkeypatch, answered=True)
         new = await parts.sign_in()
         later = NOW + one.sessions.config.idle.total_seconds() + 1
         assert await one.sessions.sweep(later) == 1

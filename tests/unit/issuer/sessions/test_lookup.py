@@ -2,15 +2,12 @@
 
 import asyncio
 
-import pytest
-
 from admit.credentials.lookup import decode, encode
 from admit.issuer.clients.records import Resource
 from admit.issuer.clients.registry import Registry
 from admit.issuer.clients.rules import PERSON_SCOPES
 from admit.issuer.sessions.lookup import DirectLookup
 from admit.issuer.sessions.rules import hash_id
-from admit.issuer.storage import Database
 from admit.principal import CredentialKind
 from admit.verifier.own_loop import OWN_LOOP
 from tests.fixtures.people import API, INFO, NOW, Parts
@@ -22,11 +19,6 @@ ORDERS = Resource(
     scopes={"orders:read": "See", "orders:all": "See all"},
     roles={"*": frozenset({"orders:read"}), "admin": frozenset({"orders:all"})},
 )
-
-
-@pytest.fixture
-async def parts(db: Database) -> Parts:
-    return await Parts.on(db)
 
 
 def lookup_on(parts: Parts) -> DirectLookup:

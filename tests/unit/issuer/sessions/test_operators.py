@@ -16,11 +16,6 @@ from tests.fixtures.people import NOW, Parts
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 
 
-@pytest.fixture
-async def parts(db: Database) -> Parts:
-    return await Parts.on(db)
-
-
 async def find(parts: Parts, raw: bytes, now: float = NOW) -> Session | None:
     return await parts.sessions.find(hash_id(raw), now)
 

@@ -23,11 +23,6 @@ HOME = RequestInfo(ip="192.0.2.7", user_agent=FIREFOX)
 ELSEWHERE = RequestInfo(ip="203.0.113.9", user_agent=FIREFOX)
 
 
-@pytest.fixture
-async def parts(db: Database) -> Parts:
-    return await Parts.on(db)
-
-
 async def begin(
     sessions: Sessions, user: object, info: RequestInfo = HOME, now: float = NOW, familiar: bool | None = None
 ) -> NewSession:

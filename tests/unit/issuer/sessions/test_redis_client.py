@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,11 +13,6 @@ from redis.exceptions import ConnectionError, RedisError
 
 from admit.issuer.sessions.redis_client import RedisClient
 from tests.fixtures.redis import RedisServer
-
-
-@pytest.fixture
-def server(redis_factory: Callable[[], RedisServer]) -> RedisServer:
-    return redis_factory()
 
 
 @contextlib.asynccontextmanager

@@ -14,15 +14,9 @@ from admit.issuer.grants.records import Refreshed, Refusal, Refused
 from admit.issuer.sessions import driver
 from admit.issuer.sessions.records import Ended, Session
 from admit.issuer.sessions.rules import hash_id
-from admit.issuer.storage import Database
 from tests.fixtures.people import CLIENT, INFO, NOW, Parts
 
 HOUR, DAY = 3600.0, 86_400.0
-
-
-@pytest.fixture
-async def parts(db: Database) -> Parts:
-    return await Parts.on(db)
 
 
 async def find(parts: Parts, raw: bytes, now: float = NOW) -> Session | None:
